@@ -1,0 +1,3 @@
+//! Gives the preamp component what a sandbox lacks: receivers, HTTP, a clock, credentials, queues.
+
+pub mod config;

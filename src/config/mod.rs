@@ -1,0 +1,370 @@
+//! The exporter's configuration: what `open` reads. `schema.json` beside this file documents every
+//! option for people and programs; [`Config::read`] enforces it and reports all problems at once.
+
+mod endpoint;
+mod reader;
+
+pub use endpoint::Endpoint;
+
+use crate::types::{Header, Problem};
+use reader::Reader;
+
+/// The JSON Schema of the configuration.
+pub const SCHEMA: &str = include_str!("schema.json");
+
+/// The most partitions an exporter may have; each is one request in flight.
+pub const PARTITIONS_MAX: u32 = 1024;
+
+/// Header fields that the exporter or HTTP itself sets, and that no configuration may override.
+const PROTECTED_HEADERS: [&str; 9] = [
+    "authorization",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "host",
+    "transfer-encoding",
+    "user-agent",
+    "x-prometheus-remote-write-version",
+];
+
+/// What the receiver is known to take, and how it answers (design, "Receiver profiles").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profile {
+    /// Amazon Managed Service for Prometheus: bodies under 1,000,000 bytes, samples up to an hour
+    /// old, and a 400 after the valid part of a request was stored.
+    Aps,
+    /// Prometheus' own receiver: a 400 after the whole request was rolled back.
+    Prometheus,
+}
+
+/// The region and service that requests are signed for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SigningScope {
+    /// AWS region, such as `eu-west-1`.
+    pub region: String,
+    /// AWS service, such as `aps`.
+    pub service: String,
+}
+
+/// How the pause between attempts grows; jitter is the host's.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Backoff {
+    /// The first pause, in milliseconds.
+    pub initial_ms: u64,
+    /// What each further pause is multiplied with.
+    pub multiplier: f64,
+    /// The longest pause, in milliseconds.
+    pub max_ms: u64,
+}
+
+/// Which resource attributes become labels of every series.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResourceLabels {
+    /// Only `job` and `instance`.
+    Identity,
+    /// All of them.
+    All,
+    /// All but service.name, service.namespace and service.instance.id.
+    AllButService,
+}
+
+/// A checked configuration.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Where requests go.
+    pub endpoint: Endpoint,
+    /// What the receiver takes.
+    pub profile: Profile,
+    /// What to sign for; `None` sends unsigned.
+    pub sigv4: Option<SigningScope>,
+    /// Further header fields for each request.
+    pub headers: Vec<Header>,
+    /// The User-Agent field.
+    pub user_agent: String,
+    /// Prefix of every metric name.
+    pub namespace: String,
+    /// Labels for every series, as configured, in the order of their names.
+    pub external_labels: Vec<(String, String)>,
+    /// Whether units and `_total`/`_ratio` are appended to metric names.
+    pub add_metric_suffixes: bool,
+    /// Whether `target_info` is written for each resource.
+    pub target_info: bool,
+    /// Whether `otel_scope_*` labels are left out.
+    pub disable_scope_info: bool,
+    /// Which resource attributes become labels.
+    pub resource_labels: ResourceLabels,
+    /// How many partitions series are spread over.
+    pub partitions: u32,
+    /// The largest payload `accept` takes, in bytes.
+    pub max_payload_bytes: u64,
+    /// The largest body, in bytes before compression.
+    pub max_batch_size_bytes: usize,
+    /// Points older than this are rejected, in milliseconds; `None` takes any age.
+    pub max_sample_age_ms: Option<u64>,
+    /// The pauses between attempts.
+    pub backoff: Backoff,
+}
+
+impl Config {
+    /// Reads a configuration from JSON text.
+    ///
+    /// # Errors
+    ///
+    /// All problems found, each with a JSON Pointer to its place.
+    pub fn read(json: &str) -> Result<Config, Vec<Problem>> {
+        let document = serde_json::from_str(json).map_err(|error| {
+            vec![Problem { path: String::new(), message: format!("not valid JSON: {error}") }]
+        })?;
+        let mut root = Reader::new(&document);
+
+        let endpoint = read_endpoint(&mut root);
+        let profile = read_profile(&mut root, endpoint.as_ref());
+        let sigv4 = read_sigv4(&mut root);
+        if let (Some(endpoint), Some(_)) = (&endpoint, &sigv4)
+            && let Some(part) = endpoint.unsignable_part()
+        {
+            root.problem("endpoint", format!("a path with {part:?} cannot be signed: write it without"));
+        }
+        let config = Config {
+            profile,
+            headers: read_headers(&mut root, sigv4.is_some()),
+            sigv4,
+            user_agent: root
+                .string("user_agent")
+                .unwrap_or_else(|| concat!("preamp/", env!("CARGO_PKG_VERSION")).to_owned()),
+            namespace: root.string("namespace").unwrap_or_default(),
+            external_labels: read_external_labels(&mut root),
+            add_metric_suffixes: root.bool("add_metric_suffixes").unwrap_or(true),
+            target_info: read_target_info(&mut root),
+            disable_scope_info: root.bool("disable_scope_info").unwrap_or(false),
+            resource_labels: read_resource_labels(&mut root),
+            partitions: root.integer("partitions", 1, u64::from(PARTITIONS_MAX)).unwrap_or(1) as u32,
+            max_payload_bytes: root
+                .integer("max_payload_bytes", 1, u64::from(u32::MAX))
+                .unwrap_or(256 * 1024 * 1024),
+            max_batch_size_bytes: read_batch_size(&mut root, profile),
+            max_sample_age_ms: read_sample_age(&mut root, profile),
+            backoff: read_backoff(&mut root),
+            endpoint: endpoint.unwrap_or_default(),
+        };
+        match root.finish() {
+            problems if problems.is_empty() => Ok(config),
+            problems => Err(problems),
+        }
+    }
+}
+
+fn read_endpoint(root: &mut Reader) -> Option<Endpoint> {
+    let Some(url) = root.string("endpoint") else {
+        if !root.has("endpoint") {
+            root.problem("endpoint", "is required: the full remote-write URL".to_owned());
+        }
+        return None;
+    };
+    Endpoint::parse(&url).map_err(|message| root.problem("endpoint", message)).ok()
+}
+
+fn read_profile(root: &mut Reader, endpoint: Option<&Endpoint>) -> Profile {
+    match root.choice("profile", &["aps", "prometheus"]) {
+        Some("aps") => Profile::Aps,
+        Some(_) => Profile::Prometheus,
+        None if endpoint.is_some_and(Endpoint::is_aps) => Profile::Aps,
+        None => Profile::Prometheus,
+    }
+}
+
+fn read_sigv4(root: &mut Reader) -> Option<SigningScope> {
+    if !root.has("sigv4") {
+        return None;
+    }
+    let mut section = root.section("sigv4");
+    let mut required = |key: &str| {
+        let text = section.string(key).unwrap_or_default();
+        if !is_scope_part(&text) {
+            section.problem(key, "is required: letters, digits and hyphens".to_owned());
+        }
+        text
+    };
+    let region = required("region");
+    let service = required("service");
+    Some(SigningScope { region, service })
+}
+
+fn is_scope_part(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+}
+
+fn read_headers(root: &mut Reader, signed: bool) -> Vec<Header> {
+    let mut headers: Vec<Header> = Vec::new();
+    for (name, value) in root.string_map("headers") {
+        let lower = name.to_ascii_lowercase();
+        let problem = if !is_header_name(&lower) {
+            Some("is not a header name".to_owned())
+        } else if PROTECTED_HEADERS.contains(&lower.as_str()) || (signed && lower.starts_with("x-amz-")) {
+            Some("is set by the exporter and cannot be configured".to_owned())
+        } else if !is_header_value(&value) {
+            Some("has a value with a control or non-ASCII character".to_owned())
+        } else if headers.iter().any(|header| header.name == lower) {
+            Some("stands twice, in different capitals".to_owned())
+        } else {
+            None
+        };
+        match problem {
+            Some(message) => root.problem(&format!("headers/{}", reader::escape(&name)), message),
+            None => headers.push(Header { name: lower, value: value.trim().to_owned() }),
+        }
+    }
+    headers
+}
+
+/// Whether a text is an HTTP field name (RFC 9110, section 5.6.2, `token`).
+fn is_header_name(name: &str) -> bool {
+    let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    !name.is_empty() && name.bytes().all(is_token)
+}
+
+/// Whether a text can be sent as an HTTP field value without any escaping.
+pub(crate) fn is_header_value(value: &str) -> bool {
+    value.bytes().all(|b| (0x20..0x7f).contains(&b))
+}
+
+fn read_external_labels(root: &mut Reader) -> Vec<(String, String)> {
+    let labels = root.string_map("external_labels");
+    for (name, value) in &labels {
+        if name.is_empty() || value.is_empty() {
+            let path = format!("external_labels/{}", reader::escape(name));
+            root.problem(&path, "needs a name and a value that are not empty".to_owned());
+        }
+    }
+    labels
+}
+
+fn read_target_info(root: &mut Reader) -> bool {
+    root.section("target_info").bool("enabled").unwrap_or(true)
+}
+
+fn read_resource_labels(root: &mut Reader) -> ResourceLabels {
+    let mut section = root.section("resource_to_telemetry_conversion");
+    let enabled = section.bool("enabled").unwrap_or(false);
+    let exclude_service = section.bool("exclude_service_attributes").unwrap_or(false);
+    match (enabled, exclude_service) {
+        (false, _) => ResourceLabels::Identity,
+        (true, false) => ResourceLabels::All,
+        (true, true) => ResourceLabels::AllButService,
+    }
+}
+
+/// The smallest limit that makes sense: one series must fit into a body.
+const BATCH_SIZE_MIN: u64 = 1024;
+
+fn read_batch_size(root: &mut Reader, profile: Profile) -> usize {
+    // AMP refuses bodies of 1 MB; whether it counts before or after compression is not documented,
+    // so the size before compression is capped, with room for what incompressible data grows.
+    let default = match profile {
+        Profile::Aps => 990_000,
+        Profile::Prometheus => 3_000_000,
+    };
+    root.integer("max_batch_size_bytes", BATCH_SIZE_MIN, 64 * 1024 * 1024).unwrap_or(default) as usize
+}
+
+fn read_sample_age(root: &mut Reader, profile: Profile) -> Option<u64> {
+    const AMP_MAX_AGE_MS: u64 = 60 * 60 * 1000;
+    match root.integer("max_sample_age_ms", 0, i64::MAX as u64) {
+        Some(0) => None,
+        Some(age) => Some(age),
+        None => (profile == Profile::Aps).then_some(AMP_MAX_AGE_MS),
+    }
+}
+
+fn read_backoff(root: &mut Reader) -> Backoff {
+    const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+    let mut section = root.section("retry_on_failure");
+    let initial_ms = section.integer("initial_interval_ms", 1, DAY_MS).unwrap_or(100);
+    let max_ms = section.integer("max_interval_ms", 1, DAY_MS).unwrap_or(30_000);
+    let multiplier = section.number("multiplier", 1.0, 100.0).unwrap_or(2.0);
+    Backoff { initial_ms, multiplier, max_ms: max_ms.max(initial_ms) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AMP: &str = "https://aps-workspaces.eu-west-1.amazonaws.com/workspaces/ws-1/api/v1/remote_write";
+
+    fn paths(json: &str) -> Vec<String> {
+        Config::read(json).expect_err("should be refused").into_iter().map(|p| p.path).collect()
+    }
+
+    #[test]
+    fn an_endpoint_is_enough_and_amp_is_recognised() {
+        let config = Config::read(&format!(r#"{{"endpoint":"{AMP}"}}"#)).unwrap();
+        assert_eq!(config.profile, Profile::Aps);
+        assert_eq!(config.max_batch_size_bytes, 990_000);
+        assert_eq!(config.max_sample_age_ms, Some(3_600_000));
+        let other = Config::read(r#"{"endpoint":"http://localhost:9090/api/v1/write"}"#).unwrap();
+        assert_eq!(other.profile, Profile::Prometheus);
+        assert_eq!(other.max_sample_age_ms, None);
+    }
+
+    #[test]
+    fn all_problems_come_at_once_each_with_its_place() {
+        let json = r#"{"endpoint":"ftp://x/","profile":"cortex","partitions":0,"bogus":1,
+            "sigv4":{"region":"","extra":true},"headers":{"Host":"a","X-Amz-Date":"b","ok":"c"},
+            "external_labels":{"a":""},"target_info":{"enabled":"yes"}}"#;
+        assert_eq!(
+            paths(json),
+            [
+                "/bogus",
+                "/endpoint",
+                "/external_labels/a",
+                "/headers/Host",
+                "/headers/X-Amz-Date",
+                "/partitions",
+                "/profile",
+                "/sigv4/extra",
+                "/sigv4/region",
+                "/sigv4/service",
+                "/target_info/enabled",
+            ]
+        );
+    }
+
+    #[test]
+    fn not_json_and_not_an_object_are_told_apart() {
+        assert_eq!(paths("{"), [""]);
+        assert_eq!(paths("[]"), ["", "/endpoint"]);
+    }
+
+    #[test]
+    fn a_path_that_would_be_signed_otherwise_than_sent_is_refused() {
+        let signed = |url: &str| {
+            Config::read(&format!(
+                r#"{{"endpoint":"{url}","sigv4":{{"region":"eu-west-1","service":"aps"}}}}"#
+            ))
+        };
+        assert!(signed("https://h/a//b").is_err());
+        assert!(signed("https://h/a/./b").is_err());
+        assert!(signed("https://h/a/b").is_ok());
+    }
+
+    #[test]
+    fn the_schema_names_exactly_the_options_that_are_read() {
+        let schema: serde_json::Value = serde_json::from_str(SCHEMA).unwrap();
+        let documented: Vec<_> = schema["properties"].as_object().unwrap().keys().cloned().collect();
+        let everything = serde_json::json!({
+            "endpoint": AMP, "profile": "aps", "sigv4": {"region": "r", "service": "s"},
+            "headers": {}, "user_agent": "u", "namespace": "n", "external_labels": {},
+            "add_metric_suffixes": true, "target_info": {"enabled": true},
+            "disable_scope_info": false, "resource_to_telemetry_conversion": {"enabled": true},
+            "partitions": 2, "max_payload_bytes": 9, "max_batch_size_bytes": 2000,
+            "max_sample_age_ms": 0, "retry_on_failure": {"initial_interval_ms": 1},
+        });
+        Config::read(&everything.to_string()).unwrap();
+        let mut read: Vec<_> = everything.as_object().unwrap().keys().cloned().collect();
+        read.sort();
+        let mut documented = documented;
+        documented.sort();
+        assert_eq!(documented, read);
+    }
+}

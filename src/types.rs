@@ -1,0 +1,232 @@
+//! The records and variants of the contract as Rust types; `wit/exporter.wit` holds their meaning
+//! in full.
+
+/// An instant of the wall clock: nanoseconds since the Unix epoch, UTC.
+pub type Instant = u64;
+
+/// A sample timestamp: milliseconds since the Unix epoch, UTC.
+pub type SampleTime = i64;
+
+/// Something wrong with a configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// A JSON Pointer (RFC 6901) into the configuration; empty for the document itself.
+    pub path: String,
+    /// What is wrong and what is expected instead.
+    pub message: String,
+}
+
+/// How an OTLP payload is encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    /// Binary protobuf `ExportMetricsServiceRequest`.
+    Protobuf,
+    /// OTLP/JSON of the same message.
+    Json,
+}
+
+/// The remote-write protocol a body is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// Remote write 1.0, message `prometheus.WriteRequest`.
+    RemoteWriteV1,
+    /// Remote write 2.0, message `io.prometheus.write.v2.Request`.
+    RemoteWriteV2,
+}
+
+/// One request body with all that is needed to deliver it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// The HTTP body: protobuf in the snappy block format.
+    pub body: Vec<u8>,
+    /// SHA-256 of `body`.
+    pub digest: [u8; 32],
+    /// The partition that must be sent in order.
+    pub partition: u32,
+    /// OTLP data points.
+    pub points: u32,
+    /// Time series entries.
+    pub series: u32,
+    /// Samples.
+    pub samples: u32,
+    /// The oldest sample.
+    pub first: SampleTime,
+    /// The newest sample.
+    pub last: SampleTime,
+    /// Size of the body before compression, in bytes.
+    pub uncompressed_size: u32,
+    /// What the body is written in.
+    pub protocol: Protocol,
+}
+
+/// Points of a payload that could not be taken, for one reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    /// A stable identifier, fit for a metric label.
+    pub reason: &'static str,
+    /// How many points share the reason.
+    pub points: u64,
+    /// The first of them, for a person.
+    pub example: String,
+    /// What to change so that such points are taken.
+    pub remedy: &'static str,
+}
+
+/// What became of a payload that could be read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Acceptance {
+    /// In the order they must be sent within each partition.
+    pub batches: Vec<Batch>,
+    /// Points in `batches`.
+    pub accepted_points: u64,
+    /// All other points, by reason.
+    pub rejections: Vec<Rejection>,
+}
+
+/// Why a payload was refused as a whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Not a well-formed message; what and at which byte offset.
+    Malformed(String),
+    /// A message of another signal: `traces` or `logs`.
+    WrongSignal(&'static str),
+    /// This build does not read the encoding.
+    UnsupportedEncoding(Encoding),
+    /// Larger than the configured limit, which is given in bytes.
+    TooLarge(u64),
+}
+
+/// Why a batch given back could not be worked on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BatchError {
+    /// The body is not what this exporter wrote; what and where.
+    Malformed(String),
+    /// A single series cannot be halved.
+    SingleSeries,
+    /// Batches of different partitions, which are given, were mixed.
+    MixedPartitions(u32, u32),
+    /// The protocol of the batch is not one the function works on.
+    UnsupportedProtocol(Protocol),
+}
+
+/// What pruning made of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pruned {
+    /// Samples young enough to send.
+    pub kept: Option<Batch>,
+    /// Samples that fell out.
+    pub expired: Option<Batch>,
+}
+
+/// What is needed to sign. Neither the key nor the token shows in `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SigningKey {
+    /// The access key id.
+    pub access_key_id: String,
+    /// The session token of temporary credentials.
+    pub session_token: Option<String>,
+    /// HMAC-SHA256 chain of the secret over date, region, service and `aws4_request`: 32 bytes.
+    pub derived_key: Vec<u8>,
+    /// The UTC date the key was derived for, `YYYYMMDD`.
+    pub date: String,
+    /// The region the key was derived for.
+    pub region: String,
+    /// The service the key was derived for.
+    pub service: String,
+}
+
+impl std::fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SigningKey")
+            .field("access_key_id", &self.access_key_id)
+            .field("date", &self.date)
+            .field("region", &self.region)
+            .field("service", &self.service)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a request could not be signed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SignError {
+    /// The key is of another date; the date needed is given, as `YYYYMMDD`.
+    WrongDate(String),
+    /// The key is of another region or service; what is expected is given, as `region/service`.
+    WrongScope(String),
+    /// The configuration signs, but no key was given.
+    KeyRequired,
+    /// Digest or key are not 32 bytes long, or a text cannot stand in a header; which is said.
+    Invalid(String),
+}
+
+/// An HTTP header field, its name in lower case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Field name, lower case.
+    pub name: String,
+    /// Field value.
+    pub value: String,
+}
+
+/// A request head. The body is the batch's, byte for byte.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// HTTP method.
+    pub method: &'static str,
+    /// Absolute URL.
+    pub url: String,
+    /// All header fields to send but Content-Length.
+    pub headers: Vec<Header>,
+}
+
+/// What came back from the receiver.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Response {
+    /// HTTP status; 0 when there was no answer at all.
+    pub status: u16,
+    /// Header fields of the answer.
+    pub headers: Vec<Header>,
+    /// The first KiB of the body, or the text of the transport error.
+    pub body: Vec<u8>,
+}
+
+/// Retry the same batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retry {
+    /// Wait at least this long, in milliseconds.
+    pub after: u64,
+    /// Why, for a log line.
+    pub reason: String,
+}
+
+/// A verdict for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    /// A stable identifier, fit for a metric label.
+    pub reason: &'static str,
+    /// What the receiver said, shortened.
+    pub detail: String,
+    /// What to change.
+    pub remedy: String,
+}
+
+/// What a response means for the batch that was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Stored.
+    Delivered,
+    /// Not stored, but may be later.
+    Retry(Retry),
+    /// Fetch newer credentials, sign anew, send again.
+    RefreshCredentials(Explanation),
+    /// Add this many milliseconds to the local clock when signing, and send again.
+    FixClock(i64),
+    /// Halve the batch and send both halves.
+    Halve(Explanation),
+    /// The valid part was stored; the rest never will be.
+    PartlyRejected(Explanation),
+    /// Nothing was stored and nothing ever will be.
+    Rejected(Explanation),
+    /// The configuration is wrong; hold all batches.
+    Stop(Explanation),
+}
