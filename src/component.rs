@@ -1,1 +1,275 @@
-//! glue
+//! Glue between the contract and the library: converts types, and nothing else.
+
+use crate::types as core;
+use std::cell::RefCell;
+
+wit_bindgen::generate!({ path: "wit", world: "exporter" });
+
+use exports::preamp::exporter::remote_write::{self as wit, Guest, GuestExporter};
+
+struct Component;
+
+export!(Component);
+
+impl Guest for Component {
+    type Exporter = Exporter;
+
+    fn describe() -> String {
+        crate::config::SCHEMA.to_owned()
+    }
+}
+
+struct Exporter(RefCell<crate::Exporter>);
+
+impl GuestExporter for Exporter {
+    fn open(configuration: String) -> Result<wit::Exporter, Vec<wit::Problem>> {
+        let exporter = crate::Exporter::open(&configuration)
+            .map_err(|problems| problems.into_iter().map(wit::Problem::from).collect::<Vec<_>>())?;
+        Ok(wit::Exporter::new(Exporter(RefCell::new(exporter))))
+    }
+
+    fn accept(
+        &self,
+        payload: Vec<u8>,
+        encoding: wit::Encoding,
+        now: wit::Instant,
+    ) -> Result<wit::Acceptance, wit::Refusal> {
+        let acceptance = self.0.borrow_mut().accept(&payload, encoding.into(), now)?;
+        Ok(acceptance.into())
+    }
+
+    fn merge(&self, batches: Vec<wit::Batch>) -> Result<Vec<wit::Batch>, wit::BatchError> {
+        let batches = batches.into_iter().map(core::Batch::try_from).collect::<Result<_, _>>()?;
+        let merged = self.0.borrow().merge(batches)?;
+        Ok(merged.into_iter().map(wit::Batch::from).collect())
+    }
+
+    fn halve(&self, batch: wit::Batch) -> Result<(wit::Batch, wit::Batch), wit::BatchError> {
+        let (first, second) = self.0.borrow().halve(&batch.try_into()?)?;
+        Ok((first.into(), second.into()))
+    }
+
+    fn prune(&self, batch: wit::Batch, oldest: wit::SampleTime) -> Result<wit::Pruned, wit::BatchError> {
+        let pruned = self.0.borrow().prune(batch.try_into()?, oldest)?;
+        Ok(wit::Pruned { kept: pruned.kept.map(Into::into), expired: pruned.expired.map(Into::into) })
+    }
+
+    fn sign(
+        &self,
+        digest: Vec<u8>,
+        protocol: wit::Protocol,
+        now: wit::Instant,
+        key: Option<wit::SigningKey>,
+    ) -> Result<wit::Request, wit::SignError> {
+        let key = key.map(core::SigningKey::from);
+        let request = self.0.borrow().sign(&digest, protocol.into(), now, key.as_ref())?;
+        Ok(wit::Request {
+            method: request.method.to_owned(),
+            url: request.url,
+            headers: request.headers.into_iter().map(wit::Header::from).collect(),
+        })
+    }
+
+    fn judge(&self, response: wit::Response, attempt: u32, now: wit::Instant) -> wit::Verdict {
+        let response = core::Response {
+            status: response.status,
+            headers: response.headers.into_iter().map(core::Header::from).collect(),
+            body: response.body,
+        };
+        self.0.borrow().judge(&response, attempt, now).into()
+    }
+
+    fn explain(&self, batch: wit::Batch) -> Result<String, wit::BatchError> {
+        Ok(self.0.borrow().explain(&batch.try_into()?)?)
+    }
+}
+
+impl From<core::Problem> for wit::Problem {
+    fn from(problem: core::Problem) -> Self {
+        wit::Problem { path: problem.path, message: problem.message }
+    }
+}
+
+impl From<wit::Encoding> for core::Encoding {
+    fn from(encoding: wit::Encoding) -> Self {
+        match encoding {
+            wit::Encoding::Protobuf => core::Encoding::Protobuf,
+            wit::Encoding::Json => core::Encoding::Json,
+        }
+    }
+}
+
+impl From<core::Encoding> for wit::Encoding {
+    fn from(encoding: core::Encoding) -> Self {
+        match encoding {
+            core::Encoding::Protobuf => wit::Encoding::Protobuf,
+            core::Encoding::Json => wit::Encoding::Json,
+        }
+    }
+}
+
+impl From<wit::Protocol> for core::Protocol {
+    fn from(protocol: wit::Protocol) -> Self {
+        match protocol {
+            wit::Protocol::RemoteWriteV1 => core::Protocol::RemoteWriteV1,
+            wit::Protocol::RemoteWriteV2 => core::Protocol::RemoteWriteV2,
+        }
+    }
+}
+
+impl From<core::Protocol> for wit::Protocol {
+    fn from(protocol: core::Protocol) -> Self {
+        match protocol {
+            core::Protocol::RemoteWriteV1 => wit::Protocol::RemoteWriteV1,
+            core::Protocol::RemoteWriteV2 => wit::Protocol::RemoteWriteV2,
+        }
+    }
+}
+
+impl TryFrom<wit::Batch> for core::Batch {
+    type Error = wit::BatchError;
+
+    fn try_from(batch: wit::Batch) -> Result<Self, Self::Error> {
+        let digest = batch
+            .digest
+            .try_into()
+            .map_err(|_| wit::BatchError::Malformed("the digest is not 32 bytes long".to_owned()))?;
+        Ok(core::Batch {
+            body: batch.body,
+            digest,
+            partition: batch.partition,
+            points: batch.points,
+            series: batch.series,
+            samples: batch.samples,
+            first: batch.first,
+            last: batch.last,
+            uncompressed_size: batch.uncompressed_size,
+            protocol: batch.protocol.into(),
+        })
+    }
+}
+
+impl From<core::Batch> for wit::Batch {
+    fn from(batch: core::Batch) -> Self {
+        wit::Batch {
+            body: batch.body,
+            digest: batch.digest.to_vec(),
+            partition: batch.partition,
+            points: batch.points,
+            series: batch.series,
+            samples: batch.samples,
+            first: batch.first,
+            last: batch.last,
+            uncompressed_size: batch.uncompressed_size,
+            protocol: batch.protocol.into(),
+        }
+    }
+}
+
+impl From<core::Acceptance> for wit::Acceptance {
+    fn from(acceptance: core::Acceptance) -> Self {
+        wit::Acceptance {
+            batches: acceptance.batches.into_iter().map(wit::Batch::from).collect(),
+            accepted_points: acceptance.accepted_points,
+            rejections: acceptance.rejections.into_iter().map(wit::Rejection::from).collect(),
+        }
+    }
+}
+
+impl From<core::Rejection> for wit::Rejection {
+    fn from(rejection: core::Rejection) -> Self {
+        wit::Rejection {
+            reason: rejection.reason.to_owned(),
+            points: rejection.points,
+            example: rejection.example,
+            remedy: rejection.remedy.to_owned(),
+        }
+    }
+}
+
+impl From<core::Refusal> for wit::Refusal {
+    fn from(refusal: core::Refusal) -> Self {
+        match refusal {
+            core::Refusal::Malformed(what) => wit::Refusal::Malformed(what),
+            core::Refusal::WrongSignal(signal) => wit::Refusal::WrongSignal(signal.to_owned()),
+            core::Refusal::UnsupportedEncoding(encoding) => wit::Refusal::UnsupportedEncoding(encoding.into()),
+            core::Refusal::TooLarge(limit) => wit::Refusal::TooLarge(limit),
+        }
+    }
+}
+
+impl From<core::BatchError> for wit::BatchError {
+    fn from(error: core::BatchError) -> Self {
+        match error {
+            core::BatchError::Malformed(what) => wit::BatchError::Malformed(what),
+            core::BatchError::SingleSeries => wit::BatchError::SingleSeries,
+            core::BatchError::MixedPartitions(a, b) => wit::BatchError::MixedPartitions((a, b)),
+            core::BatchError::UnsupportedProtocol(protocol) => {
+                wit::BatchError::UnsupportedProtocol(protocol.into())
+            }
+        }
+    }
+}
+
+impl From<wit::SigningKey> for core::SigningKey {
+    fn from(key: wit::SigningKey) -> Self {
+        core::SigningKey {
+            access_key_id: key.access_key_id,
+            session_token: key.session_token,
+            derived_key: key.derived_key,
+            date: key.date,
+            region: key.region,
+            service: key.service,
+        }
+    }
+}
+
+impl From<core::SignError> for wit::SignError {
+    fn from(error: core::SignError) -> Self {
+        match error {
+            core::SignError::WrongDate(date) => wit::SignError::WrongDate(date),
+            core::SignError::WrongScope(scope) => wit::SignError::WrongScope(scope),
+            core::SignError::KeyRequired => wit::SignError::KeyRequired,
+            core::SignError::Invalid(what) => wit::SignError::Invalid(what),
+        }
+    }
+}
+
+impl From<core::Header> for wit::Header {
+    fn from(header: core::Header) -> Self {
+        wit::Header { name: header.name, value: header.value }
+    }
+}
+
+impl From<wit::Header> for core::Header {
+    fn from(header: wit::Header) -> Self {
+        core::Header { name: header.name, value: header.value }
+    }
+}
+
+impl From<core::Explanation> for wit::Explanation {
+    fn from(explanation: core::Explanation) -> Self {
+        wit::Explanation {
+            reason: explanation.reason.to_owned(),
+            detail: explanation.detail,
+            remedy: explanation.remedy,
+        }
+    }
+}
+
+impl From<core::Verdict> for wit::Verdict {
+    fn from(verdict: core::Verdict) -> Self {
+        match verdict {
+            core::Verdict::Delivered => wit::Verdict::Delivered,
+            core::Verdict::Retry(retry) => {
+                wit::Verdict::Retry(wit::Retry { after: retry.after, reason: retry.reason })
+            }
+            core::Verdict::RefreshCredentials(why) => wit::Verdict::RefreshCredentials(why.into()),
+            core::Verdict::FixClock(offset) => wit::Verdict::FixClock(offset),
+            core::Verdict::Halve(why) => wit::Verdict::Halve(why.into()),
+            core::Verdict::PartlyRejected(why) => wit::Verdict::PartlyRejected(why.into()),
+            core::Verdict::Rejected(why) => wit::Verdict::Rejected(why.into()),
+            core::Verdict::Stop(why) => wit::Verdict::Stop(why.into()),
+        }
+    }
+}
