@@ -1,1 +1,7 @@
-//! otlp
+//! OTLP metrics as they lie in the payload: field numbers and borrowed views, no messages built.
+//! (opentelemetry-proto, `metrics/v1/metrics.proto` and `common/v1/common.proto`.)
+
+pub mod metric;
+pub mod point;
+pub mod value;
+pub mod wire;

@@ -1,0 +1,110 @@
+//! The point level: number and histogram data points, their attributes left as they lie.
+
+use super::wire::{Field, Fields, Malformed};
+
+/// The bit of `flags` that says a series has ended (`DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK`).
+const NO_RECORDED_VALUE: u64 = 1;
+
+/// What all kinds of points share.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PointHead {
+    /// `time_unix_nano`: nanoseconds since the Unix epoch.
+    pub time: u64,
+    /// Whether `flags` say that there is no value.
+    pub no_recorded_value: bool,
+}
+
+/// A `NumberDataPoint`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NumberPoint {
+    /// Time and flags.
+    pub head: PointHead,
+    /// The value; integers become doubles as Prometheus has no others.
+    pub value: f64,
+}
+
+impl NumberPoint {
+    /// Reads a point and hands each of its attributes, a `KeyValue` message, to `attribute`.
+    #[inline]
+    pub fn read<'a>(
+        message: &'a [u8],
+        mut attribute: impl FnMut(&'a [u8]) -> Result<(), Malformed>,
+    ) -> Result<NumberPoint, Malformed> {
+        let mut point = NumberPoint::default();
+        let mut fields = Fields::of(message);
+        while let Some(field) = fields.next()? {
+            match field.number {
+                3 => point.head.time = field.fixed64()?,
+                4 => point.value = field.double()?,
+                6 => point.value = field.fixed64()?.cast_signed() as f64,
+                7 => attribute(field.bytes()?)?,
+                8 => point.head.no_recorded_value = has_no_value(&field)?,
+                _ => {}
+            }
+        }
+        Ok(point)
+    }
+}
+
+/// A `HistogramDataPoint` but for its buckets, which go to scratch memory.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HistogramPoint {
+    /// Time and flags.
+    pub head: PointHead,
+    /// `count`.
+    pub count: u64,
+    /// `sum`, if it is set.
+    pub sum: Option<f64>,
+}
+
+/// Scratch memory for the buckets of one point.
+#[derive(Clone, Debug, Default)]
+pub struct Buckets {
+    /// `explicit_bounds`, as the bits of doubles.
+    pub bounds: Vec<u64>,
+    /// `bucket_counts`.
+    pub counts: Vec<u64>,
+}
+
+impl HistogramPoint {
+    /// Reads a point, its buckets into `buckets`, and hands each of its attributes to `attribute`.
+    pub fn read<'a>(
+        message: &'a [u8],
+        buckets: &mut Buckets,
+        mut attribute: impl FnMut(&'a [u8]) -> Result<(), Malformed>,
+    ) -> Result<HistogramPoint, Malformed> {
+        buckets.bounds.clear();
+        buckets.counts.clear();
+        let mut point = HistogramPoint::default();
+        let mut fields = Fields::of(message);
+        while let Some(field) = fields.next()? {
+            match field.number {
+                3 => point.head.time = field.fixed64()?,
+                4 => point.count = field.fixed64()?,
+                5 => point.sum = Some(field.double()?),
+                6 => field.repeated_fixed64(&mut buckets.counts)?,
+                7 => field.repeated_fixed64(&mut buckets.bounds)?,
+                9 => attribute(field.bytes()?)?,
+                10 => point.head.no_recorded_value = has_no_value(&field)?,
+                _ => {}
+            }
+        }
+        Ok(point)
+    }
+}
+
+/// The time of a point of any kind: `time_unix_nano` is field 3 in all of them.
+pub fn time(message: &[u8]) -> Result<u64, Malformed> {
+    let mut time = 0;
+    let mut fields = Fields::of(message);
+    while let Some(field) = fields.next()? {
+        if field.number == 3 {
+            time = field.fixed64()?;
+        }
+    }
+    Ok(time)
+}
+
+fn has_no_value(flags: &Field) -> Result<bool, Malformed> {
+    Ok(flags.varint()? & NO_RECORDED_VALUE != 0)
+}

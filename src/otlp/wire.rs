@@ -1,0 +1,275 @@
+//! Walks protobuf messages in place: fields come as borrowed slices, nothing is copied.
+//! (Protocol Buffers, "Encoding".)
+
+/// A message that is not well formed, or a known field of an unexpected wire type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Malformed {
+    /// What is wrong.
+    pub what: &'static str,
+    /// The address of the byte where it was seen; [`Malformed::offset_in`] makes it an offset.
+    address: usize,
+}
+
+impl Malformed {
+    fn at(what: &'static str, place: &[u8]) -> Malformed {
+        Malformed { what, address: place.as_ptr().addr() }
+    }
+
+    /// Where in `payload` it was seen, in bytes from its start.
+    pub fn offset_in(&self, payload: &[u8]) -> usize {
+        self.address.saturating_sub(payload.as_ptr().addr()).min(payload.len())
+    }
+}
+
+/// The value of a field, by wire type.
+#[derive(Clone, Copy, Debug)]
+pub enum Value<'a> {
+    /// Wire type 0.
+    Varint(u64),
+    /// Wire type 1.
+    Fixed64(u64),
+    /// Wire type 2: text, bytes, a message, or packed numbers.
+    Bytes(&'a [u8]),
+    /// Wire type 5.
+    Fixed32(u32),
+}
+
+/// One field of a message.
+#[derive(Clone, Copy, Debug)]
+pub struct Field<'a> {
+    /// Field number.
+    pub number: u32,
+    /// Its value.
+    pub value: Value<'a>,
+    /// Where it stands, for [`Malformed`].
+    place: &'a [u8],
+}
+
+impl<'a> Field<'a> {
+    /// The value as text, bytes, message or packed numbers.
+    #[inline]
+    pub fn bytes(&self) -> Result<&'a [u8], Malformed> {
+        match self.value {
+            Value::Bytes(bytes) => Ok(bytes),
+            _ => Err(self.unexpected()),
+        }
+    }
+
+    /// The value as an integer, an enum or a boolean.
+    #[inline]
+    pub fn varint(&self) -> Result<u64, Malformed> {
+        match self.value {
+            Value::Varint(number) => Ok(number),
+            _ => Err(self.unexpected()),
+        }
+    }
+
+    /// The value as eight bytes, little-endian.
+    #[inline]
+    pub fn fixed64(&self) -> Result<u64, Malformed> {
+        match self.value {
+            Value::Fixed64(number) => Ok(number),
+            _ => Err(self.unexpected()),
+        }
+    }
+
+    /// The value as a double.
+    #[inline]
+    pub fn double(&self) -> Result<f64, Malformed> {
+        self.fixed64().map(f64::from_bits)
+    }
+
+    /// Appends a repeated `fixed64` or `double`, packed or not.
+    pub fn repeated_fixed64(&self, numbers: &mut Vec<u64>) -> Result<(), Malformed> {
+        match self.value {
+            Value::Fixed64(number) => numbers.push(number),
+            Value::Bytes(packed) => {
+                let (words, rest) = packed.as_chunks::<8>();
+                if !rest.is_empty() {
+                    return Err(Malformed::at("packed numbers with a cut end", rest));
+                }
+                numbers.extend(words.iter().map(|word| u64::from_le_bytes(*word)));
+            }
+            _ => return Err(self.unexpected()),
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn unexpected(&self) -> Malformed {
+        Malformed::at("a field of an unexpected wire type", self.place)
+    }
+}
+
+/// The fields of one message, in the order they stand.
+#[derive(Clone, Copy, Debug)]
+pub struct Fields<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Fields<'a> {
+    /// Starts at the beginning of a message.
+    #[inline]
+    pub fn of(message: &'a [u8]) -> Fields<'a> {
+        Fields { rest: message }
+    }
+
+    /// What has not been read yet.
+    pub fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// The next field, or `None` at the end. Groups are skipped.
+    #[inline]
+    pub fn next(&mut self) -> Result<Option<Field<'a>>, Malformed> {
+        while !self.rest.is_empty() {
+            let place = self.rest;
+            let (number, wire_type) = self.tag()?;
+            let value = match wire_type {
+                0 => Value::Varint(self.varint()?),
+                1 => Value::Fixed64(u64::from_le_bytes(*self.array()?)),
+                2 => Value::Bytes(self.length_delimited()?),
+                5 => Value::Fixed32(u32::from_le_bytes(*self.array()?)),
+                3 => {
+                    self.skip_group(place)?;
+                    continue;
+                }
+                _ => return Err(Malformed::at("an unknown wire type", place)),
+            };
+            return Ok(Some(Field { number, value, place }));
+        }
+        Ok(None)
+    }
+
+    #[inline]
+    fn tag(&mut self) -> Result<(u32, u8), Malformed> {
+        let place = self.rest;
+        let tag = self.varint()?;
+        let number = u32::try_from(tag >> 3).unwrap_or(0);
+        if number == 0 {
+            return Err(Malformed::at("a field number out of range", place));
+        }
+        Ok((number, (tag & 7) as u8))
+    }
+
+    #[inline]
+    fn varint(&mut self) -> Result<u64, Malformed> {
+        if let [first @ 0..=0x7f, rest @ ..] = self.rest {
+            self.rest = rest;
+            return Ok(u64::from(*first));
+        }
+        self.long_varint()
+    }
+
+    fn long_varint(&mut self) -> Result<u64, Malformed> {
+        let mut number = 0u64;
+        for (index, byte) in self.rest.iter().take(10).enumerate() {
+            number |= u64::from(byte & 0x7f) << (7 * index);
+            if *byte < 0x80 {
+                self.rest = &self.rest[index + 1..];
+                return Ok(number);
+            }
+        }
+        Err(Malformed::at("a number that does not end", self.rest))
+    }
+
+    #[inline]
+    fn array<const N: usize>(&mut self) -> Result<&'a [u8; N], Malformed> {
+        let Some((array, rest)) = self.rest.split_first_chunk::<N>() else {
+            return Err(Malformed::at("a number with a cut end", self.rest));
+        };
+        self.rest = rest;
+        Ok(array)
+    }
+
+    #[inline]
+    fn length_delimited(&mut self) -> Result<&'a [u8], Malformed> {
+        let place = self.rest;
+        let length = usize::try_from(self.varint()?).unwrap_or(usize::MAX);
+        let Some((bytes, rest)) = self.rest.split_at_checked(length) else {
+            return Err(Malformed::at("a field longer than what holds it", place));
+        };
+        self.rest = rest;
+        Ok(bytes)
+    }
+
+    /// Skips to the end of a group just begun. Groups nest, but the loop does not recurse.
+    fn skip_group(&mut self, place: &[u8]) -> Result<(), Malformed> {
+        let mut depth = 1usize;
+        while depth > 0 {
+            if self.rest.is_empty() {
+                return Err(Malformed::at("a group that does not end", place));
+            }
+            match self.tag()?.1 {
+                0 => drop(self.varint()?),
+                1 => drop(self.array::<8>()?),
+                2 => drop(self.length_delimited()?),
+                5 => drop(self.array::<4>()?),
+                3 => depth += 1,
+                4 => depth -= 1,
+                _ => return Err(Malformed::at("an unknown wire type", place)),
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(message: &[u8]) -> Result<Vec<u32>, &'static str> {
+        let mut fields = Fields::of(message);
+        let mut numbers = Vec::new();
+        while let Some(field) = fields.next().map_err(|m| m.what)? {
+            numbers.push(field.number);
+        }
+        Ok(numbers)
+    }
+
+    #[test]
+    fn reads_every_wire_type_and_skips_groups() {
+        let message = [
+            0x08, 0x96, 0x01, // 1: varint 150
+            0x11, 1, 0, 0, 0, 0, 0, 0, 0, // 2: fixed64
+            0x1b, 0x08, 0x01, 0x23, 0x24, 0x1c, // 3: group with a varint and a nested group
+            0x22, 2, b'h', b'i', // 4: bytes
+            0x2d, 1, 0, 0, 0, // 5: fixed32
+        ];
+        assert_eq!(numbers(&message).unwrap(), [1, 2, 4, 5]);
+        let first = Fields::of(&message).next().unwrap().unwrap();
+        assert_eq!(first.varint().unwrap(), 150);
+        assert!(first.bytes().is_err());
+    }
+
+    #[test]
+    fn says_what_is_cut_and_where() {
+        for (message, what) in [
+            (&[0x0a, 5, 1][..], "a field longer than what holds it"),
+            (&[0x09, 1], "a number with a cut end"),
+            (&[0x08, 0x80], "a number that does not end"),
+            (&[0x08, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1], "a number that does not end"),
+            (&[0x00], "a field number out of range"),
+            (&[0x0f], "an unknown wire type"),
+            (&[0x0b, 0x08, 1], "a group that does not end"),
+        ] {
+            assert_eq!(numbers(message).unwrap_err(), what, "{message:x?}");
+        }
+        let message = [0x08, 1, 0x12, 9];
+        let mut fields = Fields::of(&message);
+        fields.next().unwrap();
+        assert_eq!(fields.next().unwrap_err().offset_in(&message), 3);
+    }
+
+    #[test]
+    fn takes_packed_and_single_numbers() {
+        let mut numbers = Vec::new();
+        let message = [0x0a, 8, 1, 0, 0, 0, 0, 0, 0, 0, 0x09, 2, 0, 0, 0, 0, 0, 0, 0, 0x0a, 1, 0];
+        let mut fields = Fields::of(&message);
+        for _ in 0..2 {
+            fields.next().unwrap().unwrap().repeated_fixed64(&mut numbers).unwrap();
+        }
+        assert_eq!(numbers, [1, 2]);
+        assert!(fields.next().unwrap().unwrap().repeated_fixed64(&mut numbers).is_err());
+    }
+}
