@@ -1,5 +1,8 @@
 //! Glue between the contract and the library: converts types, and nothing else.
 
+// The exported functions that wit-bindgen generates take raw pointers across the boundary.
+#![allow(unsafe_code)]
+
 use crate::types as core;
 use std::cell::RefCell;
 
