@@ -1,0 +1,88 @@
+//! The wall clock, and how far it is off for signing.
+
+use std::fmt;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+const NANOS_PER_MILLI: i64 = 1_000_000;
+
+/// Gives the time to the component, which has no clock, in nanoseconds since the Unix epoch.
+///
+/// One clock is shared by all partitions: a receiver that shows one of them that the local clock is
+/// wrong spares the others the same failure.
+pub struct Clock {
+    wall: Box<dyn Fn() -> u64 + Send + Sync>,
+    signing_offset_ms: AtomicI64,
+}
+
+impl Clock {
+    /// The clock of the system.
+    #[must_use]
+    pub fn system() -> Self {
+        Self::from_fn(|| {
+            let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX)
+        })
+    }
+
+    /// A clock that asks `wall` for the nanoseconds since the Unix epoch.
+    pub fn from_fn(wall: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
+        Self { wall: Box::new(wall), signing_offset_ms: AtomicI64::new(0) }
+    }
+
+    /// The local time, uncorrected: nanoseconds since the Unix epoch.
+    #[must_use]
+    pub fn now(&self) -> u64 {
+        (self.wall)()
+    }
+
+    /// The time to sign for, which is the receiver's as far as it is known: nanoseconds since the
+    /// Unix epoch.
+    #[must_use]
+    pub fn signing_now(&self) -> u64 {
+        let offset = self.signing_offset_ms().saturating_mul(NANOS_PER_MILLI);
+        self.now().saturating_add_signed(offset)
+    }
+
+    /// What is added to the local time when signing, in milliseconds.
+    #[must_use]
+    pub fn signing_offset_ms(&self) -> i64 {
+        self.signing_offset_ms.load(Ordering::Relaxed)
+    }
+
+    /// Sets what is added to the local time when signing, in milliseconds. An offset is measured
+    /// against the local clock, so a new one replaces the old one.
+    pub fn correct_signing(&self, offset_ms: i64) {
+        self.signing_offset_ms.store(offset_ms, Ordering::Relaxed);
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Clock")
+            .field("now", &self.now())
+            .field("signing_offset_ms", &self.signing_offset_ms())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Clock;
+
+    #[test]
+    fn a_correction_moves_signing_only_and_replaces_the_last_one() {
+        let clock = Clock::from_fn(|| 10_000_000_000);
+        clock.correct_signing(-4_000);
+        clock.correct_signing(1_500);
+        assert_eq!(clock.now(), 10_000_000_000);
+        assert_eq!(clock.signing_now(), 11_500_000_000);
+    }
+
+    #[test]
+    fn a_correction_beyond_the_epoch_stops_there() {
+        let clock = Clock::from_fn(|| 1);
+        clock.correct_signing(i64::MIN);
+        assert_eq!(clock.signing_now(), 0);
+    }
+}

@@ -1,0 +1,74 @@
+//! AWS credentials: where they come from, and the signing keys derived from them.
+//!
+//! The secret access key stays in this module. What leaves it is a key derived for one date, region
+//! and service, which is all that the component needs to sign.
+
+mod derive;
+mod environment;
+mod fixed;
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+
+pub use derive::{IssuedKey, SigningKeys};
+pub use environment::Environment;
+pub use fixed::Fixed;
+use zeroize::Zeroizing;
+
+/// A text that is never shown and is overwritten with zeros when it is dropped.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Zeroizing<String>);
+
+impl Secret {
+    /// Takes over `text`.
+    #[must_use]
+    pub fn new(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+
+    /// The text itself. Callers must not let it get into a log line, an error or a metric.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[secret]")
+    }
+}
+
+/// What AWS gives a caller to sign with. `Debug` shows neither the secret key nor the token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credentials {
+    /// The access key id; not a secret.
+    pub access_key_id: String,
+    /// The secret access key.
+    pub secret_access_key: Secret,
+    /// The session token, which temporary credentials have.
+    pub session_token: Option<Secret>,
+    /// When they end: nanoseconds since the Unix epoch; `None` if they do not.
+    pub expires: Option<u64>,
+}
+
+/// Why there are no credentials: what is missing where, and what to do about it. Never a secret.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{problem}; {remedy}")]
+pub struct CredentialsError {
+    /// What is missing or wrong, and where.
+    pub problem: String,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+/// A fetch in progress.
+pub type Fetch<'a> = Pin<Box<dyn Future<Output = Result<Credentials, CredentialsError>> + Send + 'a>>;
+
+/// A place credentials come from. It is asked at the first send, before credentials end, and when
+/// the receiver refuses them, so a source needs no cache and no timer of its own.
+pub trait CredentialsSource: Send + Sync {
+    /// Fetches the current credentials.
+    fn fetch(&self) -> Fetch<'_>;
+}

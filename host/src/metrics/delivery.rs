@@ -1,0 +1,224 @@
+//! What went out.
+
+use std::borrow::Cow;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+use super::{ByLabel, Outcome, add};
+
+/// Upper bounds of the request durations, in seconds; those of Prometheus for its own remote write.
+const DURATION_BOUNDS: [f64; 12] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0];
+
+/// One request as it was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// Samples in it.
+    pub samples: u64,
+    /// Bytes of its body.
+    pub bytes: u64,
+    /// 1 for the first time this batch is sent.
+    pub number: u32,
+}
+
+/// What went out.
+#[derive(Debug)]
+pub struct DeliveryMetrics {
+    sent_points: Counter,
+    failed_points: Counter,
+    enqueue_failed_points: Counter,
+    in_flight: Gauge,
+    queue_full: ByLabel,
+    verdicts: ByLabel,
+    held: Gauge,
+    signing_offset: Gauge<f64, AtomicU64>,
+    samples: Counter,
+    failed_samples: Counter,
+    retried_samples: Counter,
+    bytes: Counter,
+    durations: Histogram,
+    highest_accepted: Gauge<f64, AtomicU64>,
+    highest_sent: Gauge<f64, AtomicU64>,
+}
+
+impl DeliveryMetrics {
+    pub(super) fn register(registry: &mut Registry, exporter: &str) -> Self {
+        let metrics = Self {
+            sent_points: Counter::default(),
+            failed_points: Counter::default(),
+            enqueue_failed_points: Counter::default(),
+            in_flight: Gauge::default(),
+            queue_full: ByLabel::default(),
+            verdicts: ByLabel::default(),
+            held: Gauge::default(),
+            signing_offset: Gauge::default(),
+            samples: Counter::default(),
+            failed_samples: Counter::default(),
+            retried_samples: Counter::default(),
+            bytes: Counter::default(),
+            durations: Histogram::new(DURATION_BOUNDS),
+            highest_accepted: Gauge::default(),
+            highest_sent: Gauge::default(),
+        };
+        metrics.register_collector_names(registry, exporter);
+        metrics.register_remote_storage_names(registry, exporter);
+        metrics.register_own_names(registry, exporter);
+        metrics
+    }
+
+    fn register_collector_names(&self, registry: &mut Registry, exporter: &str) {
+        let registry = labelled(registry, "otelcol_exporter", "exporter", exporter);
+        registry.register("sent_metric_points", "Points the receiver stored", self.sent_points.clone());
+        registry.register(
+            "send_failed_metric_points",
+            "Points the receiver refused for good, at least in part, or that were given up",
+            self.failed_points.clone(),
+        );
+        registry.register(
+            "enqueue_failed_metric_points",
+            "Points that were refused because the queue was full or closed",
+            self.enqueue_failed_points.clone(),
+        );
+        let help = "Requests without an answer yet";
+        let registry = registry.sub_registry_with_label(("data_type".into(), "metrics".into()));
+        registry.register("in_flight_requests", help, self.in_flight.clone());
+    }
+
+    fn register_remote_storage_names(&self, registry: &mut Registry, exporter: &str) {
+        let registry = labelled(registry, "prometheus_remote_storage", "remote_name", exporter);
+        registry.register("samples", "Samples sent, each attempt counted", self.samples.clone());
+        registry.register(
+            "samples_failed",
+            "Samples that will not be sent again",
+            self.failed_samples.clone(),
+        );
+        registry.register("samples_retried", "Samples that were sent again", self.retried_samples.clone());
+        registry.register("bytes", "Bytes of bodies sent, compressed", self.bytes.clone());
+        registry.register(
+            "sent_batch_duration_seconds",
+            "Time from request to answer",
+            self.durations.clone(),
+        );
+        registry.register(
+            "queue_highest_timestamp_seconds",
+            "The newest sample queued, as seconds since the epoch",
+            self.highest_accepted.clone(),
+        );
+        registry.register(
+            "queue_highest_sent_timestamp_seconds",
+            "The newest sample delivered, as seconds since the epoch",
+            self.highest_sent.clone(),
+        );
+    }
+
+    fn register_own_names(&self, registry: &mut Registry, exporter: &str) {
+        let registry = labelled(registry, "preamp", "exporter", exporter);
+        registry.register("queue_full", "Payloads refused, by the limit reached", self.queue_full.clone());
+        registry.register("verdicts", "Answers of the receiver, by what they mean", self.verdicts.clone());
+        registry.register(
+            "partitions_held",
+            "Partitions that wait for credentials or a change of the configuration",
+            self.held.clone(),
+        );
+        registry.register(
+            "signing_offset_seconds",
+            "What is added to the local clock when signing",
+            self.signing_offset.clone(),
+        );
+    }
+
+    /// Counts a payload in the queue whose newest sample is `newest`, in milliseconds.
+    pub fn enqueued(&self, newest: i64) {
+        raise(&self.highest_accepted, newest);
+    }
+
+    /// Counts a payload that the queue refused, and the limit if that was why.
+    pub fn enqueue_failed(&self, limit: Option<&str>, points: u64) {
+        self.enqueue_failed_points.inc_by(points);
+        if let Some(limit) = limit {
+            add(&self.queue_full, "limit", limit, 1);
+        }
+    }
+
+    /// Counts a request that is being sent. It is in flight until the guard is dropped.
+    #[must_use]
+    pub fn sending(&self, attempt: Attempt) -> Count {
+        self.samples.inc_by(attempt.samples);
+        self.bytes.inc_by(attempt.bytes);
+        if attempt.number > 1 {
+            self.retried_samples.inc_by(attempt.samples);
+        }
+        Count::up(&self.in_flight)
+    }
+
+    /// Counts an answer, or its absence, by what it means for the batch.
+    pub fn answered(&self, verdict: &str, after: Duration) {
+        add(&self.verdicts, "verdict", verdict, 1);
+        self.durations.observe(after.as_secs_f64());
+    }
+
+    /// Counts the end of a batch with as many points and samples, the newest one at `newest`
+    /// milliseconds.
+    pub fn settled(&self, outcome: &Outcome, points: u64, samples: u64, newest: i64) {
+        if *outcome == Outcome::Delivered {
+            self.sent_points.inc_by(points);
+            raise(&self.highest_sent, newest);
+        } else {
+            self.failed_points.inc_by(points);
+            self.failed_samples.inc_by(samples);
+        }
+    }
+
+    /// Counts a partition that is held until the guard is dropped.
+    #[must_use]
+    pub fn hold(&self) -> Count {
+        Count::up(&self.held)
+    }
+
+    /// Shows the correction of the signing clock, in milliseconds.
+    #[expect(clippy::cast_precision_loss, reason = "a clock is not off by thousands of years")]
+    pub fn signing_offset(&self, milliseconds: i64) {
+        self.signing_offset.set(milliseconds as f64 / 1_000.0);
+    }
+}
+
+/// One more in a gauge, for as long as it lives.
+#[derive(Debug)]
+pub struct Count(Gauge);
+
+impl Count {
+    fn up(gauge: &Gauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Count {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+fn labelled<'a>(
+    registry: &'a mut Registry,
+    prefix: &str,
+    name: &'static str,
+    value: &str,
+) -> &'a mut Registry {
+    let label = (Cow::Borrowed(name), Cow::Owned(value.to_owned()));
+    registry.sub_registry_with_prefix(prefix).sub_registry_with_label(label)
+}
+
+/// Sets `gauge` to `milliseconds` in seconds unless it is higher already. Two partitions may race;
+/// the lag told by the gauge is then off until the next batch.
+#[expect(clippy::cast_precision_loss, reason = "milliseconds of this era have less than 52 bits")]
+fn raise(gauge: &Gauge<f64, AtomicU64>, milliseconds: i64) {
+    let seconds = milliseconds as f64 / 1_000.0;
+    if seconds > gauge.get() {
+        gauge.set(seconds);
+    }
+}

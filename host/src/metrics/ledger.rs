@@ -1,0 +1,181 @@
+//! The ledger: where every accepted point is.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+
+use crate::queue::Queue;
+
+/// How the delivery of points ended. Each point ends in exactly one of these.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The receiver stored them.
+    Delivered,
+    /// The receiver stored a part of the request they were in and will never store the rest. It does
+    /// not say how many, so all points of the request are here and none of them is in another state.
+    PartlyRejected,
+    /// The receiver will never store them, for this reason.
+    Rejected(String),
+    /// They were given up because of their age, for this reason.
+    Expired(String),
+}
+
+/// Where every point is that was accepted, in OTLP data points.
+///
+/// accepted + recovered = delivered + partly rejected + rejected + expired + queued
+///
+/// All but the last are counted here when it happens. What is queued is asked of the queue, so the
+/// equation compares two independent counts.
+pub struct Ledger {
+    queue: Arc<dyn Queue>,
+    accounts: Mutex<Accounts>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Accounts {
+    accepted: u64,
+    recovered: u64,
+    delivered: u64,
+    partly_rejected: u64,
+    rejected: BTreeMap<String, u64>,
+    expired: BTreeMap<String, u64>,
+    /// Points whose outcome is known but whose batch is not acknowledged yet: the queue still counts
+    /// them. A batch that was halved stays like this for as long as its second half is not done.
+    unacknowledged: u64,
+}
+
+/// The ledger at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Points that were queued by this process.
+    pub accepted: u64,
+    /// Points that a durable queue still held when this process started.
+    pub recovered: u64,
+    /// See [`Outcome::Delivered`].
+    pub delivered: u64,
+    /// See [`Outcome::PartlyRejected`].
+    pub partly_rejected: u64,
+    /// See [`Outcome::Rejected`]: points by reason.
+    pub rejected: BTreeMap<String, u64>,
+    /// See [`Outcome::Expired`]: points by reason.
+    pub expired: BTreeMap<String, u64>,
+    /// Points whose outcome is open: waiting, or being sent.
+    pub queued: u64,
+}
+
+impl Snapshot {
+    /// Points whose outcome is known.
+    #[must_use]
+    pub fn settled(&self) -> u64 {
+        let by_reason = self.rejected.values().chain(self.expired.values()).sum::<u64>();
+        self.delivered + self.partly_rejected + by_reason
+    }
+
+    /// Whether every point is accounted for.
+    #[must_use]
+    pub fn balances(&self) -> bool {
+        self.accepted + self.recovered == self.settled() + self.queued
+    }
+}
+
+impl Ledger {
+    /// A ledger of what goes through `queue`. What it holds already counts as recovered.
+    #[must_use]
+    pub fn new(queue: Arc<dyn Queue>) -> Self {
+        let recovered = queue.statistics().total().points;
+        Self { queue, accounts: Mutex::new(Accounts { recovered, ..Accounts::default() }) }
+    }
+
+    /// Points were appended to the queue.
+    pub fn accepted(&self, points: u64) {
+        self.accounts().accepted += points;
+    }
+
+    /// The delivery of points ended. Their batch is still in the queue.
+    pub fn settled(&self, outcome: Outcome, points: u64) {
+        let mut accounts = self.accounts();
+        let account = match outcome {
+            Outcome::Delivered => &mut accounts.delivered,
+            Outcome::PartlyRejected => &mut accounts.partly_rejected,
+            Outcome::Rejected(reason) => accounts.rejected.entry(reason).or_default(),
+            Outcome::Expired(reason) => accounts.expired.entry(reason).or_default(),
+        };
+        *account += points;
+        accounts.unacknowledged += points;
+    }
+
+    /// A batch of as many points left the queue.
+    pub fn acknowledged(&self, points: u64) {
+        let mut accounts = self.accounts();
+        accounts.unacknowledged = accounts.unacknowledged.saturating_sub(points);
+    }
+
+    /// The ledger as it is now. While a payload is being appended or acknowledged at this moment, it
+    /// may be missing from one of the sides.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        let accounts = self.accounts();
+        let waiting = self.queue.statistics().total().points;
+        Snapshot {
+            accepted: accounts.accepted,
+            recovered: accounts.recovered,
+            delivered: accounts.delivered,
+            partly_rejected: accounts.partly_rejected,
+            rejected: accounts.rejected.clone(),
+            expired: accounts.expired.clone(),
+            queued: waiting.saturating_sub(accounts.unacknowledged),
+        }
+    }
+
+    /// Whether every point is accounted for at this moment.
+    #[must_use]
+    pub fn balances(&self) -> bool {
+        self.snapshot().balances()
+    }
+
+    fn accounts(&self) -> MutexGuard<'_, Accounts> {
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.snapshot().fmt(f)
+    }
+}
+
+impl Collector for Ledger {
+    fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
+        let now = self.snapshot();
+        let plain = [
+            ("accepted", now.accepted),
+            ("recovered", now.recovered),
+            ("delivered", now.delivered),
+            ("partly_rejected", now.partly_rejected),
+        ];
+        let rejected = now.rejected.iter().map(|(reason, points)| ("rejected", reason.as_str(), *points));
+        let expired = now.expired.iter().map(|(reason, points)| ("expired", reason.as_str(), *points));
+        let states =
+            plain.into_iter().map(|(state, points)| (state, "", points)).chain(rejected).chain(expired);
+        let mut family = encoder.encode_descriptor(
+            "preamp_points",
+            "The ledger, in OTLP points: accepted + recovered = delivered + partly_rejected + rejected + expired \
+             + preamp_points_queued",
+            None,
+            MetricType::Counter,
+        )?;
+        for (state, reason, points) in states {
+            let labels = [("state", state), ("reason", reason)];
+            ConstCounter::new(points).encode(family.encode_family(&labels)?)?;
+        }
+        let queued = ConstGauge::new(now.queued);
+        let help = "Points of the ledger that are waiting or being sent";
+        queued.encode(encoder.encode_descriptor("preamp_points_queued", help, None, MetricType::Gauge)?)
+    }
+}

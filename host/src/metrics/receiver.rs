@@ -1,0 +1,102 @@
+//! What came in.
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::Registry;
+
+use super::{ByLabel, add};
+
+/// How a payload came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// OTLP/gRPC.
+    Grpc,
+    /// OTLP/HTTP.
+    Http,
+}
+
+impl Transport {
+    /// The value of the Collector's label `transport`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Grpc => "grpc",
+            Self::Http => "http",
+        }
+    }
+}
+
+/// How a request to the receiver ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestOutcome {
+    /// Taken, at least in part.
+    Success,
+    /// Not taken because what comes after the receiver could not take it: the queue was full.
+    Refused,
+    /// Not taken because of the request or an error of our own: malformed, too large, a trap.
+    Failure,
+}
+
+impl RequestOutcome {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Refused => "refused",
+            Self::Failure => "failure",
+        }
+    }
+}
+
+/// What came in, by transport.
+#[derive(Debug, Default)]
+pub struct ReceiverMetrics {
+    requests: Family<[(&'static str, &'static str); 2], Counter>,
+    accepted: ByLabel,
+    refused: ByLabel,
+    failed: ByLabel,
+    untranslated: ByLabel,
+}
+
+impl ReceiverMetrics {
+    pub(super) fn register(registry: &mut Registry, id: &str) -> Self {
+        let metrics = Self::default();
+        registry.register(
+            "preamp_translation_rejected_points",
+            "OTLP points that cannot become series, by reason; they are not part of the ledger",
+            metrics.untranslated.clone(),
+        );
+        let registry = registry
+            .sub_registry_with_prefix("otelcol_receiver")
+            .sub_registry_with_label(("receiver".into(), id.to_owned().into()));
+        registry.register("requests", "Requests, by how they ended", metrics.requests.clone());
+        registry.register("accepted_metric_points", "Points taken over", metrics.accepted.clone());
+        registry.register(
+            "refused_metric_points",
+            "Points of requests that were refused because the queue was full or closed",
+            metrics.refused.clone(),
+        );
+        registry.register(
+            "failed_metric_points",
+            "Points that were not taken because they or their request are wrong",
+            metrics.failed.clone(),
+        );
+        metrics
+    }
+
+    /// Counts a request, and its points by what became of them: `taken` and `lost` of a success,
+    /// `lost` of the others. Points of a request that cannot be read are unknown: 0.
+    pub fn request(&self, transport: Transport, outcome: RequestOutcome, taken: u64, lost: u64) {
+        self.requests
+            .get_or_create_owned(&[("transport", transport.name()), ("outcome", outcome.name())])
+            .inc();
+        let refused = if outcome == RequestOutcome::Refused { &self.refused } else { &self.failed };
+        add(&self.accepted, "transport", transport.name(), taken);
+        add(refused, "transport", transport.name(), lost);
+    }
+
+    /// Counts points that the component could not translate, which were answered with OTLP
+    /// `partial_success`.
+    pub fn untranslated(&self, reason: &str, points: u64) {
+        add(&self.untranslated, "reason", reason, points);
+    }
+}

@@ -1,0 +1,132 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Attempt, Metrics, Outcome, RequestOutcome, Snapshot, Transport};
+use crate::component::{Batch, PoolStats, Protocol};
+use crate::queue::{MemoryQueue, Queue};
+
+fn batch(points: u32) -> Batch {
+    Batch {
+        body: vec![0; 7],
+        digest: vec![0; 32],
+        partition: 0,
+        points,
+        series: points,
+        samples: 3 * points,
+        first: 1_000,
+        last: 2_500,
+        uncompressed_size: 9,
+        protocol: Protocol::RemoteWriteV1,
+    }
+}
+
+async fn with_queued(points: &[u32]) -> (Metrics, Arc<MemoryQueue>) {
+    let queue = Arc::new(MemoryQueue::new(2, 10, 1_000));
+    let metrics =
+        Metrics::new("otlp", "prometheusremotewrite/amp", Arc::clone(&queue) as Arc<dyn Queue>, || {
+            PoolStats { instances: 2, created: 3, calls: 40, traps: 1, recycled: 0 }
+        });
+    for points in points {
+        queue.append(vec![batch(*points)]).await.expect("room");
+        metrics.ledger.accepted(u64::from(*points));
+    }
+    (metrics, queue)
+}
+
+#[tokio::test]
+async fn the_ledger_balances_through_every_state_of_a_batch() {
+    let (metrics, queue) = with_queued(&[10, 5]).await;
+    let ledger = &metrics.ledger;
+    assert_eq!(ledger.snapshot().queued, 15);
+
+    // A batch of ten, halved: its first half is stored while the second is still open.
+    ledger.settled(Outcome::Delivered, 6);
+    assert!(ledger.balances());
+    assert_eq!(ledger.snapshot().queued, 9);
+    ledger.settled(Outcome::Rejected("out-of-order".to_owned()), 4);
+    queue.acknowledge(0, 1).await.expect("memory");
+    ledger.acknowledged(10);
+    ledger.settled(Outcome::PartlyRejected, 2);
+    ledger.settled(Outcome::Expired("max-elapsed-time".to_owned()), 3);
+
+    let expected = Snapshot {
+        accepted: 15,
+        recovered: 0,
+        delivered: 6,
+        partly_rejected: 2,
+        rejected: BTreeMap::from([("out-of-order".to_owned(), 4)]),
+        expired: BTreeMap::from([("max-elapsed-time".to_owned(), 3)]),
+        queued: 0,
+    };
+    assert_eq!(ledger.snapshot(), expected);
+    assert!(ledger.balances());
+}
+
+#[tokio::test]
+async fn a_lost_batch_and_a_lost_point_upset_the_balance() {
+    let (metrics, queue) = with_queued(&[10]).await;
+    queue.acknowledge(0, 1).await.expect("memory");
+    assert!(!metrics.ledger.balances(), "a batch left without an outcome");
+    metrics.ledger.settled(Outcome::Delivered, 9);
+    metrics.ledger.acknowledged(10);
+    assert!(!metrics.ledger.balances(), "one of its ten points has no outcome");
+}
+
+#[tokio::test]
+async fn what_a_queue_holds_at_the_start_counts_as_recovered() {
+    let (_, queue) = with_queued(&[10]).await;
+    let metrics = Metrics::new("otlp", "amp", queue, PoolStats::default);
+    assert_eq!(metrics.ledger.snapshot().recovered, 10);
+    assert!(metrics.ledger.balances());
+}
+
+#[tokio::test]
+async fn the_page_has_the_names_that_dashboards_know() {
+    let (metrics, _) = with_queued(&[10]).await;
+    metrics.receiver.request(Transport::Grpc, RequestOutcome::Success, 10, 2);
+    metrics.receiver.request(Transport::Http, RequestOutcome::Refused, 0, 3);
+    metrics.receiver.untranslated("delta-temporality", 2);
+    metrics.delivery.enqueued(2_500);
+    metrics.delivery.enqueue_failed(Some("bytes"), 3);
+    let in_flight = metrics.delivery.sending(Attempt { samples: 30, bytes: 7, number: 2 });
+    metrics.delivery.answered("retry", Duration::from_millis(20));
+    metrics.delivery.settled(&Outcome::Delivered, 4, 12, 2_000);
+    metrics.delivery.settled(&Outcome::PartlyRejected, 6, 18, 2_500);
+    metrics.ledger.settled(Outcome::Rejected("too-old".to_owned()), 1);
+    let page = metrics.encode();
+    for line in [
+        r#"otelcol_receiver_requests_total{receiver="otlp",transport="grpc",outcome="success"} 1"#,
+        r#"otelcol_receiver_accepted_metric_points_total{receiver="otlp",transport="grpc"} 10"#,
+        r#"otelcol_receiver_failed_metric_points_total{receiver="otlp",transport="grpc"} 2"#,
+        r#"otelcol_receiver_refused_metric_points_total{receiver="otlp",transport="http"} 3"#,
+        r#"otelcol_exporter_sent_metric_points_total{exporter="prometheusremotewrite/amp"} 4"#,
+        r#"otelcol_exporter_send_failed_metric_points_total{exporter="prometheusremotewrite/amp"} 6"#,
+        r#"otelcol_exporter_enqueue_failed_metric_points_total{exporter="prometheusremotewrite/amp"} 3"#,
+        r#"otelcol_exporter_in_flight_requests{exporter="prometheusremotewrite/amp",data_type="metrics"} 1"#,
+        r#"otelcol_exporter_queue_size{exporter="prometheusremotewrite/amp",data_type="metrics"} 1"#,
+        r#"otelcol_exporter_queue_capacity{exporter="prometheusremotewrite/amp",data_type="metrics"} 10"#,
+        r#"prometheus_remote_storage_samples_total{remote_name="prometheusremotewrite/amp"} 30"#,
+        r#"prometheus_remote_storage_samples_retried_total{remote_name="prometheusremotewrite/amp"} 30"#,
+        r#"prometheus_remote_storage_samples_pending{remote_name="prometheusremotewrite/amp"} 30"#,
+        r#"prometheus_remote_storage_shards{remote_name="prometheusremotewrite/amp"} 2"#,
+        r#"prometheus_remote_storage_queue_highest_sent_timestamp_seconds{remote_name="prometheusremotewrite/amp"} 2.0"#,
+        r#"preamp_queue_full_total{exporter="prometheusremotewrite/amp",limit="bytes"} 1"#,
+        r#"preamp_verdicts_total{exporter="prometheusremotewrite/amp",verdict="retry"} 1"#,
+        r#"preamp_translation_rejected_points_total{reason="delta-temporality"} 2"#,
+        r#"preamp_points_total{state="rejected",reason="too-old"} 1"#,
+        r#"preamp_points_total{state="accepted",reason=""} 10"#,
+        "preamp_points_queued 9",
+        "preamp_component_instances 2",
+        "preamp_component_traps_total 1",
+        "# EOF",
+    ] {
+        assert!(page.lines().any(|found| found == line), "no line {line} in\n{page}");
+    }
+    drop(in_flight);
+    assert!(
+        metrics
+            .encode()
+            .contains(r#"in_flight_requests{exporter="prometheusremotewrite/amp",data_type="metrics"} 0"#)
+    );
+}

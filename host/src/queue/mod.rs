@@ -1,0 +1,176 @@
+//! What lies between acceptance and delivery: a log in partitions.
+//!
+//! A payload is appended whole or not at all, each partition is read in order by one reader, and
+//! what was delivered is acknowledged from the front. Nothing leaves a queue in another way. That is
+//! little enough for a log on disk, or one kept by several machines, to offer the same.
+
+mod memory;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use memory::MemoryQueue;
+
+use crate::component::Batch;
+
+/// A call in progress.
+pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// How much [`Queue::peek`] returns at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Batches.
+    pub batches: usize,
+    /// Bytes of their bodies. The first batch is returned whatever its size.
+    pub bytes: u64,
+}
+
+/// A limit of a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// The number of payloads waiting.
+    Payloads,
+    /// The bytes of bodies waiting.
+    Bytes,
+}
+
+impl Limit {
+    /// A name fit for a metric label.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Payloads => "payloads",
+            Self::Bytes => "bytes",
+        }
+    }
+}
+
+/// Why a payload was not appended. Nothing of it is in the queue.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AppendError {
+    /// A limit is reached. The sender shall try again later.
+    #[error(
+        "queue full: {waiting} {} waiting, {needed} more do not fit into {allowed}; senders are asked to retry \
+         (raise the queue limits if the receiver is fast enough, else look why it is not)",
+        limit.name()
+    )]
+    Full {
+        /// Which limit.
+        limit: Limit,
+        /// How much of it is taken, in payloads or bytes.
+        waiting: u64,
+        /// How much the payload needs.
+        needed: u64,
+        /// The limit.
+        allowed: u64,
+    },
+    /// The payload alone is larger than the queue may ever be, so trying again cannot help.
+    #[error(
+        "payload of {needed} bytes is larger than the whole queue of {allowed} bytes; raise the queue's limit of bytes"
+    )]
+    TooLarge {
+        /// Bytes of the payload's bodies.
+        needed: u64,
+        /// The limit of bytes.
+        allowed: u64,
+    },
+    /// A batch is of a partition that the queue does not have.
+    #[error(
+        "batch of partition {partition}, but the queue has {partitions}; component and queue must be configured alike"
+    )]
+    UnknownPartition {
+        /// The partition of the batch.
+        partition: u32,
+        /// How many partitions there are.
+        partitions: u32,
+    },
+    /// The queue takes no more, because the process is stopping.
+    #[error("queue closed: the process is stopping")]
+    Closed,
+    /// What holds the queue failed; what and where.
+    #[error("queue storage: {0}")]
+    Storage(String),
+}
+
+/// What holds the queue failed while it was read or acknowledged; what and where.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("queue storage: {0}")]
+pub struct StorageError(pub String);
+
+/// What waits in one partition, those being delivered included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PartitionStatistics {
+    /// Batches.
+    pub batches: u64,
+    /// Bytes of their bodies.
+    pub bytes: u64,
+    /// OTLP points in them.
+    pub points: u64,
+    /// Samples in them.
+    pub samples: u64,
+    /// How long the oldest of them has been waiting.
+    pub oldest: Option<Duration>,
+}
+
+/// What waits in a queue, those being delivered included.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Payloads of which at least one batch is not acknowledged.
+    pub payloads: u64,
+    /// The most payloads taken.
+    pub max_payloads: u64,
+    /// The most bytes taken.
+    pub max_bytes: u64,
+    /// Each partition, by its number.
+    pub partitions: Vec<PartitionStatistics>,
+}
+
+impl Statistics {
+    /// All partitions together.
+    #[must_use]
+    pub fn total(&self) -> PartitionStatistics {
+        self.partitions.iter().fold(PartitionStatistics::default(), |sum, each| PartitionStatistics {
+            batches: sum.batches + each.batches,
+            bytes: sum.bytes + each.bytes,
+            points: sum.points + each.points,
+            samples: sum.samples + each.samples,
+            oldest: sum.oldest.max(each.oldest),
+        })
+    }
+}
+
+/// A log in partitions. One reader per partition; any number of writers.
+pub trait Queue: Send + Sync {
+    /// How many partitions there are.
+    fn partitions(&self) -> u32;
+
+    /// Appends the batches of one payload as one unit, each to its partition. Returns when they are
+    /// as safe as this queue makes them. A payload without batches is taken without a trace.
+    ///
+    /// # Errors
+    /// When the payload is refused; then nothing of it is in the queue.
+    fn append(&self, payload: Vec<Batch>) -> Pending<'_, Result<(), AppendError>>;
+
+    /// Waits until `partition` holds a batch, then returns its first ones within `window`, in order,
+    /// without removing them. Returns none at all only when the queue is closed and the partition
+    /// empty, or when there is no such partition. May be dropped while waiting.
+    ///
+    /// # Errors
+    /// When what holds the queue cannot be read.
+    fn peek(&self, partition: u32, window: Window) -> Pending<'_, Result<Vec<Arc<Batch>>, StorageError>>;
+
+    /// Removes the first `count` batches of `partition`. Returns when they will not come back, so a
+    /// crash after it repeats none of them.
+    ///
+    /// # Errors
+    /// When that cannot be recorded; the batches may come back then.
+    fn acknowledge(&self, partition: u32, count: usize) -> Pending<'_, Result<(), StorageError>>;
+
+    /// What waits.
+    fn statistics(&self) -> Statistics;
+
+    /// Takes no more payloads. What waits can still be read, and readers of empty partitions return.
+    fn close(&self);
+}
