@@ -1,0 +1,291 @@
+//! One request from arrival to answer: fault, size, signature, body, series, storage.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use chrono::{DateTime, TimeDelta, Utc};
+use http::request::Parts;
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use prost::Message;
+
+use crate::answer::Answer;
+use crate::body::{Decoded, check_series, decode};
+use crate::fault::{Fault, Script};
+use crate::message::{TimeSeries, WriteRequest};
+use crate::options::{Authentication, Clock, Limits, Options, Storage, WORKSPACE_PATH};
+use crate::report::Report;
+use crate::signature::{Verifier, missing_token};
+use crate::store::{Labels, Outcome, Store};
+use crate::upstream::Upstream;
+
+/// Nothing beyond this is read of a body, in bytes: what is larger than the quota gets its 413 just the same.
+const READ_LIMIT: usize = 16 << 20;
+const FORGET_INTERVAL: Duration = Duration::from_secs(60);
+
+/// The connection is to be closed without an answer.
+#[derive(Debug)]
+pub(crate) struct Cut;
+
+impl std::fmt::Display for Cut {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("connection cut on purpose")
+    }
+}
+
+impl std::error::Error for Cut {}
+
+pub(crate) struct Workspace {
+    verifier: Option<Verifier>,
+    upstream: Option<Upstream>,
+    limits: Limits,
+    clock: Clock,
+    state: Mutex<State>,
+}
+
+pub(crate) struct State {
+    pub(crate) store: Store,
+    pub(crate) report: Report,
+    pub(crate) faults: Script,
+    forgot: SystemTime,
+}
+
+/// A series that passed the distributor's checks, and what it was read from.
+type Passed<'a> = (Labels, &'a TimeSeries);
+
+impl Workspace {
+    pub(crate) fn new(options: Options) -> std::io::Result<Self> {
+        let verifier = match options.authentication {
+            Authentication::None => None,
+            Authentication::SigV4(signer) => Some(Verifier::new(signer).map_err(|error| {
+                std::io::Error::new(std::io::ErrorKind::InvalidInput, format!("secret access key: {error}"))
+            })?),
+        };
+        let upstream = match options.storage {
+            Storage::Memory => None,
+            Storage::Prometheus(url) => Some(Upstream::new(url)),
+        };
+        let state = State {
+            store: Store::default(),
+            report: Report::default(),
+            faults: options.faults,
+            forgot: (options.clock)(),
+        };
+        Ok(Self {
+            verifier,
+            upstream,
+            limits: options.limits,
+            clock: options.clock,
+            state: Mutex::new(state),
+        })
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Answers one request, or cuts its connection.
+    pub(crate) async fn handle(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Cut> {
+        let (number, fault) = self.arrive();
+        if fault == Some(Fault::CutBeforeBody) {
+            return Err(Cut);
+        }
+        let now = self.now(fault);
+        let (parts, body) = request.into_parts();
+        let answer = match Limited::new(body, READ_LIMIT).collect().await {
+            Ok(body) => self.reply(&parts, &body.to_bytes(), fault, now).await?,
+            Err(error) if error.is::<LengthLimitError>() => Answer::too_large(),
+            Err(_) => return Err(Cut),
+        };
+        let status = answer.status;
+        let mut state = self.state();
+        *state.report.answers.entry(status.as_u16()).or_default() += 1;
+        if !status.is_success() {
+            tracing::debug!(status = status.as_u16(), body = answer.body, "stand-in refuses");
+            state.report.note_error(status.as_u16(), &answer.body);
+        }
+        let date = DateTime::<Utc>::from(now).format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+        Ok(answer.into_response(number, &date))
+    }
+
+    fn arrive(&self) -> (u64, Option<Fault>) {
+        let mut state = self.state();
+        state.report.requests += 1;
+        let fault = state.faults.advance();
+        if let Some(fault) = fault {
+            *state.report.faults.entry(fault.name()).or_default() += 1;
+        }
+        (state.report.requests, fault)
+    }
+
+    fn now(&self, fault: Option<Fault>) -> SystemTime {
+        let now = (self.clock)();
+        match fault {
+            Some(Fault::ClockSkew(seconds)) => {
+                (DateTime::<Utc>::from(now) + TimeDelta::seconds(seconds)).into()
+            }
+            _ => now,
+        }
+    }
+
+    async fn reply(
+        &self,
+        parts: &Parts,
+        body: &Bytes,
+        fault: Option<Fault>,
+        now: SystemTime,
+    ) -> Result<Answer, Cut> {
+        if let Err(answer) = self.admit(parts, body, now).await {
+            return Ok(answer);
+        }
+        match fault {
+            Some(Fault::IngestionRate(seconds)) => {
+                let text = "ingestion rate limit (1666666) exceeded while adding 1 samples and 0 metadata";
+                Ok(Answer::text(StatusCode::TOO_MANY_REQUESTS, text).retry_after(seconds))
+            }
+            Some(Fault::RateExceeded) => {
+                Ok(Answer::front(StatusCode::TOO_MANY_REQUESTS, "ThrottlingException", "Rate exceeded"))
+            }
+            Some(Fault::Unavailable) => Ok(Answer::text(StatusCode::SERVICE_UNAVAILABLE, "")),
+            Some(Fault::TooLarge) => Ok(Answer::too_large()),
+            Some(Fault::ExpiredToken) => {
+                let text = "The security token included in the request is expired";
+                Ok(Answer::forbidden("ExpiredTokenException", text))
+            }
+            Some(Fault::CutBeforeBody | Fault::CutAfterBody) => Err(Cut),
+            Some(Fault::Hang(time)) => {
+                tokio::time::sleep(time).await;
+                Err(Cut)
+            }
+            Some(Fault::LoseAnswer) => {
+                self.take(&parts.headers, body, now).await;
+                Err(Cut)
+            }
+            Some(Fault::ClockSkew(_)) | None => Ok(self.take(&parts.headers, body, now).await),
+        }
+    }
+
+    /// What the front of the service checks: size, address, signature.
+    async fn admit(&self, parts: &Parts, body: &Bytes, now: SystemTime) -> Result<(), Answer> {
+        if body.len() >= self.limits.body_bytes {
+            return Err(Answer::too_large());
+        }
+        let addressed =
+            parts.method == Method::POST && parts.uri.path() == WORKSPACE_PATH && parts.uri.query().is_none();
+        let verdict = match &self.verifier {
+            _ if !addressed => Err(missing_token()),
+            Some(verifier) => verifier.verify(parts, body, now).await,
+            None => return Ok(()),
+        };
+        let mut state = self.state();
+        match &verdict {
+            Ok(()) => state.report.verified += 1,
+            Err(_) => state.report.unverified += 1,
+        }
+        verdict
+    }
+
+    /// What the Cortex behind the front does: the valid part is stored, the first refusal answered.
+    async fn take(&self, headers: &HeaderMap, body: &Bytes, now: SystemTime) -> Answer {
+        let decoded = match decode(headers, body, &self.limits) {
+            Ok(decoded) => decoded,
+            Err(answer) => return answer,
+        };
+        let oldest = DateTime::<Utc>::from(now).timestamp_millis()
+            - i64::try_from(self.limits.sample_age.as_millis()).unwrap_or(i64::MAX);
+        let mut refusals = Vec::new();
+        let mut passed: Vec<Passed<'_>> = Vec::new();
+        for series in &decoded.request.timeseries {
+            match check_series(series, &self.limits, oldest) {
+                Ok(labels) => passed.push((labels, series)),
+                Err((reason, text)) => refusals.push((reason, text, series.samples.len())),
+            }
+        }
+        let stored = match &self.upstream {
+            Some(upstream) if refusals.is_empty() => {
+                self.relay(upstream, headers, body.clone(), &passed).await
+            }
+            Some(upstream) => self.relay(upstream, headers, encode(&passed), &passed).await,
+            None => self.store(&passed, oldest, now),
+        };
+        self.settle(&decoded, body.len(), refusals, stored)
+    }
+
+    /// Keeps the samples in memory.
+    fn store(&self, passed: &[Passed<'_>], oldest: i64, now: SystemTime) -> Answer {
+        let mut state = self.state();
+        let State { store, report, forgot, .. } = &mut *state;
+        let mut first_refusal = None;
+        for (labels, series) in passed {
+            for sample in &series.samples {
+                match store.append(labels, sample, self.limits.out_of_order_window) {
+                    Outcome::Stored => report.samples_stored += 1,
+                    Outcome::Repeated => report.samples_repeated += 1,
+                    Outcome::Refused(reason, text) => {
+                        *report.samples_refused.entry(reason).or_default() += 1;
+                        first_refusal.get_or_insert(text);
+                    }
+                }
+            }
+        }
+        if now.duration_since(*forgot).is_ok_and(|since| since > FORGET_INTERVAL) {
+            store.forget(oldest);
+            *forgot = now;
+        }
+        report.series = store.series().len() as u64;
+        first_refusal.map_or_else(Answer::stored, Answer::refused)
+    }
+
+    /// Lets the upstream store the samples. It takes a request whole or not at all.
+    async fn relay(
+        &self,
+        upstream: &Upstream,
+        headers: &HeaderMap,
+        body: Bytes,
+        passed: &[Passed<'_>],
+    ) -> Answer {
+        let answer = upstream.forward(headers, body).await;
+        let samples = passed.iter().map(|(_, series)| series.samples.len() as u64).sum::<u64>();
+        let mut state = self.state();
+        if answer.status.is_success() {
+            state.report.samples_stored += samples;
+        } else if answer.status.is_client_error() {
+            *state.report.samples_refused.entry("upstream").or_default() += samples;
+        }
+        answer
+    }
+
+    /// Counts, and chooses the answer: a failure of the storage first, then the first refusal.
+    fn settle(
+        &self,
+        decoded: &Decoded,
+        body_bytes: usize,
+        refusals: Vec<(&'static str, String, usize)>,
+        stored: Answer,
+    ) -> Answer {
+        let report = &mut self.state().report;
+        for (reason, _, samples) in &refusals {
+            *report.samples_refused.entry(reason).or_default() += *samples as u64;
+        }
+        if !stored.status.is_success() {
+            return stored;
+        }
+        if let Some((_, text, _)) = refusals.into_iter().next() {
+            return Answer::refused(text);
+        }
+        report.body_bytes += body_bytes as u64;
+        report.uncompressed_bytes += decoded.uncompressed_bytes as u64;
+        report.metadata += decoded.request.metadata.len() as u64;
+        stored
+    }
+}
+
+/// The valid part of a request as a body of its own.
+fn encode(passed: &[Passed<'_>]) -> Bytes {
+    let timeseries = passed.iter().map(|(_, series)| (*series).clone()).collect();
+    let raw = WriteRequest { timeseries, metadata: Vec::new() }.encode_to_vec();
+    let compressed = snap::raw::Encoder::new().compress_vec(&raw);
+    Bytes::from(compressed.unwrap_or_default())
+}

@@ -1,0 +1,392 @@
+//! The judge is judged first: does the AMP stand-in take what is right and refuse what is wrong?
+
+mod loopback;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use amp_stand_in::{Fault, Options, Script, Signer, StandIn, WORKSPACE_PATH};
+use loopback::{Reply, exchange};
+use prost::Message;
+
+/// 2026-01-15T23:59:30Z, the time of the golden vector.
+const GOLDEN_SECONDS: u64 = 1_768_521_570;
+const NOW_MS: i64 = GOLDEN_SECONDS as i64 * 1000;
+const SIGNED_HEADERS: &str =
+    "content-encoding;content-type;host;x-amz-date;x-amz-security-token;x-prometheus-remote-write-version";
+
+#[derive(Clone, PartialEq, Message)]
+struct WriteRequest {
+    #[prost(message, repeated, tag = "1")]
+    timeseries: Vec<TimeSeries>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct TimeSeries {
+    #[prost(message, repeated, tag = "1")]
+    labels: Vec<Label>,
+    #[prost(message, repeated, tag = "2")]
+    samples: Vec<Sample>,
+    #[prost(message, repeated, tag = "3")]
+    exemplars: Vec<Sample>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Label {
+    #[prost(string, tag = "1")]
+    name: String,
+    #[prost(string, tag = "2")]
+    value: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Sample {
+    #[prost(double, tag = "1")]
+    value: f64,
+    #[prost(int64, tag = "2")]
+    timestamp: i64,
+}
+
+fn signer() -> Signer {
+    Signer {
+        access_key_id: "AKIDEXAMPLE".to_owned(),
+        secret_access_key: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY".to_owned(),
+        session_token: Some("TOKENEXAMPLE".to_owned()),
+        region: "eu-west-1".to_owned(),
+        service: "aps".to_owned(),
+    }
+}
+
+async fn start(options: Options, seconds: u64) -> StandIn {
+    let clock = Arc::new(move || SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
+    StandIn::start(Options { clock, ..options }).await.expect("a port on loopback")
+}
+
+async fn unsigned() -> StandIn {
+    start(Options::unsigned(), GOLDEN_SECONDS).await
+}
+
+/// The request of the golden vector. Three implementations agree on its signature: botocore, the crate aws-sigv4,
+/// and an HMAC chain by hand.
+#[derive(Clone)]
+struct Golden {
+    host: String,
+    date: String,
+    token: String,
+    scope: String,
+    signature: String,
+    signed_headers: String,
+    path: String,
+    body: Vec<u8>,
+}
+
+impl Golden {
+    fn new() -> Self {
+        Self {
+            host: "aps-workspaces.eu-west-1.amazonaws.com".to_owned(),
+            date: "20260115T235930Z".to_owned(),
+            token: "TOKENEXAMPLE".to_owned(),
+            scope: "AKIDEXAMPLE/20260115/eu-west-1/aps/aws4_request".to_owned(),
+            signature: "6e1b0def29c08939631fbb67473f6d6ce0c0b3c8ba484d83246d097e3aa5895f".to_owned(),
+            signed_headers: SIGNED_HEADERS.to_owned(),
+            path: WORKSPACE_PATH.to_owned(),
+            body: b"preamp".to_vec(),
+        }
+    }
+
+    fn changed(change: impl FnOnce(&mut Self)) -> Self {
+        let mut golden = Self::new();
+        change(&mut golden);
+        golden
+    }
+
+    fn send(&self, stand_in: &StandIn) -> Reply {
+        let authorization = format!(
+            "AWS4-HMAC-SHA256 Credential={}, SignedHeaders={}, Signature={}",
+            self.scope, self.signed_headers, self.signature
+        );
+        let headers = [
+            ("host", self.host.as_str()),
+            ("content-encoding", "snappy"),
+            ("content-type", "application/x-protobuf"),
+            ("x-amz-date", &self.date),
+            ("x-amz-security-token", &self.token),
+            ("x-prometheus-remote-write-version", "0.1.0"),
+            ("user-agent", "preamp-tests"),
+            ("authorization", &authorization),
+        ];
+        exchange(stand_in.address(), "POST", &self.path, &headers, &self.body).expect("an answer")
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_golden_vector_is_verified_at_its_time() {
+    // Four minutes of skew either way are within AWS' tolerance; so is a midnight between.
+    for seconds in [GOLDEN_SECONDS, GOLDEN_SECONDS - 240, GOLDEN_SECONDS + 240] {
+        let stand_in = start(Options::signed(signer()), seconds).await;
+        let reply = Golden::new().send(&stand_in);
+        // The body is no remote-write message: past the signature, that is what is refused.
+        assert_eq!((reply.status, stand_in.report().verified), (400, 1), "{reply:?}");
+        assert!(reply.body.starts_with("cannot read the request"), "{reply:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_is_changed_in_the_golden_vector_is_refused() {
+    let cases: Vec<(&str, &str, Golden)> = vec![
+        ("body", "InvalidSignature", Golden::changed(|it| it.body[3] ^= 1)),
+        ("signature", "InvalidSignature", Golden::changed(|it| it.signature.replace_range(63.., "e"))),
+        ("host", "InvalidSignature", Golden::changed(|it| it.host.push('x'))),
+        ("path", "MissingAuthenticationToken", Golden::changed(|it| it.path.push('x'))),
+        ("token", "UnrecognizedClient", Golden::changed(|it| it.token.push('x'))),
+        ("key id", "UnrecognizedClient", Golden::changed(|it| it.scope.replace_range(..1, "B"))),
+        ("date", "InvalidSignature", Golden::changed(|it| it.date = "20260115T235931Z".to_owned())),
+        ("region", "InvalidSignature", Golden::changed(|it| it.scope = it.scope.replace("west", "east"))),
+        ("service", "InvalidSignature", Golden::changed(|it| it.scope = it.scope.replace("aps", "aos"))),
+        ("scope date", "InvalidSignature", Golden::changed(|it| it.scope = it.scope.replace("0115", "0116"))),
+        ("unsigned host", "InvalidSignature", unsigned_header("host;")),
+        ("unsigned token", "InvalidSignature", unsigned_header("x-amz-security-token;")),
+    ];
+    for (what, class, golden) in cases {
+        let stand_in = start(Options::signed(signer()), GOLDEN_SECONDS).await;
+        let reply = golden.send(&stand_in);
+        assert_eq!((reply.status, stand_in.report().verified), (403, 0), "{what}: {reply:?}");
+        assert!(reply.headers["x-amzn-errortype"].starts_with(class), "{what}: {reply:?}");
+        assert!(reply.body.starts_with(r#"{"message":""#), "{what}: {reply:?}");
+    }
+}
+
+fn unsigned_header(name: &str) -> Golden {
+    Golden::changed(|golden| golden.signed_headers = SIGNED_HEADERS.replace(name, ""))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_off_by_more_than_five_minutes_is_refused_with_the_servers_date() {
+    let late = start(Options::signed(signer()), GOLDEN_SECONDS + 301).await;
+    let reply = Golden::new().send(&late);
+    assert!(reply.body.contains("Signature expired"), "{reply:?}");
+    assert_eq!(reply.headers["date"], "Fri, 16 Jan 2026 00:04:31 GMT");
+
+    let early = start(Options::signed(signer()), GOLDEN_SECONDS - 301).await;
+    assert!(Golden::new().send(&early).body.contains("Signature not yet current"));
+
+    let skewed =
+        Options { faults: Script::steps([Some(Fault::ClockSkew(-600))]), ..Options::signed(signer()) };
+    let skewed = start(skewed, GOLDEN_SECONDS).await;
+    let reply = Golden::new().send(&skewed);
+    assert_eq!((reply.status, reply.headers["date"].as_str()), (403, "Thu, 15 Jan 2026 23:49:30 GMT"));
+    assert_eq!(Golden::new().send(&skewed).status, 400, "the skew lasts one request");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unsigned_request_is_refused() {
+    let stand_in = start(Options::signed(signer()), GOLDEN_SECONDS).await;
+    let reply = write(&stand_in, &[series("m", &[(NOW_MS, 1.0)])]).expect("an answer");
+    assert_eq!(reply.status, 403);
+    assert_eq!(reply.headers["x-amzn-errortype"], "MissingAuthenticationTokenException");
+    assert!(stand_in.series().is_empty());
+}
+
+fn series(name: &str, samples: &[(i64, f64)]) -> TimeSeries {
+    labelled(&[("__name__", name), ("job", "test")], samples)
+}
+
+fn labelled(labels: &[(&str, &str)], samples: &[(i64, f64)]) -> TimeSeries {
+    let label = |&(name, value): &(&str, &str)| Label { name: name.to_owned(), value: value.to_owned() };
+    TimeSeries {
+        labels: labels.iter().map(label).collect(),
+        samples: samples.iter().map(|&(timestamp, value)| Sample { value, timestamp }).collect(),
+        exemplars: Vec::new(),
+    }
+}
+
+fn body(series: &[TimeSeries]) -> Vec<u8> {
+    let raw = WriteRequest { timeseries: series.to_vec() }.encode_to_vec();
+    snap::raw::Encoder::new().compress_vec(&raw).expect("a body that fits into memory")
+}
+
+fn write(stand_in: &StandIn, series: &[TimeSeries]) -> Option<Reply> {
+    post(stand_in, "application/x-protobuf", &body(series))
+}
+
+fn post(stand_in: &StandIn, content_type: &str, body: &[u8]) -> Option<Reply> {
+    let headers = [
+        ("host", "localhost"),
+        ("content-encoding", "snappy"),
+        ("content-type", content_type),
+        ("x-prometheus-remote-write-version", "0.1.0"),
+        ("user-agent", "preamp-tests"),
+    ];
+    exchange(stand_in.address(), "POST", WORKSPACE_PATH, &headers, body)
+}
+
+fn status(stand_in: &StandIn, series: &[TimeSeries]) -> (u16, String) {
+    let reply = write(stand_in, series).expect("an answer");
+    (reply.status, reply.body)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_stored_can_be_read_back() {
+    let stale = f64::from_bits(0x7ff0_0000_0000_0002);
+    let stand_in = unsigned().await;
+    let reply = write(&stand_in, &[series("m", &[(NOW_MS, 1.5), (NOW_MS + 1, stale)])]).expect("an answer");
+    assert_eq!((reply.status, reply.body.as_str()), (200, ""));
+    assert_eq!(reply.headers["x-amzn-requestid"], "00000000-0000-4000-8000-000000000001");
+    let kept = stand_in.series();
+    let labels = vec![("__name__".to_owned(), "m".to_owned()), ("job".to_owned(), "test".to_owned())];
+    let kept: Vec<(i64, u64)> = kept[&labels].iter().map(|it| (it.timestamp, it.value.to_bits())).collect();
+    assert_eq!(kept, [(NOW_MS, 1.5_f64.to_bits()), (NOW_MS + 1, stale.to_bits())]);
+    assert_eq!((stand_in.report().samples_stored, stand_in.report().series), (2, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn order_is_kept_within_the_window() {
+    let stand_in = unsigned().await;
+    assert_eq!(status(&stand_in, &[series("m", &[(NOW_MS, 1.0)])]).0, 200);
+    assert_eq!(status(&stand_in, &[series("m", &[(NOW_MS - 60_000, 2.0)])]).0, 200, "60 s are in the window");
+    let (code, text) = status(&stand_in, &[series("m", &[(NOW_MS - 60_001, 3.0)])]);
+    assert_eq!(code, 400);
+    assert_eq!(
+        text,
+        "user=111122223333_ws-b226cc2a-a446-46a9-933a-ac50479a5568: err: out of order sample. \
+         timestamp=2026-01-15T23:58:29.999Z, series={__name__=\"m\", job=\"test\"}"
+    );
+    assert_eq!(stand_in.report().samples_refused["sample-out-of-order"], 1);
+
+    let mut strict = Options::unsigned();
+    strict.limits.out_of_order_window = Duration::ZERO;
+    let strict = start(strict, GOLDEN_SECONDS).await;
+    assert_eq!(status(&strict, &[series("m", &[(NOW_MS, 1.0)])]).0, 200);
+    assert_eq!(status(&strict, &[series("m", &[(NOW_MS - 1, 1.0)])]).0, 400);
+    assert_eq!(
+        status(&strict, &[series("other", &[(NOW_MS - 1, 1.0)])]).0,
+        200,
+        "order is a matter of one series"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeat_is_silent_and_a_contradiction_is_not() {
+    let stand_in = unsigned().await;
+    let sample = |value| [series("m", &[(NOW_MS, value)])];
+    assert_eq!(status(&stand_in, &sample(1.0)).0, 200);
+    assert_eq!(status(&stand_in, &sample(1.0)).0, 200);
+    let (code, text) = status(&stand_in, &sample(2.0));
+    assert_eq!(code, 400);
+    assert!(text.contains("duplicate sample for timestamp"), "{text}");
+    let report = stand_in.report();
+    assert_eq!((report.samples_stored, report.samples_repeated, report.refused()), (1, 1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_valid_part_of_a_batch_is_stored_and_the_first_error_answered() {
+    let stand_in = unsigned().await;
+    let hour_ago = NOW_MS - 3_600_000;
+    let batch = [
+        series("first", &[(NOW_MS, 1.0)]),
+        series("ancient", &[(hour_ago - 1, 1.0)]),
+        labelled(&[("__name__", "unsorted"), ("z", "1"), ("a", "1")], &[(NOW_MS, 1.0)]),
+        series("just_in_time", &[(hour_ago, 1.0)]),
+    ];
+    let (code, text) = status(&stand_in, &batch);
+    assert_eq!(code, 400);
+    assert!(text.contains("greater_than_max_sample_age") && text.contains("ancient"), "{text}");
+    let names: Vec<String> = stand_in.series().into_keys().map(|labels| labels[0].1.clone()).collect();
+    assert_eq!(names, ["first", "just_in_time"]);
+    assert_eq!((stand_in.report().samples_stored, stand_in.report().refused()), (2, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn label_sets_must_be_legal() {
+    let stand_in = unsigned().await;
+    let too_many: Vec<String> = (0..150).map(|index| format!("l{index:03}")).collect();
+    let too_many: Vec<(&str, &str)> =
+        [("__name__", "m")].into_iter().chain(too_many.iter().map(|name| (name.as_str(), "v"))).collect();
+    for (reason, labels) in [
+        ("missing_metric_name", &[("job", "test")][..]),
+        ("missing_metric_name", &[("__name__", "a.b")]),
+        ("label_invalid", &[("__name__", "m"), ("a-b", "1")]),
+        ("label_invalid", &[("__name__", "m"), ("a", "")]),
+        ("duplicate_label_names", &[("__name__", "m"), ("a", "1"), ("a", "1")]),
+        ("labels_not_sorted", &[("__name__", "m"), ("b", "1"), ("a", "1")]),
+        ("max_label_names_per_series", &too_many),
+    ] {
+        let before = stand_in.report().samples_refused.get(reason).copied().unwrap_or_default();
+        assert_eq!(status(&stand_in, &[labelled(labels, &[(NOW_MS, 1.0)])]).0, 400, "{reason}: {labels:?}");
+        assert_eq!(stand_in.report().samples_refused.get(reason), Some(&(before + 1)), "{labels:?}");
+    }
+    assert!(stand_in.series().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_of_a_million_bytes_is_too_large_before_and_after_compression() {
+    let stand_in = unsigned().await;
+    // One label value of n bytes in a message with a fixed rest: choose n for the exact size.
+    let sized = |uncompressed: usize| {
+        let padded =
+            |padding: usize| [labelled(&[("__name__", "m"), ("p", &"x".repeat(padding))], &[(NOW_MS, 1.0)])];
+        let rest = WriteRequest { timeseries: padded(900_000).to_vec() }.encoded_len() - 900_000;
+        padded(uncompressed - rest)
+    };
+    assert_eq!(WriteRequest { timeseries: sized(999_999).to_vec() }.encoded_len(), 999_999);
+    assert_eq!(status(&stand_in, &sized(999_999)).0, 200);
+    assert_eq!(status(&stand_in, &sized(1_000_000)).0, 413);
+    let noise: Vec<u8> = std::iter::repeat_with(|| fastrand::u8(..)).take(1_000_000).collect();
+    assert_eq!(post(&stand_in, "application/x-protobuf", &noise).expect("an answer").status, 413);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_protocols_and_exemplars_are_refused() {
+    let stand_in = unsigned().await;
+    let good = [series("m", &[(NOW_MS, 1.0)])];
+    let v2 = "application/x-protobuf;proto=io.prometheus.write.v2.Request";
+    let reply = post(&stand_in, v2, &body(&good)).expect("an answer");
+    assert_eq!(reply.status, 400);
+    assert!(reply.body.contains("only remote write 1.0"), "{reply:?}");
+
+    let mut with_exemplar = good;
+    with_exemplar[0].exemplars.push(Sample { value: 1.0, timestamp: NOW_MS });
+    let (code, text) = status(&stand_in, &with_exemplar);
+    assert_eq!(code, 400);
+    assert!(text.contains("exemplars are not supported"), "{text}");
+    assert!(stand_in.series().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn faults_come_in_the_order_of_the_script() {
+    let steps = [
+        Some(Fault::IngestionRate(7)),
+        None,
+        Some(Fault::RateExceeded),
+        Some(Fault::Unavailable),
+        Some(Fault::TooLarge),
+        Some(Fault::ExpiredToken),
+        Some(Fault::CutBeforeBody),
+        Some(Fault::CutAfterBody),
+        Some(Fault::Hang(Duration::from_millis(10))),
+        Some(Fault::LoseAnswer),
+    ];
+    let stand_in =
+        start(Options { faults: Script::steps(steps), ..Options::unsigned() }, GOLDEN_SECONDS).await;
+    let replies: Vec<Option<Reply>> = (0..11_u32)
+        .map(|index| write(&stand_in, &[series("m", &[(NOW_MS + i64::from(index), f64::from(index))])]))
+        .collect();
+    let codes: Vec<u16> = replies.iter().map(|reply| reply.as_ref().map_or(0, |it| it.status)).collect();
+    assert_eq!(codes, [429, 200, 429, 503, 413, 403, 0, 0, 0, 0, 200]);
+    assert_eq!(replies[0].as_ref().map(|reply| reply.headers["retry-after"].as_str()), Some("7"));
+    assert_eq!(replies[2].as_ref().map(|reply| reply.body.as_str()), Some(r#"{"message":"Rate exceeded"}"#));
+    let kept: Vec<f64> = stand_in.series().into_values().flatten().map(|sample| sample.value).collect();
+    assert_eq!(kept, [1.0, 9.0, 10.0], "only the lost answer was stored before it went wrong");
+    assert_eq!(stand_in.report().requests, 11);
+    assert_eq!(stand_in.report().faults.values().sum::<u64>(), 9);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cycle_of_faults_meets_every_nth_request() {
+    let every = std::num::NonZeroU64::new(3).expect("not zero");
+    let faults = Script::every(every, [Fault::Unavailable, Fault::TooLarge]);
+    let stand_in = start(Options { faults, ..Options::unsigned() }, GOLDEN_SECONDS).await;
+    let codes: Vec<u16> =
+        (0..9).map(|index| status(&stand_in, &[series("m", &[(NOW_MS + index, 1.0)])]).0).collect();
+    assert_eq!(codes, [200, 200, 503, 200, 200, 413, 200, 200, 503]);
+}
