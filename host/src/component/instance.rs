@@ -47,9 +47,9 @@ impl Template {
 
 /// One instance. Calls on it must not overlap, which `&mut` sees to.
 pub(super) struct Instance {
-    pub(super) store: Store<MemoryMeter>,
+    store: Store<MemoryMeter>,
     world: bindings::Exporter,
-    pub(super) exporter: ResourceAny,
+    exporter: ResourceAny,
     counters: Arc<Counters>,
 }
 

@@ -1,0 +1,152 @@
+//! From payload to queue: what both receivers do with a request once it is unpacked.
+
+mod rejection_log;
+
+use crate::clock::Clock;
+use crate::component::{Acceptance, Batch, CallError, Encoding, Exporters, Refusal, Rejection};
+use crate::metrics::{Metrics, RequestOutcome};
+use crate::queue::{AppendError, Queue};
+use bytes::Bytes;
+use rejection_log::RejectionLog;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+pub use crate::metrics::Transport;
+
+/// The most bytes of payloads that are worked on at a time; more are refused with a retry hint.
+const IN_WORK_BYTES_MAX: usize = 256 << 20;
+
+/// The unit in which [`IN_WORK_BYTES_MAX`] is shared out.
+const PERMIT_BYTES: usize = 1 << 10;
+
+/// What became of a payload.
+#[derive(Debug)]
+pub enum Outcome {
+    /// All of it is queued.
+    Accepted,
+    /// The rest of it is queued; these points never can be.
+    Partial {
+        /// How many.
+        rejected_points: u64,
+        /// Why, and what helps.
+        message: String,
+    },
+    /// Nothing is queued: the component refused the payload.
+    Refused(Refusal),
+    /// Nothing is queued: the payload is larger than the queue may ever be.
+    Oversized(String),
+    /// Nothing is queued, but may be if it is sent again later; why.
+    Busy(String),
+    /// Nothing is queued: the component failed on the payload.
+    Failed(CallError),
+}
+
+/// Takes payloads, has the component translate them, and queues what comes out: all batches of a
+/// payload or none.
+pub struct Intake {
+    exporters: Exporters,
+    queue: Arc<dyn Queue>,
+    clock: Arc<Clock>,
+    metrics: Arc<Metrics>,
+    in_work: Semaphore,
+    rejections: RejectionLog,
+}
+
+impl Intake {
+    /// An intake that fills `queue`.
+    #[must_use]
+    pub fn new(
+        exporters: Exporters,
+        queue: Arc<dyn Queue>,
+        clock: Arc<Clock>,
+        metrics: Arc<Metrics>,
+    ) -> Intake {
+        let in_work = Semaphore::new(IN_WORK_BYTES_MAX / PERMIT_BYTES);
+        Intake { exporters, queue, clock, metrics, in_work, rejections: RejectionLog::default() }
+    }
+
+    /// Takes one payload. When this returns [`Outcome::Accepted`] or [`Outcome::Partial`], what was
+    /// accepted is as safe as the queue makes it.
+    pub async fn submit(&self, payload: Bytes, encoding: Encoding, transport: Transport) -> Outcome {
+        let (outcome, accepted) = self.take(payload, encoding).await;
+        self.count(&outcome, accepted, transport);
+        outcome
+    }
+
+    /// Takes one payload, and says how many of its points could be translated.
+    async fn take(&self, payload: Bytes, encoding: Encoding) -> (Outcome, u64) {
+        let share = payload.len().min(IN_WORK_BYTES_MAX) / PERMIT_BYTES;
+        // A share of at most 2^18 permits fits into 32 bits.
+        let Ok(_share) = self.in_work.try_acquire_many(share as u32) else {
+            let limit = IN_WORK_BYTES_MAX >> 20;
+            return (Outcome::Busy(format!("{limit} MiB of payloads are being worked on already")), 0);
+        };
+        match self.exporters.accept(payload, encoding, self.clock.now()).await {
+            Ok(Ok(acceptance)) => {
+                let accepted = acceptance.accepted_points;
+                (self.queue_up(acceptance).await, accepted)
+            }
+            Ok(Err(refusal)) => (Outcome::Refused(refusal), 0),
+            Err(error) => (Outcome::Failed(error), 0),
+        }
+    }
+
+    async fn queue_up(&self, acceptance: Acceptance) -> Outcome {
+        let Acceptance { batches, accepted_points, rejections } = acceptance;
+        let newest = batches.iter().map(|batch: &Batch| batch.last).max();
+        if let Err(error) = self.queue.append(batches).await {
+            return self.not_queued(error, accepted_points);
+        }
+        self.metrics.ledger.accepted(accepted_points);
+        if let Some(newest) = newest {
+            self.metrics.delivery.enqueued(newest);
+        }
+        for rejection in &rejections {
+            self.metrics.receiver.untranslated(&rejection.reason, rejection.points);
+            self.rejections.log(rejection);
+        }
+        outcome(&rejections)
+    }
+
+    fn not_queued(&self, error: AppendError, points: u64) -> Outcome {
+        let limit = match &error {
+            AppendError::Full { limit, .. } => Some(limit.name()),
+            _ => None,
+        };
+        self.metrics.delivery.enqueue_failed(limit, points);
+        match error {
+            AppendError::TooLarge { .. } => Outcome::Oversized(error.to_string()),
+            AppendError::UnknownPartition { .. } => Outcome::Failed(CallError::Trapped(error.to_string())),
+            AppendError::Full { .. } | AppendError::Closed | AppendError::Storage(_) => {
+                Outcome::Busy(error.to_string())
+            }
+        }
+    }
+
+    fn count(&self, outcome: &Outcome, accepted: u64, transport: Transport) {
+        let (request, taken, lost) = match outcome {
+            Outcome::Accepted => (RequestOutcome::Success, accepted, 0),
+            Outcome::Partial { rejected_points, .. } => (RequestOutcome::Success, accepted, *rejected_points),
+            Outcome::Busy(_) => (RequestOutcome::Refused, 0, accepted),
+            Outcome::Refused(_) | Outcome::Oversized(_) | Outcome::Failed(_) => {
+                (RequestOutcome::Failure, 0, accepted)
+            }
+        };
+        self.metrics.receiver.request(transport, request, taken, lost);
+    }
+}
+
+/// What to tell the sender about points that were rejected.
+fn outcome(rejections: &[Rejection]) -> Outcome {
+    if rejections.is_empty() {
+        return Outcome::Accepted;
+    }
+    let rejected_points = rejections.iter().map(|rejection| rejection.points).sum();
+    let lines: Vec<_> = rejections
+        .iter()
+        .map(|Rejection { reason, points, example, remedy }| {
+            format!("{reason}: {points} points, the first: {example}; {remedy}")
+        })
+        .collect();
+    Outcome::Partial { rejected_points, message: lines.join("\n") }
+}

@@ -1,0 +1,74 @@
+//! Logs rejected points without letting a wrong sender fill the log.
+
+use crate::component::Rejection;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long a reason is not logged again.
+const INTERVAL: Duration = Duration::from_secs(60);
+
+/// Logs each reason once a minute, with the number of points since the last time.
+#[derive(Debug, Default)]
+pub(super) struct RejectionLog {
+    reasons: Mutex<BTreeMap<String, Reason>>,
+}
+
+#[derive(Debug)]
+struct Reason {
+    logged: Instant,
+    points_since: u64,
+}
+
+impl RejectionLog {
+    /// Logs points that were rejected for one reason, or counts them for the next line.
+    pub(super) fn log(&self, rejection: &Rejection) {
+        if let Some(points) = self.due(&rejection.reason, rejection.points, Instant::now()) {
+            tracing::warn!(
+                reason = rejection.reason,
+                points,
+                example = rejection.example,
+                remedy = rejection.remedy,
+                "data points cannot be translated (each reason is logged once a minute)"
+            );
+        }
+    }
+
+    /// The points to log now, if it is time for that.
+    fn due(&self, reason: &str, points: u64, now: Instant) -> Option<u64> {
+        // There are as many reasons as the contract knows, so the map stays small.
+        let mut reasons = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);
+        match reasons.get_mut(reason) {
+            None => {
+                reasons.insert(reason.to_owned(), Reason { logged: now, points_since: 0 });
+                Some(points)
+            }
+            Some(known) if now.duration_since(known.logged) < INTERVAL => {
+                known.points_since += points;
+                None
+            }
+            Some(known) => {
+                let all = known.points_since + points;
+                *known = Reason { logged: now, points_since: 0 };
+                Some(all)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_logged_at_once_and_then_once_a_minute_with_all_points_since() {
+        let log = RejectionLog::default();
+        let start = Instant::now();
+        assert_eq!(log.due("too-old", 3, start), Some(3));
+        assert_eq!(log.due("too-old", 4, start + Duration::from_secs(1)), None);
+        assert_eq!(log.due("no-data", 1, start + Duration::from_secs(2)), Some(1));
+        assert_eq!(log.due("too-old", 5, start + Duration::from_secs(59)), None);
+        assert_eq!(log.due("too-old", 6, start + Duration::from_secs(60)), Some(15));
+        assert_eq!(log.due("too-old", 7, start + Duration::from_secs(61)), None);
+    }
+}

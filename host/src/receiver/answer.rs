@@ -1,0 +1,97 @@
+//! What an outcome is called in the answers of both protocols (OTLP specification, "OTLP/gRPC
+//! Response" and "OTLP/HTTP Response").
+
+use super::message::{Any, ExportMetricsPartialSuccess, ExportMetricsServiceResponse, Status};
+use crate::component::{CallError, Encoding, Refusal};
+use crate::intake::Outcome;
+use std::time::Duration;
+use tonic::Code;
+
+/// How long a client shall wait before it tries again.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// Nothing of a request was taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Failure {
+    /// What kind of failure. Clients repeat a request only for some codes.
+    pub(super) code: Code,
+    /// What is wrong, and what helps.
+    pub(super) message: String,
+    /// When to try again; `None` if that cannot help.
+    pub(super) retry_after: Option<Duration>,
+}
+
+impl Failure {
+    /// A failure that trying again cannot help.
+    pub(super) fn new(code: Code, message: impl Into<String>) -> Failure {
+        Failure { code, message: message.into(), retry_after: None }
+    }
+
+    /// A request of more bytes than are taken.
+    pub(super) fn too_large(limit: u64) -> Failure {
+        let message = format!(
+            "more than {limit} bytes after decompression: send fewer data points in one request, \
+             or raise the receiver's limit (max_request_body_size, max_recv_msg_size_mib)"
+        );
+        Failure::new(Code::ResourceExhausted, message)
+    }
+
+    fn busy(reason: String) -> Failure {
+        Failure { code: Code::Unavailable, message: reason, retry_after: Some(RETRY_AFTER) }
+    }
+
+    /// The failure as `google.rpc.Status`.
+    pub(super) fn status(&self) -> Status {
+        Status {
+            code: self.code as i32,
+            message: self.message.clone(),
+            details: self.retry_after.map(Any::retry_info).into_iter().collect(),
+        }
+    }
+}
+
+/// The answer that an outcome calls for.
+pub(super) fn answer(outcome: Outcome) -> Result<ExportMetricsServiceResponse, Failure> {
+    match outcome {
+        Outcome::Accepted => Ok(ExportMetricsServiceResponse { partial_success: None }),
+        Outcome::Partial { rejected_points, message } => Ok(ExportMetricsServiceResponse {
+            partial_success: Some(ExportMetricsPartialSuccess {
+                rejected_data_points: i64::try_from(rejected_points).unwrap_or(i64::MAX),
+                error_message: message,
+            }),
+        }),
+        Outcome::Refused(refusal) => Err(refused(refusal)),
+        Outcome::Oversized(reason) => Err(Failure::new(Code::ResourceExhausted, reason)),
+        Outcome::Busy(reason) => Err(Failure::busy(reason)),
+        Outcome::Failed(error) => Err(failed(&error)),
+    }
+}
+
+fn refused(refusal: Refusal) -> Failure {
+    match refusal {
+        Refusal::Malformed(what) => {
+            Failure::new(Code::InvalidArgument, format!("not an OTLP metrics request: {what}"))
+        }
+        Refusal::WrongSignal(signal) => Failure::new(
+            Code::InvalidArgument,
+            format!("these are {signal}, but only metrics are taken here: send them to another exporter"),
+        ),
+        Refusal::UnsupportedEncoding(Encoding::Json) => Failure::new(
+            Code::Unimplemented,
+            "OTLP/JSON is not read by this version: send application/x-protobuf (OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf)",
+        ),
+        Refusal::UnsupportedEncoding(Encoding::Protobuf) => {
+            Failure::new(Code::Unimplemented, "protobuf is not read by this version")
+        }
+        Refusal::TooLarge(limit) => Failure::too_large(limit),
+    }
+}
+
+fn failed(error: &CallError) -> Failure {
+    match error {
+        // A payload that takes too much memory takes it again when it is repeated.
+        CallError::OutOfMemory { .. } => Failure::new(Code::ResourceExhausted, error.to_string()),
+        CallError::Trapped(_) => Failure::new(Code::Internal, error.to_string()),
+        CallError::Unavailable(_) => Failure::busy(error.to_string()),
+    }
+}
