@@ -1,0 +1,168 @@
+//! What a receiver's answer means for the batch that was sent: the rules of remote write, of AMP and
+//! of Prometheus' own receiver, and AWS' ways to refuse a sender.
+//!
+//! | status | verdict |
+//! | --- | --- |
+//! | 2xx | delivered |
+//! | none, 1xx, 408, 425, 5xx | retry after a growing pause, Retry-After being the least |
+//! | 429 | the same; slowly if the limit on series is reached, which heals only as series end |
+//! | 400, AMP | partly rejected: what was valid is stored |
+//! | 400, Prometheus | halve: one refused series took the others with it |
+//! | 401, 403 | fix the clock, refresh the credentials, or stop |
+//! | 413 | halve |
+//! | 3xx, 404, 405, 406, 407, 410, 415 | stop: address or protocol are wrong |
+//! | other 4xx | rejected |
+
+mod access;
+mod answer;
+mod data;
+mod pause;
+
+use crate::config::{Config, Profile};
+use crate::types::{Explanation, Instant, Response, Retry, Verdict};
+use answer::{Answer, header, readable};
+
+/// How long a batch waits, at the least, when the receiver has too many series.
+const SERIES_LIMIT_PAUSE_MS: u64 = 5 * 60 * 1000;
+
+/// Says what an answer means.
+///
+/// `attempt` is 1 for the first answer to a batch; `now` is the local time the answer came, not
+/// corrected by an earlier [`Verdict::FixClock`]. A host that gets the same offset again although it
+/// signs with it should treat that as [`Verdict::RefreshCredentials`].
+pub fn judge(config: &Config, response: &Response, attempt: u32, now: Instant) -> Verdict {
+    Case { config, response, answer: Answer::read(response), attempt, now }.verdict()
+}
+
+/// All that a verdict depends on.
+struct Case<'a> {
+    config: &'a Config,
+    response: &'a Response,
+    answer: Answer,
+    attempt: u32,
+    now: Instant,
+}
+
+impl Case<'_> {
+    fn verdict(&self) -> Verdict {
+        match self.response.status {
+            200..=299 => Verdict::Delivered,
+            300..=399 => self.redirect(),
+            400 => self.bad_request(),
+            401 | 403 => access::judge(self),
+            404 | 405 | 410 => {
+                Verdict::Stop(self.explain("not-found", not_found_remedy(self.config.profile)))
+            }
+            406 | 415 => Verdict::Stop(self.explain(
+                "unsupported-protocol",
+                "the receiver does not take this version of remote write: check that the endpoint is a \
+                 remote-write receiver",
+            )),
+            407 => Verdict::Stop(self.explain(
+                "unauthenticated",
+                "a proxy on the way wants credentials: let it pass this host, or go around it",
+            )),
+            408 | 425 => self.retry("", 0),
+            413 => Verdict::Halve(self.explain(
+                "too-large",
+                "set max_batch_size_bytes to what the receiver takes (AMP: under 1,000,000 bytes)",
+            )),
+            429 => self.throttled(),
+            402..=499 => Verdict::Rejected(
+                self.explain("unexpected-status", "the detail says what the receiver did not take"),
+            ),
+            500 if self.is_old_prometheus_refusing_series() => self.refused(),
+            _ => self.retry("", 0),
+        }
+    }
+
+    fn redirect(&self) -> Verdict {
+        let remedy = "write the final address into the endpoint: a signed request cannot be redirected";
+        let mut explanation = self.explain("redirect", remedy);
+        // What follows the question mark may be a secret.
+        if let Some(target) = header(self.response, "location").and_then(|url| url.split('?').next()) {
+            explanation.detail = readable(&["to", target].join(" "));
+        }
+        Verdict::Stop(explanation)
+    }
+
+    fn bad_request(&self) -> Verdict {
+        // AWS front ends answer throttling and refusals of the sender with 400 too, told by the type.
+        let has_error_type = header(self.response, "x-amzn-errortype").is_some();
+        if has_error_type && self.answer.find(&["throttling", "toomanyrequests"]).is_some() {
+            self.throttled()
+        } else if has_error_type && access::is_refusal_of_sender(&self.answer) {
+            access::judge(self)
+        } else {
+            self.refused()
+        }
+    }
+
+    /// Samples or series were refused, or the body as a whole.
+    fn refused(&self) -> Verdict {
+        let class = data::class(&self.answer);
+        let explanation = self.explain(class.reason, class.remedy);
+        match self.config.profile {
+            _ if class.whole_request => Verdict::Rejected(explanation),
+            Profile::Aps => Verdict::PartlyRejected(explanation),
+            Profile::Prometheus => Verdict::Halve(explanation),
+        }
+    }
+
+    /// Prometheus before 3.0 answers 500 for some samples that it will never take, such as those too
+    /// old for the out-of-order window; retried as they are, they would hold up the others for ever.
+    fn is_old_prometheus_refusing_series(&self) -> bool {
+        self.config.profile == Profile::Prometheus
+            && data::known_class(&self.answer)
+                .is_some_and(|class| !class.whole_request && class.reason != data::SERIES_LIMIT)
+    }
+
+    fn throttled(&self) -> Verdict {
+        if data::known_class(&self.answer).is_some_and(|class| class.reason == data::SERIES_LIMIT) {
+            self.retry("too many active series (AMP: quota L-5A151448)", SERIES_LIMIT_PAUSE_MS)
+        } else if self.answer.find(&["ingestion rate"]).is_some() {
+            self.retry("too many samples a second (AMP: quota L-F4BCE0BA)", 0)
+        } else if self.answer.find(&["rate exceeded"]).is_some() {
+            self.retry("too many requests a second (AMP: quota L-4340E931)", 0)
+        } else {
+            self.retry("", 0)
+        }
+    }
+
+    /// Retry after the pause that is due, but not sooner than the receiver asks or `floor_ms` says.
+    /// `hint` explains what the receiver says, if that needs explaining.
+    fn retry(&self, hint: &str, floor_ms: u64) -> Verdict {
+        let mut reason = match self.response.status {
+            0 => "no answer".to_owned(),
+            status => format!("status {status}"),
+        };
+        for part in [hint, &self.answer.detail] {
+            if !part.is_empty() {
+                reason.push_str(": ");
+                reason.push_str(part);
+            }
+        }
+        let due = pause::backoff(self.config.backoff, self.attempt);
+        let asked = pause::retry_after(self.response, self.now);
+        Verdict::Retry(Retry { after: due.max(asked).max(floor_ms), reason })
+    }
+
+    fn explain(&self, reason: &'static str, remedy: &str) -> Explanation {
+        Explanation { reason, detail: self.answer.detail.clone(), remedy: remedy.to_owned() }
+    }
+}
+
+fn not_found_remedy(profile: Profile) -> &'static str {
+    match profile {
+        Profile::Aps => {
+            "check workspace id, region and path of the endpoint: /workspaces/WORKSPACE/api/v1/remote_write"
+        }
+        Profile::Prometheus => {
+            "check the path of the endpoint (Prometheus: /api/v1/write) and that the receiver is switched on \
+             (Prometheus: --web.enable-remote-write-receiver)"
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
