@@ -195,7 +195,9 @@ impl From<core::Refusal> for wit::Refusal {
         match refusal {
             core::Refusal::Malformed(what) => wit::Refusal::Malformed(what),
             core::Refusal::WrongSignal(signal) => wit::Refusal::WrongSignal(signal.to_owned()),
-            core::Refusal::UnsupportedEncoding(encoding) => wit::Refusal::UnsupportedEncoding(encoding.into()),
+            core::Refusal::UnsupportedEncoding(encoding) => {
+                wit::Refusal::UnsupportedEncoding(encoding.into())
+            }
             core::Refusal::TooLarge(limit) => wit::Refusal::TooLarge(limit),
         }
     }

@@ -1,11 +1,15 @@
 //! The exporter: one method for each function of the contract.
 
 use crate::config::Config;
+use crate::translate::Translator;
 use crate::types::*;
+use crate::{batch, judge, sigv4};
 
 /// One configuration, with the caches and scratch memory that live from call to call.
 pub struct Exporter {
     config: Config,
+    translator: Translator,
+    assembler: batch::Assembler,
 }
 
 impl Exporter {
@@ -15,6 +19,96 @@ impl Exporter {
     ///
     /// Every problem of the configuration, each with its place.
     pub fn open(configuration: &str) -> Result<Exporter, Vec<Problem>> {
-        Ok(Exporter { config: Config::read(configuration)? })
+        let config = Config::read(configuration)?;
+        Ok(Exporter {
+            translator: Translator::new(&config),
+            assembler: batch::Assembler::new(&config),
+            config,
+        })
+    }
+
+    /// Translates one OTLP payload into batches. `now` decides which points are too old.
+    ///
+    /// # Errors
+    ///
+    /// The payload as a whole cannot be read; nothing of it was taken.
+    pub fn accept(
+        &mut self,
+        payload: &[u8],
+        encoding: Encoding,
+        now: Instant,
+    ) -> Result<Acceptance, Refusal> {
+        if encoding != Encoding::Protobuf {
+            return Err(Refusal::UnsupportedEncoding(encoding));
+        }
+        if payload.len() as u64 > self.config.max_payload_bytes {
+            return Err(Refusal::TooLarge(self.config.max_payload_bytes));
+        }
+        let rejections = match self.translator.translate(payload, now, &mut self.assembler) {
+            Ok(rejections) => rejections,
+            Err(refusal) => {
+                self.assembler.discard();
+                return Err(refusal);
+            }
+        };
+        let batches = self.assembler.finish();
+        let accepted_points = batches.iter().map(|batch| u64::from(batch.points)).sum();
+        Ok(Acceptance { batches, accepted_points, rejections })
+    }
+
+    /// Joins batches of one partition, in order, into as few as the limits allow.
+    ///
+    /// # Errors
+    ///
+    /// Batches that do not belong together or are not this exporter's.
+    pub fn merge(&self, batches: Vec<Batch>) -> Result<Vec<Batch>, BatchError> {
+        batch::merge(batches, self.config.max_batch_size_bytes)
+    }
+
+    /// Cuts a batch into two of nearly equal numbers of series.
+    ///
+    /// # Errors
+    ///
+    /// A single series, or a body that is not this exporter's.
+    pub fn halve(&self, batch: &Batch) -> Result<(Batch, Batch), BatchError> {
+        batch::halve(batch)
+    }
+
+    /// Takes the samples older than `oldest` out of a batch.
+    ///
+    /// # Errors
+    ///
+    /// A body that is not this exporter's.
+    pub fn prune(&self, batch: Batch, oldest: SampleTime) -> Result<Pruned, BatchError> {
+        batch::prune(batch, oldest)
+    }
+
+    /// Makes the request head for a batch, signed if the configuration asks for it.
+    ///
+    /// # Errors
+    ///
+    /// A key that is missing, malformed, or of another scope.
+    pub fn sign(
+        &self,
+        digest: &[u8],
+        protocol: Protocol,
+        now: Instant,
+        key: Option<&SigningKey>,
+    ) -> Result<Request, SignError> {
+        sigv4::sign(&self.config, digest, protocol, now, key)
+    }
+
+    /// Says what an answer means.
+    pub fn judge(&self, response: &Response, attempt: u32, now: Instant) -> Verdict {
+        judge::judge(&self.config, response, attempt, now)
+    }
+
+    /// Shows a batch as text, one sample a line.
+    ///
+    /// # Errors
+    ///
+    /// A body that is not this exporter's.
+    pub fn explain(&self, batch: &Batch) -> Result<String, BatchError> {
+        batch::explain(batch)
     }
 }

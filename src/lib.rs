@@ -26,5 +26,7 @@ pub mod types;
 
 #[cfg(target_arch = "wasm32")]
 mod component;
+#[cfg(test)]
+mod tests;
 
 pub use exporter::Exporter;

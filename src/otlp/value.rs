@@ -320,7 +320,8 @@ mod tests {
 
     #[test]
     fn base64_with_padding() {
-        for (bytes, text) in [(&b""[..], ""), (b"f", "Zg=="), (b"fo", "Zm8="), (b"foo", "Zm9v"), (b"foob", "Zm9vYg==")]
+        for (bytes, text) in
+            [(&b""[..], ""), (b"f", "Zg=="), (b"fo", "Zm8="), (b"foo", "Zm9v"), (b"foob", "Zm9vYg==")]
         {
             let mut out = Vec::new();
             write_base64(bytes, &mut out);
@@ -355,9 +356,11 @@ mod tests {
         assert_eq!(text_of(&[0x18, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1]), "-1");
         assert_eq!(text_of(&nan), "NaN");
         assert_eq!(text_of(&field(7, b"fo")), "Zm8=");
-        let array = field(5, &[field(1, &string("a\"\u{1}")), field(1, b""), field(1, &field(7, b"f"))].concat());
+        let array =
+            field(5, &[field(1, &string("a\"\u{1}")), field(1, b""), field(1, &field(7, b"f"))].concat());
         assert_eq!(text_of(&array), r#"["a\"\u0001",null,"Zg=="]"#);
-        let map = field(6, &[entry("b", &string("<a>&")), entry("a", &[0x18, 1]), entry("b", &[0x18, 2])].concat());
+        let map =
+            field(6, &[entry("b", &string("<a>&")), entry("a", &[0x18, 1]), entry("b", &[0x18, 2])].concat());
         assert_eq!(text_of(&map), r#"{"a":1,"b":2}"#);
         assert_eq!(text_of(&field(5, &field(1, &nan))), "");
         assert_eq!(text_of(&field(5, b"")), "[]");
@@ -378,10 +381,11 @@ mod tests {
         }
         let mut scratch = Vec::new();
         assert!(!read_value(&value, &mut scratch).unwrap().is_empty());
-        let deeper = [&[0x2a, (value.len() + 3) as u8 | 0x80, ((value.len() + 3) >> 7) as u8, 0x0a][..], &[
-            value.len() as u8 | 0x80,
-            (value.len() >> 7) as u8,
-        ], &value]
+        let deeper = [
+            &[0x2a, (value.len() + 3) as u8 | 0x80, ((value.len() + 3) >> 7) as u8, 0x0a][..],
+            &[value.len() as u8 | 0x80, (value.len() >> 7) as u8],
+            &value,
+        ]
         .concat();
         assert!(read_value(&deeper, &mut scratch).unwrap().is_empty());
     }

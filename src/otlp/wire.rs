@@ -248,7 +248,10 @@ mod tests {
             (&[0x0a, 5, 1][..], "a field longer than what holds it"),
             (&[0x09, 1], "a number with a cut end"),
             (&[0x08, 0x80], "a number that does not end"),
-            (&[0x08, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1], "a number that does not end"),
+            (
+                &[0x08, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1],
+                "a number that does not end",
+            ),
             (&[0x00], "a field number out of range"),
             (&[0x0f], "an unknown wire type"),
             (&[0x0b, 0x08, 1], "a group that does not end"),

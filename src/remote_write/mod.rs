@@ -1,1 +1,8 @@
-//! remote_write
+//! The bytes of remote write: what a series looks like on the wire.
+//! (Prometheus remote-write specification 1.0.)
+
+pub mod buffer;
+pub mod explain;
+pub mod frames;
+pub mod message;
+pub mod v1;

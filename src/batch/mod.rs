@@ -1,0 +1,10 @@
+//! Batches: request bodies cut to the receiver's limits, each with what is needed to deliver it,
+//! and what can be done with them afterwards.
+
+mod assembler;
+mod pack;
+mod rework;
+mod snappy;
+
+pub use assembler::Assembler;
+pub use rework::{explain, halve, merge, prune};

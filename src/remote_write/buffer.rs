@@ -1,0 +1,150 @@
+//! An output buffer made for many short pieces.
+
+/// The longest piece that is copied by words instead of by a call to the platform's copy routine,
+/// which costs more than the copy itself in WebAssembly.
+const SHORT: usize = 32;
+
+/// A growing run of bytes.
+///
+/// The memory behind the end is kept initialised, so that appending is a bounds check and stores,
+/// with no length to update in between.
+#[derive(Default)]
+pub struct Buffer {
+    memory: Vec<u8>,
+    length: usize,
+}
+
+impl Buffer {
+    /// What was written.
+    pub fn as_slice(&self) -> &[u8] {
+        &self.memory[..self.length]
+    }
+
+    /// How many bytes were written.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.length
+    }
+
+    /// Whether nothing was written.
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// Forgets everything, keeping the memory.
+    pub fn clear(&mut self) {
+        self.length = 0;
+    }
+
+    /// Drops the first `count` bytes.
+    pub fn drop_front(&mut self, count: usize) {
+        let count = count.min(self.length);
+        self.memory.copy_within(count..self.length, 0);
+        self.length -= count;
+    }
+
+    /// Room for `count` bytes behind the end. Every writer below needs to be covered by it.
+    #[inline]
+    pub fn reserve(&mut self, count: usize) {
+        let needed = self.length + count + SHORT;
+        if needed > self.memory.len() {
+            self.grow(needed);
+        }
+    }
+
+    #[cold]
+    fn grow(&mut self, needed: usize) {
+        self.memory.resize(needed.max(2 * self.memory.len()).max(4096), 0);
+    }
+
+    /// Appends one byte.
+    #[inline]
+    pub fn push(&mut self, byte: u8) {
+        self.memory[self.length] = byte;
+        self.length += 1;
+    }
+
+    /// Appends a base-128 number.
+    #[inline]
+    pub fn push_varint(&mut self, mut number: u64) {
+        while number >= 0x80 {
+            self.push(number as u8 | 0x80);
+            number >>= 7;
+        }
+        self.push(number as u8);
+    }
+
+    /// Appends eight bytes, little-endian.
+    #[inline]
+    pub fn push_fixed64(&mut self, number: u64) {
+        self.memory[self.length..self.length + 8].copy_from_slice(&number.to_le_bytes());
+        self.length += 8;
+    }
+
+    /// Appends bytes.
+    #[inline]
+    pub fn push_slice(&mut self, piece: &[u8]) {
+        let count = piece.len();
+        let target = &mut self.memory[self.length..];
+        if count <= SHORT {
+            copy_short(piece, &mut target[..SHORT]);
+        } else {
+            target[..count].copy_from_slice(piece);
+        }
+        self.length += count;
+    }
+
+    /// Appends a copy of bytes written before.
+    #[inline]
+    pub fn push_copy(&mut self, start: usize, count: usize) {
+        self.memory.copy_within(start..start + count, self.length);
+        self.length += count;
+    }
+}
+
+/// Copies up to [`SHORT`] bytes as words that may overlap.
+#[inline]
+fn copy_short(piece: &[u8], target: &mut [u8]) {
+    let count = piece.len();
+    if let (Some(first), Some(last)) = (piece.first_chunk::<16>(), piece.last_chunk::<16>()) {
+        target[..16].copy_from_slice(first);
+        target[count - 16..count].copy_from_slice(last);
+    } else if let (Some(first), Some(last)) = (piece.first_chunk::<8>(), piece.last_chunk::<8>()) {
+        target[..8].copy_from_slice(first);
+        target[count - 8..count].copy_from_slice(last);
+    } else if let (Some(first), Some(last)) = (piece.first_chunk::<4>(), piece.last_chunk::<4>()) {
+        target[..4].copy_from_slice(first);
+        target[count - 4..count].copy_from_slice(last);
+    } else {
+        for (to, from) in target.iter_mut().zip(piece) {
+            *to = *from;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_of_every_length_arrive_whole() {
+        let text: Vec<u8> = (1..=100).collect();
+        let mut buffer = Buffer::default();
+        let mut expected = Vec::new();
+        for length in 0..=text.len() {
+            buffer.reserve(length);
+            buffer.push_slice(&text[..length]);
+            expected.extend_from_slice(&text[..length]);
+            assert_eq!(buffer.as_slice(), expected);
+        }
+        buffer.reserve(25);
+        buffer.push_copy(10, 7);
+        expected.extend_from_within(10..17);
+        buffer.push_varint(300);
+        buffer.push_fixed64(1);
+        expected.extend_from_slice(&[0xac, 2, 1, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(buffer.as_slice(), expected);
+        buffer.drop_front(50);
+        assert_eq!(buffer.as_slice(), &expected[50..]);
+    }
+}

@@ -1,0 +1,170 @@
+//! Cutting, merging, halving and pruning: nothing is lost and nothing changes its order.
+
+use super::payload::*;
+use crate::Exporter;
+use crate::types::{Batch, BatchError, Protocol};
+
+fn many(count: u64) -> Vec<u8> {
+    let points = (0..count).map(|n| point_at(TIME + n, n as f64, &[text("id", &format!("series-{n}"))]));
+    encode(vec![resource(&[], vec![gauge("g", points.collect())])])
+}
+
+fn samples(exporter: &Exporter, batches: &[Batch]) -> Vec<String> {
+    let texts = batches.iter().map(|batch| exporter.explain(batch).unwrap());
+    texts.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+}
+
+fn check(batch: &Batch) {
+    let body = snap::raw::Decoder::new().decompress_vec(&batch.body).unwrap();
+    assert_eq!(body.len() as u32, batch.uncompressed_size);
+    assert_eq!(<[u8; 32]>::from(<sha2::Sha256 as sha2::Digest>::digest(&batch.body)), batch.digest);
+    assert_eq!(batch.protocol, Protocol::RemoteWriteV1);
+}
+
+#[test]
+fn batches_stay_under_the_limit_and_hold_everything_in_order() {
+    let mut exporter = exporter(r#""max_batch_size_bytes":2000"#);
+    let acceptance = accept(&mut exporter, &many(500));
+    assert!(acceptance.batches.len() > 5);
+    for batch in &acceptance.batches {
+        check(batch);
+        assert!(batch.uncompressed_size <= 2000);
+        let lines = samples(&exporter, std::slice::from_ref(batch));
+        assert_eq!(
+            (batch.series as usize, batch.samples as usize, batch.points as usize),
+            (lines.len(), lines.len(), lines.len())
+        );
+        assert!(lines[0].ends_with(&batch.first.to_string()));
+        assert!(lines[lines.len() - 1].ends_with(&batch.last.to_string()));
+    }
+    let values: Vec<_> = samples(&exporter, &acceptance.batches);
+    assert_eq!(values.len(), 500);
+    assert!(values.iter().enumerate().all(|(n, line)| line.contains(&format!("series-{n}\""))));
+}
+
+#[test]
+fn a_point_larger_than_a_batch_is_cut_between_its_series() {
+    let buckets = HistogramDataPoint {
+        time_unix_nano: NOW,
+        explicit_bounds: (0..200).map(f64::from).collect(),
+        bucket_counts: vec![1; 201],
+        ..Default::default()
+    };
+    let metrics = vec![
+        gauge("before", vec![point(1.0, &[])]),
+        histogram("h", vec![buckets]),
+        gauge("after", vec![point(1.0, &[])]),
+    ];
+    let mut exporter = exporter(r#""max_batch_size_bytes":2000"#);
+    let acceptance = accept(&mut exporter, &encode(vec![resource(&[], metrics)]));
+    assert_eq!(acceptance.accepted_points, 3);
+    assert!(acceptance.batches.iter().all(|batch| batch.uncompressed_size <= 2000));
+    assert_eq!(samples(&exporter, &acceptance.batches).len(), 2 + 202);
+    assert_eq!(acceptance.batches.iter().map(|batch| batch.series).sum::<u32>(), 204);
+}
+
+#[test]
+fn samples_of_a_batch_are_in_the_order_of_time() {
+    let points = vec![
+        point_at(TIME + 2, 2.0, &[]),
+        point_at(TIME + 1, 1.0, &[]),
+        point_at(TIME + 2, 3.0, &[text("a", "b")]),
+    ];
+    let mut exporter = exporter("");
+    let acceptance = accept(&mut exporter, &encode(vec![resource(&[], vec![gauge("g", points)])]));
+    let expected = [
+        format!("g{{}} 1 {}", TIME + 1),
+        format!("g{{}} 2 {}", TIME + 2),
+        format!("g{{a=\"b\"}} 3 {}", TIME + 2),
+    ];
+    assert_eq!(samples(&exporter, &acceptance.batches), expected);
+}
+
+#[test]
+fn merging_joins_without_changing_anything() {
+    let mut small = exporter(r#""max_batch_size_bytes":2000"#);
+    let batches = accept(&mut small, &many(500)).batches;
+    let large = exporter(r#""max_batch_size_bytes":100000"#);
+    let merged = large.merge(batches.clone()).unwrap();
+    assert_eq!(merged.len(), 1);
+    check(&merged[0]);
+    assert_eq!(samples(&large, &merged), samples(&large, &batches));
+    assert_eq!((merged[0].points, merged[0].series), (500, 500));
+    assert_eq!((merged[0].first, merged[0].last), (batches[0].first, batches[batches.len() - 1].last));
+    let unmerged = small.merge(batches.clone()).unwrap();
+    assert_eq!(unmerged, batches);
+    assert_eq!(small.merge(Vec::new()).unwrap(), []);
+}
+
+#[test]
+fn batches_of_two_partitions_are_not_merged() {
+    let mut exporter = exporter(r#""partitions":2"#);
+    let batches = accept(&mut exporter, &many(10)).batches;
+    assert_eq!(exporter.merge(batches), Err(BatchError::MixedPartitions(0, 1)));
+}
+
+#[test]
+fn halving_ends_at_single_series() {
+    let mut exporter = exporter("");
+    let batch = accept(&mut exporter, &many(11)).batches.remove(0);
+    let mut whole = Vec::new();
+    let mut stack = vec![batch.clone()];
+    while let Some(batch) = stack.pop() {
+        check(&batch);
+        match exporter.halve(&batch) {
+            Ok((first, second)) => {
+                assert_eq!(first.points + second.points, batch.points);
+                assert_eq!(exporter.halve(&batch).unwrap(), (first.clone(), second.clone()));
+                stack.extend([second, first]);
+            }
+            Err(error) => {
+                assert_eq!(error, BatchError::SingleSeries);
+                whole.push(batch);
+            }
+        }
+    }
+    assert_eq!(whole.len(), 11);
+    assert_eq!(samples(&exporter, &whole), samples(&exporter, &[batch]));
+}
+
+#[test]
+fn pruning_parts_old_from_young() {
+    let mut exporter = exporter("");
+    let batch = accept(&mut exporter, &many(10)).batches.remove(0);
+    let time = TIME as i64;
+    let pruned = exporter.prune(batch.clone(), time + 4).unwrap();
+    let (kept, expired) = (pruned.kept.unwrap(), pruned.expired.unwrap());
+    check(&kept);
+    check(&expired);
+    assert_eq!((kept.points, expired.points), (6, 4));
+    assert_eq!((expired.first, expired.last, kept.first, kept.last), (time, time + 3, time + 4, time + 9));
+    assert_eq!(samples(&exporter, &[expired, kept]), samples(&exporter, std::slice::from_ref(&batch)));
+    assert_eq!(exporter.prune(batch.clone(), time).unwrap().kept, Some(batch.clone()));
+    assert_eq!(exporter.prune(batch.clone(), time + 10).unwrap().expired, Some(batch));
+}
+
+#[test]
+fn damaged_batches_are_told() {
+    let mut exporter = exporter("");
+    let batch = accept(&mut exporter, &many(10)).batches.remove(0);
+    for length in 0..batch.body.len() {
+        let cut = Batch { body: batch.body[..length].to_vec(), ..batch.clone() };
+        assert!(matches!(exporter.halve(&cut), Err(BatchError::Malformed(_))), "{length}");
+        assert!(matches!(exporter.explain(&cut), Err(BatchError::Malformed(_))), "{length}");
+    }
+    let empty = Batch { body: Vec::new(), ..batch.clone() };
+    assert!(matches!(exporter.merge(vec![empty]), Err(BatchError::Malformed(_))));
+    let other = Batch { protocol: Protocol::RemoteWriteV2, ..batch };
+    assert_eq!(exporter.halve(&other), Err(BatchError::UnsupportedProtocol(Protocol::RemoteWriteV2)));
+}
+
+#[test]
+fn the_same_payload_gives_the_same_bytes() {
+    let payload = many(1000);
+    let options = r#""partitions":4,"max_batch_size_bytes":5000"#;
+    let (mut first, mut second) = (exporter(options), exporter(options));
+    let expected = accept(&mut first, &payload);
+    accept(&mut second, &many(3));
+    assert_eq!(accept(&mut second, &payload), expected);
+    assert_eq!(accept(&mut first, &payload), expected);
+}

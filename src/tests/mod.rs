@@ -1,0 +1,6 @@
+//! The exporter from payload to request, on messages built by the official OTLP types.
+
+mod batches;
+mod payload;
+mod refusals;
+mod translation;

@@ -1,0 +1,100 @@
+//! Short ways to build OTLP payloads, and to look at what became of them.
+
+use crate::Exporter;
+use crate::types::{Acceptance, Encoding};
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
+pub use opentelemetry_proto::tonic::common::v1::{
+    AnyValue, InstrumentationScope, KeyValue, any_value::Value,
+};
+pub use opentelemetry_proto::tonic::metrics::v1::{
+    AggregationTemporality, Gauge, Histogram, HistogramDataPoint, Metric, NumberDataPoint, ResourceMetrics,
+    ScopeMetrics, Sum, metric::Data, number_data_point,
+};
+use opentelemetry_proto::tonic::resource::v1::Resource;
+use prost::Message;
+
+/// The time of all points, unless said otherwise: 2026-01-15T23:59:30Z in milliseconds.
+pub const TIME: u64 = 1_768_521_570_000;
+pub const NOW: u64 = TIME * 1_000_000;
+
+pub fn text(key: &str, value: &str) -> KeyValue {
+    attribute(key, Value::StringValue(value.to_owned()))
+}
+
+pub fn attribute(key: &str, value: Value) -> KeyValue {
+    KeyValue { key: key.to_owned(), value: Some(AnyValue { value: Some(value) }), ..Default::default() }
+}
+
+pub fn point(value: f64, attributes: &[KeyValue]) -> NumberDataPoint {
+    point_at(TIME, value, attributes)
+}
+
+pub fn point_at(time_ms: u64, value: f64, attributes: &[KeyValue]) -> NumberDataPoint {
+    NumberDataPoint {
+        attributes: attributes.to_vec(),
+        time_unix_nano: time_ms * 1_000_000,
+        value: Some(number_data_point::Value::AsDouble(value)),
+        ..Default::default()
+    }
+}
+
+pub fn metric(name: &str, unit: &str, data: Data) -> Metric {
+    Metric { name: name.to_owned(), unit: unit.to_owned(), data: Some(data), ..Default::default() }
+}
+
+pub fn gauge(name: &str, points: Vec<NumberDataPoint>) -> Metric {
+    metric(name, "", Data::Gauge(Gauge { data_points: points }))
+}
+
+pub fn sum(name: &str, temporality: AggregationTemporality, points: Vec<NumberDataPoint>) -> Metric {
+    let sum = Sum { data_points: points, aggregation_temporality: temporality.into(), is_monotonic: true };
+    metric(name, "", Data::Sum(sum))
+}
+
+pub fn histogram(name: &str, points: Vec<HistogramDataPoint>) -> Metric {
+    let temporality = AggregationTemporality::Cumulative.into();
+    metric(
+        name,
+        "s",
+        Data::Histogram(Histogram { data_points: points, aggregation_temporality: temporality }),
+    )
+}
+
+pub fn resource(attributes: &[KeyValue], metrics: Vec<Metric>) -> ResourceMetrics {
+    ResourceMetrics {
+        resource: Some(Resource { attributes: attributes.to_vec(), ..Default::default() }),
+        scope_metrics: vec![ScopeMetrics { metrics, ..Default::default() }],
+        ..Default::default()
+    }
+}
+
+pub fn encode(resource_metrics: Vec<ResourceMetrics>) -> Vec<u8> {
+    ExportMetricsServiceRequest { resource_metrics }.encode_to_vec()
+}
+
+pub fn exporter(options: &str) -> Exporter {
+    let comma = if options.is_empty() { "" } else { "," };
+    Exporter::open(&format!(r#"{{"endpoint":"http://localhost/"{comma}{options}}}"#)).unwrap()
+}
+
+pub fn accept(exporter: &mut Exporter, payload: &[u8]) -> Acceptance {
+    exporter.accept(payload, Encoding::Protobuf, NOW).unwrap()
+}
+
+/// The samples of a payload as text without the time, in the order of the text.
+pub fn series(options: &str, resource_metrics: Vec<ResourceMetrics>) -> Vec<String> {
+    let mut exporter = exporter(options);
+    let acceptance = accept(&mut exporter, &encode(resource_metrics));
+    assert_eq!(acceptance.rejections, []);
+    lines(&exporter, &acceptance)
+}
+
+pub fn lines(exporter: &Exporter, acceptance: &Acceptance) -> Vec<String> {
+    let mut lines = Vec::new();
+    for batch in &acceptance.batches {
+        let text = exporter.explain(batch).unwrap();
+        lines.extend(text.lines().map(|line| line.replace(&format!(" {TIME}"), "")));
+    }
+    lines.sort();
+    lines
+}

@@ -1,0 +1,386 @@
+//! The labels of a point, in order.
+//!
+//! Attribute keys repeat from point to point, so all that depends on keys alone is worked out once
+//! for each set of keys and kept as a [`Plan`]: sanitised names, order, which label wins where two
+//! fall on one name. For each point only the values are looked at.
+
+use super::identity;
+use super::label::push_sanitized;
+use super::sink::Label;
+use crate::otlp::value::{Attribute, Text};
+use std::ops::Range;
+
+/// The name of the label that holds the metric name.
+pub const METRIC_NAME: &[u8] = b"__name__";
+
+/// A label that comes from above the point: resource, scope or configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BaseLabel {
+    /// Its name, sanitised.
+    pub name: Vec<u8>,
+    /// Its value, not empty.
+    pub value: Vec<u8>,
+    /// Whether an attribute of the same name wins over it (external labels) or loses to it
+    /// (`job`, `instance`, scope labels).
+    pub yields: bool,
+}
+
+/// The base labels of a scope, each name once, in order.
+#[derive(Clone, Debug, Default)]
+pub struct Base {
+    labels: Vec<BaseLabel>,
+    identity: u64,
+    is_utf8: bool,
+}
+
+impl Base {
+    /// Orders the labels; of equal names the later one in `labels` wins.
+    pub fn new(mut labels: Vec<BaseLabel>) -> Base {
+        labels.reverse();
+        labels.sort_by(|a, b| a.name.cmp(&b.name));
+        labels.dedup_by(|a, b| a.name == b.name);
+        let mut base = Base { labels, identity: 0, is_utf8: true };
+        for label in &base.labels {
+            let value = identity::hash(&label.value).0;
+            base.identity = base.identity.wrapping_add(identity::label(identity::hash(&label.name).0, value));
+            base.is_utf8 &= std::str::from_utf8(&label.value).is_ok();
+        }
+        base
+    }
+
+    fn has_the_names_of(&self, other: &Base) -> bool {
+        self.labels.len() == other.labels.len()
+            && self.labels.iter().zip(&other.labels).all(|(a, b)| a.name == b.name && a.yields == b.yields)
+    }
+}
+
+/// The label beside the metric name that tells the series of one point apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExtraLabel {
+    /// None: gauges, sums.
+    None,
+    /// `le`: classic histograms.
+    Le,
+}
+
+impl ExtraLabel {
+    /// The name of the label, empty if there is none.
+    pub fn name(self) -> &'static [u8] {
+        match self {
+            ExtraLabel::None => b"",
+            ExtraLabel::Le => b"le",
+        }
+    }
+}
+
+/// Why a point cannot have labels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LabelError {
+    /// This attribute key holds nothing that could be a label name.
+    Name(Vec<u8>),
+    /// The value of this label is not valid UTF-8.
+    NotUtf8(Vec<u8>),
+}
+
+#[derive(Clone, Debug)]
+enum Source {
+    Base(u32),
+    Attribute(u32),
+    /// Several attributes on one name, in the order of their keys; the index is into `Plan::joins`.
+    Joined(u32),
+}
+
+#[derive(Clone, Debug)]
+struct Step {
+    name: Range<u32>,
+    name_hash: u64,
+    source: Source,
+}
+
+/// What follows from a set of attribute keys.
+#[derive(Clone, Debug)]
+struct Plan {
+    keys: Vec<u8>,
+    key_ends: Vec<u32>,
+    resource_attributes: usize,
+    extra: ExtraLabel,
+    names: Vec<u8>,
+    steps: Vec<Step>,
+    joins: Vec<Vec<u32>>,
+    name_at: usize,
+    extra_at: usize,
+    invalid_key: Option<Vec<u8>>,
+}
+
+/// How many plans are kept. A scope with more sets of keys than this still works, only slower.
+const PLANS_MAX: usize = 32;
+
+/// Makes labels for points: the base, the plans, and the values of the point at hand.
+#[derive(Default)]
+pub struct LabelMaker {
+    base: Base,
+    plans: Vec<Plan>,
+    latest: usize,
+    joined: Vec<Range<usize>>,
+}
+
+impl LabelMaker {
+    /// Takes the base labels of the next scope.
+    pub fn set_base(&mut self, base: Base) {
+        if !base.has_the_names_of(&self.base) {
+            self.plans.clear();
+            self.latest = 0;
+        }
+        self.base = base;
+    }
+
+    /// The labels of a point, and their identity. The first `resource_attributes` of `attributes` are the resource's,
+    /// and win over attributes of the same key. `scratch` holds values that are no strings, and
+    /// gets those made here.
+    ///
+    /// # Errors
+    ///
+    /// A key that cannot be a label name, or a value that is not UTF-8.
+    pub fn labels<'p>(
+        &'p mut self,
+        attributes: &'p [Attribute<'p>],
+        resource_attributes: usize,
+        extra: ExtraLabel,
+        scratch: &'p mut Vec<u8>,
+    ) -> Result<(PointLabels<'p>, u64), LabelError> {
+        let index = self.plan_for(attributes, resource_attributes, extra);
+        let plan = &self.plans[index];
+        if let Some(key) = &plan.invalid_key {
+            return Err(LabelError::Name(key.clone()));
+        }
+        self.joined.clear();
+        for join in &plan.joins {
+            self.joined.push(join_values(join, attributes, scratch));
+        }
+        let labels = PointLabels { plan, base: &self.base, attributes, joined: &self.joined, scratch };
+        let identity = labels.identity()?;
+        Ok((labels, identity))
+    }
+
+    fn plan_for(&mut self, attributes: &[Attribute], resource_attributes: usize, extra: ExtraLabel) -> usize {
+        let fits = |plan: &Plan| plan.is_for(attributes, resource_attributes, extra);
+        if self.plans.get(self.latest).is_some_and(fits) {
+            return self.latest;
+        }
+        self.latest = match self.plans.iter().position(fits) {
+            Some(index) => index,
+            None => {
+                if self.plans.len() == PLANS_MAX {
+                    self.plans.clear();
+                }
+                self.plans.push(Plan::new(attributes, resource_attributes, extra, &self.base));
+                self.plans.len() - 1
+            }
+        };
+        self.latest
+    }
+}
+
+impl Plan {
+    #[inline]
+    fn is_for(&self, attributes: &[Attribute], resource_attributes: usize, extra: ExtraLabel) -> bool {
+        if self.key_ends.len() != attributes.len()
+            || self.resource_attributes != resource_attributes
+            || self.extra != extra
+        {
+            return false;
+        }
+        let mut start = 0;
+        for (attribute, end) in attributes.iter().zip(&self.key_ends) {
+            let end = *end as usize;
+            if !self.keys.get(start..end).is_some_and(|key| same(key, attribute.key)) {
+                return false;
+            }
+            start = end;
+        }
+        true
+    }
+
+    fn new(attributes: &[Attribute], resource_attributes: usize, extra: ExtraLabel, base: &Base) -> Plan {
+        let mut plan = Plan {
+            keys: Vec::new(),
+            key_ends: Vec::new(),
+            resource_attributes,
+            extra,
+            names: Vec::new(),
+            steps: Vec::new(),
+            joins: Vec::new(),
+            name_at: 0,
+            extra_at: 0,
+            invalid_key: None,
+        };
+        for attribute in attributes {
+            plan.keys.extend_from_slice(attribute.key);
+            plan.key_ends.push(plan.keys.len() as u32);
+        }
+        let groups = plan.group_by_name(attributes);
+        let wins_over_attributes = |name: &[u8]| {
+            name == METRIC_NAME
+                || name == extra.name()
+                || base.labels.iter().any(|label| !label.yields && label.name == name)
+        };
+        let from_attributes = groups.into_iter().filter(|(name, _)| !wins_over_attributes(name));
+        let mut sources: Vec<(Vec<u8>, Source)> = Vec::new();
+        for (name, members) in from_attributes {
+            let source = match members[..] {
+                [index] => Source::Attribute(index),
+                _ => {
+                    plan.joins.push(members);
+                    Source::Joined(plan.joins.len() as u32 - 1)
+                }
+            };
+            sources.push((name, source));
+        }
+        for (index, label) in base.labels.iter().enumerate() {
+            if !sources.iter().any(|(name, _)| *name == label.name) {
+                sources.push((label.name.clone(), Source::Base(index as u32)));
+            }
+        }
+        sources.sort_by(|a, b| a.0.cmp(&b.0));
+        plan.name_at = sources.partition_point(|(name, _)| name.as_slice() < METRIC_NAME);
+        let extra_at = sources.partition_point(|(name, _)| name.as_slice() < extra.name());
+        plan.extra_at = extra_at.max(plan.name_at);
+        for (name, source) in sources {
+            plan.push_step(&name, source);
+        }
+        plan
+    }
+
+    /// The attributes of each label name, in the order of their keys.
+    fn group_by_name(&mut self, attributes: &[Attribute]) -> Vec<(Vec<u8>, Vec<u32>)> {
+        let (of_resource, of_point) = attributes.split_at(self.resource_attributes);
+        let is_overwritten =
+            |attribute: &Attribute| of_resource.iter().any(|other| other.key == attribute.key);
+        let point_indices = (self.resource_attributes..).zip(of_point).filter(|(_, a)| !is_overwritten(a));
+        let mut order: Vec<usize> =
+            (0..self.resource_attributes).chain(point_indices.map(|(index, _)| index)).collect();
+        order.sort_by_key(|index| attributes[*index].key);
+
+        let mut groups: Vec<(Vec<u8>, Vec<u32>)> = Vec::new();
+        for index in order {
+            let key = attributes[index].key;
+            let mut name = Vec::with_capacity(key.len());
+            if !push_sanitized(key, &mut name) {
+                self.invalid_key = Some(key.to_vec());
+                continue;
+            }
+            match groups.iter_mut().find(|(other, _)| *other == name) {
+                Some((_, members)) => members.push(index as u32),
+                None => groups.push((name, vec![index as u32])),
+            }
+        }
+        groups
+    }
+
+    fn push_step(&mut self, name: &[u8], source: Source) {
+        let start = self.names.len() as u32;
+        self.names.extend_from_slice(name);
+        let name_hash = identity::hash(name).0;
+        self.steps.push(Step { name: start..self.names.len() as u32, name_hash, source });
+    }
+}
+
+/// Joins values with `;`, each unless what is joined so far equals it.
+fn join_values(members: &[u32], attributes: &[Attribute], scratch: &mut Vec<u8>) -> Range<usize> {
+    let start = scratch.len();
+    for (position, index) in members.iter().enumerate() {
+        // A scratch value lies before `start`, so it can be copied while the text grows behind it.
+        match &attributes[*index as usize].value {
+            value if position > 0 && value.resolve(scratch) == &scratch[start..] => {}
+            value => {
+                if position > 0 {
+                    scratch.push(b';');
+                }
+                match value {
+                    Text::Borrowed(text) => scratch.extend_from_slice(text),
+                    Text::Scratch(range) => scratch.extend_from_within(range.clone()),
+                }
+            }
+        }
+    }
+    start..scratch.len()
+}
+
+/// Whether two texts are the same. Keys are short: for them, whole words are compared in place of a
+/// call to the memory comparison of the platform, which WebAssembly has to bring along.
+#[inline]
+fn same(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    let (words_a, rest_a) = a.as_chunks::<8>();
+    let (words_b, rest_b) = b.as_chunks::<8>();
+    let words_equal =
+        words_a.iter().zip(words_b).all(|(a, b)| u64::from_le_bytes(*a) == u64::from_le_bytes(*b));
+    words_equal && rest_a.iter().zip(rest_b).all(|(a, b)| a == b)
+}
+
+/// The labels of one point, sorted by name, without the metric name and the extra label.
+pub struct PointLabels<'p> {
+    plan: &'p Plan,
+    base: &'p Base,
+    attributes: &'p [Attribute<'p>],
+    joined: &'p [Range<usize>],
+    scratch: &'p [u8],
+}
+
+impl<'p> PointLabels<'p> {
+    /// The labels in order.
+    #[inline]
+    pub fn iter(&self) -> impl Iterator<Item = Label<'_>> {
+        self.plan.steps.iter().map(|step| Label { name: self.name(step), value: self.value(step) })
+    }
+
+    /// Before which label the metric name stands.
+    #[inline]
+    pub fn name_at(&self) -> usize {
+        self.plan.name_at
+    }
+
+    /// Before which label the extra label stands; never before the metric name.
+    #[inline]
+    pub fn extra_at(&self) -> usize {
+        self.plan.extra_at
+    }
+
+    /// The identity of these labels, to which the caller adds the metric name; or the label whose
+    /// value is not valid UTF-8: the same look at the bytes tells both.
+    #[inline]
+    fn identity(&self) -> Result<u64, LabelError> {
+        if !self.base.is_utf8 {
+            return Err(LabelError::NotUtf8(b"of the resource or scope".to_vec()));
+        }
+        let mut sum = self.base.identity;
+        for step in &self.plan.steps {
+            if matches!(step.source, Source::Base(_)) {
+                continue;
+            }
+            let value = self.value(step);
+            let (hash, is_ascii) = identity::hash(value);
+            if !is_ascii && std::str::from_utf8(value).is_err() {
+                return Err(LabelError::NotUtf8(self.name(step).to_vec()));
+            }
+            sum = sum.wrapping_add(identity::label(step.name_hash, hash));
+        }
+        Ok(sum)
+    }
+
+    #[inline]
+    fn name(&self, step: &Step) -> &'p [u8] {
+        self.plan.names.get(step.name.start as usize..step.name.end as usize).unwrap_or_default()
+    }
+
+    #[inline]
+    fn value(&self, step: &Step) -> &[u8] {
+        match step.source {
+            Source::Base(index) => &self.base.labels[index as usize].value,
+            Source::Attribute(index) => self.attributes[index as usize].value.resolve(self.scratch),
+            Source::Joined(index) => &self.scratch[self.joined[index as usize].clone()],
+        }
+    }
+}
