@@ -1,1 +1,4 @@
-//! t
+//! What the tests and the benchmark share.
+
+pub mod corpus;
+pub mod payloads;
