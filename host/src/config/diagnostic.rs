@@ -1,0 +1,166 @@
+//! What is wrong with a configuration file, and where.
+
+use std::cell::RefCell;
+use std::fmt;
+
+/// A position in a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The line, from 1.
+    pub line: usize,
+    /// The character within the line, from 1.
+    pub column: usize,
+}
+
+impl Place {
+    /// Where a text begins.
+    pub const START: Place = Place { line: 1, column: 1 };
+}
+
+/// One problem of a configuration file. Displayed as `file:line:column: path.in.file: message`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// The file, as it was named by whoever asked for it.
+    pub file: String,
+    /// Where in the file; `None` if the file could not be read at all.
+    pub place: Option<Place>,
+    /// The keys that lead to the place, joined by dots; empty for the file as a whole.
+    pub path: String,
+    /// What is wrong and what is expected instead.
+    pub message: String,
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.file)?;
+        if let Some(Place { line, column }) = self.place {
+            write!(f, ":{line}:{column}")?;
+        }
+        if !self.path.is_empty() {
+            write!(f, ": {}", self.path)?;
+        }
+        write!(f, ": {}", self.message)
+    }
+}
+
+/// All problems that keep a file from being used, in the order of their places; never empty.
+/// Displayed one a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostics(pub Vec<Diagnostic>);
+
+impl fmt::Display for Diagnostics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, diagnostic) in self.0.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n")?;
+            }
+            diagnostic.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Diagnostics {}
+
+/// Collects the problems of one file while it is read.
+pub(super) struct Report {
+    file: String,
+    errors: RefCell<Vec<Diagnostic>>,
+    warnings: RefCell<Vec<Diagnostic>>,
+}
+
+impl Report {
+    /// Starts without problems.
+    pub fn new(file: &str) -> Report {
+        Report { file: file.to_owned(), errors: RefCell::default(), warnings: RefCell::default() }
+    }
+
+    /// Notes what keeps the file from being used.
+    pub fn error(&self, place: Place, path: &str, message: impl Into<String>) {
+        note(&self.errors, self.diagnostic(place, path, message.into()));
+    }
+
+    /// Notes what the operator should know, though the file can be used.
+    pub fn warn(&self, place: Place, path: &str, message: impl Into<String>) {
+        note(&self.warnings, self.diagnostic(place, path, message.into()));
+    }
+
+    /// Errors and warnings, each in the order of their places.
+    pub fn finish(self) -> (Vec<Diagnostic>, Vec<Diagnostic>) {
+        (in_order(self.errors.into_inner()), in_order(self.warnings.into_inner()))
+    }
+
+    fn diagnostic(&self, place: Place, path: &str, message: String) -> Diagnostic {
+        Diagnostic { file: self.file.clone(), place: Some(place), path: path.to_owned(), message }
+    }
+}
+
+/// Notes a problem once, however often its place is read.
+fn note(list: &RefCell<Vec<Diagnostic>>, diagnostic: Diagnostic) {
+    let mut list = list.borrow_mut();
+    if !list.contains(&diagnostic) {
+        list.push(diagnostic);
+    }
+}
+
+fn in_order(mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    diagnostics.sort_by_key(|diagnostic| diagnostic.place);
+    diagnostics
+}
+
+/// The end of a message about a word that is not among those known: the nearest one if one is near,
+/// else all of them.
+pub(super) fn suggest<'c>(word: &str, known: impl IntoIterator<Item = &'c str>) -> String {
+    let known: Vec<&str> = known.into_iter().collect();
+    let comparable = |text: &str| text.to_ascii_lowercase().replace('-', "_");
+    let word = comparable(word);
+    let near = known
+        .iter()
+        .map(|candidate| (strsim::damerau_levenshtein(&word, &comparable(candidate)), *candidate))
+        .filter(|(distance, candidate)| *distance <= candidate.chars().count().div_ceil(3))
+        .min_by_key(|(distance, _)| *distance);
+    match near {
+        Some((_, candidate)) => format!("did you mean `{candidate}`?"),
+        None if known.is_empty() => "there are none".to_owned(),
+        None => format!("there are {}", known.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shows_file_place_path_and_message() {
+        let mut diagnostic = Diagnostic {
+            file: "a.yaml".to_owned(),
+            place: Some(Place { line: 3, column: 7 }),
+            path: "exporters.x/y.endpoint".to_owned(),
+            message: "is required".to_owned(),
+        };
+        assert_eq!(diagnostic.to_string(), "a.yaml:3:7: exporters.x/y.endpoint: is required");
+        diagnostic.place = None;
+        diagnostic.path.clear();
+        assert_eq!(diagnostic.to_string(), "a.yaml: is required");
+    }
+
+    #[test]
+    fn suggests_what_is_near_and_lists_what_is_not() {
+        assert_eq!(suggest("endpiont", ["endpoint", "timeout"]), "did you mean `endpoint`?");
+        assert_eq!(suggest("Time-Out", ["endpoint", "timeout"]), "did you mean `timeout`?");
+        assert_eq!(suggest("external-labels", ["external_labels"]), "did you mean `external_labels`?");
+        assert_eq!(suggest("bogus", ["endpoint", "timeout"]), "there are endpoint, timeout");
+        assert_eq!(suggest("bogus", []), "there are none");
+    }
+
+    #[test]
+    fn reports_in_the_order_of_places() {
+        let report = Report::new("f");
+        for line in [3, 1, 2, 1] {
+            report.error(Place { line, column: 1 }, "", "x");
+        }
+        let (errors, warnings) = report.finish();
+        assert_eq!(errors.iter().map(|e| e.place.unwrap().line).collect::<Vec<_>>(), [1, 2, 3]);
+        assert!(warnings.is_empty());
+    }
+}

@@ -1,0 +1,192 @@
+//! The HTTP client of the exporter: where requests go, what they carry, how they are secured.
+
+use super::keys;
+use crate::config::component::ComponentConfig;
+use crate::config::extensions::Extensions;
+use crate::config::settings::ClientTls;
+use crate::config::sigv4auth::{Sigv4Auth, is_aps};
+use crate::config::view::{Section, View};
+use crate::config::yaml::Value as Yaml;
+use serde_json::Map;
+use std::time::Duration;
+
+/// The client's keys in a section of their own (the Collector's form since 0.158).
+pub(super) fn read_nested<'d>(exporter: &Section<'d>, http: &View<'d>) -> Section<'d> {
+    // The time limit exists twice in the Collector, for the exporter and for its client.
+    for key in keys::CLIENT.iter().filter(|key| key.name != "timeout") {
+        if let Some(view) = exporter.get(key.name) {
+            view.key_error("cannot stand beside `http`, which takes its place: move it there");
+        }
+    }
+    http.section(&[keys::CLIENT])
+}
+
+/// Where requests go.
+pub(super) struct Endpoint<'d> {
+    pub url: String,
+    pub host: String,
+    pub view: View<'d>,
+}
+
+impl Endpoint<'_> {
+    /// Warns of requests that Amazon Managed Prometheus is going to refuse.
+    pub fn warn_if_unsigned(&self) {
+        if is_aps(&self.host) {
+            self.view.warn(
+                "Amazon Managed Prometheus takes signed requests only: add the extension `sigv4auth` and \
+                 name it in `auth.authenticator`",
+            );
+        }
+    }
+}
+
+/// Reads the URL as far as the host needs it; the component checks the rest.
+pub(super) fn read_endpoint<'d>(client: &Section<'d>, exporter: &View<'d>) -> Option<Endpoint<'d>> {
+    let Some(view) = client.get("endpoint") else {
+        exporter.error("lacks `endpoint`, the full remote-write URL");
+        return None;
+    };
+    let text = view.text()?;
+    if !text.contains("://") {
+        let example = view.quotable().filter(|text| !text.is_empty()).unwrap_or("HOST/PATH");
+        view.error(format!("lacks a scheme: write https://{example}"));
+        return None;
+    }
+    let host = match text.parse::<http::Uri>() {
+        Ok(url) => url.host().map(str::to_ascii_lowercase),
+        Err(error) => {
+            view.error(format!("is no URL: {error}"));
+            return None;
+        }
+    };
+    let Some(host) = host else {
+        view.error("is a URL without a host");
+        return None;
+    };
+    let is_complete = !is_aps(&host) || check_workspace_url(text, &view);
+    is_complete.then(|| Endpoint { url: text.to_owned(), host, view })
+}
+
+/// Whether the URL of an AMP host is one that takes remote write. The console and the API show the
+/// workspace's URL, which does not.
+fn check_workspace_url(url: &str, view: &View) -> bool {
+    const REMOTE_WRITE: &str = "/api/v1/remote_write";
+    if url.starts_with("http://") {
+        view.warn("sends signed requests without encryption: write https://");
+    }
+    let workspace_end = url.find("/workspaces/").map(|at| {
+        let id = at + "/workspaces/".len();
+        url[id..].find(['/', '?']).map_or(url.len(), |length| id + length)
+    });
+    match workspace_end.map(|end| url.split_at(end)) {
+        Some((workspace, REMOTE_WRITE)) if !workspace.ends_with('/') => true,
+        Some((workspace, _)) if !workspace.ends_with('/') => {
+            let shown = view.quotable().map_or("WORKSPACE_URL", |_| workspace);
+            view.error(format!("is not the remote-write URL of the workspace: write {shown}{REMOTE_WRITE}"));
+            false
+        }
+        _ => {
+            view.error(format!(
+                "names no workspace; a remote-write URL of Amazon Managed Prometheus ends in \
+                 /workspaces/WORKSPACE_ID{REMOTE_WRITE}"
+            ));
+            false
+        }
+    }
+}
+
+/// Reads how certificates are checked.
+pub(super) fn read_tls(client: &Section, endpoint: Option<&Endpoint>) -> ClientTls {
+    let Some(view) = client.get("tls") else { return ClientTls::default() };
+    let section = view.section(&[keys::TLS]);
+    let flag = |key| section.get(key).and_then(|view| Some((view.boolean()?, view)));
+    if let (Some((true, insecure)), Some(endpoint)) = (flag("insecure"), endpoint)
+        && endpoint.url.starts_with("https:")
+    {
+        insecure.warn("changes nothing: the scheme of the endpoint says whether TLS is used");
+    }
+    let skips = flag("insecure_skip_verify");
+    if let Some((true, view)) = &skips {
+        view.warn(
+            "the receiver's certificate goes unchecked: anybody in between can read and change what is sent",
+        );
+    }
+    let ca_file = section.get("ca_file").and_then(|view| view.text()).filter(|path| !path.is_empty());
+    ClientTls {
+        ca_file: ca_file.map(Into::into),
+        insecure_skip_verify: skips.is_some_and(|(skips, _)| skips),
+    }
+}
+
+/// Remote write is always compressed with snappy, which is what the Collector ends up with too.
+pub(super) fn check_compression(client: &Section) {
+    let Some(view) = client.get("compression") else { return };
+    let known = ["snappy", "", "none", "gzip", "zlib", "deflate", "zstd", "x-snappy-framed", "lz4"];
+    if let Some(other) = view.choice(&known).filter(|name| !["snappy", ""].contains(name)) {
+        view.warn(format!("remote write takes snappy only: sent as snappy, not as {other}"));
+    }
+}
+
+/// Reads further header fields: a map, or a list of names and values.
+pub(super) fn read_headers(client: &Section, component: &mut ComponentConfig) {
+    let Some(view) = client.get("headers") else { return };
+    let mut headers = Map::new();
+    for (name, value) in header_entries(&view) {
+        component.place(&["headers", &name], &value);
+        if headers.contains_key(&name) {
+            value.error("the header stands here again");
+        } else if let Some(text) = value.text() {
+            headers.insert(name, text.into());
+        }
+    }
+    component.set_from("headers", headers, &view);
+}
+
+fn header_entries<'d>(view: &View<'d>) -> Vec<(String, View<'d>)> {
+    if !matches!(view.value(), Yaml::List(_)) {
+        return view.entries().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    }
+    let entry = |item: View<'d>| {
+        let section = item.section(&[keys::HEADER]);
+        let entry = section.get("name").and_then(|name| name.text()).zip(section.get("value"));
+        if entry.is_none() && matches!(item.value(), Yaml::Map(_)) {
+            item.error("a header needs `name` and `value`");
+        }
+        entry.map(|(name, value)| (name.to_owned(), value))
+    };
+    view.list().into_iter().filter_map(entry).collect()
+}
+
+/// How requests are authenticated.
+pub(super) enum Authenticator<'e, 'd> {
+    /// Not at all.
+    None,
+    /// In a way that was reported as an error.
+    Unusable,
+    /// By a signature.
+    Sigv4(&'e Sigv4Auth<'d>),
+}
+
+/// Reads `auth.authenticator` and finds the extension it names.
+pub(super) fn read_authenticator<'e, 'd>(
+    client: &Section<'d>,
+    extensions: &'e Extensions<'d>,
+) -> Authenticator<'e, 'd> {
+    let Some(auth) = client.get("auth") else { return Authenticator::None };
+    let Some(reference) = auth.section(&[keys::AUTH]).get("authenticator") else {
+        auth.error("lacks `authenticator`, the id of an extension such as sigv4auth");
+        return Authenticator::Unusable;
+    };
+    extensions.authenticator(&reference).map_or(Authenticator::Unusable, Authenticator::Sigv4)
+}
+
+/// Reads how long one attempt may take.
+pub(super) fn read_timeout(section: &Section) -> Option<Duration> {
+    let view = section.get("timeout")?;
+    let timeout = view.duration()?;
+    if timeout.is_zero() {
+        view.error("an attempt without a time limit is not supported; write one, such as 5s");
+        return None;
+    }
+    Some(timeout)
+}

@@ -1,0 +1,113 @@
+//! The queue in front of the receiver, and how often delivery is tried.
+
+use super::keys;
+use crate::config::component::ComponentConfig;
+use crate::config::settings::{Queue, Retry};
+use crate::config::view::{Section, View};
+use std::time::Duration;
+
+/// The exporter's defaults in the Collector.
+const QUEUE_SIZE: i64 = 10_000;
+const CONSUMERS: i64 = 5;
+const INITIAL_INTERVAL: Duration = Duration::from_millis(50);
+const MAX_INTERVAL: Duration = Duration::from_secs(30);
+const MAX_ELAPSED_TIME: Duration = Duration::from_secs(5 * 60);
+const MULTIPLIER: f64 = 1.5;
+const RANDOMIZATION_FACTOR: f64 = 0.5;
+
+/// The defaults of `sending_queue`, where a file has that instead.
+const SENDING_QUEUE_SIZE: i64 = 1_000;
+const SENDING_CONSUMERS: i64 = 10;
+
+/// What may wait in memory, in bytes. The Collector has no such limit, and runs out of memory instead.
+const QUEUE_BYTES: u64 = 256 * 1024 * 1024;
+
+/// The largest queue that can be asked for, in payloads.
+const QUEUE_SIZE_MAX: i64 = 1_000_000_000;
+
+/// The most requests in flight: what the component takes as partitions.
+const CONSUMERS_MAX: i64 = 1024;
+
+/// Reads `remote_write_queue`, or `sending_queue` in its place; a partition for each consumer.
+pub(super) fn read_queue(exporter: &Section, component: &mut ComponentConfig) -> Queue {
+    let own = exporter.get("remote_write_queue").map(|view| view.section(&[keys::REMOTE_WRITE_QUEUE]));
+    let general = exporter.get("sending_queue").map(|view| view.section(&[keys::SENDING_QUEUE]));
+    if let Some(general) = &general {
+        if own.is_some() {
+            general.view().key_error("cannot stand beside `remote_write_queue`: keep one of the two");
+        } else {
+            general.view().warn("the Collector's exporter calls it `remote_write_queue`; taken as that");
+        }
+    }
+    let (size, consumers) = if own.is_none() && general.is_some() {
+        (SENDING_QUEUE_SIZE, SENDING_CONSUMERS)
+    } else {
+        (QUEUE_SIZE, CONSUMERS)
+    };
+    let queue = own.or(general);
+    let key = |name: &str| queue.as_ref().and_then(|queue| queue.get(name));
+    let size = key("queue_size").and_then(|view| view.integer(1, QUEUE_SIZE_MAX)).unwrap_or(size);
+    // The parallelism of one push, where it is given, is the number of requests in flight.
+    let parallelism = exporter.get("max_batch_request_parallelism").or_else(|| key("num_consumers"));
+    let partitions = match &parallelism {
+        Some(view) => {
+            component.place(&["partitions"], view);
+            view.integer(1, CONSUMERS_MAX).unwrap_or(consumers)
+        }
+        None => consumers,
+    };
+    component.set("partitions", partitions);
+    Queue { max_payloads: size as usize, max_bytes: QUEUE_BYTES, partitions: partitions as u32 }
+}
+
+/// Reads `retry_on_failure`. How the pause grows is the component's, its jitter and end are the host's.
+pub(super) fn read_retry(exporter: &Section, component: &mut ComponentConfig) -> Retry {
+    let section = exporter.get("retry_on_failure").map(|view| view.section(&[keys::RETRY]));
+    let key = |name: &str| section.as_ref().and_then(|section| section.get(name));
+    let duration = |name: &str, default| key(name).and_then(|view| view.duration()).unwrap_or(default);
+    let initial = duration("initial_interval", INITIAL_INTERVAL);
+    let longest = duration("max_interval", MAX_INTERVAL);
+    let elapsed = duration("max_elapsed_time", MAX_ELAPSED_TIME);
+    let multiplier = key("multiplier").and_then(|view| view.number(0.0, f64::MAX)).unwrap_or(MULTIPLIER);
+    component.set(
+        "retry_on_failure",
+        serde_json::json!({
+            "initial_interval_ms": milliseconds(initial),
+            "multiplier": multiplier,
+            "max_interval_ms": milliseconds(longest),
+        }),
+    );
+    for (name, option) in [
+        ("initial_interval", "initial_interval_ms"),
+        ("multiplier", "multiplier"),
+        ("max_interval", "max_interval_ms"),
+    ] {
+        if let Some(view) = key(name) {
+            component.place(&["retry_on_failure", option], &view);
+        }
+    }
+    if !elapsed.is_zero() && elapsed < initial.max(longest) {
+        let place = ["max_elapsed_time", "max_interval", "initial_interval"].into_iter().find_map(key);
+        report_short_elapsed(place.as_ref(), elapsed);
+    }
+    Retry {
+        enabled: key("enabled").and_then(|view| view.boolean()).unwrap_or(true),
+        randomization_factor: key("randomization_factor")
+            .and_then(|view| view.number(0.0, 1.0))
+            .unwrap_or(RANDOMIZATION_FACTOR),
+        max_elapsed_time: (!elapsed.is_zero()).then_some(elapsed),
+    }
+}
+
+fn report_short_elapsed(view: Option<&View>, elapsed: Duration) {
+    if let Some(view) = view {
+        view.error(format!(
+            "`max_elapsed_time` ({elapsed:?}) is shorter than a single pause: raise it, or write 0s to never give up"
+        ));
+    }
+}
+
+/// Whole milliseconds; what is shorter than one counts as one.
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
+}

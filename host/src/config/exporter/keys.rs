@@ -1,0 +1,110 @@
+//! The keys of `exporters.prometheusremotewrite` and of the sections in it.
+
+use crate::config::keys::{Harmless, Key, ignored, not_yet, only, read};
+
+/// The exporter's own keys.
+pub(super) const EXPORTER: &[Key] = &[
+    read("http"),
+    read("namespace"),
+    read("external_labels"),
+    read("add_metric_suffixes"),
+    only(
+        "translation_strategy",
+        &["", WITH_SUFFIXES, WITHOUT_SUFFIXES],
+        &["NoUTF8EscapingWithSuffixes", "NoTranslation"],
+    ),
+    read("resource_to_telemetry_conversion"),
+    not_yet("resource_constant_labels", Harmless::Empty),
+    read("target_info"),
+    read("disable_scope_info"),
+    not_yet("send_metadata", Harmless::Flag(false)),
+    only("protobuf_message", &["", "prometheus.WriteRequest"], &["io.prometheus.write.v2.Request"]),
+    read("max_batch_size_bytes"),
+    read("max_batch_request_parallelism"),
+    read("remote_write_queue"),
+    read("sending_queue"),
+    read("retry_on_failure"),
+    not_yet("wal", Harmless::Off),
+    not_yet("include_metadata_keys", Harmless::Empty),
+    not_yet("convert_explicit_histograms_to_nhcb", Harmless::Flag(false)),
+    not_yet("keep_classic_histograms", Harmless::Flag(false)),
+    not_yet("export_created_metric", Harmless::Empty),
+];
+
+/// Values of `translation_strategy`.
+pub(super) const WITH_SUFFIXES: &str = "UnderscoreEscapingWithSuffixes";
+pub(super) const WITHOUT_SUFFIXES: &str = "UnderscoreEscapingWithoutSuffixes";
+
+/// The keys of the HTTP client, which stand beside the exporter's own, or under `http`.
+pub(super) const CLIENT: &[Key] = &[
+    read("endpoint"),
+    read("timeout"),
+    read("headers"),
+    read("auth"),
+    read("tls"),
+    read("compression"),
+    ignored("compression_params", "remote write knows one compression only"),
+    not_yet("proxy_url", Harmless::Empty),
+    not_yet("middlewares", Harmless::Empty),
+    not_yet("max_idle_conns", Harmless::Numbers(&[0, 100])),
+    not_yet("max_idle_conns_per_host", Harmless::Numbers(&[0])),
+    not_yet("max_conns_per_host", Harmless::Numbers(&[0])),
+    not_yet("idle_conn_timeout", Harmless::Seconds(&[0, 90])),
+    not_yet("disable_keep_alives", Harmless::Flag(false)),
+    not_yet("http2_read_idle_timeout", Harmless::Seconds(&[0])),
+    not_yet("http2_ping_timeout", Harmless::Seconds(&[0])),
+    not_yet("force_attempt_http2", Harmless::Flag(true)),
+    ignored("read_buffer_size", "preamp sizes its buffers itself"),
+    ignored("write_buffer_size", "preamp sizes its buffers itself"),
+    ignored("cookies", "a remote-write receiver sets none"),
+];
+
+pub(super) const TLS: &[Key] = &[
+    read("insecure"),
+    read("insecure_skip_verify"),
+    read("ca_file"),
+    not_yet("ca_pem", Harmless::Empty),
+    not_yet("include_system_ca_certs_pool", Harmless::Flag(false)),
+    not_yet("cert_file", Harmless::Empty),
+    not_yet("cert_pem", Harmless::Empty),
+    not_yet("key_file", Harmless::Empty),
+    not_yet("key_pem", Harmless::Empty),
+    not_yet("server_name_override", Harmless::Empty),
+    only("min_version", &["", "1.2"], &["1.0", "1.1", "1.3"]),
+    only("max_version", &["", "1.3"], &["1.0", "1.1", "1.2"]),
+    not_yet("cipher_suites", Harmless::Empty),
+    not_yet("reload_interval", Harmless::Seconds(&[0])),
+    not_yet("tpm", Harmless::Off),
+    ignored("curve_preferences", "the TLS library's own order is used"),
+];
+
+pub(super) const AUTH: &[Key] = &[read("authenticator")];
+
+pub(super) const HEADER: &[Key] = &[read("name"), read("value")];
+
+pub(super) const TARGET_INFO: &[Key] = &[read("enabled")];
+
+pub(super) const RESOURCE_LABELS: &[Key] = &[read("enabled"), read("exclude_service_attributes")];
+
+pub(super) const RETRY: &[Key] = &[
+    read("enabled"),
+    read("initial_interval"),
+    read("randomization_factor"),
+    read("multiplier"),
+    read("max_interval"),
+    read("max_elapsed_time"),
+];
+
+pub(super) const REMOTE_WRITE_QUEUE: &[Key] =
+    &[not_yet("enabled", Harmless::Flag(true)), read("queue_size"), read("num_consumers")];
+
+pub(super) const SENDING_QUEUE: &[Key] = &[
+    not_yet("enabled", Harmless::Flag(true)),
+    read("queue_size"),
+    read("num_consumers"),
+    only("sizer", &["requests"], &["items", "bytes"]),
+    not_yet("storage", Harmless::Empty),
+    not_yet("batch", Harmless::Off),
+    not_yet("block_on_overflow", Harmless::Flag(false)),
+    not_yet("wait_for_result", Harmless::Flag(false)),
+];

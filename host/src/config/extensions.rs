@@ -1,0 +1,85 @@
+//! `extensions`: of those that the Collector has, this version serves `sigv4auth`.
+
+use super::ids::{Component, find};
+use super::keys::NOT_YET;
+use super::sigv4auth::{Sigv4Auth, read_sigv4auth};
+use super::view::View;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+/// The name of the type, and the one it is going to have.
+const SIGV4AUTH: [&str; 2] = ["sigv4auth", "sigv4_auth"];
+
+/// Types that only serve whoever debugs the Collector itself.
+const DEBUGGING: [&str; 2] = ["pprof", "zpages"];
+
+/// The extensions of a file.
+pub(super) struct Extensions<'d> {
+    defined: Vec<Component<'d>>,
+    sigv4auths: Vec<(&'d str, Sigv4Auth<'d>)>,
+    enabled: BTreeSet<&'d str>,
+    used: RefCell<BTreeSet<&'d str>>,
+}
+
+impl<'d> Extensions<'d> {
+    /// Reads what is defined; `enabled` is the list `service.extensions`.
+    pub fn read(defined: Vec<Component<'d>>, enabled: &[(&'d str, View<'d>)]) -> Self {
+        for (id, reference) in enabled {
+            if let Some(extension) = find(&defined, id, "extension", reference) {
+                check_supported(extension, reference);
+            }
+        }
+        let is_sigv4auth = |extension: &&Component| SIGV4AUTH.contains(&extension.kind);
+        let sigv4auths = defined.iter().filter(is_sigv4auth);
+        Extensions {
+            sigv4auths: sigv4auths.map(|extension| (extension.id, read_sigv4auth(&extension.view))).collect(),
+            defined,
+            enabled: enabled.iter().map(|(id, _)| *id).collect(),
+            used: RefCell::default(),
+        }
+    }
+
+    /// The signer that an exporter names; `None` after it was reported why it cannot be used.
+    pub fn authenticator(&self, reference: &View<'d>) -> Option<&Sigv4Auth<'d>> {
+        let id = reference.text()?;
+        let extension = find(&self.defined, id, "extension", reference)?;
+        let Some((id, sigv4auth)) = self.sigv4auths.iter().find(|(id, _)| *id == extension.id) else {
+            // Sending without it would drop the protection the operator asked for.
+            reference
+                .error(format!("the authenticator `{}` is {NOT_YET}; it takes sigv4auth", extension.kind));
+            return None;
+        };
+        if !self.enabled.contains(id) {
+            reference
+                .error(format!("the extension `{id}` is not switched on: list it in `service.extensions`"));
+            return None;
+        }
+        self.used.borrow_mut().insert(id);
+        Some(sigv4auth)
+    }
+
+    /// Warns of extensions that nothing refers to.
+    pub fn warn_of_unused(&self) {
+        for extension in &self.defined {
+            let is_signer = SIGV4AUTH.contains(&extension.kind);
+            if !self.enabled.contains(extension.id) {
+                extension.view.warn("is not listed in `service.extensions` and does nothing");
+            } else if is_signer && !self.used.borrow().contains(extension.id) {
+                extension
+                    .view
+                    .warn("no exporter names it in `auth.authenticator`: nothing is signed with it");
+            }
+        }
+    }
+}
+
+fn check_supported(extension: &Component, reference: &View) {
+    if DEBUGGING.contains(&extension.kind) {
+        reference.warn(format!(
+            "the extension `{}` is ignored: it shows the Collector's own insides",
+            extension.kind
+        ));
+    } else if !SIGV4AUTH.contains(&extension.kind) {
+        reference.error(extension.unsupported("extension", &SIGV4AUTH));
+    }
+}

@@ -1,0 +1,140 @@
+//! `receivers.otlp`: the addresses that OTLP is taken on.
+
+use super::keys::{Harmless, Key, ignored, not_yet, only, read};
+use super::settings::{Listener, OtlpReceiver};
+use super::view::{Section, View};
+
+/// The Collector's limits for one request where the file gives none, in bytes.
+const GRPC_REQUEST_BYTES: u64 = 4 * MEBIBYTE;
+const HTTP_REQUEST_BYTES: u64 = 20 * MEBIBYTE;
+
+const MEBIBYTE: u64 = 1024 * 1024;
+
+/// The largest request that can be asked for, in MiB: what a 32-bit size can say.
+const REQUEST_MIB_MAX: i64 = 4095;
+
+const RECEIVER: &[Key] = &[read("protocols")];
+
+const PROTOCOLS: &[Key] = &[read("grpc"), read("http")];
+
+const SERVER: &[Key] = &[
+    read("enabled"),
+    read("endpoint"),
+    only("transport", &["tcp"], &["tcp4", "tcp6", "unix"]),
+    not_yet("tls", Harmless::Off),
+    not_yet("auth", Harmless::Off),
+    not_yet("middlewares", Harmless::Empty),
+    ignored("include_metadata", "preamp passes no request metadata on"),
+];
+
+const GRPC: &[Key] = &[
+    read("max_recv_msg_size_mib"),
+    not_yet("max_concurrent_streams", Harmless::Numbers(&[0])),
+    not_yet("keepalive", Harmless::Empty),
+    ignored("read_buffer_size", "preamp sizes its buffers itself"),
+    ignored("write_buffer_size", "preamp sizes its buffers itself"),
+];
+
+const HTTP: &[Key] = &[
+    read("max_request_body_size"),
+    read("metrics_url_path"),
+    ignored("traces_url_path", "preamp takes metrics only"),
+    ignored("logs_url_path", "preamp takes metrics only"),
+    not_yet("cors", Harmless::Empty),
+    not_yet("response_headers", Harmless::Empty),
+    not_yet("compression_algorithms", Harmless::Off),
+    not_yet("read_timeout", Harmless::Seconds(&[0])),
+    not_yet("read_header_timeout", Harmless::Seconds(&[0])),
+    not_yet("write_timeout", Harmless::Seconds(&[0])),
+    not_yet("idle_timeout", Harmless::Seconds(&[0])),
+    not_yet("keep_alives_enabled", Harmless::Flag(true)),
+];
+
+/// Reads a receiver of type `otlp`; `None` after something was reported.
+pub(super) fn read_otlp(id: &str, view: &View) -> Option<OtlpReceiver> {
+    let receiver = view.section(&[RECEIVER]);
+    let Some(protocols) = receiver.get("protocols") else {
+        view.error("lacks `protocols`, with `grpc`, `http` or both");
+        return None;
+    };
+    let section = protocols.section(&[PROTOCOLS]);
+    let grpc = section.present("grpc").and_then(|view| read_grpc(&view));
+    let http = section.present("http").and_then(|view| read_http(&view));
+    match (&grpc, &http) {
+        (None, None) if section.present("grpc").or(section.present("http")).is_none() => {
+            protocols.error("names neither `grpc` nor `http`: nothing would be received");
+        }
+        (None, None) => {}
+        (Some(grpc), Some(http)) if grpc.endpoint == http.endpoint && !http.endpoint.ends_with(":0") => {
+            protocols.error(format!("`grpc` and `http` cannot both listen on {}", http.endpoint));
+        }
+        _ => return Some(OtlpReceiver { id: id.to_owned(), grpc, http }),
+    }
+    None
+}
+
+fn read_grpc(view: &View) -> Option<Listener> {
+    let section = view.section(&[SERVER, GRPC]);
+    let limit = section.get("max_recv_msg_size_mib").and_then(|view| view.integer(0, REQUEST_MIB_MAX));
+    Some(Listener {
+        endpoint: read_endpoint(&section, "localhost:4317")?,
+        max_request_bytes: limit
+            .filter(|mib| *mib > 0)
+            .map_or(GRPC_REQUEST_BYTES, |mib| mib as u64 * MEBIBYTE),
+        metrics_path: String::new(),
+    })
+}
+
+fn read_http(view: &View) -> Option<Listener> {
+    let section = view.section(&[SERVER, HTTP]);
+    let most = REQUEST_MIB_MAX * MEBIBYTE as i64;
+    let limit = section.get("max_request_body_size").and_then(|view| view.integer(0, most));
+    Some(Listener {
+        endpoint: read_endpoint(&section, "localhost:4318")?,
+        max_request_bytes: limit.filter(|bytes| *bytes > 0).map_or(HTTP_REQUEST_BYTES, |bytes| bytes as u64),
+        metrics_path: read_path(&section),
+    })
+}
+
+/// The address of a listener that is switched on.
+fn read_endpoint(section: &Section, default: &str) -> Option<String> {
+    if section.get("enabled").and_then(|view| view.boolean()) == Some(false) {
+        return None;
+    }
+    match section.get("endpoint") {
+        Some(view) => read_address(&view),
+        None => Some(default.to_owned()),
+    }
+}
+
+/// An address to listen on, `host:port`. Without a host it means all IPv4 addresses.
+pub(super) fn read_address(view: &View) -> Option<String> {
+    let text = view.text()?;
+    let address = match text.rsplit_once(':') {
+        Some((host, port)) if port.parse::<u16>().is_ok() && is_host(host) => match host {
+            "" => Some(format!("0.0.0.0:{port}")),
+            _ => Some(text.to_owned()),
+        },
+        _ => None,
+    };
+    if address.is_none() {
+        view.error(format!("expected host:port, such as 127.0.0.1:4317, found {}", view.shown()));
+    }
+    address
+}
+
+/// Whether a text can be a host name or an address; IPv6 addresses stand in brackets.
+fn is_host(text: &str) -> bool {
+    match text.strip_prefix('[').and_then(|text| text.strip_suffix(']')) {
+        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b)),
+    }
+}
+
+fn read_path(section: &Section) -> String {
+    let path = section.get("metrics_url_path").and_then(|view| view.text());
+    match path.unwrap_or("/v1/metrics") {
+        path if path.starts_with('/') => path.to_owned(),
+        path => format!("/{path}"),
+    }
+}

@@ -1,0 +1,100 @@
+//! `extensions.sigv4auth`: for which AWS region and service requests are signed.
+
+use super::keys::{Harmless, Key, not_yet, read};
+use super::settings::SigV4;
+use super::view::{Section, View};
+
+const SIGV4AUTH: &[Key] = &[read("region"), read("service"), not_yet("assume_role", Harmless::Empty)];
+
+/// The extension as it stands in the file; what it leaves out is inferred from the endpoint.
+pub(super) struct Sigv4Auth<'d> {
+    section: Section<'d>,
+    region: Option<&'d str>,
+    service: Option<&'d str>,
+}
+
+/// Reads an extension of type `sigv4auth`.
+pub(super) fn read_sigv4auth<'d>(view: &View<'d>) -> Sigv4Auth<'d> {
+    let section = view.section(&[SIGV4AUTH]);
+    let text = |key| section.get(key).and_then(|view| view.text()).filter(|text| !text.is_empty());
+    Sigv4Auth { region: text("region"), service: text("service"), section }
+}
+
+impl<'d> Sigv4Auth<'d> {
+    /// What to sign for when requests go to `host`; `None` after it was reported that this can
+    /// neither be read nor inferred.
+    pub fn scope(&self, host: &str) -> Option<SigV4> {
+        let host_region = aps_region(host);
+        if let (Some(region), Some(host_region), Some(view)) = (self.region, host_region, self.part("region"))
+            && region != host_region
+        {
+            view.warn(format!(
+                "the region {} differs from {host_region}, the region of the endpoint {host}: \
+                 Amazon Managed Prometheus refuses signatures for another region",
+                view.shown()
+            ));
+        }
+        let service = self.service.or(is_aps(host).then_some("aps"));
+        match (self.region.or(host_region), service) {
+            (Some(region), Some(service)) => {
+                Some(SigV4 { region: region.to_owned(), service: service.to_owned() })
+            }
+            (region, service) => {
+                let missing: Vec<_> = [("region", region), ("service", service)]
+                    .into_iter()
+                    .filter_map(|(name, value)| value.is_none().then_some(name))
+                    .collect();
+                self.section.view().error(format!(
+                    "lacks {}, and the endpoint's host {host} does not tell",
+                    missing.join(" and ")
+                ));
+                None
+            }
+        }
+    }
+
+    /// Where a part of the scope stands in the file, if it does.
+    pub fn part(&self, key: &str) -> Option<View<'d>> {
+        self.section.get(key)
+    }
+
+    /// The extension itself.
+    pub fn view(&self) -> &View<'d> {
+        self.section.view()
+    }
+}
+
+/// Whether a host is one of Amazon Managed Service for Prometheus, VPC endpoints included.
+pub(super) fn is_aps(host: &str) -> bool {
+    host.split('.').any(is_aps_label)
+}
+
+/// The region in the name of an AMP host: the label that follows the service's.
+fn aps_region(host: &str) -> Option<&str> {
+    let mut labels = host.split('.').skip_while(|label| !is_aps_label(label)).skip(1);
+    labels.next().filter(|label| !label.is_empty())
+}
+
+fn is_aps_label(label: &str) -> bool {
+    ["aps-workspaces", "aps-workspaces-fips"].contains(&label.to_ascii_lowercase().as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_the_region_of_amp_hosts() {
+        for (host, region) in [
+            ("aps-workspaces.eu-west-1.amazonaws.com", Some("eu-west-1")),
+            ("APS-Workspaces.eu-west-1.amazonaws.com", Some("eu-west-1")),
+            ("aps-workspaces-fips.us-east-1.api.aws", Some("us-east-1")),
+            ("vpce-0a1.aps-workspaces.eu-north-1.vpce.amazonaws.com", Some("eu-north-1")),
+            ("aps-workspaces", None),
+            ("aps-workspaces-other.eu-west-1.example.com", None),
+            ("localhost", None),
+        ] {
+            assert_eq!(aps_region(host), region, "{host}");
+        }
+    }
+}

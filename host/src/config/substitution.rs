@@ -1,0 +1,307 @@
+//! `${env:NAME}` in values, as the Collector's package `confmap` expands it.
+//!
+//! References stand in values, never in keys. A value that is one single reference takes the type of
+//! what the variable holds, read as YAML. `$$` stands for `$`; unlike in the Collector, references
+//! that follow an escaped one are expanded too.
+
+use super::diagnostic::Report;
+use super::yaml::{self, Node, Value};
+
+/// Looks a variable up; `None` if it is not set.
+pub type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;
+
+/// How many references one value may come to, those in the variables' own texts included.
+const REFERENCES_MAX: usize = 1000;
+
+/// How deep references may stand inside each other.
+const NESTING_MAX: usize = 32;
+
+/// The longest text that a value may come to, in bytes.
+const LENGTH_MAX: usize = 1024 * 1024;
+
+/// Expands all references in a tree. What goes wrong is reported at the value that holds the reference.
+pub(super) fn substitute(node: &mut Node, path: &str, environment: Environment, report: &Report) {
+    match &mut node.value {
+        Value::List(items) => {
+            for (index, item) in items.iter_mut().enumerate() {
+                substitute(item, &format!("{path}[{index}]"), environment, report);
+            }
+        }
+        Value::Map(entries) => {
+            for entry in entries {
+                let path = join(path, &entry.key);
+                substitute(&mut entry.value, &path, environment, report);
+            }
+        }
+        Value::Text if node.text.contains('$') => {
+            let mut expansion = Expansion { environment, references: 0, unset: Vec::new() };
+            match expansion.value(&node.text) {
+                Ok(expanded) => expanded.put_into(node),
+                Err(message) => report.error(node.place, path, message),
+            }
+            for name in expansion.unset {
+                report.warn(node.place, path, format!("the environment variable {name} is not set"));
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The path of a key below another path.
+pub(super) fn join(path: &str, key: &str) -> String {
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+}
+
+/// What a value became.
+enum Expanded {
+    /// Text; whether any of it comes from the environment.
+    Text(String, bool),
+    /// The text of a value that was one single reference.
+    Reference(String),
+    /// A single reference to a variable that is not set.
+    Unset,
+}
+
+impl Expanded {
+    fn put_into(self, node: &mut Node) {
+        match self {
+            Expanded::Text(text, from_environment) => {
+                node.text = text;
+                node.from_environment = from_environment;
+            }
+            Expanded::Reference(text) => {
+                // A text that is no YAML is taken as it is.
+                node.value = match yaml::parse(&text) {
+                    (Some(parsed), faults) if faults.is_empty() => parsed.value,
+                    _ => Value::Text,
+                };
+                node.text = text;
+                mark(node);
+            }
+            Expanded::Unset => {
+                node.value = Value::Null;
+                node.text.clear();
+            }
+        }
+    }
+}
+
+/// Marks a tree as coming from the environment, all of it standing where its reference stands.
+fn mark(node: &mut Node) {
+    node.from_environment = true;
+    let place = node.place;
+    let mark_below = |child: &mut Node| {
+        child.place = place;
+        mark(child);
+    };
+    match &mut node.value {
+        Value::List(items) => items.iter_mut().for_each(mark_below),
+        Value::Map(entries) => entries.iter_mut().for_each(|entry| {
+            entry.place = place;
+            mark_below(&mut entry.value);
+        }),
+        _ => {}
+    }
+}
+
+/// The expansion of one value.
+struct Expansion<'e> {
+    environment: Environment<'e>,
+    references: usize,
+    unset: Vec<String>,
+}
+
+impl Expansion<'_> {
+    fn value(&mut self, text: &str) -> Result<Expanded, String> {
+        if let Some((content, "")) = text.strip_prefix("${").map(split_reference).transpose()? {
+            return Ok(self.reference(content, 0)?.map_or(Expanded::Unset, Expanded::Reference));
+        }
+        let text = self.text(text, 0)?;
+        Ok(Expanded::Text(text, self.references > 0))
+    }
+
+    /// Expands what stands in a longer text.
+    fn text(&mut self, text: &str, nesting: usize) -> Result<String, String> {
+        if nesting > NESTING_MAX {
+            return Err(format!("references stand inside each other more than {NESTING_MAX} deep"));
+        }
+        let mut expanded = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(at) = rest.find('$') {
+            expanded.push_str(&rest[..at]);
+            rest = &rest[at + 1..];
+            if let Some(after) = rest.strip_prefix('{') {
+                let (content, after) = split_reference(after)?;
+                expanded.push_str(&self.reference(content, nesting)?.unwrap_or_default());
+                rest = after;
+            } else {
+                // A doubled sign stands for one; a single one before anything else for itself.
+                expanded.push('$');
+                rest = rest.strip_prefix('$').unwrap_or(rest);
+            }
+            if expanded.len() > LENGTH_MAX {
+                return Err(format!("comes to more than {LENGTH_MAX} bytes"));
+            }
+        }
+        expanded.push_str(rest);
+        Ok(expanded)
+    }
+
+    /// Resolves what stands between the braces; `None` if the variable is not set.
+    fn reference(&mut self, content: &str, nesting: usize) -> Result<Option<String>, String> {
+        self.references += 1;
+        if self.references > REFERENCES_MAX {
+            return Err(format!(
+                "comes to more than {REFERENCES_MAX} references; does a variable name itself?"
+            ));
+        }
+        let content = self.text(content, nesting + 1)?;
+        let (name, default) = split_content(&content)?;
+        if !is_variable_name(name) {
+            return Err(format!(
+                "`{name}` is no name of an environment variable: letters, digits and `_`, no digit first"
+            ));
+        }
+        match (self.environment)(name) {
+            Some(text) => self.text(&text, nesting + 1).map(Some),
+            None => {
+                if default.is_none() {
+                    self.unset.push(name.to_owned());
+                }
+                Ok(default.map(str::to_owned))
+            }
+        }
+    }
+}
+
+/// Splits what follows `${` at the brace that closes it.
+fn split_reference(text: &str) -> Result<(&str, &str), String> {
+    let mut open = 1_usize;
+    let mut previous = None;
+    for (at, character) in text.char_indices() {
+        match character {
+            '{' if previous == Some('$') => open += 1,
+            '}' => open -= 1,
+            _ => {}
+        }
+        if open == 0 {
+            return Ok((&text[..at], &text[at + 1..]));
+        }
+        previous = Some(character);
+    }
+    Err("a reference lacks its closing `}`; write `$$` for a `$` of the text itself".to_owned())
+}
+
+/// Takes `env:NAME:-default` apart; `env:` may be left out when there is no default.
+fn split_content(content: &str) -> Result<(&str, Option<&str>), String> {
+    let Some((scheme, rest)) = content.split_once(':') else { return Ok((content, None)) };
+    match scheme {
+        "env" => Ok(rest.split_once(":-").map_or((rest, None), |(name, default)| (name, Some(default)))),
+        "file" | "yaml" | "http" | "https" => Err(format!(
+            "`${{{scheme}:…}}` is known to the Collector, but not supported by this version of preamp yet"
+        )),
+        _ if rest.starts_with('-') => Err(format!("a default needs the scheme: write `${{env:{content}}}`")),
+        _ => Err(format!("has `{scheme}:` where `env:` is expected")),
+    }
+}
+
+fn is_variable_name(name: &str) -> bool {
+    name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        && name.bytes().next().is_some_and(|b| !b.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn variables(name: &str) -> Option<String> {
+        let value = match name {
+            "TEXT" => "plain",
+            "NUMBER" => "5",
+            "ZEROS" => "0123",
+            "FLAG" => "true",
+            "LIST" => "[a, b]",
+            "EMPTY" => "",
+            "NAME" => "TEXT",
+            "CHAIN" => "<${env:TEXT}>",
+            "LOOP" => "${LOOP}",
+            "TWICE" => "${TWICE}${TWICE}",
+            "NOT_YAML" => "[a",
+            "DOLLARS" => "a$$b",
+            _ => return None,
+        };
+        Some(value.to_owned())
+    }
+
+    /// Expands one value; the node and what was reported.
+    fn expand(value: &str) -> (Node, Vec<String>, Vec<String>) {
+        let mut node = yaml::parse(&format!("'{value}'")).0.unwrap();
+        let report = Report::new("f");
+        substitute(&mut node, "", &variables, &report);
+        let messages = |list: Vec<crate::config::Diagnostic>| list.into_iter().map(|d| d.message).collect();
+        let (errors, warnings) = report.finish();
+        (node, messages(errors), messages(warnings))
+    }
+
+    #[test]
+    fn expands_in_text() {
+        for (value, expected) in [
+            ("a${env:TEXT}b", "aplainb"),
+            ("a${TEXT}b${NUMBER}", "aplainb5"),
+            ("a ${env:NONE:-fallback}", "a fallback"),
+            ("a ${env:EMPTY:-fallback}", "a "),
+            ("$TEXT", "$TEXT"),
+            ("$${env:TEXT}", "${env:TEXT}"),
+            ("$$${env:TEXT}", "$plain"),
+            ("$${TEXT} ${TEXT}", "${TEXT} plain"),
+            ("a$$b$", "a$b$"),
+            (" ${env:${env:NAME}}", " plain"),
+            (" ${env:NONE:-${TEXT}}", " plain"),
+            (" ${CHAIN}", " <plain>"),
+            (" ${DOLLARS}", " a$b"),
+        ] {
+            let (node, errors, _) = expand(value);
+            assert_eq!((node.text.as_str(), errors.len()), (expected, 0), "{value}");
+            assert!(matches!(node.value, Value::Text));
+        }
+    }
+
+    #[test]
+    fn a_single_reference_keeps_its_type_and_its_text() {
+        let value = |text| expand(text).0.value;
+        assert!(matches!(value("${env:NUMBER}"), Value::Integer(5)));
+        assert!(matches!(value("${env:FLAG}"), Value::Boolean(true)));
+        assert!(matches!(value("${LIST}"), Value::List(items) if items.len() == 2));
+        assert!(matches!(value("${env:NONE:-7}"), Value::Integer(7)));
+        assert!(matches!(value("${NOT_YAML}"), Value::Text));
+        assert!(matches!(value("${env:EMPTY}"), Value::Null));
+        assert_eq!(expand("${ZEROS}").0.text, "0123");
+        assert!(expand("${TEXT}").0.from_environment);
+        assert!(!expand("$${TEXT}").0.from_environment);
+    }
+
+    #[test]
+    fn an_unset_variable_is_null_with_a_warning() {
+        let (node, errors, warnings) = expand("${env:NONE}");
+        assert!(matches!(node.value, Value::Null) && errors.is_empty());
+        assert_eq!(warnings, ["the environment variable NONE is not set"]);
+        assert_eq!(expand("a${NONE}").0.text, "a");
+    }
+
+    #[test]
+    fn what_cannot_be_expanded_is_an_error() {
+        for (value, words) in [
+            ("${env:TEXT", "closing"),
+            ("${env:1A}", "no name"),
+            ("${}", "no name"),
+            ("${file:/etc/x}", "not supported"),
+            ("${vault:x}", "`env:` is expected"),
+            ("${NONE:-x}", "${env:NONE:-x}"),
+            ("${LOOP}", "inside each other"),
+            ("${TWICE}", "inside each other"),
+        ] {
+            let (_, errors, _) = expand(value);
+            assert!(errors.len() == 1 && errors[0].contains(words), "{value}: {errors:?}");
+        }
+    }
+}

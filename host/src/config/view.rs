@@ -1,0 +1,284 @@
+//! A document as its readers see it: typed access, with every complaint placed.
+
+use super::diagnostic::{Place, Report, suggest};
+use super::duration;
+use super::keys::{Class, Key};
+use super::substitution::join;
+use super::yaml::{Entry, Node, Value};
+use std::time::Duration;
+
+/// A value, where it stands, and where to complain about it.
+#[derive(Clone)]
+pub(super) struct View<'d> {
+    node: &'d Node,
+    key: Place,
+    path: String,
+    report: &'d Report,
+}
+
+/// Where a value stands, for problems that are found later.
+#[derive(Clone, Debug)]
+pub(super) struct Location {
+    pub place: Place,
+    pub path: String,
+}
+
+impl<'d> View<'d> {
+    /// The whole document.
+    pub fn root(node: &'d Node, report: &'d Report) -> Self {
+        View { node, key: node.place, path: String::new(), report }
+    }
+
+    /// Where the value stands.
+    pub fn location(&self) -> Location {
+        Location { place: self.node.place, path: self.path.clone() }
+    }
+
+    /// An error about the value.
+    pub fn error(&self, message: impl Into<String>) {
+        self.report.error(self.node.place, &self.path, message);
+    }
+
+    /// An error about the key.
+    pub fn key_error(&self, message: impl Into<String>) {
+        self.report.error(self.key, &self.path, message);
+    }
+
+    /// A warning about the key and what it holds.
+    pub fn warn(&self, message: impl Into<String>) {
+        self.report.warn(self.key, &self.path, message);
+    }
+
+    /// The value as it is.
+    pub fn value(&self) -> &'d Value {
+        &self.node.value
+    }
+
+    /// Whether there is no value, which means the default.
+    pub fn is_null(&self) -> bool {
+        matches!(self.node.value, Value::Null)
+    }
+
+    /// Whether there is neither a value nor an item of a list.
+    pub fn is_empty(&self) -> bool {
+        match &self.node.value {
+            Value::Null => true,
+            Value::List(items) => items.is_empty(),
+            _ => false,
+        }
+    }
+
+    /// A text. The value is never shown: it may be a secret.
+    pub fn text(&self) -> Option<&'d str> {
+        match &self.node.value {
+            Value::Text => Some(&self.node.text),
+            _ if self.node.from_environment && !self.node.text.is_empty() => Some(&self.node.text),
+            Value::Null | Value::List(_) | Value::Map(_) => self.expected("text"),
+            _ => {
+                self.error(format!("expected text, found {}; put it in quotes", kind(self.node)));
+                None
+            }
+        }
+    }
+
+    /// True or false, in the words of YAML 1.2.
+    pub fn boolean(&self) -> Option<bool> {
+        match &self.node.value {
+            Value::Boolean(flag) => Some(*flag),
+            _ => self.expected("true or false"),
+        }
+    }
+
+    /// A whole number within bounds.
+    pub fn integer(&self, min: i64, max: i64) -> Option<i64> {
+        match self.node.value {
+            Value::Integer(number) if (min..=max).contains(&number) => Some(number),
+            _ => self.expected(&format!("a whole number from {min} to {max}")),
+        }
+    }
+
+    /// A number within bounds.
+    pub fn number(&self, min: f64, max: f64) -> Option<f64> {
+        let number = match self.node.value {
+            Value::Integer(number) => number as f64,
+            Value::Float(number) => number,
+            _ => f64::NAN,
+        };
+        if (min..=max).contains(&number) { Some(number) } else { self.expected("a number") }
+    }
+
+    /// A duration of any length, zero included.
+    pub fn duration(&self) -> Option<Duration> {
+        match self.node.value {
+            Value::Text => {
+                duration::parse(&self.node.text).map_err(|message| self.error(self.about(&message))).ok()
+            }
+            // The Collector reads a bare number as nanoseconds, which nobody means.
+            Value::Integer(_) if !self.node.from_environment => {
+                let number = &self.node.text;
+                self.error(format!("a duration needs a unit: write {number}s or {number}ms"));
+                None
+            }
+            _ => self.expected("a duration such as 1h30m, 30s or 250ms"),
+        }
+    }
+
+    /// One of the texts listed.
+    pub fn choice(&self, choices: &[&'static str]) -> Option<&'static str> {
+        self.choose(choices, self.text()?)
+    }
+
+    /// One of the lower-case texts listed, in any capitals.
+    pub fn choice_of_any_case(&self, choices: &[&'static str]) -> Option<&'static str> {
+        self.choose(choices, &self.text()?.to_ascii_lowercase())
+    }
+
+    fn choose(&self, choices: &[&'static str], text: &str) -> Option<&'static str> {
+        let choice = choices.iter().copied().find(|choice| *choice == text);
+        if choice.is_none() {
+            let named = choices.iter().copied().filter(|choice| !choice.is_empty());
+            self.error(format!("{} is no value of this key; {}", self.shown(), suggest(text, named)));
+        }
+        choice
+    }
+
+    /// The items of a list.
+    pub fn list(&self) -> Vec<View<'d>> {
+        let Value::List(items) = &self.node.value else {
+            if !self.is_null() {
+                self.expected::<()>("a list");
+            }
+            return Vec::new();
+        };
+        let view = |(index, node): (usize, &'d Node)| View {
+            node,
+            key: node.place,
+            path: format!("{}[{index}]", self.path),
+            report: self.report,
+        };
+        items.iter().enumerate().map(view).collect()
+    }
+
+    /// A list of texts, each with its view; one text with commas counts as one, as in the Collector.
+    pub fn texts(&self) -> Vec<(&'d str, View<'d>)> {
+        if matches!(self.node.value, Value::Text) {
+            let parts = self.node.text.split(',').map(str::trim).filter(|part| !part.is_empty());
+            return parts.map(|part| (part, self.clone())).collect();
+        }
+        self.list().into_iter().filter_map(|item| Some((item.text()?, item))).collect()
+    }
+
+    /// The entries of a section whose keys are the operator's own.
+    pub fn entries(&self) -> Vec<(&'d str, View<'d>)> {
+        match &self.node.value {
+            Value::Map(entries) => {
+                let view = |entry: &'d Entry| (entry.key.as_str(), self.below(entry));
+                entries.iter().map(view).collect()
+            }
+            Value::Null => Vec::new(),
+            _ => {
+                self.expected::<()>("a section");
+                Vec::new()
+            }
+        }
+    }
+
+    /// A section with fixed keys. Those that are not in the tables, and those that this version cannot
+    /// serve, are reported here, whether anybody asks for them or not.
+    pub fn section(&self, tables: &'static [&'static [Key]]) -> Section<'d> {
+        let entries = self.entries();
+        let keys = || tables.iter().copied().flatten();
+        for (name, view) in &entries {
+            match keys().find(|key| key.name == *name) {
+                Some(key) => key.check(view),
+                None => {
+                    let known = keys().filter(|key| !matches!(key.class, Class::Moot)).map(|key| key.name);
+                    view.key_error(format!("unknown key; {}", suggest(name, known)));
+                }
+            }
+        }
+        Section { view: self.clone(), entries }
+    }
+
+    /// The value for people. What comes from the environment is not shown.
+    pub fn shown(&self) -> String {
+        const SHOWN_MAX: usize = 60;
+        let text = &self.node.text;
+        match &self.node.value {
+            Value::Null => "nothing".to_owned(),
+            Value::List(_) => "a list".to_owned(),
+            Value::Map(_) => "a section".to_owned(),
+            _ if self.node.from_environment => format!("{} of the environment", kind(self.node)),
+            Value::Text if text.chars().count() > SHOWN_MAX => "a long text".to_owned(),
+            Value::Text => format!("{text:?}"),
+            _ => text.clone(),
+        }
+    }
+
+    /// A text that a message may quote: one that stands in the file and holds no password.
+    pub fn quotable(&self) -> Option<&'d str> {
+        let is_open = !self.node.from_environment && !self.node.text.contains('@');
+        (is_open && matches!(self.node.value, Value::Text)).then_some(self.node.text.as_str())
+    }
+
+    fn expected<T>(&self, what: &str) -> Option<T> {
+        let hint = match &self.node.value {
+            Value::Text if self.node.from_environment => "",
+            Value::Text if is_number(&self.node.text) => "; write the number without quotes",
+            Value::Text if is_yaml_1_1_boolean(&self.node.text) => "; YAML 1.2 knows only true and false",
+            _ => "",
+        };
+        self.error(format!("expected {what}, found {}{hint}", self.shown()));
+        None
+    }
+
+    fn about(&self, message: &str) -> String {
+        format!("{} {message}", self.shown())
+    }
+
+    fn below(&self, entry: &'d Entry) -> View<'d> {
+        View { node: &entry.value, key: entry.place, path: join(&self.path, &entry.key), report: self.report }
+    }
+}
+
+fn kind(node: &Node) -> &'static str {
+    match node.value {
+        Value::Null => "nothing",
+        Value::Boolean(_) => "a boolean",
+        Value::Integer(_) | Value::Float(_) => "a number",
+        Value::Text => "a text",
+        Value::List(_) => "a list",
+        Value::Map(_) => "a section",
+    }
+}
+
+fn is_number(text: &str) -> bool {
+    text.parse::<f64>().is_ok_and(f64::is_finite)
+}
+
+fn is_yaml_1_1_boolean(text: &str) -> bool {
+    ["yes", "no", "on", "off", "true", "false"].contains(&text.to_ascii_lowercase().as_str())
+}
+
+/// A section whose keys have been checked.
+pub(super) struct Section<'d> {
+    view: View<'d>,
+    entries: Vec<(&'d str, View<'d>)>,
+}
+
+impl<'d> Section<'d> {
+    /// The section as a value.
+    pub fn view(&self) -> &View<'d> {
+        &self.view
+    }
+
+    /// What a key holds; `None` if it is absent or null, which both mean the default.
+    pub fn get(&self, key: &str) -> Option<View<'d>> {
+        self.present(key).filter(|view| !view.is_null())
+    }
+
+    /// What a key holds, null included: for sections that are off when absent and on when null.
+    pub fn present(&self, key: &str) -> Option<View<'d>> {
+        self.entries.iter().find(|(name, _)| *name == key).map(|(_, view)| view.clone())
+    }
+}
