@@ -1,4 +1,8 @@
 //! What the tests and the benchmark share.
 
+pub mod children;
 pub mod corpus;
+pub mod loopback;
 pub mod payloads;
+pub mod promql;
+pub mod remote_write;

@@ -1,51 +1,17 @@
 //! The judge is judged first: does the AMP stand-in take what is right and refuse what is wrong?
 
-mod loopback;
-
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use amp_stand_in::{Fault, Options, Script, Signer, StandIn, WORKSPACE_PATH};
-use loopback::{Reply, exchange};
-use prost::Message;
+use preamp_tests::loopback::{Reply, exchange};
+use preamp_tests::remote_write::{TimeSeries, compressed, labelled, message, post, series, write};
 
 /// 2026-01-15T23:59:30Z, the time of the golden vector.
 const GOLDEN_SECONDS: u64 = 1_768_521_570;
 const NOW_MS: i64 = GOLDEN_SECONDS as i64 * 1000;
 const SIGNED_HEADERS: &str =
     "content-encoding;content-type;host;x-amz-date;x-amz-security-token;x-prometheus-remote-write-version";
-
-#[derive(Clone, PartialEq, Message)]
-struct WriteRequest {
-    #[prost(message, repeated, tag = "1")]
-    timeseries: Vec<TimeSeries>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct TimeSeries {
-    #[prost(message, repeated, tag = "1")]
-    labels: Vec<Label>,
-    #[prost(message, repeated, tag = "2")]
-    samples: Vec<Sample>,
-    #[prost(message, repeated, tag = "3")]
-    exemplars: Vec<Sample>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Label {
-    #[prost(string, tag = "1")]
-    name: String,
-    #[prost(string, tag = "2")]
-    value: String,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Sample {
-    #[prost(double, tag = "1")]
-    value: f64,
-    #[prost(int64, tag = "2")]
-    timestamp: i64,
-}
 
 fn signer() -> Signer {
     Signer {
@@ -187,39 +153,6 @@ async fn an_unsigned_request_is_refused() {
     assert!(stand_in.series().is_empty());
 }
 
-fn series(name: &str, samples: &[(i64, f64)]) -> TimeSeries {
-    labelled(&[("__name__", name), ("job", "test")], samples)
-}
-
-fn labelled(labels: &[(&str, &str)], samples: &[(i64, f64)]) -> TimeSeries {
-    let label = |&(name, value): &(&str, &str)| Label { name: name.to_owned(), value: value.to_owned() };
-    TimeSeries {
-        labels: labels.iter().map(label).collect(),
-        samples: samples.iter().map(|&(timestamp, value)| Sample { value, timestamp }).collect(),
-        exemplars: Vec::new(),
-    }
-}
-
-fn body(series: &[TimeSeries]) -> Vec<u8> {
-    let raw = WriteRequest { timeseries: series.to_vec() }.encode_to_vec();
-    snap::raw::Encoder::new().compress_vec(&raw).expect("a body that fits into memory")
-}
-
-fn write(stand_in: &StandIn, series: &[TimeSeries]) -> Option<Reply> {
-    post(stand_in, "application/x-protobuf", &body(series))
-}
-
-fn post(stand_in: &StandIn, content_type: &str, body: &[u8]) -> Option<Reply> {
-    let headers = [
-        ("host", "localhost"),
-        ("content-encoding", "snappy"),
-        ("content-type", content_type),
-        ("x-prometheus-remote-write-version", "0.1.0"),
-        ("user-agent", "preamp-tests"),
-    ];
-    exchange(stand_in.address(), "POST", WORKSPACE_PATH, &headers, body)
-}
-
 fn status(stand_in: &StandIn, series: &[TimeSeries]) -> (u16, String) {
     let reply = write(stand_in, series).expect("an answer");
     (reply.status, reply.body)
@@ -325,10 +258,9 @@ async fn a_body_of_a_million_bytes_is_too_large_before_and_after_compression() {
     let sized = |uncompressed: usize| {
         let padded =
             |padding: usize| [labelled(&[("__name__", "m"), ("p", &"x".repeat(padding))], &[(NOW_MS, 1.0)])];
-        let rest = WriteRequest { timeseries: padded(900_000).to_vec() }.encoded_len() - 900_000;
-        padded(uncompressed - rest)
+        padded(uncompressed - (message(&padded(900_000)).len() - 900_000))
     };
-    assert_eq!(WriteRequest { timeseries: sized(999_999).to_vec() }.encoded_len(), 999_999);
+    assert_eq!(message(&sized(999_999)).len(), 999_999);
     assert_eq!(status(&stand_in, &sized(999_999)).0, 200);
     assert_eq!(status(&stand_in, &sized(1_000_000)).0, 413);
     let noise: Vec<u8> = std::iter::repeat_with(|| fastrand::u8(..)).take(1_000_000).collect();
@@ -338,15 +270,13 @@ async fn a_body_of_a_million_bytes_is_too_large_before_and_after_compression() {
 #[tokio::test(flavor = "multi_thread")]
 async fn other_protocols_and_exemplars_are_refused() {
     let stand_in = unsigned().await;
-    let good = [series("m", &[(NOW_MS, 1.0)])];
+    let good = series("m", &[(NOW_MS, 1.0)]);
     let v2 = "application/x-protobuf;proto=io.prometheus.write.v2.Request";
-    let reply = post(&stand_in, v2, &body(&good)).expect("an answer");
+    let reply = post(&stand_in, v2, &compressed(&message(std::slice::from_ref(&good)))).expect("an answer");
     assert_eq!(reply.status, 400);
     assert!(reply.body.contains("only remote write 1.0"), "{reply:?}");
 
-    let mut with_exemplar = good;
-    with_exemplar[0].exemplars.push(Sample { value: 1.0, timestamp: NOW_MS });
-    let (code, text) = status(&stand_in, &with_exemplar);
+    let (code, text) = status(&stand_in, &[good.with_exemplar()]);
     assert_eq!(code, 400);
     assert!(text.contains("exemplars are not supported"), "{text}");
     assert!(stand_in.series().is_empty());

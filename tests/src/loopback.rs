@@ -18,6 +18,7 @@ pub struct Reply {
 
 /// One exchange on a connection of its own, as HTTP/1.0 so that answers come unchunked. `None` when the connection
 /// ended without an answer.
+#[must_use]
 pub fn exchange(
     address: SocketAddr,
     method: &str,

@@ -1,0 +1,166 @@
+//! Real programs that take part in tests: found or loudly missed, started on ports of the system's choice, ended on drop.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail, ensure};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Where a program is: named by an environment variable, or at its usual place.
+///
+/// # Errors
+/// When it is not there: a test that lacks a part must fail, not pass.
+pub fn program(variable: &str, usual: PathBuf) -> anyhow::Result<PathBuf> {
+    let path = std::env::var_os(variable).map_or(usual, PathBuf::from);
+    ensure!(
+        path.is_file(),
+        "{} is not there: run `./build.sh test`, which provides it, or set {variable}",
+        path.display()
+    );
+    Ok(path)
+}
+
+/// A file below the folder that `build.sh` keeps what it fetched in.
+#[must_use]
+pub fn fetched(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../.cache").join(path)
+}
+
+/// A binary of this workspace, which stands one folder above the tests' own.
+#[must_use]
+pub fn built(name: &str) -> PathBuf {
+    let this = std::env::current_exe().unwrap_or_default();
+    this.ancestors().nth(2).unwrap_or(Path::new("")).join(name)
+}
+
+/// Tries until there is something, or half a minute is over.
+///
+/// # Errors
+/// When an attempt fails, or time is over.
+pub fn wait_for<T>(what: &str, mut attempt: impl FnMut() -> anyhow::Result<Option<T>>) -> anyhow::Result<T> {
+    let started = Instant::now();
+    while started.elapsed() < PATIENCE {
+        if let Some(found) = attempt()? {
+            return Ok(found);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    bail!("waited {} s in vain for {what}", PATIENCE.as_secs())
+}
+
+/// A program in the background. Both its outputs go to one file.
+pub struct Background {
+    name: &'static str,
+    child: Child,
+    log: PathBuf,
+}
+
+impl Background {
+    /// Starts a program; its log is put into the folder.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start(name: &'static str, mut command: Command, folder: &Path) -> anyhow::Result<Self> {
+        let log = folder.join(format!("{name}.log"));
+        let file = File::create(&log)?;
+        command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
+        let child = command.spawn().with_context(|| format!("cannot start {name}"))?;
+        Ok(Self { name, child, log })
+    }
+
+    /// What it has said so far.
+    #[must_use]
+    pub fn said(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Waits until the function finds what it looks for in the log.
+    ///
+    /// # Errors
+    /// When the program ends before that, or time is over.
+    pub fn wait_for<T>(&mut self, what: &str, find: impl Fn(&str) -> Option<T>) -> anyhow::Result<T> {
+        let found = wait_for(what, || {
+            let said = self.said();
+            match (find(&said), self.child.try_wait()?) {
+                (Some(found), _) => Ok(Some(found)),
+                (None, Some(status)) => bail!("{} ended with {status}", self.name),
+                (None, None) => Ok(None),
+            }
+        });
+        found.with_context(|| format!("{} said:\n{}", self.name, self.said()))
+    }
+
+    /// Asks it to stop with SIGTERM, and waits until it has.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn terminate(&mut self) -> anyhow::Result<ExitStatus> {
+        let id = self.child.id().to_string();
+        let asked = Command::new("kill").args(["-TERM", &id]).status().context("cannot run `kill`")?;
+        ensure!(asked.success(), "cannot signal {}", self.name);
+        let ended = wait_for("the end of a program", || Ok(self.child.try_wait()?));
+        ended.with_context(|| format!("{} said:\n{}", self.name, self.said()))
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _killed = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
+/// The socket address after the first occurrence of a mark in a log.
+#[must_use]
+pub fn address_after(log: &str, mark: &str) -> Option<SocketAddr> {
+    let (_, rest) = log.split_once(mark)?;
+    let address = |c: char| c.is_ascii_digit() || c == '.' || c == ':';
+    rest.split(|c: char| !address(c)).next()?.parse().ok()
+}
+
+/// A Prometheus that takes remote write, with nothing in it.
+pub struct Prometheus {
+    _process: Background,
+    address: SocketAddr,
+}
+
+impl Prometheus {
+    /// Starts one, with its data in the folder.
+    ///
+    /// # Errors
+    /// When there is none, or it does not come up.
+    pub fn start(folder: &Path) -> anyhow::Result<Self> {
+        let binary = program("PREAMP_PROMETHEUS", fetched("prometheus/usr/bin/prometheus"))?;
+        let configuration = folder.join("prometheus.yaml");
+        std::fs::write(&configuration, "global: {}\n")?;
+        let mut command = Command::new(binary);
+        command
+            .arg(option("--config.file=", &configuration))
+            .arg(option("--storage.tsdb.path=", folder.join("prometheus")))
+            .args(["--web.listen-address=127.0.0.1:0", "--web.enable-remote-write-receiver"]);
+        let mut process = Background::start("prometheus", command, folder)?;
+        let ready = "Server is ready to receive web requests";
+        let address = process.wait_for("Prometheus to listen", |log| {
+            log.contains(ready).then(|| address_after(log, "msg=\"Listening on\" address="))?
+        })?;
+        Ok(Self { _process: process, address })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+fn option(name: &str, value: impl AsRef<OsStr>) -> std::ffi::OsString {
+    let mut option = std::ffi::OsString::from(name);
+    option.push(value);
+    option
+}

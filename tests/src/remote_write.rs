@@ -1,0 +1,109 @@
+//! Remote write 1.0 by hand: a sender that shares nothing with Preamp or the stand-in.
+
+use amp_stand_in::{StandIn, WORKSPACE_PATH};
+use prost::Message;
+
+use crate::loopback::{Reply, exchange};
+
+/// `prometheus.WriteRequest`.
+#[derive(Clone, PartialEq, Message)]
+struct WriteRequest {
+    #[prost(message, repeated, tag = "1")]
+    timeseries: Vec<TimeSeries>,
+}
+
+/// `prometheus.TimeSeries`.
+#[derive(Clone, PartialEq, Message)]
+pub struct TimeSeries {
+    #[prost(message, repeated, tag = "1")]
+    labels: Vec<Label>,
+    #[prost(message, repeated, tag = "2")]
+    samples: Vec<Sample>,
+    #[prost(message, repeated, tag = "3")]
+    exemplars: Vec<Exemplar>,
+}
+
+impl TimeSeries {
+    /// The same series with an exemplar.
+    #[must_use]
+    pub fn with_exemplar(mut self) -> Self {
+        self.exemplars.push(Exemplar { value: 1.0 });
+        self
+    }
+}
+
+/// `prometheus.Label`.
+#[derive(Clone, PartialEq, Message)]
+struct Label {
+    #[prost(string, tag = "1")]
+    name: String,
+    #[prost(string, tag = "2")]
+    value: String,
+}
+
+/// `prometheus.Sample`.
+#[derive(Clone, PartialEq, Message)]
+struct Sample {
+    #[prost(double, tag = "1")]
+    value: f64,
+    #[prost(int64, tag = "2")]
+    timestamp: i64,
+}
+
+/// `prometheus.Exemplar`, as far as it is needed here.
+#[derive(Clone, PartialEq, Message)]
+struct Exemplar {
+    #[prost(double, tag = "2")]
+    value: f64,
+}
+
+/// A series of a metric, with samples of time in milliseconds and value.
+#[must_use]
+pub fn series(name: &str, samples: &[(i64, f64)]) -> TimeSeries {
+    labelled(&[("__name__", name), ("job", "test")], samples)
+}
+
+/// A series of a label set, which need not be legal.
+#[must_use]
+pub fn labelled(labels: &[(&str, &str)], samples: &[(i64, f64)]) -> TimeSeries {
+    let label = |&(name, value): &(&str, &str)| Label { name: name.to_owned(), value: value.to_owned() };
+    TimeSeries {
+        labels: labels.iter().map(label).collect(),
+        samples: samples.iter().map(|&(timestamp, value)| Sample { value, timestamp }).collect(),
+        exemplars: Vec::new(),
+    }
+}
+
+/// A message of series, not compressed.
+#[must_use]
+pub fn message(series: &[TimeSeries]) -> Vec<u8> {
+    WriteRequest { timeseries: series.to_vec() }.encode_to_vec()
+}
+
+/// A message in the snappy block format.
+///
+/// # Panics
+/// When the message is larger than 4 GiB.
+#[must_use]
+pub fn compressed(message: &[u8]) -> Vec<u8> {
+    snap::raw::Encoder::new().compress_vec(message).expect("a message of less than 4 GiB")
+}
+
+/// Writes series, unsigned, and gives the answer, if any.
+#[must_use]
+pub fn write(stand_in: &StandIn, series: &[TimeSeries]) -> Option<Reply> {
+    post(stand_in, "application/x-protobuf", &compressed(&message(series)))
+}
+
+/// Posts a body of any kind, and gives the answer, if any.
+#[must_use]
+pub fn post(stand_in: &StandIn, content_type: &str, body: &[u8]) -> Option<Reply> {
+    let headers = [
+        ("host", "localhost"),
+        ("content-encoding", "snappy"),
+        ("content-type", content_type),
+        ("x-prometheus-remote-write-version", "0.1.0"),
+        ("user-agent", "preamp-tests"),
+    ];
+    exchange(stand_in.address(), "POST", WORKSPACE_PATH, &headers, body)
+}
