@@ -205,12 +205,14 @@ install_if_changed() {
 
 # ---- the host ---------------------------------------------------------------------------------
 
+# precompiled compiles the component with the wasmtime that will run it, since its code fits no other.
 precompiled() {
-    local compiled=${COMPONENT%.wasm}.cwasm tool=$TARGET/release/preamp-precompile
+    local compiled=${COMPONENT%.wasm}.cwasm inputs=("$COMPONENT" Cargo.lock host/src/component/engine.rs)
+    [[ -f $compiled ]] && fresh "$compiled.stamp" "${inputs[@]}" && return
     cargo build --release --locked --package preamp-host --bin preamp-precompile
-    fresh "$compiled.stamp" "$COMPONENT" "$tool" && [[ -f $compiled ]] && return
-    "$tool" "$COMPONENT" "$compiled" || fail "wasmtime cannot compile the component." "See the message above."
-    stamp "$compiled.stamp" "$COMPONENT" "$tool"
+    "$TARGET/release/preamp-precompile" "$COMPONENT" "$compiled" ||
+        fail "wasmtime cannot compile the component." "See the message above."
+    stamp "$compiled.stamp" "${inputs[@]}"
 }
 
 binary() { cargo build --release --locked --package preamp-host --bin preamp; }
