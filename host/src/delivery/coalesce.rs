@@ -1,0 +1,144 @@
+//! Fuller requests from waiting batches.
+
+use std::sync::Arc;
+
+use super::Shared;
+use crate::component::Batch;
+
+/// One request to be, and how much of the queue is done with it.
+#[derive(Clone, Debug)]
+pub(super) struct Parcel {
+    pub(super) batch: Arc<Batch>,
+    /// How many batches can be acknowledged once this is delivered.
+    pub(super) covers: usize,
+    /// Their points.
+    pub(super) points: u64,
+}
+
+impl Shared {
+    /// Joins waiting batches of one partition, which are in order, into as few requests as the
+    /// component finds possible. What cannot be joined is sent as it is.
+    pub(super) async fn coalesce(&self, waiting: Vec<Arc<Batch>>) -> Vec<Parcel> {
+        if waiting.len() < 2 {
+            return apart(waiting);
+        }
+        let copies = waiting.iter().map(|batch| Batch::clone(batch)).collect();
+        let problem = match self.parts.exporters.merge(copies).await {
+            Ok(Ok(merged)) if same_counts(&waiting, &merged) => return together(&waiting, merged),
+            Ok(Ok(_)) => "the component merged batches into others of different counts".to_owned(),
+            Ok(Err(error)) => format!("{error:?}"),
+            Err(error) => error.to_string(),
+        };
+        if let Some(held_back) = self.notices.admit("merge") {
+            tracing::error!(problem, held_back, "cannot merge batches; each is sent alone");
+        }
+        apart(waiting)
+    }
+}
+
+fn apart(waiting: Vec<Arc<Batch>>) -> Vec<Parcel> {
+    let parcel = |batch: Arc<Batch>| Parcel { points: batch.points.into(), batch, covers: 1 };
+    waiting.into_iter().map(parcel).collect()
+}
+
+/// Tells which waiting batches each merged one stands for. Batches are merged whole and in order, so
+/// the running sums say it; where they do not meet, the next parcel covers both.
+fn together(waiting: &[Arc<Batch>], merged: Vec<Batch>) -> Vec<Parcel> {
+    let mut parcels = Vec::with_capacity(merged.len());
+    let mut rest = waiting.iter().peekable();
+    let (mut taken, mut sent) = (Counts::default(), Counts::default());
+    let (mut covers, mut points) = (0, 0);
+    let last = merged.len().saturating_sub(1);
+    for (number, batch) in merged.into_iter().enumerate() {
+        sent.add(&batch);
+        while let Some(next) = rest.next_if(|_| number == last || taken.series < sent.series) {
+            taken.add(next);
+            covers += 1;
+            points += u64::from(next.points);
+        }
+        let mut parcel = Parcel { batch: Arc::new(batch), covers: 0, points: 0 };
+        if taken == sent {
+            (parcel.covers, parcel.points) = (std::mem::take(&mut covers), std::mem::take(&mut points));
+        }
+        parcels.push(parcel);
+    }
+    parcels
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Counts {
+    points: u64,
+    series: u64,
+    samples: u64,
+}
+
+impl Counts {
+    fn add(&mut self, batch: &Batch) {
+        self.points += u64::from(batch.points);
+        self.series += u64::from(batch.series);
+        self.samples += u64::from(batch.samples);
+    }
+}
+
+fn same_counts(waiting: &[Arc<Batch>], merged: &[Batch]) -> bool {
+    let (mut before, mut after) = (Counts::default(), Counts::default());
+    waiting.iter().for_each(|batch| before.add(batch));
+    merged.iter().for_each(|batch| after.add(batch));
+    before == after
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::{same_counts, together};
+    use crate::component::{Batch, Protocol};
+
+    fn batch(points: u32, series: u32) -> Batch {
+        Batch {
+            body: Vec::new(),
+            digest: vec![0; 32],
+            partition: 0,
+            points,
+            series,
+            samples: series,
+            first: 0,
+            last: 0,
+            uncompressed_size: 0,
+            protocol: Protocol::RemoteWriteV1,
+        }
+    }
+
+    fn covered(waiting: &[(u32, u32)], merged: &[(u32, u32)]) -> Vec<(usize, u64)> {
+        let waiting: Vec<_> =
+            waiting.iter().map(|(points, series)| Arc::new(batch(*points, *series))).collect();
+        let merged = merged.iter().map(|(points, series)| batch(*points, *series)).collect();
+        together(&waiting, merged).iter().map(|parcel| (parcel.covers, parcel.points)).collect()
+    }
+
+    #[test]
+    fn parcels_cover_the_batches_they_were_merged_from() {
+        let waiting = [(1, 2), (3, 4), (5, 5), (0, 3)];
+        assert_eq!(covered(&waiting, &[(9, 14)]), [(4, 9)]);
+        assert_eq!(covered(&waiting, &[(4, 6), (5, 8)]), [(2, 4), (2, 5)]);
+        assert_eq!(covered(&waiting, &[(1, 2), (8, 9), (0, 3)]), [(1, 1), (2, 8), (1, 0)]);
+    }
+
+    #[test]
+    fn what_is_cut_elsewhere_is_covered_by_the_parcel_that_completes_it() {
+        assert_eq!(covered(&[(2, 4), (2, 4)], &[(1, 2), (3, 6)]), [(0, 0), (2, 4)]);
+    }
+
+    #[test]
+    fn batches_without_series_are_covered_too() {
+        assert_eq!(covered(&[(1, 1), (0, 0), (1, 1), (0, 0)], &[(1, 1), (1, 1)]), [(1, 1), (3, 1)]);
+        assert_eq!(covered(&[(0, 0), (0, 0)], &[(0, 0)]), [(2, 0)]);
+    }
+
+    #[test]
+    fn a_merge_that_loses_a_point_is_noticed() {
+        let waiting = [Arc::new(batch(2, 2)), Arc::new(batch(1, 1))];
+        assert!(same_counts(&waiting, &[batch(3, 3)]));
+        assert!(!same_counts(&waiting, &[batch(2, 3)]));
+    }
+}

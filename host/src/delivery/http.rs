@@ -1,0 +1,150 @@
+//! The HTTP client: sends what the component signed, and brings back what it needs to judge.
+
+use std::error::Error;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, DATE, HOST, RETRY_AFTER};
+use http::uri::{Authority, Scheme};
+use http::{HeaderName, HeaderValue, Method, Uri};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::time::{Instant, timeout_at};
+
+use super::tls::{self, TlsError};
+use crate::component::{Header, Request, Response};
+use crate::config::ClientTls;
+
+/// The contract gives the component no more of an answer's body.
+const BODY_LIMIT: usize = 1024;
+
+/// Receivers and balancers close idle connections after a minute or so; this is sooner.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
+
+/// Sends requests over HTTP/1.1 or HTTP/2, whichever the receiver speaks, and keeps connections.
+#[derive(Clone, Debug)]
+pub struct HttpClient {
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    timeout: Duration,
+}
+
+impl HttpClient {
+    /// A client whose every attempt, from connecting to the last byte needed of the answer, ends
+    /// within `timeout`.
+    ///
+    /// # Errors
+    /// When the TLS settings cannot be used.
+    pub fn new(timeout: Duration, tls: &ClientTls) -> Result<Self, TlsError> {
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        connector.set_keepalive(Some(IDLE_TIMEOUT));
+        // Lets the connector of HTTPS hand URLs with that scheme to it.
+        connector.enforce_http(false);
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(tls::client_config(tls)?)
+            .https_or_http()
+            .enable_http1()
+            .enable_http2()
+            .wrap_connector(connector);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .build(connector);
+        Ok(Self { client, timeout })
+    }
+
+    /// Sends `body`, which is shared and not copied, with the head that the component made. Never
+    /// fails: without an answer the status is 0 and the body says why, as the contract has it.
+    pub async fn send(&self, head: Request, body: Bytes) -> Response {
+        let request = match compose(head, body) {
+            Ok(request) => request,
+            Err(problem) => return no_answer(problem),
+        };
+        let deadline = Instant::now() + self.timeout;
+        match timeout_at(deadline, self.client.request(request)).await {
+            Ok(Ok(answer)) => read(answer, deadline).await,
+            Ok(Err(error)) => no_answer(with_causes(&error)),
+            Err(_elapsed) => no_answer(format!("no answer within {} ms", self.timeout.as_millis())),
+        }
+    }
+}
+
+fn compose(head: Request, body: Bytes) -> Result<http::Request<Full<Bytes>>, String> {
+    let method = Method::from_bytes(head.method.as_bytes()).map_err(|error| format!("method: {error}"))?;
+    let uri: Uri = head.url.parse().map_err(|error| format!("URL {}: {error}", head.url))?;
+    let mut request = http::Request::new(Full::new(body));
+    *request.method_mut() = method;
+    for Header { name, value } in head.headers {
+        // The value may be a secret, so an error names the field only.
+        let field =
+            HeaderName::from_bytes(name.as_bytes()).map_err(|error| format!("header {name}: {error}"))?;
+        let value = HeaderValue::try_from(value).map_err(|error| format!("header {name}: {error}"))?;
+        request.headers_mut().append(field, value);
+    }
+    *request.uri_mut() = match request.headers().get(HOST) {
+        Some(host) => under_host(uri, host),
+        None => uri,
+    };
+    Ok(request)
+}
+
+/// Writes the authority of `uri` as the signed host has it (lower case, no default port), because
+/// HTTP/2 sends the authority in place of the host. One that means another address stays: it says
+/// where to connect.
+fn under_host(uri: Uri, host: &HeaderValue) -> Uri {
+    let mut parts = uri.clone().into_parts();
+    let Some(authority) = &parts.authority else { return uri };
+    let default_port = if parts.scheme == Some(Scheme::HTTPS) { ":443" } else { ":80" };
+    let written = authority.as_str();
+    let bare = written.strip_suffix(default_port).unwrap_or(written);
+    let Some(host) = host.to_str().ok().filter(|host| host.eq_ignore_ascii_case(bare)) else { return uri };
+    let Ok(host) = host.parse::<Authority>() else { return uri };
+    parts.authority = Some(host);
+    Uri::from_parts(parts).unwrap_or(uri)
+}
+
+/// Reads what the contract wants of an answer. A body that breaks off does not undo the status.
+async fn read(answer: http::Response<Incoming>, deadline: Instant) -> Response {
+    let (head, mut incoming) = answer.into_parts();
+    let mut body = Vec::new();
+    while body.len() < BODY_LIMIT {
+        let Ok(Some(Ok(frame))) = timeout_at(deadline, incoming.frame()).await else { break };
+        if let Some(data) = frame.data_ref() {
+            let wanted = data.len().min(BODY_LIMIT - body.len());
+            body.extend(data.iter().take(wanted));
+        }
+    }
+    let headers = head.headers.iter().filter(|(name, _)| is_judged(name));
+    let headers = headers.map(|(name, value)| Header {
+        name: name.as_str().to_owned(),
+        value: String::from_utf8_lossy(value.as_bytes()).into_owned(),
+    });
+    Response { status: head.status.as_u16(), headers: headers.collect(), body }
+}
+
+fn is_judged(name: &HeaderName) -> bool {
+    [RETRY_AFTER, DATE, CONTENT_TYPE].contains(name) || name.as_str().starts_with("x-")
+}
+
+fn no_answer(reason: String) -> Response {
+    Response { status: 0, headers: Vec::new(), body: reason.into_bytes() }
+}
+
+/// An error and what caused it, in one line. Errors of the client name addresses, never headers.
+fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

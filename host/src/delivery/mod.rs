@@ -1,0 +1,105 @@
+//! From the queue to the receiver.
+//!
+//! Each partition has one worker, and each worker one request in flight, so the samples of a series
+//! arrive in order and no partition waits for another. What an answer means is the component's
+//! business; a worker only does what the verdict says.
+
+mod coalesce;
+mod http;
+mod notices;
+mod pause;
+mod sender;
+mod tls;
+mod verdict;
+mod worker;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+pub use self::http::HttpClient;
+use self::notices::Notices;
+pub use self::pause::Pauses;
+pub use self::tls::TlsError;
+use crate::clock::Clock;
+use crate::component::Exporters;
+use crate::config::Retry;
+use crate::credentials::SigningKeys;
+use crate::metrics::Metrics;
+use crate::queue::Queue;
+
+/// What delivery is made of.
+pub struct Parts {
+    /// The component: merges, signs, judges and halves.
+    pub exporters: Exporters,
+    /// Where batches wait.
+    pub queue: Arc<dyn Queue>,
+    /// How requests are sent.
+    pub client: HttpClient,
+    /// What requests are signed with; `None` sends them unsigned.
+    pub keys: Option<SigningKeys>,
+    /// The clock, shared with whoever gives the time to the component.
+    pub clock: Arc<Clock>,
+    /// How failed attempts are repeated.
+    pub retry: Retry,
+    /// How long a partition is held when repeating alone cannot help.
+    pub pauses: Pauses,
+    /// Where everything is counted.
+    pub metrics: Arc<Metrics>,
+}
+
+/// What all workers share.
+struct Shared {
+    parts: Parts,
+    notices: Notices,
+    /// Cancelled when the process is stopping: what can be delivered still is, but nothing is held.
+    closing: CancellationToken,
+}
+
+/// Delivery in progress.
+pub struct Delivery {
+    shared: Arc<Shared>,
+    workers: Mutex<JoinSet<()>>,
+}
+
+/// What was not delivered when delivery ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Remains {
+    /// OTLP points.
+    pub points: u64,
+    /// Batches.
+    pub batches: u64,
+    /// Bytes of their bodies.
+    pub bytes: u64,
+}
+
+impl Delivery {
+    /// Starts a worker for each partition of the queue. Must be called inside a tokio runtime.
+    #[must_use]
+    pub fn start(parts: Parts) -> Self {
+        let partitions = parts.queue.partitions();
+        let shared =
+            Arc::new(Shared { parts, notices: Notices::default(), closing: CancellationToken::new() });
+        let workers =
+            (0..partitions).map(|partition| worker::supervise(Arc::clone(&shared), partition)).collect();
+        Self { shared, workers: Mutex::new(workers) }
+    }
+
+    /// Takes no more payloads, delivers what waits for at most `within`, stops, and returns what is
+    /// left. A partition that is held for credentials or configuration gets one more try.
+    pub async fn drain(&self, within: Duration) -> Remains {
+        let parts = &self.shared.parts;
+        parts.queue.close();
+        self.shared.closing.cancel();
+        let mut workers = self.workers.lock().await;
+        let all_done = async { while workers.join_next().await.is_some() {} };
+        if tokio::time::timeout(within, all_done).await.is_err() {
+            workers.shutdown().await;
+        }
+        let total = parts.queue.statistics().total();
+        Remains { points: parts.metrics.ledger.snapshot().queued, batches: total.batches, bytes: total.bytes }
+    }
+}

@@ -1,0 +1,204 @@
+//! One batch: sign, send, judge, and again until its end.
+
+use std::fmt::Display;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::pause::jittered;
+use super::{Parts, Shared};
+use crate::component::{Batch, Request, Response};
+use crate::credentials::IssuedKey;
+use crate::metrics::{Attempt, Outcome};
+
+/// The pause after the component failed to judge an answer.
+const UNJUDGED_PAUSE: Duration = Duration::from_secs(5);
+
+/// The process is stopping and this partition cannot go on. Its data stays queued.
+pub(super) struct Abandoned;
+
+/// How sending a batch ended.
+pub(super) enum End {
+    /// The outcome is known.
+    Settled(Outcome),
+    /// It must be halved; the reason counts if it cannot be.
+    Halve(String),
+}
+
+/// What to do after an attempt.
+pub(super) enum Step {
+    End(End),
+    /// Send again after at least this long: the receiver could not take it.
+    Retry(Duration),
+    /// Send again after this long: something must change first.
+    Hold(Duration),
+}
+
+/// What a request was signed with, to interpret a refusal of the signature.
+pub(super) struct Signed {
+    pub(super) key: Option<Arc<IssuedKey>>,
+    /// What was added to the local clock, in milliseconds.
+    pub(super) offset_ms: i64,
+}
+
+/// A body that is sent from where the queue keeps it.
+struct Body(Arc<Batch>);
+
+impl AsRef<[u8]> for Body {
+    fn as_ref(&self) -> &[u8] {
+        &self.0.body
+    }
+}
+
+/// Sends one batch until its end.
+pub(super) struct Sender<'a> {
+    shared: &'a Shared,
+    batch: &'a Arc<Batch>,
+    body: Bytes,
+    /// Since when the receiver is tried without a hold.
+    trying_since: Instant,
+    /// Answers so far.
+    answers: u32,
+    /// How many times in a row credentials were missing or refused.
+    pub(super) refusals: u32,
+    /// Whether this is the one more try that a held batch gets when the process is stopping.
+    last_try: bool,
+}
+
+impl<'a> Sender<'a> {
+    pub(super) fn new(shared: &'a Shared, batch: &'a Arc<Batch>) -> Self {
+        let body = Bytes::from_owner(Body(Arc::clone(batch)));
+        Self { shared, batch, body, trying_since: Instant::now(), answers: 0, refusals: 0, last_try: false }
+    }
+
+    /// Tries until there is an end.
+    pub(super) async fn send(mut self) -> Result<End, Abandoned> {
+        loop {
+            match self.attempt().await {
+                Step::End(end) => return Ok(end),
+                Step::Retry(least) => {
+                    let pause = jittered(least, self.parts().retry.randomization_factor);
+                    if self.is_given_up_before(pause) {
+                        return Ok(End::Settled(Outcome::Expired("max-elapsed-time".to_owned())));
+                    }
+                    tokio::time::sleep(pause).await;
+                }
+                Step::Hold(pause) => self.hold(pause).await?,
+            }
+        }
+    }
+
+    pub(super) fn parts(&self) -> &'a Parts {
+        &self.shared.parts
+    }
+
+    async fn attempt(&mut self) -> Step {
+        let (head, signed) = match self.sign().await {
+            Ok(ready) => ready,
+            Err(step) => return step,
+        };
+        let (response, took) = self.exchange(head).await;
+        self.answers = self.answers.saturating_add(1);
+        let parts = self.parts();
+        match parts.exporters.judge(&response, self.answers, parts.clock.now()).await {
+            Ok(verdict) => self.act(verdict, &signed, took).await,
+            Err(error) => {
+                self.warn("judge", &error, "an answer of the receiver could not be judged; sending again");
+                Step::Retry(UNJUDGED_PAUSE)
+            }
+        }
+    }
+
+    /// Makes the request head for this moment. Without credentials the batch is held: they may come.
+    async fn sign(&mut self) -> Result<(Request, Signed), Step> {
+        let parts = self.parts();
+        let (offset_ms, now) = (parts.clock.signing_offset_ms(), parts.clock.signing_now());
+        let key = match &parts.keys {
+            None => None,
+            Some(keys) => match keys.key(now).await {
+                Ok(key) => Some(key),
+                Err(error) => {
+                    self.warn("credentials", &error, "cannot sign; data stays queued");
+                    return Err(Step::Hold(self.refused()));
+                }
+            },
+        };
+        let signing_key = key.as_ref().map(|issued| &issued.key);
+        let signing = parts.exporters.sign(&self.batch.digest, self.batch.protocol, now, signing_key);
+        let problem = match signing.await {
+            Ok(Ok(head)) => return Ok((head, Signed { key, offset_ms })),
+            Ok(Err(error)) => format!("{error:?}"),
+            Err(error) => error.to_string(),
+        };
+        self.warn("sign", &problem, "cannot sign; data stays queued");
+        Err(Step::Hold(parts.pauses.stop))
+    }
+
+    async fn exchange(&self, head: Request) -> (Response, Duration) {
+        let attempt = Attempt {
+            samples: self.batch.samples.into(),
+            bytes: self.body.len() as u64,
+            number: self.answers.saturating_add(1),
+        };
+        let _in_flight = self.parts().metrics.delivery.sending(attempt);
+        let sent = Instant::now();
+        let response = self.parts().client.send(head, self.body.clone()).await;
+        (response, sent.elapsed())
+    }
+
+    /// Whether the operator's limit of time ends before another try after `pause`. Time on hold does
+    /// not count: the receiver was not asked then.
+    fn is_given_up_before(&self, pause: Duration) -> bool {
+        let limit = self.parts().retry.max_elapsed_time;
+        let given_up = limit.is_some_and(|limit| self.trying_since.elapsed().saturating_add(pause) > limit);
+        if given_up {
+            self.warn(
+                "max-elapsed-time",
+                &"retry_on_failure.max_elapsed_time is over",
+                "a batch was given up",
+            );
+        }
+        given_up
+    }
+
+    /// Waits until something may have changed, but not beyond the wish to stop.
+    async fn hold(&mut self, pause: Duration) -> Result<(), Abandoned> {
+        if pause.is_zero() {
+            return Ok(());
+        }
+        if self.last_try {
+            return Err(Abandoned);
+        }
+        let _held = self.parts().metrics.delivery.hold();
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = self.shared.closing.cancelled() => self.last_try = true,
+        }
+        self.trying_since = Instant::now();
+        Ok(())
+    }
+
+    /// Counts that credentials are missing or were refused, and says how long to hold for it.
+    pub(super) fn refused(&mut self) -> Duration {
+        self.refusals = self.refusals.saturating_add(1);
+        self.parts().pauses.credentials(self.refusals)
+    }
+
+    /// Warns of a problem of one kind, once a minute.
+    pub(super) fn warn(&self, kind: &str, problem: &dyn Display, meaning: &str) {
+        if let Some(held_back) = self.shared.notices.admit(kind) {
+            tracing::warn!(partition = self.batch.partition, %problem, held_back, "{meaning}");
+        }
+    }
+
+    /// Whether a line about this reason may be written now: see `Notices::admit`.
+    pub(super) fn admit(&self, reason: &str) -> Option<u64> {
+        self.shared.notices.admit(reason)
+    }
+
+    /// The batch being sent.
+    pub(super) fn batch(&self) -> &Batch {
+        self.batch
+    }
+}

@@ -1,0 +1,128 @@
+//! The worker of one partition: takes what waits, gets it delivered, acknowledges it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::task::AbortOnDropHandle;
+
+use super::Shared;
+use super::sender::{Abandoned, End, Sender};
+use crate::component::Batch;
+use crate::metrics::Outcome;
+use crate::queue::Window;
+
+/// What is looked at when more than one batch waits. Enough to fill a request of AMP's limit of
+/// 1 MB many times over in the number of batches, and about once in their bytes.
+const WINDOW: Window = Window { batches: 256, bytes: 1_000_000 };
+
+/// A u32 of series is down to one after this many halvings.
+const MAX_HALVINGS: u32 = 32;
+
+/// The pause after what holds the queue failed.
+const STORAGE_PAUSE: Duration = Duration::from_secs(1);
+
+/// Keeps a worker running until its partition is closed and empty. Were it to panic, its partition
+/// would otherwise stand still for ever while all others look well.
+pub(super) async fn supervise(shared: Arc<Shared>, partition: u32) {
+    loop {
+        let worker = Worker { shared: Arc::clone(&shared), partition };
+        let running = AbortOnDropHandle::new(tokio::spawn(async move { worker.run().await }));
+        match running.await {
+            Ok(()) => return,
+            Err(error) => tracing::error!(partition, %error, "a delivery worker failed and is started again"),
+        }
+        tokio::time::sleep(STORAGE_PAUSE).await;
+    }
+}
+
+struct Worker {
+    shared: Arc<Shared>,
+    partition: u32,
+}
+
+impl Worker {
+    async fn run(&self) {
+        loop {
+            match self.shared.parts.queue.peek(self.partition, WINDOW).await {
+                Ok(waiting) if waiting.is_empty() => return,
+                Ok(waiting) => {
+                    if self.deliver_all(waiting).await.is_err() {
+                        return;
+                    }
+                }
+                Err(error) => self.storage_failed(&error).await,
+            }
+        }
+    }
+
+    async fn deliver_all(&self, waiting: Vec<Arc<Batch>>) -> Result<(), Abandoned> {
+        for parcel in self.shared.coalesce(waiting).await {
+            self.deliver(parcel.batch).await?;
+            if parcel.covers > 0 {
+                self.acknowledge(parcel.covers, parcel.points).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings a batch to its end, in parts if need be, the first part first.
+    async fn deliver(&self, batch: Arc<Batch>) -> Result<(), Abandoned> {
+        let mut pieces = vec![(batch, 0)];
+        while let Some((piece, halvings)) = pieces.pop() {
+            match Sender::new(&self.shared, &piece).send().await? {
+                End::Settled(outcome) => self.settle(outcome, &piece),
+                End::Halve(reason) => match self.halve(&piece, halvings).await {
+                    Some((first, second)) => {
+                        pieces.push((Arc::new(second), halvings + 1));
+                        pieces.push((Arc::new(first), halvings + 1));
+                    }
+                    None => self.settle(Outcome::Rejected(reason), &piece),
+                },
+            }
+        }
+        Ok(())
+    }
+
+    /// The two halves of a batch, or nothing if it cannot be halved: it is a single series, or not
+    /// one the component can read.
+    async fn halve(&self, batch: &Batch, halvings: u32) -> Option<(Batch, Batch)> {
+        if halvings >= MAX_HALVINGS || batch.series < 2 {
+            return None;
+        }
+        match self.shared.parts.exporters.halve(batch.clone()).await {
+            Ok(Ok(halves)) => Some(halves),
+            Ok(Err(error)) => {
+                tracing::warn!(partition = self.partition, ?error, "cannot halve a batch");
+                None
+            }
+            Err(error) => {
+                tracing::error!(partition = self.partition, %error, "cannot halve a batch");
+                None
+            }
+        }
+    }
+
+    fn settle(&self, outcome: Outcome, batch: &Batch) {
+        let metrics = &self.shared.parts.metrics;
+        let (points, samples) = (u64::from(batch.points), u64::from(batch.samples));
+        metrics.delivery.settled(&outcome, points, samples, batch.last);
+        metrics.ledger.settled(outcome, points);
+    }
+
+    /// Acknowledges until it is recorded: the next batch must not be sent before, or a crash would
+    /// repeat more than one request.
+    async fn acknowledge(&self, count: usize, points: u64) {
+        let parts = &self.shared.parts;
+        while let Err(error) = parts.queue.acknowledge(self.partition, count).await {
+            self.storage_failed(&error).await;
+        }
+        parts.metrics.ledger.acknowledged(points);
+    }
+
+    async fn storage_failed(&self, error: &crate::queue::StorageError) {
+        if let Some(held_back) = self.shared.notices.admit("storage") {
+            tracing::error!(partition = self.partition, %error, held_back, "the queue failed; trying again");
+        }
+        tokio::time::sleep(STORAGE_PAUSE).await;
+    }
+}
