@@ -1,7 +1,7 @@
 //! From a file to settings.
 
 use super::component::{Places, nearest};
-use super::diagnostic::{Diagnostic, Diagnostics, Place, Report};
+use super::diagnostic::{Diagnostic, Diagnostics, Report};
 use super::exporter::{Exporter, read_remote_write};
 use super::extensions::Extensions;
 use super::ids::{Component, read_components};
@@ -100,8 +100,8 @@ fn read_document(text: &str, environment: Environment, report: &Report) -> Optio
     let mut document = document?;
     substitute(&mut document, "", environment, report);
     let root = View::root(&document, report);
-    if root.is_null() {
-        report.error(Place::START, "", "is empty; expected `receivers`, `exporters` and `service`");
+    if !matches!(root.value(), yaml::Value::Map(_)) {
+        root.error(format!("expected `receivers`, `exporters` and `service`, found {}", root.shown()));
         return None;
     }
     read_root(&root)

@@ -28,3 +28,6 @@ pub use settings::{
     ClientTls, ExporterSettings, Listener, LogFormat, OtlpReceiver, Queue, Retry, Settings, SigV4, Telemetry,
 };
 pub use substitution::Environment;
+
+#[cfg(test)]
+mod tests;

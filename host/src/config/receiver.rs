@@ -58,26 +58,36 @@ pub(super) fn read_otlp(id: &str, view: &View) -> Option<OtlpReceiver> {
         return None;
     };
     let section = protocols.section(&[PROTOCOLS]);
-    let grpc = section.present("grpc").and_then(|view| read_grpc(&view));
-    let http = section.present("http").and_then(|view| read_http(&view));
-    match (&grpc, &http) {
-        (None, None) if section.present("grpc").or(section.present("http")).is_none() => {
-            protocols.error("names neither `grpc` nor `http`: nothing would be received");
-        }
-        (None, None) => {}
-        (Some(grpc), Some(http)) if grpc.endpoint == http.endpoint && !http.endpoint.ends_with(":0") => {
-            protocols.error(format!("`grpc` and `http` cannot both listen on {}", http.endpoint));
-        }
-        _ => return Some(OtlpReceiver { id: id.to_owned(), grpc, http }),
+    let switched_on = |key, tables| section.present(key).map(|view| view.section(tables)).filter(is_on);
+    let grpc = switched_on("grpc", &[SERVER, GRPC]);
+    let http = switched_on("http", &[SERVER, HTTP]);
+    if grpc.is_none() && http.is_none() {
+        protocols.error("switches neither `grpc` nor `http` on: nothing would be received");
+        return None;
     }
-    None
+    let grpc = grpc.map(|section| read_grpc(&section));
+    let http = http.map(|section| read_http(&section));
+    if let (Some(Some(grpc)), Some(Some(http))) = (&grpc, &http)
+        && grpc.endpoint == http.endpoint
+        && !http.endpoint.ends_with(":0")
+    {
+        protocols.error(format!("`grpc` and `http` cannot both listen on {}", http.endpoint));
+    }
+    let usable = |listener: Option<Option<Listener>>| match listener {
+        Some(listener) => listener.map(Some),
+        None => Some(None),
+    };
+    Some(OtlpReceiver { id: id.to_owned(), grpc: usable(grpc)?, http: usable(http)? })
 }
 
-fn read_grpc(view: &View) -> Option<Listener> {
-    let section = view.section(&[SERVER, GRPC]);
+fn is_on(section: &Section) -> bool {
+    section.get("enabled").and_then(|view| view.boolean()) != Some(false)
+}
+
+fn read_grpc(section: &Section) -> Option<Listener> {
     let limit = section.get("max_recv_msg_size_mib").and_then(|view| view.integer(0, REQUEST_MIB_MAX));
     Some(Listener {
-        endpoint: read_endpoint(&section, "localhost:4317")?,
+        endpoint: read_endpoint(section, "localhost:4317")?,
         max_request_bytes: limit
             .filter(|mib| *mib > 0)
             .map_or(GRPC_REQUEST_BYTES, |mib| mib as u64 * MEBIBYTE),
@@ -85,22 +95,18 @@ fn read_grpc(view: &View) -> Option<Listener> {
     })
 }
 
-fn read_http(view: &View) -> Option<Listener> {
-    let section = view.section(&[SERVER, HTTP]);
+fn read_http(section: &Section) -> Option<Listener> {
     let most = REQUEST_MIB_MAX * MEBIBYTE as i64;
     let limit = section.get("max_request_body_size").and_then(|view| view.integer(0, most));
+    let metrics_path = read_path(section);
     Some(Listener {
-        endpoint: read_endpoint(&section, "localhost:4318")?,
+        endpoint: read_endpoint(section, "localhost:4318")?,
         max_request_bytes: limit.filter(|bytes| *bytes > 0).map_or(HTTP_REQUEST_BYTES, |bytes| bytes as u64),
-        metrics_path: read_path(&section),
+        metrics_path,
     })
 }
 
-/// The address of a listener that is switched on.
 fn read_endpoint(section: &Section, default: &str) -> Option<String> {
-    if section.get("enabled").and_then(|view| view.boolean()) == Some(false) {
-        return None;
-    }
     match section.get("endpoint") {
         Some(view) => read_address(&view),
         None => Some(default.to_owned()),

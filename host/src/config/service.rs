@@ -1,5 +1,6 @@
 //! `service`: what of the file runs, and how it is connected.
 
+use super::diagnostic::suggest;
 use super::ids::{Component, find, read_kind};
 use super::keys::{Harmless, Key, moot, not_yet, read};
 use super::settings::Telemetry;
@@ -84,22 +85,24 @@ fn read_pipeline<'d>((id, view): (&'d str, View<'d>)) -> Option<Pipeline<'d>> {
             return None;
         }
         kind => {
-            view.key_error(format!("`{kind}` is no signal; {}", super::diagnostic::suggest(kind, SIGNALS)));
+            view.key_error(format!("`{kind}` is no signal; {}", suggest(kind, SIGNALS)));
             return None;
         }
     }
     let section = view.section(&[PIPELINE]);
     let references = |key| section.get(key).map(|view| view.texts()).unwrap_or_default();
-    for key in ["receivers", "exporters"] {
-        if section.get(key).is_none_or(|view| view.is_empty()) {
+    let needed = |key| {
+        let references = references(key);
+        if references.is_empty() {
             view.error(format!("lacks `{key}`: a pipeline needs at least one"));
         }
-    }
+        references
+    };
     Some(Pipeline {
-        receivers: references("receivers"),
+        receivers: needed("receivers"),
         processors: references("processors"),
-        exporters: references("exporters"),
-        view,
+        exporters: needed("exporters"),
+        view: view.clone(),
     })
 }
 

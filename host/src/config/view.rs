@@ -7,6 +7,8 @@ use super::substitution::join;
 use super::yaml::{Entry, Node, Value};
 use std::time::Duration;
 
+const DURATION: &str = "a duration such as 1h30m, 30s or 250ms";
+
 /// A value, where it stands, and where to complain about it.
 #[derive(Clone)]
 pub(super) struct View<'d> {
@@ -59,15 +61,6 @@ impl<'d> View<'d> {
         matches!(self.node.value, Value::Null)
     }
 
-    /// Whether there is neither a value nor an item of a list.
-    pub fn is_empty(&self) -> bool {
-        match &self.node.value {
-            Value::Null => true,
-            Value::List(items) => items.is_empty(),
-            _ => false,
-        }
-    }
-
     /// A text. The value is never shown: it may be a secret.
     pub fn text(&self) -> Option<&'d str> {
         match &self.node.value {
@@ -104,22 +97,31 @@ impl<'d> View<'d> {
             Value::Float(number) => number,
             _ => f64::NAN,
         };
-        if (min..=max).contains(&number) { Some(number) } else { self.expected("a number") }
+        if (min..=max).contains(&number) {
+            Some(number)
+        } else {
+            self.expected(&format!("a number from {min} to {max}"))
+        }
     }
 
     /// A duration of any length, zero included.
     pub fn duration(&self) -> Option<Duration> {
         match self.node.value {
-            Value::Text => {
-                duration::parse(&self.node.text).map_err(|message| self.error(self.about(&message))).ok()
-            }
+            Value::Text => match duration::parse(&self.node.text) {
+                Ok(duration) => Some(duration),
+                Err(_) if self.node.from_environment => self.expected(DURATION),
+                Err(message) => {
+                    self.error(format!("{} {message}", self.shown()));
+                    None
+                }
+            },
             // The Collector reads a bare number as nanoseconds, which nobody means.
             Value::Integer(_) if !self.node.from_environment => {
                 let number = &self.node.text;
                 self.error(format!("a duration needs a unit: write {number}s or {number}ms"));
                 None
             }
-            _ => self.expected("a duration such as 1h30m, 30s or 250ms"),
+            _ => self.expected(DURATION),
         }
     }
 
@@ -230,10 +232,6 @@ impl<'d> View<'d> {
         };
         self.error(format!("expected {what}, found {}{hint}", self.shown()));
         None
-    }
-
-    fn about(&self, message: &str) -> String {
-        format!("{} {message}", self.shown())
     }
 
     fn below(&self, entry: &'d Entry) -> View<'d> {

@@ -25,6 +25,9 @@ const QUEUE_BYTES: u64 = 256 * 1024 * 1024;
 /// The largest queue that can be asked for, in payloads.
 const QUEUE_SIZE_MAX: i64 = 1_000_000_000;
 
+/// Far more than the component takes, which knows its own bounds.
+const MULTIPLIER_MAX: f64 = 1e6;
+
 /// The most requests in flight: what the component takes as partitions.
 const CONSUMERS_MAX: i64 = 1024;
 
@@ -48,16 +51,21 @@ pub(super) fn read_queue(exporter: &Section, component: &mut ComponentConfig) ->
     let key = |name: &str| queue.as_ref().and_then(|queue| queue.get(name));
     let size = key("queue_size").and_then(|view| view.integer(1, QUEUE_SIZE_MAX)).unwrap_or(size);
     // The parallelism of one push, where it is given, is the number of requests in flight.
-    let parallelism = exporter.get("max_batch_request_parallelism").or_else(|| key("num_consumers"));
-    let partitions = match &parallelism {
-        Some(view) => {
-            component.place(&["partitions"], view);
-            view.integer(1, CONSUMERS_MAX).unwrap_or(consumers)
+    let own = key("num_consumers").and_then(read_parallelism);
+    let parallelism = exporter.get("max_batch_request_parallelism").and_then(read_parallelism);
+    let partitions = match parallelism.or(own) {
+        Some((partitions, view)) => {
+            component.place(&["partitions"], &view);
+            partitions
         }
         None => consumers,
     };
     component.set("partitions", partitions);
     Queue { max_payloads: size as usize, max_bytes: QUEUE_BYTES, partitions: partitions as u32 }
+}
+
+fn read_parallelism(view: View<'_>) -> Option<(i64, View<'_>)> {
+    Some((view.integer(1, CONSUMERS_MAX)?, view))
 }
 
 /// Reads `retry_on_failure`. How the pause grows is the component's, its jitter and end are the host's.
@@ -68,7 +76,8 @@ pub(super) fn read_retry(exporter: &Section, component: &mut ComponentConfig) ->
     let initial = duration("initial_interval", INITIAL_INTERVAL);
     let longest = duration("max_interval", MAX_INTERVAL);
     let elapsed = duration("max_elapsed_time", MAX_ELAPSED_TIME);
-    let multiplier = key("multiplier").and_then(|view| view.number(0.0, f64::MAX)).unwrap_or(MULTIPLIER);
+    let multiplier =
+        key("multiplier").and_then(|view| view.number(0.0, MULTIPLIER_MAX)).unwrap_or(MULTIPLIER);
     component.set(
         "retry_on_failure",
         serde_json::json!({

@@ -107,15 +107,12 @@ fn read_external_labels(section: &Section, component: &mut ComponentConfig) {
 
 /// `translation_strategy` overrides the older `add_metric_suffixes`.
 fn read_suffixes(section: &Section, component: &mut ComponentConfig) {
-    let strategy = section.get("translation_strategy");
-    let suffixes = match strategy.as_ref().and_then(|view| view.text()) {
-        Some(keys::WITH_SUFFIXES) => Some(true),
-        Some(keys::WITHOUT_SUFFIXES) => Some(false),
-        _ => None,
-    };
-    match (suffixes, strategy) {
-        (Some(suffixes), Some(view)) => component.set_from("add_metric_suffixes", suffixes, &view),
-        _ => read_flag(section, "add_metric_suffixes", component),
+    read_flag(section, "add_metric_suffixes", component);
+    let Some(strategy) = section.get("translation_strategy") else { return };
+    match strategy.text() {
+        Some(keys::WITH_SUFFIXES) => component.set_from("add_metric_suffixes", true, &strategy),
+        Some(keys::WITHOUT_SUFFIXES) => component.set_from("add_metric_suffixes", false, &strategy),
+        _ => {}
     }
 }
 

@@ -1,0 +1,395 @@
+//! Each kind of mistake, with the exact place and the remedy.
+
+use super::*;
+
+/// Asserts what is said about a key of the exporter, which stands in line 4.
+#[track_caller]
+fn assert_exporter_error(key: &str, expected: &str) {
+    assert_eq!(errors(&with_exporter(key)), [format!("f:4:{expected}")], "{key}");
+}
+
+#[test]
+fn unknown_keys_come_with_the_nearest() {
+    let path = "exporters.prometheusremotewrite";
+    assert_exporter_error(
+        "endpiont: x",
+        &format!("5: {path}.endpiont: unknown key; did you mean `endpoint`?"),
+    );
+    assert_exporter_error(
+        "external-labels: {}",
+        &format!("5: {path}.external-labels: unknown key; did you mean `external_labels`?"),
+    );
+    assert_exporter_error("Timeout: 1s", &format!("5: {path}.Timeout: unknown key; did you mean `timeout`?"));
+    assert_exporter_error(
+        "target_info: {enbled: true}",
+        &format!("19: {path}.target_info.enbled: unknown key; did you mean `enabled`?"),
+    );
+    assert_exporter_error(
+        "target_info: {x: 1}",
+        &format!("19: {path}.target_info.x: unknown key; there are enabled"),
+    );
+    assert_eq!(
+        errors(&with_exporter("").replace("receivers: {otlp", "recievers: {otlp"))[0],
+        "f:5:1: recievers: unknown key; did you mean `receivers`?"
+    );
+}
+
+#[test]
+fn types_are_not_guessed() {
+    let path = "exporters.prometheusremotewrite";
+    for (key, expected) in [
+        ("timeout: 30", "14: P.timeout: a duration needs a unit: write 30s or 30ms"),
+        ("timeout: 30x", "14: P.timeout: \"30x\" has \"x\" where a unit is expected: ns, us, ms, s, m or h"),
+        (
+            "timeout: \"30\"",
+            "14: P.timeout: \"30\" lacks a unit; write 30s for seconds or 30ms for milliseconds",
+        ),
+        ("timeout: -1s", "14: P.timeout: \"-1s\" must not be negative"),
+        ("timeout: [1s]", "14: P.timeout: expected a duration such as 1h30m, 30s or 250ms, found a list"),
+        (
+            "timeout: 0s",
+            "14: P.timeout: an attempt without a time limit is not supported; write one, such as 5s",
+        ),
+        (
+            "max_batch_size_bytes: \"5\"",
+            "27: P.max_batch_size_bytes: expected a whole number from 0 to 9223372036854775807, found \"5\"; write \
+             the number without quotes",
+        ),
+        (
+            "max_batch_size_bytes: 1.5",
+            "27: P.max_batch_size_bytes: expected a whole number from 0 to 9223372036854775807, found 1.5",
+        ),
+        (
+            "disable_scope_info: yes",
+            "25: P.disable_scope_info: expected true or false, found \"yes\"; YAML 1.2 knows only true and false",
+        ),
+        ("disable_scope_info: 1", "25: P.disable_scope_info: expected true or false, found 1"),
+        ("namespace: 5", "16: P.namespace: expected text, found a number; put it in quotes"),
+        ("namespace: [a]", "16: P.namespace: expected text, found a list"),
+        (
+            "external_labels: {a: true}",
+            "26: P.external_labels.a: expected text, found a boolean; put it in quotes",
+        ),
+        ("external_labels: [a]", "22: P.external_labels: expected a section, found a list"),
+        ("target_info: true", "18: P.target_info: expected a section, found true"),
+        ("headers: [a]", "15: P.headers[0]: expected a section, found \"a\""),
+        ("headers: [{name: a}]", "15: P.headers[0]: a header needs `name` and `value`"),
+        (
+            "retry_on_failure: {randomization_factor: 2}",
+            "46: P.retry_on_failure.randomization_factor: expected a number from 0 to 1, found 2",
+        ),
+        (
+            "remote_write_queue: {num_consumers: 0}",
+            "41: P.remote_write_queue.num_consumers: expected a whole number from 1 to 1024, found 0",
+        ),
+        ("compression: gzib", "18: P.compression: \"gzib\" is no value of this key; did you mean `gzip`?"),
+        (
+            "protobuf_message: prometheus.writerequest",
+            "23: P.protobuf_message: \"prometheus.writerequest\" is no value of this key; did you mean \
+             `prometheus.WriteRequest`?",
+        ),
+    ] {
+        assert_exporter_error(key, &expected.replace("P.", &format!("{path}.")));
+    }
+}
+
+#[test]
+fn what_is_not_there_yet_is_said() {
+    for key in [
+        "wal: {directory: /x}",
+        "protobuf_message: io.prometheus.write.v2.Request",
+        "translation_strategy: NoTranslation",
+        "send_metadata: true",
+        "export_created_metric: {enabled: true}",
+        "resource_constant_labels: {included: [a]}",
+        "include_metadata_keys: [a]",
+        "convert_explicit_histograms_to_nhcb: true",
+        "keep_classic_histograms: true",
+        "proxy_url: http://p",
+        "middlewares: [{id: x}]",
+        "max_idle_conns: 5",
+        "max_idle_conns_per_host: 5",
+        "max_conns_per_host: 5",
+        "idle_conn_timeout: 5s",
+        "disable_keep_alives: true",
+        "http2_read_idle_timeout: 5s",
+        "http2_ping_timeout: 5s",
+        "force_attempt_http2: false",
+        "tls: {cert_file: a}",
+        "tls: {key_file: a}",
+        "tls: {cert_pem: a}",
+        "tls: {key_pem: a}",
+        "tls: {ca_pem: a}",
+        "tls: {server_name_override: a}",
+        "tls: {include_system_ca_certs_pool: true}",
+        "tls: {min_version: '1.3'}",
+        "tls: {max_version: '1.2'}",
+        "tls: {cipher_suites: [a]}",
+        "tls: {reload_interval: 1h}",
+        "tls: {tpm: {enabled: true}}",
+        "remote_write_queue: {enabled: false}",
+        "sending_queue: {enabled: false}",
+        "sending_queue: {storage: file_storage}",
+        "sending_queue: {sizer: bytes}",
+        "sending_queue: {batch: {}}",
+        "sending_queue: {block_on_overflow: true}",
+        "sending_queue: {wait_for_result: true}",
+    ] {
+        let errors = errors(&with_exporter(key));
+        assert_eq!(errors.len(), 1, "{key}: {errors:?}");
+        assert!(errors[0].starts_with("f:4:"), "{errors:?}");
+        let name = key.split(['{', ':']).rev().nth(1).unwrap_or_default();
+        let told = "known to the Collector, but not supported by this version of preamp yet";
+        assert!(errors[0].contains(told) && !name.is_empty(), "{errors:?}");
+    }
+    for keys in
+        ["tls: {}", "auth: {authenticator: x}", "cors: {allowed_origins: ['*']}", "middlewares: [{id: a}]"]
+    {
+        let errors = errors(&with_protocols(&format!("http: {{{keys}}}")));
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        assert!(errors[0].starts_with("f:4:14: receivers.otlp.protocols.http."), "{errors:?}");
+    }
+}
+
+#[test]
+fn the_same_keys_are_taken_where_they_ask_for_nothing() {
+    let text = with_exporter(
+        "wal: {enabled: false}
+protobuf_message: prometheus.WriteRequest
+translation_strategy: \"\"
+send_metadata: false
+export_created_metric: {enabled: false}
+resource_constant_labels: {}
+include_metadata_keys: []
+proxy_url: \"\"
+max_idle_conns: 100
+idle_conn_timeout: 1m30s
+disable_keep_alives: false
+http2_ping_timeout: 0s
+force_attempt_http2: true
+tls: {cert_file: \"\", min_version: \"1.2\", cipher_suites: [], reload_interval: 0s, tpm: {enabled: false}}
+remote_write_queue: {enabled: true}",
+    );
+    assert!(read(&text).is_ok_and(|loaded| loaded.warnings.is_empty()), "{:?}", errors(&text));
+}
+
+#[test]
+fn endpoints_are_checked_as_far_as_the_host_needs_them() {
+    let endpoint = |value: &str| {
+        errors(&with_exporter("").replace("http://localhost:9090/api/v1/write", value)).concat()
+    };
+    let path = "f:3:15: exporters.prometheusremotewrite.endpoint";
+    assert_eq!(endpoint("host/write"), format!("{path}: lacks a scheme: write https://host/write"));
+    assert_eq!(endpoint("http://"), format!("{path}: is no URL: empty string"));
+    assert_eq!(
+        endpoint(""),
+        "f:3:5: exporters.prometheusremotewrite: lacks `endpoint`, the full remote-write URL"
+    );
+}
+
+#[test]
+fn receivers_need_addresses_that_can_be_bound() {
+    let path = "receivers.otlp.protocols";
+    for (keys, expected) in [
+        (
+            "grpc: {endpoint: localhost}",
+            "f:4:24: P.grpc.endpoint: expected host:port, such as 127.0.0.1:4317, found \"localhost\"",
+        ),
+        (
+            "http: {endpoint: \"h:70000\"}",
+            "f:4:24: P.http.endpoint: expected host:port, such as 127.0.0.1:4317, found \"h:70000\"",
+        ),
+        (
+            "grpc: {endpoint: \"h:1\"}\nhttp: {endpoint: \"h:1\"}",
+            "f:4:7: P: `grpc` and `http` cannot both listen on h:1",
+        ),
+        ("htpp:", "f:4:7: P.htpp: unknown key; did you mean `http`?"),
+        (
+            "http: {transport: unix}",
+            "f:4:25: P.http.transport: \"unix\" is known to the Collector, but not supported by this version of \
+             preamp yet; it takes tcp",
+        ),
+    ] {
+        let errors = errors(&with_protocols(keys));
+        assert_eq!(errors[0], expected.replace("P.", &format!("{path}.")).replace("P:", &format!("{path}:")));
+    }
+    let none = with_exporter("").replace("{grpc: }", "");
+    assert_eq!(errors(&none), ["f:5:19: receivers.otlp: lacks `protocols`, with `grpc`, `http` or both"]);
+    let off = with_protocols("grpc: {enabled: false}");
+    assert_eq!(
+        errors(&off),
+        ["f:4:7: receivers.otlp.protocols: switches neither `grpc` nor `http` on: nothing would be received"]
+    );
+}
+
+#[test]
+fn references_resolve() {
+    let replaced = |from: &str, to: &str| errors(&with_exporter("").replace(from, to));
+    assert_eq!(
+        replaced("receivers: [otlp]", "receivers: [otpl]"),
+        [
+            "f:6:45: service.pipelines.metrics.receivers[0]: no receiver `otpl` is defined; did you mean `otlp`?"
+        ]
+    );
+    assert_eq!(
+        replaced("receivers: [otlp]", "receivers: [otlp], processors: [batch]"),
+        ["f:6:65: service.pipelines.metrics.processors[0]: no processor `batch` is defined; there are none"]
+    );
+    assert_eq!(
+        replaced("receivers: [otlp]", "receivers: []"),
+        ["f:6:32: service.pipelines.metrics: lacks `receivers`: a pipeline needs at least one"]
+    );
+    assert_eq!(
+        replaced("metrics:", "metric:"),
+        [
+            "f:6:22: service.pipelines: names no pipeline of type `metrics`",
+            "f:6:23: service.pipelines.metric: `metric` is no signal; did you mean `metrics`?",
+        ]
+    );
+    assert_eq!(
+        replaced("{otlp:", "{otlp/:")[0],
+        "f:5:13: receivers.otlp/: is no component id: expected `type` or `type/name`, the type of letters, digits \
+         and `_`"
+    );
+    assert_eq!(replaced("service:", "#"), ["f:1:1: lacks `service`, which says what is to run"]);
+}
+
+#[test]
+fn one_receiver_and_one_exporter_for_now() {
+    let two = with_exporter("")
+        .replace("{otlp: ", "{otlp/b: {protocols: {http: }}, otlp: ")
+        .replace("[otlp]", "[otlp, otlp/b]");
+    assert_eq!(
+        errors(&two),
+        [
+            "f:6:51: service.pipelines.metrics.receivers[1]: a second receiver is not supported by this version of \
+          preamp yet; `otlp` is the first"
+        ]
+    );
+    let other = with_exporter("").replace("exporters: [prom", "exporters: [debug, prom") + "processors:\n";
+    assert_eq!(
+        errors(&other.replace("exporters:\n", "exporters:\n  debug: {verbosity: basic}\n")),
+        [
+            "f:7:64: service.pipelines.metrics.exporters[0]: the exporter type `debug` is not supported by this \
+          version of preamp yet; there are prometheusremotewrite, prometheus_remote_write"
+        ]
+    );
+}
+
+#[test]
+fn retries_and_queues_are_consistent() {
+    assert_exporter_error(
+        "retry_on_failure: {max_elapsed_time: 10s}",
+        "42: exporters.prometheusremotewrite.retry_on_failure.max_elapsed_time: `max_elapsed_time` (10s) is shorter \
+         than a single pause: raise it, or write 0s to never give up",
+    );
+    assert!(errors(&with_exporter("retry_on_failure: {max_elapsed_time: 0s}")).is_empty());
+    assert_eq!(
+        errors(&with_exporter("sending_queue: {}\nremote_write_queue: {}")),
+        [
+            "f:4:5: exporters.prometheusremotewrite.sending_queue: cannot stand beside `remote_write_queue`: keep one \
+          of the two"
+        ]
+    );
+    assert_eq!(
+        errors(&with_exporter("http: {timeout: 1s}"))[0],
+        "f:3:5: exporters.prometheusremotewrite.endpoint: cannot stand beside `http`, which takes its place: move \
+         it there"
+    );
+}
+
+#[test]
+fn telemetry_is_checked() {
+    for (keys, expected) in [
+        (
+            "logs: {level: verbose}",
+            "29: P.logs.level: \"verbose\" is no value of this key; there are debug, info, \
+                                   warn, error, dpanic, panic, fatal",
+        ),
+        (
+            "logs: {encoding: jsn}",
+            "32: P.logs.encoding: \"jsn\" is no value of this key; did you mean `json`?",
+        ),
+        (
+            "logs: {output_paths: [/x]}",
+            "22: P.logs.output_paths: known to the Collector, but not supported by this version of preamp yet; log \
+             lines go to [stderr]",
+        ),
+        (
+            "metrics: {level: nomal}",
+            "32: P.metrics.level: \"nomal\" is no value of this key; did you mean `normal`?",
+        ),
+        (
+            "metrics: {readers: [{pull: {exporter: {}}}]}",
+            "42: P.metrics.readers[0].pull: lacks `exporter.prometheus`",
+        ),
+        (
+            "metrics: {readers: [{pull: {exporter: {prometheus: {port: 99999}}}}]}",
+            "73: P.metrics.readers[0].pull.exporter.prometheus.port: expected a whole number from 0 to 65535, found \
+             99999",
+        ),
+    ] {
+        assert_eq!(
+            errors(&with_service(&format!("telemetry: {{{keys}}}"))),
+            [format!("f:4:{}", expected.replace("P.", "service.telemetry."))]
+        );
+    }
+}
+
+#[test]
+fn values_of_the_environment_are_not_shown() {
+    for key in ["timeout", "compression", "disable_scope_info", "remote_write_queue", "endpoint"] {
+        let text = with_exporter(&format!("{key}: ${{env:SECRET}}")).replace("endpoint: http", "#");
+        let errors = errors(&text).concat();
+        assert!(errors.contains(key) && !errors.contains("hunter2"), "{errors}");
+    }
+    assert_exporter_error(
+        "timeout: ${env:SECRET}",
+        "14: exporters.prometheusremotewrite.timeout: expected a duration such as 1h30m, 30s or 250ms, found a \
+         text of the environment",
+    );
+}
+
+#[test]
+fn text_that_is_no_yaml_is_placed() {
+    for (text, expected) in [
+        ("", "f:1:1: expected `receivers`, `exporters` and `service`, found nothing"),
+        ("# nothing\n", "f:1:1: expected `receivers`, `exporters` and `service`, found nothing"),
+        ("[]", "f:1:1: expected `receivers`, `exporters` and `service`, found a list"),
+        ("a: 1\na: 2\n", "f:2:1: a: stands here again; it first stood at 1:1"),
+        ("a: {b: 1, c: 2, b: 3}\n", "f:1:17: a.b: stands here again; it first stood at 1:5"),
+        ("a: 1\n---\nb: 2\n", "f:2:1: a second YAML document begins here; expected only one"),
+        ("[a]: 1\n", "f:1:1: expected a key, found a list or a section"),
+        ("a: &x {b: *x}\n", "f:1:11: a.b: an alias stands inside what it refers to"),
+        ("a: !!int b\n", "f:1:4: a: the value does not fit its tag"),
+        ("a: {<<: 5}\n", "f:1:9: a: `<<` takes a section or a list of sections"),
+    ] {
+        let errors = errors(text);
+        assert!(errors.iter().any(|error| error == expected), "{text:?}: {errors:?}");
+    }
+    for text in ["a: [\n", "a: b: c\n", "\t- a\n", "a: 'b\n", "a: *b\n", "%\n", "a: \"\\q\"\n"] {
+        let errors = errors(text);
+        assert!(errors.len() == 1 && errors[0].starts_with("f:"), "{text:?}: {errors:?}");
+    }
+}
+
+#[test]
+fn depth_and_aliases_are_bounded() {
+    for deep in ["[".repeat(100_000), "{a: ".repeat(100_000), "- ".repeat(100_000), "a: [".repeat(100_000)] {
+        assert_eq!(errors(&deep).len(), 1);
+    }
+    assert!(errors(&"[".repeat(70))[0].ends_with("is nested deeper than 64 levels"));
+    let mut bomb = "a0: &a0 [x]\n".to_owned();
+    for level in 1..30 {
+        let below = format!("*a{}, ", level - 1).repeat(10);
+        bomb.push_str(&format!("a{level}: &a{level} [{below}]\n"));
+    }
+    assert!(errors(&bomb)[0].ends_with("aliases make the document too large or too deep"));
+}
+
+#[test]
+fn files_that_cannot_be_read_are_named() {
+    let missing = std::path::Path::new("/nonexistent/preamp.yaml");
+    let shown = crate::config::load(missing, &environment).unwrap_err().to_string();
+    assert!(shown.starts_with("/nonexistent/preamp.yaml: cannot be read: "), "{shown}");
+}
