@@ -21,7 +21,7 @@ pub(crate) fn decode(headers: &HeaderMap, body: &Bytes, limits: &Limits) -> Resu
     check_headers(headers)?;
     let unreadable = |what: &str| Answer::refused(format!("cannot read the request: {what}"));
     let length = snap::raw::decompress_len(body).map_err(|error| unreadable(&error.to_string()))?;
-    if body.len() >= limits.body_bytes || length >= limits.body_bytes {
+    if length >= limits.body_bytes {
         return Err(Answer::too_large());
     }
     let raw =
