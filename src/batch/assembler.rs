@@ -4,7 +4,7 @@ use super::pack::{Counts, Packer};
 use crate::config::Config;
 use crate::remote_write::buffer::Buffer;
 use crate::remote_write::frames::{Frame, frames};
-use crate::remote_write::v1::PointWriter;
+use crate::remote_write::v1::SeriesWriter;
 use crate::translate::identity;
 use crate::translate::labels::PointLabels;
 use crate::translate::sink::{Label, Sample, Sink};
@@ -19,7 +19,7 @@ pub struct Assembler {
     /// The point being written: its partition, where it begins, what it holds.
     current: usize,
     start: usize,
-    writer: PointWriter,
+    writer: SeriesWriter,
     counts: Counts,
 }
 
@@ -50,7 +50,7 @@ impl Assembler {
             batches: Vec::new(),
             current: 0,
             start: 0,
-            writer: PointWriter::default(),
+            writer: SeriesWriter::default(),
             counts: Counts::default(),
         }
     }
@@ -117,7 +117,7 @@ impl Sink for Assembler {
     fn begin(&mut self, identity: u64, points: u32) {
         self.current = identity::partition(identity, self.partitions.len() as u32) as usize;
         self.start = self.partitions[self.current].buffer.len();
-        self.writer = PointWriter::default();
+        self.writer.begin_point();
         self.counts = Counts { points, ..Counts::default() };
     }
 

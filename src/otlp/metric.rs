@@ -96,7 +96,7 @@ impl<'a> Metric<'a> {
     pub fn read(message: &'a [u8]) -> Result<Metric<'a>, NotAMetric> {
         let mut metric = Metric::default();
         let mut fields = Fields::of(message);
-        while let Some(field) = fields.next()? {
+        while let Some(field) = fields.next_field()? {
             if let Some(other) = other_signal(&field) {
                 return Err(other);
             }
@@ -145,7 +145,7 @@ impl DataHead {
     pub fn read(data: &[u8]) -> Result<DataHead, Malformed> {
         let mut head = DataHead { points: 0, temporality: Temporality::Unspecified, is_monotonic: false };
         let mut fields = Fields::of(data);
-        while let Some(field) = fields.next()? {
+        while let Some(field) = fields.next_field()? {
             match field.number {
                 1 => {
                     field.bytes()?;
@@ -179,8 +179,8 @@ pub struct Points<'a> {
 impl<'a> Points<'a> {
     /// The next point, or `None` at the end.
     #[inline]
-    pub fn next(&mut self) -> Result<Option<&'a [u8]>, Malformed> {
-        while let Some(field) = self.fields.next()? {
+    pub fn next_point(&mut self) -> Result<Option<&'a [u8]>, Malformed> {
+        while let Some(field) = self.fields.next_field()? {
             if field.number == 1 {
                 return field.bytes().map(Some);
             }

@@ -32,7 +32,7 @@ impl NumberPoint {
     ) -> Result<NumberPoint, Malformed> {
         let mut point = NumberPoint::default();
         let mut fields = Fields::of(message);
-        while let Some(field) = fields.next()? {
+        while let Some(field) = fields.next_field()? {
             match field.number {
                 3 => point.head.time = field.fixed64()?,
                 4 => point.value = field.double()?,
@@ -77,7 +77,7 @@ impl HistogramPoint {
         buckets.counts.clear();
         let mut point = HistogramPoint::default();
         let mut fields = Fields::of(message);
-        while let Some(field) = fields.next()? {
+        while let Some(field) = fields.next_field()? {
             match field.number {
                 3 => point.head.time = field.fixed64()?,
                 4 => point.count = field.fixed64()?,
@@ -97,7 +97,7 @@ impl HistogramPoint {
 pub fn time(message: &[u8]) -> Result<u64, Malformed> {
     let mut time = 0;
     let mut fields = Fields::of(message);
-    while let Some(field) = fields.next()? {
+    while let Some(field) = fields.next_field()? {
         if field.number == 3 {
             time = field.fixed64()?;
         }

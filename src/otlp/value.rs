@@ -54,9 +54,26 @@ impl<'a> Attribute<'a> {
     /// Reads a `KeyValue`. Values other than strings are written behind `scratch`.
     #[inline]
     pub fn read(message: &'a [u8], scratch: &mut Vec<u8>) -> Result<Attribute<'a>, Malformed> {
+        match Self::read_short_string(message) {
+            Some(attribute) => Ok(attribute),
+            None => Self::read_any(message, scratch),
+        }
+    }
+
+    /// The form nearly all attributes have: key before value, the value a string, all lengths in
+    /// one byte.
+    #[inline]
+    fn read_short_string(message: &'a [u8]) -> Option<Attribute<'a>> {
+        let (key, rest) = split_short(KEY, message)?;
+        let (value, rest) = split_short(VALUE, rest)?;
+        let (text, value_rest) = split_short(STRING, value)?;
+        (rest.is_empty() && value_rest.is_empty()).then_some(Attribute { key, value: Text::Borrowed(text) })
+    }
+
+    fn read_any(message: &'a [u8], scratch: &mut Vec<u8>) -> Result<Attribute<'a>, Malformed> {
         let mut attribute = Attribute { key: b"", value: Text::Borrowed(b"") };
         let mut fields = Fields::of(message);
-        while let Some(field) = fields.next()? {
+        while let Some(field) = fields.next_field()? {
             match field.number {
                 1 => attribute.key = field.bytes()?,
                 2 => attribute.value = read_value(field.bytes()?, scratch)?,
@@ -67,11 +84,26 @@ impl<'a> Attribute<'a> {
     }
 }
 
+/// `KeyValue.key`, length-delimited.
+const KEY: u8 = 1 << 3 | 2;
+/// `KeyValue.value`, length-delimited.
+const VALUE: u8 = 2 << 3 | 2;
+/// `AnyValue.string_value`, length-delimited.
+const STRING: u8 = 1 << 3 | 2;
+
+/// Splits off a field with this tag and a length under 128.
 #[inline]
+fn split_short(tag: u8, message: &[u8]) -> Option<(&[u8], &[u8])> {
+    match message {
+        [first, length @ ..0x80, rest @ ..] if *first == tag => rest.split_at_checked(usize::from(*length)),
+        _ => None,
+    }
+}
+
 fn read_value<'a>(message: &'a [u8], scratch: &mut Vec<u8>) -> Result<Text<'a>, Malformed> {
     let mut text = Text::Borrowed(b"".as_slice());
     let mut fields = Fields::of(message);
-    while let Some(field) = fields.next()? {
+    while let Some(field) = fields.next_field()? {
         text = match field.number {
             number::STRING => Text::Borrowed(field.bytes()?),
             number::BOOL..=number::BYTES => {
@@ -148,7 +180,7 @@ fn write_array(array: &[u8], nesting: Nesting, out: &mut Vec<u8>) -> Result<bool
     out.push(b'[');
     let mut separator: &[u8] = b"";
     let mut fields = Fields::of(array);
-    while let Some(field) = fields.next()? {
+    while let Some(field) = fields.next_field()? {
         if field.number == 1 {
             out.extend_from_slice(separator);
             if !write_any(field.bytes()?, nesting, out)? {
@@ -165,7 +197,7 @@ fn write_map(map: &[u8], nesting: Nesting, out: &mut Vec<u8>) -> Result<bool, Ma
     let Some(nesting) = nesting.deeper() else { return Ok(false) };
     let mut entries: Vec<(&[u8], &[u8])> = Vec::new();
     let mut fields = Fields::of(map);
-    while let Some(field) = fields.next()? {
+    while let Some(field) = fields.next_field()? {
         if field.number == 1 {
             entries.push(read_entry(field.bytes()?)?);
         }
@@ -193,7 +225,7 @@ fn write_map(map: &[u8], nesting: Nesting, out: &mut Vec<u8>) -> Result<bool, Ma
 fn read_entry(message: &[u8]) -> Result<(&[u8], &[u8]), Malformed> {
     let mut entry: (&[u8], &[u8]) = (b"", b"");
     let mut fields = Fields::of(message);
-    while let Some(field) = fields.next()? {
+    while let Some(field) = fields.next_field()? {
         match field.number {
             1 => entry.0 = field.bytes()?,
             2 => entry.1 = field.bytes()?,
@@ -206,7 +238,7 @@ fn read_entry(message: &[u8]) -> Result<(&[u8], &[u8]), Malformed> {
 fn write_any(message: &[u8], nesting: Nesting, out: &mut Vec<u8>) -> Result<bool, Malformed> {
     let mut last = None;
     let mut fields = Fields::of(message);
-    while let Some(field) = fields.next()? {
+    while let Some(field) = fields.next_field()? {
         if (number::STRING..=number::BYTES).contains(&field.number) {
             last = Some(field);
         }

@@ -11,6 +11,7 @@ pub struct Malformed {
 }
 
 impl Malformed {
+    #[cold]
     fn at(what: &'static str, place: &[u8]) -> Malformed {
         Malformed { what, address: place.as_ptr().addr() }
     }
@@ -41,8 +42,8 @@ pub struct Field<'a> {
     pub number: u32,
     /// Its value.
     pub value: Value<'a>,
-    /// Where it stands, for [`Malformed`].
-    place: &'a [u8],
+    /// The address where it stands, for [`Malformed`].
+    address: usize,
 }
 
 impl<'a> Field<'a> {
@@ -97,7 +98,7 @@ impl<'a> Field<'a> {
 
     #[cold]
     fn unexpected(&self) -> Malformed {
-        Malformed::at("a field of an unexpected wire type", self.place)
+        Malformed { what: "a field of an unexpected wire type", address: self.address }
     }
 }
 
@@ -120,8 +121,8 @@ impl<'a> Fields<'a> {
     }
 
     /// The next field, or `None` at the end. Groups are skipped.
-    #[inline]
-    pub fn next(&mut self) -> Result<Option<Field<'a>>, Malformed> {
+    #[inline(always)]
+    pub fn next_field(&mut self) -> Result<Option<Field<'a>>, Malformed> {
         while !self.rest.is_empty() {
             let place = self.rest;
             let (number, wire_type) = self.tag()?;
@@ -136,31 +137,38 @@ impl<'a> Fields<'a> {
                 }
                 _ => return Err(Malformed::at("an unknown wire type", place)),
             };
-            return Ok(Some(Field { number, value, place }));
+            return Ok(Some(Field { number, value, address: place.as_ptr().addr() }));
         }
         Ok(None)
     }
 
-    #[inline]
+    #[inline(always)]
     fn tag(&mut self) -> Result<(u32, u8), Malformed> {
         let place = self.rest;
         let tag = self.varint()?;
-        let number = u32::try_from(tag >> 3).unwrap_or(0);
-        if number == 0 {
+        let number = (tag >> 3) as u32;
+        if number == 0 || tag > u64::from(u32::MAX) {
             return Err(Malformed::at("a field number out of range", place));
         }
         Ok((number, (tag & 7) as u8))
     }
 
-    #[inline]
+    #[inline(always)]
     fn varint(&mut self) -> Result<u64, Malformed> {
-        if let [first @ 0..=0x7f, rest @ ..] = self.rest {
-            self.rest = rest;
-            return Ok(u64::from(*first));
+        match self.rest {
+            [first @ ..0x80, rest @ ..] => {
+                self.rest = rest;
+                Ok(u64::from(*first))
+            }
+            [first, second @ ..0x80, rest @ ..] => {
+                self.rest = rest;
+                Ok(u64::from(first & 0x7f) | u64::from(*second) << 7)
+            }
+            _ => self.long_varint(),
         }
-        self.long_varint()
     }
 
+    #[inline(never)]
     fn long_varint(&mut self) -> Result<u64, Malformed> {
         let mut number = 0u64;
         for (index, byte) in self.rest.iter().take(10).enumerate() {
@@ -173,7 +181,7 @@ impl<'a> Fields<'a> {
         Err(Malformed::at("a number that does not end", self.rest))
     }
 
-    #[inline]
+    #[inline(always)]
     fn array<const N: usize>(&mut self) -> Result<&'a [u8; N], Malformed> {
         let Some((array, rest)) = self.rest.split_first_chunk::<N>() else {
             return Err(Malformed::at("a number with a cut end", self.rest));
@@ -182,7 +190,7 @@ impl<'a> Fields<'a> {
         Ok(array)
     }
 
-    #[inline]
+    #[inline(always)]
     fn length_delimited(&mut self) -> Result<&'a [u8], Malformed> {
         let place = self.rest;
         let length = usize::try_from(self.varint()?).unwrap_or(usize::MAX);
@@ -221,7 +229,7 @@ mod tests {
     fn numbers(message: &[u8]) -> Result<Vec<u32>, &'static str> {
         let mut fields = Fields::of(message);
         let mut numbers = Vec::new();
-        while let Some(field) = fields.next().map_err(|m| m.what)? {
+        while let Some(field) = fields.next_field().map_err(|m| m.what)? {
             numbers.push(field.number);
         }
         Ok(numbers)
@@ -237,7 +245,7 @@ mod tests {
             0x2d, 1, 0, 0, 0, // 5: fixed32
         ];
         assert_eq!(numbers(&message).unwrap(), [1, 2, 4, 5]);
-        let first = Fields::of(&message).next().unwrap().unwrap();
+        let first = Fields::of(&message).next_field().unwrap().unwrap();
         assert_eq!(first.varint().unwrap(), 150);
         assert!(first.bytes().is_err());
     }
@@ -260,8 +268,8 @@ mod tests {
         }
         let message = [0x08, 1, 0x12, 9];
         let mut fields = Fields::of(&message);
-        fields.next().unwrap();
-        assert_eq!(fields.next().unwrap_err().offset_in(&message), 3);
+        fields.next_field().unwrap();
+        assert_eq!(fields.next_field().unwrap_err().offset_in(&message), 3);
     }
 
     #[test]
@@ -270,9 +278,9 @@ mod tests {
         let message = [0x0a, 8, 1, 0, 0, 0, 0, 0, 0, 0, 0x09, 2, 0, 0, 0, 0, 0, 0, 0, 0x0a, 1, 0];
         let mut fields = Fields::of(&message);
         for _ in 0..2 {
-            fields.next().unwrap().unwrap().repeated_fixed64(&mut numbers).unwrap();
+            fields.next_field().unwrap().unwrap().repeated_fixed64(&mut numbers).unwrap();
         }
         assert_eq!(numbers, [1, 2]);
-        assert!(fields.next().unwrap().unwrap().repeated_fixed64(&mut numbers).is_err());
+        assert!(fields.next_field().unwrap().unwrap().repeated_fixed64(&mut numbers).is_err());
     }
 }

@@ -74,11 +74,17 @@ impl Buffer {
         self.push(number as u8);
     }
 
-    /// Appends eight bytes, little-endian.
+    /// Overwrites the byte that stands `back` bytes before the end.
     #[inline]
-    pub fn push_fixed64(&mut self, number: u64) {
-        self.memory[self.length..self.length + 8].copy_from_slice(&number.to_le_bytes());
-        self.length += 8;
+    pub fn patch(&mut self, back: usize, byte: u8) {
+        self.memory[self.length - back] = byte;
+    }
+
+    /// Appends a few bytes at once.
+    #[inline]
+    pub fn push_array<const N: usize>(&mut self, bytes: [u8; N]) {
+        self.memory[self.length..self.length + N].copy_from_slice(&bytes);
+        self.length += N;
     }
 
     /// Appends bytes.
@@ -141,7 +147,7 @@ mod tests {
         buffer.push_copy(10, 7);
         expected.extend_from_within(10..17);
         buffer.push_varint(300);
-        buffer.push_fixed64(1);
+        buffer.push_array(1u64.to_le_bytes());
         expected.extend_from_slice(&[0xac, 2, 1, 0, 0, 0, 0, 0, 0, 0]);
         assert_eq!(buffer.as_slice(), expected);
         buffer.drop_front(50);

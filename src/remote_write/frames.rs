@@ -25,7 +25,7 @@ pub fn frames(request: &[u8]) -> Result<Vec<Frame>, Malformed> {
     let mut frames = Vec::new();
     let mut fields = Fields::of(request);
     let mut start = 0;
-    while let Some(field) = fields.next()? {
+    while let Some(field) = fields.next_field()? {
         let end = request.len() - fields.rest().len();
         if field.number == 1 {
             frames.push(read_frame(field.bytes()?, start..end)?);
@@ -38,7 +38,7 @@ pub fn frames(request: &[u8]) -> Result<Vec<Frame>, Malformed> {
 fn read_frame(series: &[u8], range: Range<usize>) -> Result<Frame, Malformed> {
     let mut frame = Frame { range, samples: 0, first: i64::MAX, last: i64::MIN };
     let mut fields = Fields::of(series);
-    while let Some(field) = fields.next()? {
+    while let Some(field) = fields.next_field()? {
         if field.number == 2 {
             let time = sample_time(field.bytes()?)?;
             frame.samples += 1;
@@ -52,7 +52,7 @@ fn read_frame(series: &[u8], range: Range<usize>) -> Result<Frame, Malformed> {
 fn sample_time(sample: &[u8]) -> Result<i64, Malformed> {
     let mut time = 0;
     let mut fields = Fields::of(sample);
-    while let Some(field) = fields.next()? {
+    while let Some(field) = fields.next_field()? {
         if field.number == 2 {
             time = field.varint()?.cast_signed();
         }

@@ -5,4 +5,5 @@ pub mod buffer;
 pub mod explain;
 pub mod frames;
 pub mod message;
+mod template;
 pub mod v1;

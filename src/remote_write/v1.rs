@@ -1,6 +1,7 @@
 //! Remote write 1.0: series as `prometheus.TimeSeries` entries of a `WriteRequest`.
 
 use super::buffer::Buffer;
+use super::template::Template;
 use crate::translate::labels::{METRIC_NAME, PointLabels};
 use crate::translate::sink::{Label, Sample};
 
@@ -19,10 +20,15 @@ const SAMPLE_VALUE: u8 = 1 << 3 | 1;
 /// `Sample.timestamp`, varint.
 const SAMPLE_TIME: u8 = 2 << 3;
 
-/// Writes the series of one point. The labels they share are encoded with the first series; the
-/// others copy them from there.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct PointWriter {
+/// How many templates are kept; they are for shapes that alternate.
+const TEMPLATES_MAX: usize = 32;
+
+/// Writes series. Labels that the series of a point share are encoded with the first of them, and
+/// copied from there for the others.
+#[derive(Default)]
+pub struct SeriesWriter {
+    templates: Vec<Template>,
+    latest: usize,
     shared: Option<Shared>,
 }
 
@@ -39,8 +45,15 @@ struct Shared {
     back: (usize, usize),
 }
 
-impl PointWriter {
+impl SeriesWriter {
+    /// A point begins: its series share nothing with those before.
+    #[inline]
+    pub fn begin_point(&mut self) {
+        self.shared = None;
+    }
+
     /// Appends one series with one sample.
+    #[inline]
     pub fn series(
         &mut self,
         out: &mut Buffer,
@@ -62,16 +75,68 @@ impl PointWriter {
                 }
                 copy(out, shared.back);
             }
-            None => {
-                let size = labels.iter().map(label_size).sum();
-                begin_series(out, size + own_size);
-                self.shared = Some(push_labels(out, labels, name, extra, size));
-            }
+            None => self.shared = Some(self.first_series(out, labels, name, extra, own_size)),
         }
         push_sample(out, sample);
     }
+
+    fn first_series(
+        &mut self,
+        out: &mut Buffer,
+        labels: &PointLabels,
+        name: Label,
+        extra: Option<Label>,
+        own_size: usize,
+    ) -> Shared {
+        let template = self.template_for(labels);
+        let Some(size) = template.size_with(labels) else {
+            let size = labels.iter().map(label_size).sum();
+            begin_series(out, size + own_size);
+            return push_labels(out, labels, name, extra, size);
+        };
+        begin_series(out, size + own_size);
+        let start = out.len();
+        let (mut front, mut middle) = ((start, 0), (0, 0));
+        let mut back = 0;
+        template.write(
+            out,
+            labels,
+            |out| {
+                front.1 = out.len() - start;
+                push_label(out, name);
+                middle.0 = out.len();
+            },
+            |out| {
+                back = out.len();
+                if let Some(extra) = extra {
+                    push_label(out, extra);
+                }
+            },
+        );
+        middle.1 = back - middle.0;
+        let back_start = back + extra.map_or(0, label_size);
+        Shared { size, front, middle, back: (back_start, out.len() - back_start) }
+    }
+
+    fn template_for(&mut self, labels: &PointLabels) -> &Template {
+        let shape = labels.shape();
+        if self.templates.get(self.latest).is_none_or(|template| template.shape != shape) {
+            self.latest = match self.templates.iter().position(|template| template.shape == shape) {
+                Some(index) => index,
+                None => {
+                    if self.templates.len() == TEMPLATES_MAX {
+                        self.templates.clear();
+                    }
+                    self.templates.push(Template::new(labels));
+                    self.templates.len() - 1
+                }
+            };
+        }
+        &self.templates[self.latest]
+    }
 }
 
+#[inline]
 fn begin_series(out: &mut Buffer, size: usize) {
     out.reserve(1 + varint_size(size) + size);
     out.push(TIMESERIES);
@@ -116,16 +181,35 @@ fn push_run<'l>(
     (start, out.len() - start)
 }
 
+/// Appends a whole label.
 #[inline]
-fn push_label(out: &mut Buffer, label: Label) {
-    out.push(LABELS);
-    out.push_varint(label_content_size(label) as u64);
-    out.push(NAME);
-    out.push_varint(label.name.len() as u64);
-    out.push_slice(label.name);
-    out.push(VALUE);
-    out.push_varint(label.value.len() as u64);
+pub(super) fn push_label(out: &mut Buffer, label: Label) {
+    let content = label_content_size(label);
+    if content < 0x80 {
+        // All lengths fit one byte each.
+        out.push_array([LABELS, content as u8, NAME, label.name.len() as u8]);
+        out.push_slice(label.name);
+        out.push_array([VALUE, label.value.len() as u8]);
+    } else {
+        out.push(LABELS);
+        out.push_varint(content as u64);
+        out.push(NAME);
+        out.push_varint(label.name.len() as u64);
+        out.push_slice(label.name);
+        out.push(VALUE);
+        out.push_varint(label.value.len() as u64);
+    }
     out.push_slice(label.value);
+}
+
+/// Appends a label up to the length of its value, with one byte kept for the length of the whole.
+pub(super) fn push_label_head(out: &mut Buffer, name: &[u8]) {
+    out.push(LABELS);
+    out.push(0);
+    out.push(NAME);
+    out.push_varint(name.len() as u64);
+    out.push_slice(name);
+    out.push(VALUE);
 }
 
 #[inline]
@@ -142,10 +226,8 @@ fn label_content_size(label: Label) -> usize {
 
 #[inline]
 fn push_sample(out: &mut Buffer, sample: Sample) {
-    out.push(SAMPLES);
-    out.push(sample_content_size(sample) as u8);
-    out.push(SAMPLE_VALUE);
-    out.push_fixed64(sample.value.to_bits());
+    out.push_array([SAMPLES, sample_content_size(sample) as u8, SAMPLE_VALUE]);
+    out.push_array(sample.value.to_bits().to_le_bytes());
     out.push(SAMPLE_TIME);
     out.push_varint(sample.time.cast_unsigned());
 }

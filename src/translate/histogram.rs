@@ -53,7 +53,7 @@ const INFINITE_BOUND: &[u8] = b"+Inf";
 impl<'a, S: Sink> Walk<'a, '_, S> {
     pub(super) fn histogram(&mut self, family: &Family<'a>) -> Result<(), Unreadable> {
         let mut points = points(family.data);
-        while let Some(message) = points.next()? {
+        while let Some(message) = points.next_point()? {
             self.histogram_point(message, family)?;
         }
         Ok(())

@@ -18,7 +18,7 @@ pub fn hash(text: &[u8]) -> (u64, bool) {
         seen |= word;
         state = step(state, word);
     }
-    if text.len() % 8 != 0 {
+    if !text.len().is_multiple_of(8) {
         let word = last_word(text);
         seen |= word;
         state = step(state, word);
@@ -33,7 +33,7 @@ fn step(state: u64, word: u64) -> u64 {
 
 /// The last eight bytes, or all of a shorter text.
 #[inline]
-fn last_word(text: &[u8]) -> u64 {
+pub fn last_word(text: &[u8]) -> u64 {
     if let Some(word) = text.last_chunk::<8>() {
         return u64::from_le_bytes(*word);
     }
@@ -47,7 +47,7 @@ fn last_word(text: &[u8]) -> u64 {
 #[inline]
 pub fn label(name: u64, value: u64) -> u64 {
     let mixed = (name ^ value.rotate_left(32)).wrapping_mul(MULTIPLIER);
-    (mixed ^ mixed >> 29).wrapping_mul(FINISHER)
+    (mixed ^ (mixed >> 29)).wrapping_mul(FINISHER)
 }
 
 /// The partition of an identity: all partitions get an equal share of the identities.

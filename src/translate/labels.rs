@@ -100,6 +100,7 @@ struct Step {
 /// What follows from a set of attribute keys.
 #[derive(Clone, Debug)]
 struct Plan {
+    number: u64,
     keys: Vec<u8>,
     key_ends: Vec<u32>,
     resource_attributes: usize,
@@ -112,6 +113,14 @@ struct Plan {
     invalid_key: Option<Vec<u8>>,
 }
 
+/// Tells apart what labels have in common: two points of the same shape have the same label names,
+/// and the same values where a label does not come from the point. Never used again for another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shape {
+    plan: u64,
+    base: u64,
+}
+
 /// How many plans are kept. A scope with more sets of keys than this still works, only slower.
 const PLANS_MAX: usize = 32;
 
@@ -122,6 +131,8 @@ pub struct LabelMaker {
     plans: Vec<Plan>,
     latest: usize,
     joined: Vec<Range<usize>>,
+    plans_made: u64,
+    bases_set: u64,
 }
 
 impl LabelMaker {
@@ -132,6 +143,7 @@ impl LabelMaker {
             self.latest = 0;
         }
         self.base = base;
+        self.bases_set += 1;
     }
 
     /// The labels of a point, and their identity. The first `resource_attributes` of `attributes` are the resource's,
@@ -157,7 +169,8 @@ impl LabelMaker {
         for join in &plan.joins {
             self.joined.push(join_values(join, attributes, scratch));
         }
-        let labels = PointLabels { plan, base: &self.base, attributes, joined: &self.joined, scratch };
+        let shape = Shape { plan: plan.number, base: self.bases_set };
+        let labels = PointLabels { shape, plan, base: &self.base, attributes, joined: &self.joined, scratch };
         let identity = labels.identity()?;
         Ok((labels, identity))
     }
@@ -173,7 +186,10 @@ impl LabelMaker {
                 if self.plans.len() == PLANS_MAX {
                     self.plans.clear();
                 }
-                self.plans.push(Plan::new(attributes, resource_attributes, extra, &self.base));
+                let mut plan = Plan::new(attributes, resource_attributes, extra, &self.base);
+                self.plans_made += 1;
+                plan.number = self.plans_made;
+                self.plans.push(plan);
                 self.plans.len() - 1
             }
         };
@@ -203,6 +219,7 @@ impl Plan {
 
     fn new(attributes: &[Attribute], resource_attributes: usize, extra: ExtraLabel, base: &Base) -> Plan {
         let mut plan = Plan {
+            number: 0,
             keys: Vec::new(),
             key_ends: Vec::new(),
             resource_attributes,
@@ -310,18 +327,15 @@ fn join_values(members: &[u32], attributes: &[Attribute], scratch: &mut Vec<u8>)
 /// call to the memory comparison of the platform, which WebAssembly has to bring along.
 #[inline]
 fn same(a: &[u8], b: &[u8]) -> bool {
-    if a.len() != b.len() {
-        return false;
-    }
-    let (words_a, rest_a) = a.as_chunks::<8>();
-    let (words_b, rest_b) = b.as_chunks::<8>();
-    let words_equal =
-        words_a.iter().zip(words_b).all(|(a, b)| u64::from_le_bytes(*a) == u64::from_le_bytes(*b));
-    words_equal && rest_a.iter().zip(rest_b).all(|(a, b)| a == b)
+    let mut words = a.as_chunks::<8>().0.iter().zip(b.as_chunks::<8>().0);
+    a.len() == b.len()
+        && words.all(|(a, b)| u64::from_le_bytes(*a) == u64::from_le_bytes(*b))
+        && identity::last_word(a) == identity::last_word(b)
 }
 
 /// The labels of one point, sorted by name, without the metric name and the extra label.
 pub struct PointLabels<'p> {
+    shape: Shape,
     plan: &'p Plan,
     base: &'p Base,
     attributes: &'p [Attribute<'p>],
@@ -330,10 +344,28 @@ pub struct PointLabels<'p> {
 }
 
 impl<'p> PointLabels<'p> {
+    /// What these labels have in common with those of other points.
+    #[inline]
+    pub fn shape(&self) -> Shape {
+        self.shape
+    }
+
     /// The labels in order.
     #[inline]
     pub fn iter(&self) -> impl Iterator<Item = Label<'_>> {
         self.plan.steps.iter().map(|step| Label { name: self.name(step), value: self.value(step) })
+    }
+
+    /// For each label in order, whether its value is the same for all points of the shape.
+    pub fn fixed(&self) -> impl Iterator<Item = bool> {
+        self.plan.steps.iter().map(|step| matches!(step.source, Source::Base(_)))
+    }
+
+    /// The values of the labels that are not fixed, in order.
+    #[inline]
+    pub fn variable_values(&self) -> impl Iterator<Item = &[u8]> {
+        let steps = self.plan.steps.iter().filter(|step| !matches!(step.source, Source::Base(_)));
+        steps.map(|step| self.value(step))
     }
 
     /// Before which label the metric name stands.
@@ -375,7 +407,7 @@ impl<'p> PointLabels<'p> {
         self.plan.names.get(step.name.start as usize..step.name.end as usize).unwrap_or_default()
     }
 
-    #[inline]
+    #[inline(always)]
     fn value(&self, step: &Step) -> &[u8] {
         match step.source {
             Source::Base(index) => &self.base.labels[index as usize].value,

@@ -146,7 +146,7 @@ struct Family<'a> {
 impl<'a, S: Sink> Walk<'a, '_, S> {
     fn payload(&mut self, payload: &'a [u8]) -> Result<(), Unreadable> {
         let mut fields = Fields::of(payload);
-        while let Some(part) = fields.next()? {
+        while let Some(part) = fields.next_field()? {
             if part.number == field::RESOURCE_METRICS {
                 self.resource_metrics(part.bytes()?)?;
             }
@@ -163,7 +163,7 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
         self.translator.scratch.clear();
         self.translator.scratch.extend_from_slice(self.resource.scratch());
         let mut fields = Fields::of(message);
-        while let Some(part) = fields.next()? {
+        while let Some(part) = fields.next_field()? {
             if part.number == field::SCOPE_METRICS {
                 self.scope_metrics(part.bytes()?)?;
             }
@@ -179,7 +179,7 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
         let base = self.translator.base_options.scope_base(&self.resource, scope)?;
         self.translator.labels.set_base(base);
         let mut fields = Fields::of(message);
-        while let Some(part) = fields.next()? {
+        while let Some(part) = fields.next_field()? {
             if part.number == field::METRICS {
                 self.metric(Metric::read(part.bytes()?)?)?;
             }
@@ -222,7 +222,7 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
         self.rejections.add(reason, count, || describe(metric, &format!("is of type {}", kind.name())));
         // Points left out still tell how new the resource is.
         let mut points = points(data);
-        while let Some(point) = points.next()? {
+        while let Some(point) = points.next_point()? {
             self.newest = self.newest.max(time(point)?);
         }
         Ok(())
@@ -253,7 +253,7 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
 fn find_message(message: &[u8], number: u32) -> Result<&[u8], Malformed> {
     let mut found: &[u8] = b"";
     let mut fields = Fields::of(message);
-    while let Some(part) = fields.next()? {
+    while let Some(part) = fields.next_field()? {
         if part.number == number {
             found = part.bytes()?;
         }

@@ -8,7 +8,7 @@ use crate::otlp::point::NumberPoint;
 impl<'a, S: Sink> Walk<'a, '_, S> {
     pub(super) fn number(&mut self, family: &Family<'a>) -> Result<(), Unreadable> {
         let mut points = points(family.data);
-        while let Some(message) = points.next()? {
+        while let Some(message) = points.next_point()? {
             self.number_point(message, family)?;
         }
         Ok(())

@@ -32,7 +32,7 @@ impl<'a> Resource<'a> {
         let mut has_namespace = false;
         let (mut name, mut namespace) = (Vec::new(), Vec::new());
         let mut fields = Fields::of(message);
-        while let Some(part) = fields.next()? {
+        while let Some(part) = fields.next_field()? {
             if part.number != field::RESOURCE_ATTRIBUTES {
                 continue;
             }
@@ -125,7 +125,7 @@ impl BaseOptions {
 fn push_scope_labels(labels: &mut Vec<BaseLabel>, scope: &[u8]) -> Result<(), Malformed> {
     let mut attributes = Vec::new();
     let mut fields = Fields::of(scope);
-    while let Some(part) = fields.next()? {
+    while let Some(part) = fields.next_field()? {
         match part.number {
             field::SCOPE_NAME => push(labels, b"otel_scope_name", part.bytes()?, false),
             field::SCOPE_VERSION => push(labels, b"otel_scope_version", part.bytes()?, false),

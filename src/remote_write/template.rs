@@ -1,0 +1,117 @@
+//! Labels encoded once for all points of a shape, with gaps for the values that differ.
+
+use super::buffer::Buffer;
+use super::v1::{push_label, push_label_head};
+use crate::translate::labels::{PointLabels, Shape};
+
+/// A label whose content is this long or longer has a length of two bytes, and no template.
+const LONG: usize = 0x80;
+
+/// The encoded labels of a shape. Between the pieces stand the values of the point at hand.
+#[derive(Default)]
+pub struct Template {
+    pub shape: Shape,
+    /// Encoded labels and, before each gap, the head of the label whose value it is.
+    bytes: Buffer,
+    gaps: Vec<Gap>,
+    /// How many bytes stand before the metric name, and between it and the extra label; by then so
+    /// many gaps have passed.
+    name_at: Place,
+    extra_at: Place,
+}
+
+/// A value to be filled in.
+#[derive(Clone, Copy)]
+struct Gap {
+    /// Where in the bytes it is.
+    at: usize,
+    /// Where in the bytes the length of its label stands; one byte, for a value of no length.
+    length_at: usize,
+    /// The length of its label without the value, at most [`LONG`].
+    content: usize,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Place {
+    bytes: usize,
+    gaps: usize,
+}
+
+impl Template {
+    /// The template of the shape of these labels.
+    pub fn new(labels: &PointLabels) -> Template {
+        let mut template = Template { shape: labels.shape(), ..Template::default() };
+        for (index, (label, is_fixed)) in labels.iter().zip(labels.fixed()).enumerate() {
+            template.mark(index, labels);
+            let out = &mut template.bytes;
+            out.reserve(label.name.len() + label.value.len() + 32);
+            if is_fixed {
+                push_label(out, label);
+                continue;
+            }
+            let length_at = out.len() + 1;
+            push_label_head(out, label.name);
+            // Behind the length byte stand the head and, once filled in, one byte for the length of
+            // the value.
+            let content = out.len() - length_at;
+            template.gaps.push(Gap { at: out.len(), length_at, content });
+        }
+        template.mark(labels.fixed().count(), labels);
+        template
+    }
+
+    fn mark(&mut self, index: usize, labels: &PointLabels) {
+        let here = Place { bytes: self.bytes.len(), gaps: self.gaps.len() };
+        if index == labels.name_at() {
+            self.name_at = here;
+        }
+        if index == labels.extra_at() {
+            self.extra_at = here;
+        }
+    }
+
+    /// The encoded size of the labels with these values; `None` where a label is too long for the
+    /// template.
+    #[inline]
+    pub fn size_with(&self, labels: &PointLabels) -> Option<usize> {
+        let mut size = self.bytes.len() + self.gaps.len();
+        let mut fits = true;
+        for (gap, value) in self.gaps.iter().zip(labels.variable_values()) {
+            fits &= gap.content + value.len() < LONG;
+            size += value.len();
+        }
+        fits.then_some(size)
+    }
+
+    /// Writes the labels, calling `name` and `extra` where these belong. The values must fit.
+    #[inline]
+    pub fn write(
+        &self,
+        out: &mut Buffer,
+        labels: &PointLabels,
+        name: impl FnOnce(&mut Buffer),
+        extra: impl FnOnce(&mut Buffer),
+    ) {
+        let mut values = labels.variable_values();
+        self.run(out, &mut values, Place::default(), self.name_at);
+        name(out);
+        self.run(out, &mut values, self.name_at, self.extra_at);
+        extra(out);
+        let end = Place { bytes: self.bytes.len(), gaps: self.gaps.len() };
+        self.run(out, &mut values, self.extra_at, end);
+    }
+
+    #[inline]
+    fn run<'v>(&self, out: &mut Buffer, values: &mut impl Iterator<Item = &'v [u8]>, from: Place, to: Place) {
+        let bytes = self.bytes.as_slice();
+        let mut copied = from.bytes;
+        for (gap, value) in self.gaps[from.gaps..to.gaps].iter().zip(values) {
+            out.push_slice(&bytes[copied..gap.at]);
+            out.patch(gap.at - gap.length_at, (gap.content + value.len()) as u8);
+            out.push(value.len() as u8);
+            out.push_slice(value);
+            copied = gap.at;
+        }
+        out.push_slice(&bytes[copied..to.bytes]);
+    }
+}
