@@ -25,11 +25,11 @@ use self::notices::Notices;
 pub use self::pause::Pauses;
 pub use self::tls::TlsError;
 use crate::clock::Clock;
-use crate::component::{Batch, Exporters};
+use crate::component::Exporters;
 use crate::config::Retry;
 use crate::credentials::SigningKeys;
 use crate::metrics::Metrics;
-use crate::queue::{AppendError, Queue};
+use crate::queue::Queue;
 
 /// What delivery is made of.
 pub struct Parts {
@@ -88,17 +88,6 @@ impl Delivery {
         Self { shared, workers: Mutex::new(workers) }
     }
 
-    /// Queues the batches of one payload, all or none, and counts them. Once begun it goes on to its
-    /// end even if the caller stops waiting, so that nothing is queued without being counted.
-    ///
-    /// # Errors
-    /// When the queue refuses the payload.
-    pub async fn enqueue(&self, payload: Vec<Batch>) -> Result<(), AppendError> {
-        let shared = Arc::clone(&self.shared);
-        let appending = tokio::spawn(async move { shared.enqueue(payload).await });
-        appending.await.unwrap_or_else(|error| Err(AppendError::Storage(error.to_string())))
-    }
-
     /// Takes no more payloads, delivers what waits for at most `within`, stops, and returns what is
     /// left. A partition that is held for credentials or configuration gets one more try.
     pub async fn drain(&self, within: Duration) -> Remains {
@@ -112,25 +101,5 @@ impl Delivery {
         }
         let total = parts.queue.statistics().total();
         Remains { points: parts.metrics.ledger.snapshot().queued, batches: total.batches, bytes: total.bytes }
-    }
-}
-
-impl Shared {
-    async fn enqueue(&self, payload: Vec<Batch>) -> Result<(), AppendError> {
-        let Parts { queue, metrics, .. } = &self.parts;
-        let points = payload.iter().map(|batch| u64::from(batch.points)).sum();
-        let newest = payload.iter().map(|batch| batch.last).max();
-        let appended = queue.append(payload).await;
-        match &appended {
-            Ok(()) => {
-                metrics.ledger.accepted(points);
-                newest.into_iter().for_each(|newest| metrics.delivery.enqueued(newest));
-            }
-            Err(AppendError::Full { limit, .. }) => {
-                metrics.delivery.enqueue_failed(Some(limit.name()), points);
-            }
-            Err(_) => metrics.delivery.enqueue_failed(None, points),
-        }
-        appended
     }
 }
