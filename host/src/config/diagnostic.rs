@@ -43,10 +43,19 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-/// All problems that keep a file from being used, in the order of their places; never empty.
-/// Displayed one a line.
+/// What is said about a file, in the order of the places. Displayed one a line. As an error it is
+/// never empty: all the problems that keep the file from being used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostics(pub Vec<Diagnostic>);
+
+impl FromIterator<Diagnostic> for Diagnostics {
+    /// Puts diagnostics in the order of their places.
+    fn from_iter<I: IntoIterator<Item = Diagnostic>>(diagnostics: I) -> Self {
+        let mut diagnostics: Vec<_> = diagnostics.into_iter().collect();
+        diagnostics.sort_by_key(|diagnostic| diagnostic.place);
+        Diagnostics(diagnostics)
+    }
+}
 
 impl fmt::Display for Diagnostics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -86,8 +95,9 @@ impl Report {
     }
 
     /// Errors and warnings, each in the order of their places.
-    pub fn finish(self) -> (Vec<Diagnostic>, Vec<Diagnostic>) {
-        (in_order(self.errors.into_inner()), in_order(self.warnings.into_inner()))
+    pub fn finish(self) -> (Diagnostics, Diagnostics) {
+        let in_order = |list: RefCell<Vec<Diagnostic>>| list.into_inner().into_iter().collect();
+        (in_order(self.errors), in_order(self.warnings))
     }
 
     fn diagnostic(&self, place: Place, path: &str, message: String) -> Diagnostic {
@@ -101,11 +111,6 @@ fn note(list: &RefCell<Vec<Diagnostic>>, diagnostic: Diagnostic) {
     if !list.contains(&diagnostic) {
         list.push(diagnostic);
     }
-}
-
-fn in_order(mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
-    diagnostics.sort_by_key(|diagnostic| diagnostic.place);
-    diagnostics
 }
 
 /// The end of a message about a word that is not among those known: the nearest one if one is near,
@@ -160,7 +165,7 @@ mod tests {
             report.error(Place { line, column: 1 }, "", "x");
         }
         let (errors, warnings) = report.finish();
-        assert_eq!(errors.iter().map(|e| e.place.unwrap().line).collect::<Vec<_>>(), [1, 2, 3]);
-        assert!(warnings.is_empty());
+        assert_eq!(errors.0.iter().map(|e| e.place.unwrap().line).collect::<Vec<_>>(), [1, 2, 3]);
+        assert!(warnings.0.is_empty());
     }
 }

@@ -85,10 +85,10 @@ pub fn parse(name: &str, text: &str, environment: Environment) -> Result<Loaded,
     let report = Report::new(name);
     let settings = read_document(text, environment, &report);
     match (settings, report.finish()) {
-        (Some((settings, places)), (errors, warnings)) if errors.is_empty() => {
-            Ok(Loaded { settings, warnings, file: name.to_owned(), places })
+        (Some((settings, places)), (errors, warnings)) if errors.0.is_empty() => {
+            Ok(Loaded { settings, warnings: warnings.0, file: name.to_owned(), places })
         }
-        (_, (errors, _)) => Err(Diagnostics(errors)),
+        (_, (errors, _)) => Err(errors),
     }
 }
 

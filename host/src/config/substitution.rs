@@ -58,8 +58,8 @@ enum Expanded {
     Text(String, bool),
     /// The text of a value that was one single reference.
     Reference(String),
-    /// A single reference to a variable that is not set.
-    Unset,
+    /// A single reference to a variable that is not set; its name.
+    Unset(String),
 }
 
 impl Expanded {
@@ -78,9 +78,9 @@ impl Expanded {
                 node.text = text;
                 mark(node);
             }
-            Expanded::Unset => {
+            Expanded::Unset(name) => {
                 node.value = Value::Null;
-                node.text.clear();
+                node.text = name;
             }
         }
     }
@@ -114,7 +114,10 @@ struct Expansion<'e> {
 impl Expansion<'_> {
     fn value(&mut self, text: &str) -> Result<Expanded, String> {
         if let Some((content, "")) = text.strip_prefix("${").map(split_reference).transpose()? {
-            return Ok(self.reference(content, 0)?.map_or(Expanded::Unset, Expanded::Reference));
+            return Ok(match self.reference(content, 0)? {
+                Some(text) => Expanded::Reference(text),
+                None => Expanded::Unset(self.unset.last().cloned().unwrap_or_default()),
+            });
         }
         let text = self.text(text, 0)?;
         Ok(Expanded::Text(text, self.references > 0))
@@ -213,6 +216,7 @@ fn is_variable_name(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Diagnostics;
 
     fn variables(name: &str) -> Option<String> {
         let value = match name {
@@ -238,7 +242,7 @@ mod tests {
         let mut node = yaml::parse(&format!("'{value}'")).0.unwrap();
         let report = Report::new("f");
         substitute(&mut node, "", &variables, &report);
-        let messages = |list: Vec<crate::config::Diagnostic>| list.into_iter().map(|d| d.message).collect();
+        let messages = |list: Diagnostics| list.0.into_iter().map(|d| d.message).collect();
         let (errors, warnings) = report.finish();
         (node, messages(errors), messages(warnings))
     }

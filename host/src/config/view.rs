@@ -63,10 +63,13 @@ impl<'d> View<'d> {
 
     /// A text. The value is never shown: it may be a secret.
     pub fn text(&self) -> Option<&'d str> {
-        match &self.node.value {
-            Value::Text => Some(&self.node.text),
-            _ if self.node.from_environment && !self.node.text.is_empty() => Some(&self.node.text),
-            Value::Null | Value::List(_) | Value::Map(_) => self.expected("text"),
+        let Node { value, text, from_environment, .. } = self.node;
+        match value {
+            Value::Text => Some(text),
+            // A section or list within a variable has no text of its own.
+            Value::List(_) | Value::Map(_) if text.is_empty() => self.expected("text"),
+            _ if *from_environment => Some(text),
+            Value::Null => self.expected("text"),
             _ => {
                 self.error(format!("expected text, found {}; put it in quotes", kind(self.node)));
                 None
@@ -207,6 +210,9 @@ impl<'d> View<'d> {
         const SHOWN_MAX: usize = 60;
         let text = &self.node.text;
         match &self.node.value {
+            Value::Null if !self.node.from_environment && !text.is_empty() => {
+                format!("nothing: the environment variable {text} is not set")
+            }
             Value::Null => "nothing".to_owned(),
             Value::List(_) => "a list".to_owned(),
             Value::Map(_) => "a section".to_owned(),

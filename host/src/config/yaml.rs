@@ -21,7 +21,7 @@ pub(super) struct Node {
     /// What it is, by the YAML 1.2 core schema.
     pub value: Value,
     /// The text of a scalar as it was written. A value from the environment keeps its type, but
-    /// gives this text where text is asked for.
+    /// gives this text where text is asked for. Of a null: the variable whose absence made it one.
     pub text: String,
     /// Whether it comes from the environment, so that no message may show it.
     pub from_environment: bool,
@@ -185,7 +185,8 @@ impl Builder {
             }
             _ => place,
         };
-        self.add(Node { place, value, text: text.into_owned(), from_environment: false }, anchor)
+        let text = if matches!(value, Value::Null) { String::new() } else { text.into_owned() };
+        self.add(Node { place, value, text, from_environment: false }, anchor)
     }
 
     fn key(&mut self, mut new: Key) -> Result<(), Fault> {

@@ -4,6 +4,7 @@ mod errors;
 mod files;
 mod mutations;
 mod signing;
+mod structure;
 mod warnings;
 
 use super::{Diagnostics, Loaded, parse};
