@@ -3,7 +3,7 @@
 mod rejection_log;
 
 use crate::clock::Clock;
-use crate::component::{Acceptance, Batch, CallError, Encoding, Exporters, Refusal, Rejection};
+use crate::component::{Acceptance, CallError, Encoding, Exporters, Refusal, Rejection};
 use crate::metrics::{Metrics, RequestOutcome};
 use crate::queue::{AppendError, Queue};
 use bytes::Bytes;
@@ -67,10 +67,22 @@ impl Intake {
 
     /// Takes one payload. When this returns [`Outcome::Accepted`] or [`Outcome::Partial`], what was
     /// accepted is as safe as the queue makes it.
-    pub async fn submit(&self, payload: Bytes, encoding: Encoding, transport: Transport) -> Outcome {
-        let (outcome, accepted) = self.take(payload, encoding).await;
-        self.count(&outcome, accepted, transport);
-        outcome
+    ///
+    /// Once begun it goes on to its end even if the caller stops waiting, so that nothing is queued
+    /// without being counted.
+    pub async fn submit(
+        self: &Arc<Self>,
+        payload: Bytes,
+        encoding: Encoding,
+        transport: Transport,
+    ) -> Outcome {
+        let intake = self.clone();
+        let taking = tokio::spawn(async move {
+            let (outcome, accepted) = intake.take(payload, encoding).await;
+            intake.count(&outcome, accepted, transport);
+            outcome
+        });
+        taking.await.unwrap_or_else(|error| Outcome::Busy(format!("the payload was not queued: {error}")))
     }
 
     /// Takes one payload, and says how many of its points could be translated.
@@ -93,9 +105,9 @@ impl Intake {
 
     async fn queue_up(&self, acceptance: Acceptance) -> Outcome {
         let Acceptance { batches, accepted_points, rejections } = acceptance;
-        let newest = batches.iter().map(|batch: &Batch| batch.last).max();
+        let newest = batches.iter().map(|batch| batch.last).max();
         if let Err(error) = self.queue.append(batches).await {
-            return self.not_queued(error, accepted_points);
+            return self.not_queued(&error, accepted_points);
         }
         self.metrics.ledger.accepted(accepted_points);
         if let Some(newest) = newest {
@@ -108,8 +120,8 @@ impl Intake {
         outcome(&rejections)
     }
 
-    fn not_queued(&self, error: AppendError, points: u64) -> Outcome {
-        let limit = match &error {
+    fn not_queued(&self, error: &AppendError, points: u64) -> Outcome {
+        let limit = match error {
             AppendError::Full { limit, .. } => Some(limit.name()),
             _ => None,
         };

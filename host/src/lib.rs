@@ -1,8 +1,22 @@
 //! Gives the preamp component what a sandbox lacks: receivers, HTTP, a clock, credentials, queues.
+//!
+//! ```text
+//! receiver ─▶ intake ─▶ component (accept) ─▶ queue ─▶ delivery ◀─▶ component (sign, judge, …)
+//! ```
+//!
+//! [`component`] alone knows WebAssembly, [`config`] alone knows the configuration file, and
+//! [`service`] puts all parts together. Nothing here reads an OTLP field or knows a rule of
+//! Prometheus: that is what the component is for.
 
 pub mod clock;
 pub mod component;
 pub mod config;
 pub mod credentials;
+pub mod delivery;
+pub mod demo;
+pub mod intake;
 pub mod metrics;
 pub mod queue;
+pub mod receiver;
+pub mod service;
+pub mod telemetry;

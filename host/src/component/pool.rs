@@ -228,30 +228,20 @@ impl Exporters {
         };
         let pool = self.pool.clone();
         let slow_call = pool.limits.slow_call;
-        let running = tokio::task::spawn_blocking(move || {
+        let mut running = tokio::task::spawn_blocking(move || {
             let _processor = processor;
             pool.call(call)
         });
-        // In a task of its own, the watch goes on when a caller gives up waiting.
-        tokio::spawn(watch(function, slow_call, running)).await.unwrap_or_else(|panic| Err(lost(&panic)))
-    }
-}
-
-/// Waits for a running call, and logs each time it lasted another `slow_call`.
-async fn watch<R>(
-    function: &'static str,
-    slow_call: Duration,
-    mut running: tokio::task::JoinHandle<Result<R, CallError>>,
-) -> Result<R, CallError> {
-    let started = Instant::now();
-    loop {
-        match tokio::time::timeout(slow_call, &mut running).await {
-            Ok(result) => return result.unwrap_or_else(|panic| Err(lost(&panic))),
-            Err(_elapsed) => tracing::warn!(
-                function,
-                seconds = started.elapsed().as_secs(),
-                "a call to the component is slow and still running"
-            ),
+        let started = Instant::now();
+        loop {
+            match tokio::time::timeout(slow_call, &mut running).await {
+                Ok(result) => return result.unwrap_or_else(|error| Err(lost(&error))),
+                Err(_elapsed) => tracing::warn!(
+                    function,
+                    seconds = started.elapsed().as_secs(),
+                    "a call to the component is slow and still running"
+                ),
+            }
         }
     }
 }

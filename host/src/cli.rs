@@ -1,0 +1,126 @@
+//! The commands of `preamp`: what can be said, and what is done then.
+
+mod run;
+mod validate;
+
+use clap::{Args, Parser, Subcommand};
+use preamp_host::config::{self, Diagnostics, Loaded};
+use preamp_host::demo::{self, DemoArgs};
+use std::path::PathBuf;
+
+/// Takes OTLP metrics and delivers them to Amazon Managed Service for Prometheus (AMP), or to any
+/// other receiver of Prometheus remote write.
+#[derive(Debug, Parser)]
+#[command(
+    name = "preamp",
+    version,
+    long_about = "\
+Takes OTLP metrics over gRPC and HTTP, translates them to Prometheus remote write, signs each request \
+for AWS and delivers it to Amazon Managed Service for Prometheus (AMP), or to any other receiver of \
+Prometheus remote write.
+
+The configuration is that of an OpenTelemetry Collector: a file that runs there runs here, as far as \
+the receiver `otlp`, the exporter `prometheusremotewrite` and the extension `sigv4auth` go.",
+    after_long_help = "\
+Examples:
+  See it work, with nothing but this program:
+      preamp demo
+
+  Check a configuration without starting anything:
+      preamp validate --config preamp.yaml
+
+  Run it, with credentials from the environment:
+      export AWS_ACCESS_KEY_ID=… AWS_SECRET_ACCESS_KEY=…
+      preamp run --config preamp.yaml
+
+A configuration that is complete:
+
+  receivers:
+    otlp:
+      protocols:
+        grpc: {endpoint: 127.0.0.1:4317}
+        http: {endpoint: 127.0.0.1:4318}
+  exporters:
+    prometheusremotewrite:
+      endpoint: https://aps-workspaces.eu-west-1.amazonaws.com/workspaces/ws-…/api/v1/remote_write
+      auth: {authenticator: sigv4auth}
+  extensions:
+    sigv4auth: {region: eu-west-1, service: aps}
+  service:
+    extensions: [sigv4auth]
+    pipelines:
+      metrics: {receivers: [otlp], exporters: [prometheusremotewrite]}
+
+Exit status: 0 all well, 1 a problem (which is said), 2 wrong usage."
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+impl Cli {
+    /// Does what was asked for.
+    pub(crate) fn execute(self) -> anyhow::Result<()> {
+        match self.command {
+            Command::Run(args) => runtime()?.block_on(run::run(args)),
+            Command::Validate(args) => validate::validate(&args),
+            Command::Demo(args) => runtime()?.block_on(demo::run(args)),
+        }
+    }
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Take metrics and deliver them until stopped.
+    ///
+    /// Listens where the configuration says, and logs a line `ready` with the addresses. SIGINT or
+    /// SIGTERM stop it in order: no more requests are taken, and what was accepted is delivered, for
+    /// at most --drain-timeout. A second signal ends it at once.
+    ///
+    /// Credentials are taken from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN,
+    /// and only if the exporter's authenticator is `sigv4auth`.
+    #[command(after_long_help = "\
+Example:
+  preamp run --config preamp.yaml
+
+Send it metrics from any OpenTelemetry SDK:
+  OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf ./your-program")]
+    Run(RunArgs),
+    /// Check a configuration and report all problems at once.
+    ///
+    /// Nothing is started and nobody is connected to. Problems are named with file, line and column.
+    Validate(ConfigArgs),
+    /// Show everything at work: no AWS account, no network, no other program.
+    ///
+    /// An OpenTelemetry SDK in this process sends metrics to an exporter that runs as in production,
+    /// and a stand-in for AMP verifies each signature and keeps the series. Ends with a summary, and
+    /// with exit status 1 if anything was lost.
+    Demo(DemoArgs),
+}
+
+#[derive(Args, Debug)]
+struct ConfigArgs {
+    /// The configuration: a Collector YAML file.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+#[derive(Args, Debug)]
+struct RunArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// How long to deliver what is queued after a signal to stop, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 20)]
+    drain_timeout: u64,
+}
+
+impl ConfigArgs {
+    /// Reads the file, with references to this process' environment filled in.
+    fn load(&self) -> Result<Loaded, Diagnostics> {
+        config::load(&self.config, &|name| std::env::var(name).ok())
+    }
+}

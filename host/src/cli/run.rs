@@ -1,0 +1,104 @@
+//! `preamp run`.
+
+use super::RunArgs;
+use super::validate::in_file;
+use anyhow::{anyhow, bail};
+use preamp_host::service::{Addresses, Parts, Service, StartError, Stopped};
+use preamp_host::telemetry;
+use std::io;
+use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Runs until a signal asks to stop, then delivers what is queued.
+pub(super) async fn run(args: RunArgs) -> anyhow::Result<()> {
+    let loaded = args.config.load()?;
+    telemetry::start(&loaded.settings.telemetry).map_err(|error| anyhow!(error))?;
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    let mut signals = Signals::new()?;
+    let started = Service::start(&loaded.settings, Parts::of_this_system()?).await;
+    let mut running = started.map_err(|error| match error {
+        StartError::Exporter(error) => in_file(error, &loaded),
+        other => other.into(),
+    })?;
+    log_ready(running.addresses());
+
+    let failure = tokio::select! {
+        name = signals.next() => {
+            tracing::info!(signal = name, "stopping: delivering what is queued");
+            None
+        }
+        failure = running.failure() => Some(failure),
+    };
+    let ledger = running.metrics().ledger.clone();
+    let stopped = tokio::select! {
+        stopped = running.shutdown(Duration::from_secs(args.drain_timeout)) => stopped,
+        name = signals.next() => {
+            bail!("{name} again: {} data points were not delivered and are lost", ledger.snapshot().queued);
+        }
+    };
+    conclude(&stopped, failure)
+}
+
+fn log_ready(Addresses { grpc, http, metrics }: Addresses) {
+    tracing::info!(
+        grpc = grpc.map(display),
+        http = http.map(display),
+        metrics = metrics.map(display),
+        "ready"
+    );
+}
+
+fn conclude(stopped: &Stopped, failure: Option<String>) -> anyhow::Result<()> {
+    let ledger = &stopped.ledger;
+    tracing::info!(
+        accepted = ledger.accepted,
+        delivered = ledger.delivered,
+        partly_rejected = ledger.partly_rejected,
+        rejected = ledger.rejected.values().sum::<u64>(),
+        expired = ledger.expired.values().sum::<u64>(),
+        queued = ledger.queued,
+        "stopped"
+    );
+    if stopped.receivers_aborted {
+        tracing::warn!("requests that did not end in time were broken off; their senders will repeat them");
+    }
+    if let Some(failure) = failure {
+        bail!(failure);
+    }
+    let remains = &stopped.remains;
+    if remains.batches > 0 {
+        bail!(
+            "{} data points ({} batches, {} bytes) could not be delivered in time and are lost: \
+             see above why, or allow more time with --drain-timeout",
+            remains.points,
+            remains.batches,
+            remains.bytes
+        );
+    }
+    Ok(())
+}
+
+/// The signals that ask to stop.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Signals> {
+        Ok(Signals {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    /// Waits for the next one, and gives its name.
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.terminate.recv() => "SIGTERM",
+        }
+    }
+}

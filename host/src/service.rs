@@ -1,0 +1,145 @@
+//! The whole flow of one configuration, put together: `preamp run`, the demo and the tests all use
+//! this and nothing else.
+
+mod metrics_server;
+mod running;
+mod sockets;
+
+pub use running::{Running, Stopped};
+pub use sockets::Addresses;
+
+use crate::clock::Clock;
+use crate::component::{self, Component, Exporters, LoadError, OpenError, PoolLimits};
+use crate::config::{self, Listener, Settings};
+use crate::credentials::{CredentialsSource, Environment, SigningKeys};
+use crate::delivery::{self, Delivery, HttpClient, Pauses, TlsError};
+use crate::intake::Intake;
+use crate::metrics::Metrics;
+use crate::queue::{MemoryQueue, Queue};
+use crate::receiver::grpc::GrpcReceiver;
+use crate::receiver::http::HttpReceiver;
+use sockets::Sockets;
+use std::sync::Arc;
+
+/// What a service gets from outside beside its settings.
+pub struct Parts {
+    /// What translates, signs and judges.
+    pub component: Component,
+    /// How much the component may use.
+    pub limits: PoolLimits,
+    /// Where credentials come from, if requests are signed.
+    pub credentials: Box<dyn CredentialsSource>,
+    /// What time it is.
+    pub clock: Clock,
+    /// How long delivery waits when repeating alone cannot help.
+    pub pauses: Pauses,
+}
+
+impl Parts {
+    /// The component built into this program, credentials from the environment and the clock of
+    /// the system.
+    ///
+    /// # Errors
+    ///
+    /// When the component cannot be loaded.
+    pub fn of_this_system() -> Result<Parts, LoadError> {
+        Ok(Parts {
+            component: component::load()?,
+            limits: PoolLimits::default(),
+            credentials: Box::new(Environment),
+            clock: Clock::system(),
+            pauses: Pauses::default(),
+        })
+    }
+}
+
+/// Why a service could not be started. Nothing of it is left running.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address cannot be listened on.
+    #[error("{setting}: cannot listen on {endpoint}: {error}; choose another address, or stop what uses it")]
+    Listen {
+        /// The setting that names the address.
+        setting: String,
+        /// The address.
+        endpoint: String,
+        /// What the system says.
+        error: std::io::Error,
+    },
+    /// The component does not take its configuration, or does not come up.
+    #[error(transparent)]
+    Exporter(#[from] OpenError),
+    /// The TLS settings cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
+
+/// How a service is started.
+pub struct Service;
+
+impl Service {
+    /// Starts a service. When this returns, it accepts requests.
+    ///
+    /// # Errors
+    ///
+    /// When an address is taken, or a setting cannot be used.
+    pub async fn start(settings: &Settings, parts: Parts) -> Result<Running, StartError> {
+        let sockets = Sockets::bind(settings).await?;
+        let exporter = &settings.exporter;
+        let exporters = Exporters::open(&parts.component, &exporter.component_json, parts.limits)?;
+        let client = HttpClient::new(exporter.timeout, &exporter.tls)?;
+        let queue = queue(&exporter.queue);
+        let pool = exporters.clone();
+        let metrics = Metrics::new(&settings.receiver.id, &exporter.id, queue.clone(), move || pool.stats());
+        let metrics = Arc::new(metrics);
+        let clock = Arc::new(parts.clock);
+        let keys = exporter
+            .sigv4
+            .as_ref()
+            .map(|scope| SigningKeys::new(parts.credentials, scope.region.clone(), scope.service.clone()));
+
+        let delivery = Delivery::start(delivery::Parts {
+            exporters: exporters.clone(),
+            queue: queue.clone(),
+            client,
+            keys,
+            clock: clock.clone(),
+            retry: exporter.retry.clone(),
+            pauses: parts.pauses,
+            metrics: metrics.clone(),
+        });
+        let mut running = Running::new(sockets.addresses(), metrics.clone(), delivery);
+        let intake = Intake::new(exporters, queue, clock, metrics);
+        add_servers(&mut running, settings, sockets, Arc::new(intake));
+        Ok(running)
+    }
+}
+
+fn queue(settings: &config::Queue) -> Arc<dyn Queue> {
+    Arc::new(MemoryQueue::new(settings.partitions, settings.max_payloads as u64, settings.max_bytes))
+}
+
+fn add_servers(running: &mut Running, settings: &Settings, sockets: Sockets, intake: Arc<Intake>) {
+    let receiver = &settings.receiver;
+    if let (Some(socket), Some(listener)) = (sockets.grpc, &receiver.grpc) {
+        let receiver =
+            GrpcReceiver { intake: intake.clone(), request_bytes_max: request_bytes_max(listener) };
+        running.add_receiver(receiver.serve(socket, running.stop_receivers.clone()));
+    }
+    if let (Some(socket), Some(listener)) = (sockets.http, &receiver.http) {
+        let receiver = HttpReceiver {
+            intake,
+            metrics_path: listener.metrics_path.clone(),
+            request_bytes_max: request_bytes_max(listener),
+        };
+        running.add_receiver(receiver.serve(socket, running.stop_receivers.clone()));
+    }
+    if let Some(socket) = sockets.metrics {
+        let server = metrics_server::serve(socket, running.metrics().clone(), running.stop_metrics.clone());
+        running.add_metrics_server(server);
+    }
+}
+
+fn request_bytes_max(listener: &Listener) -> usize {
+    usize::try_from(listener.max_request_bytes).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,133 @@
+//! A service at work, and its end.
+
+use super::Addresses;
+use crate::delivery::{Delivery, Remains};
+use crate::metrics::{Metrics, Snapshot};
+use std::fmt::Display;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+/// The part of the time for stopping that receivers get to finish the requests under way.
+const SHARE_OF_RECEIVERS: u32 = 4;
+
+/// Tasks of one kind, each of which ends with what went wrong, if anything did.
+type Tasks = JoinSet<Result<(), String>>;
+
+/// A service at work. Dropping it stops everything at once and loses what the queue holds;
+/// [`shutdown`](Self::shutdown) does not.
+pub struct Running {
+    addresses: Addresses,
+    metrics: Arc<Metrics>,
+    delivery: Delivery,
+    /// Tells receivers to finish.
+    pub(super) stop_receivers: CancellationToken,
+    /// Tells the server of `/metrics` to finish.
+    pub(super) stop_metrics: CancellationToken,
+    receivers: Tasks,
+    metrics_server: Tasks,
+}
+
+/// What was left when a service had stopped.
+#[derive(Clone, Debug)]
+pub struct Stopped {
+    /// Where every point is.
+    pub ledger: Snapshot,
+    /// Whether requests under way had to be broken off, because they did not end in time.
+    pub receivers_aborted: bool,
+    /// What the queue still held: it was not delivered in time.
+    pub remains: Remains,
+}
+
+impl Running {
+    pub(super) fn new(addresses: Addresses, metrics: Arc<Metrics>, delivery: Delivery) -> Running {
+        Running {
+            addresses,
+            metrics,
+            delivery,
+            stop_receivers: CancellationToken::new(),
+            stop_metrics: CancellationToken::new(),
+            receivers: Tasks::new(),
+            metrics_server: Tasks::new(),
+        }
+    }
+
+    pub(super) fn add_receiver<E: Display>(
+        &mut self,
+        task: impl Future<Output = Result<(), E>> + Send + 'static,
+    ) {
+        self.receivers.spawn(async { task.await.map_err(|error| format!("a receiver failed: {error}")) });
+    }
+
+    pub(super) fn add_metrics_server<E: Display>(
+        &mut self,
+        task: impl Future<Output = Result<(), E>> + Send + 'static,
+    ) {
+        self.metrics_server.spawn(async { task.await.map_err(|error| format!("/metrics failed: {error}")) });
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
+    /// What it says about itself.
+    #[must_use]
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// Where every point is now.
+    #[must_use]
+    pub fn ledger(&self) -> Snapshot {
+        self.metrics.ledger.snapshot()
+    }
+
+    /// Waits until a part ends that should not have, and says why. Without that, waits for ever.
+    pub async fn failure(&mut self) -> String {
+        let (part, ended) = tokio::select! {
+            Some(ended) = self.receivers.join_next() => ("receiver", ended),
+            Some(ended) = self.metrics_server.join_next() => ("metrics server", ended),
+            else => return std::future::pending().await,
+        };
+        match ended {
+            Ok(Err(error)) => error,
+            Ok(Ok(())) => format!("a {part} ended by itself"),
+            Err(panic) => format!("a {part} broke down: {panic}"),
+        }
+    }
+
+    /// Stops: no more requests are taken, those under way are answered, what the queue holds is
+    /// delivered. What does not end within `deadline` is broken off.
+    pub async fn shutdown(mut self, deadline: Duration) -> Stopped {
+        let now = Instant::now();
+        self.stop_receivers.cancel();
+        let receivers_done = finish(&mut self.receivers, now + deadline / SHARE_OF_RECEIVERS).await;
+        let remains = self.delivery.drain((now + deadline).saturating_duration_since(Instant::now())).await;
+        self.stop_metrics.cancel();
+        self.metrics_server.shutdown().await;
+        Stopped { ledger: self.metrics.ledger.snapshot(), receivers_aborted: !receivers_done, remains }
+    }
+}
+
+/// Waits for all tasks, and ends those that are not done at the deadline. Returns whether all were.
+async fn finish(tasks: &mut Tasks, deadline: Instant) -> bool {
+    let all = async {
+        while let Some(ended) = tasks.join_next().await {
+            match ended {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::error!(error, "while stopping"),
+                Err(panic) => tracing::error!(error = %panic, "while stopping"),
+            }
+        }
+    };
+    let done = timeout_at(deadline, all).await.is_ok();
+    if !done {
+        tasks.shutdown().await;
+    }
+    done
+}
