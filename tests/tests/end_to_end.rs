@@ -1,0 +1,219 @@
+//! The whole way with real parts: the Python OpenTelemetry SDK, `preamp run` with a Collector configuration, the AMP
+//! stand-in as a reverse proxy that verifies signatures, and a Prometheus that answers what it was given.
+
+#[path = "end_to_end/recorded.rs"]
+mod recorded;
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use amp_stand_in::{Options, Signer, StandIn, Storage};
+use anyhow::{Context as _, ensure};
+use preamp_tests::children::{Background, Prometheus, address_after, built, fetched, program, wait_for};
+use preamp_tests::loopback::exchange;
+use preamp_tests::promql::query;
+use recorded::Recorded;
+
+const ACCESS_KEY_ID: &str = "AKIDEXAMPLE";
+const SECRET_ACCESS_KEY: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+const SESSION_TOKEN: &str = "TOKEN-OF-THE-END-TO-END-TEST";
+const REGION: &str = "eu-central-1";
+
+fn signer(secret_access_key: &str) -> Signer {
+    Signer {
+        access_key_id: ACCESS_KEY_ID.to_owned(),
+        secret_access_key: secret_access_key.to_owned(),
+        session_token: Some(SESSION_TOKEN.to_owned()),
+        region: REGION.to_owned(),
+        service: "aps".to_owned(),
+    }
+}
+
+fn configuration(endpoint: &str) -> String {
+    format!(
+        "receivers:
+  otlp:
+    protocols:
+      grpc:
+        endpoint: 127.0.0.1:0
+      http:
+        endpoint: 127.0.0.1:0
+extensions:
+  sigv4auth:
+    region: {REGION}
+    service: aps
+exporters:
+  prometheusremotewrite:
+    endpoint: {endpoint}
+    auth:
+      authenticator: sigv4auth
+service:
+  extensions: [sigv4auth]
+  telemetry:
+    logs:
+      level: debug
+    metrics:
+      readers:
+        - pull:
+            exporter:
+              prometheus:
+                host: 127.0.0.1
+                port: 0
+  pipelines:
+    metrics:
+      receivers: [otlp]
+      exporters: [prometheusremotewrite]
+"
+    )
+}
+
+/// `preamp run` as a process of its own, with credentials in its environment.
+struct Preamp {
+    process: Background,
+    grpc: SocketAddr,
+    http: SocketAddr,
+    metrics: SocketAddr,
+}
+
+fn preamp(arguments: &[&str], configuration: &Path) -> anyhow::Result<Command> {
+    let mut command = Command::new(program("PREAMP_BIN", built("preamp"))?);
+    command
+        .args(arguments)
+        .arg("--config")
+        .arg(configuration)
+        .env("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID)
+        .env("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY)
+        .env("AWS_SESSION_TOKEN", SESSION_TOKEN);
+    Ok(command)
+}
+
+impl Preamp {
+    fn start(endpoint: &str, folder: &Path) -> anyhow::Result<Self> {
+        let file = folder.join("preamp.yaml");
+        std::fs::write(&file, configuration(endpoint))?;
+        let mut process = Background::start("preamp", preamp(&["run", "--drain-timeout=2"], &file)?, folder)?;
+        let [grpc, http, metrics] = process.wait_for("preamp to be ready", |log| {
+            log.lines().find_map(|line| {
+                let (_, addresses) = line.split_once(" ready ")?;
+                let address = |name: &str| address_after(addresses, name);
+                Some([address("grpc=")?, address("http=")?, address("metrics=")?])
+            })
+        })?;
+        Ok(Self { process, grpc, http, metrics })
+    }
+
+    fn self_metrics(&self) -> anyhow::Result<String> {
+        let reply = exchange(self.metrics, "GET", "/metrics", &[("host", "preamp")], b"");
+        let reply = reply.context("no answer from /metrics")?;
+        ensure!(reply.headers["content-type"].starts_with("application/openmetrics-text"), "{reply:?}");
+        Ok(reply.body)
+    }
+}
+
+fn record(protocol: &str, preamp: &Preamp) -> anyhow::Result<Recorded> {
+    let python = program("PREAMP_PYTHON", fetched("python/bin/python"))?;
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/sdk_producer.py");
+    let endpoint = match protocol {
+        "http" => format!("http://{}/v1/metrics", preamp.http),
+        _ => format!("http://{}", preamp.grpc),
+    };
+    let Output { status, stdout, stderr } =
+        Command::new(python).arg(script).args([protocol, &endpoint]).output()?;
+    let stderr = String::from_utf8_lossy(&stderr);
+    ensure!(status.success(), "sdk_producer.py: {status}, {stderr}\npreamp said:\n{}", preamp.process.said());
+    serde_json::from_slice(&stdout).with_context(|| format!("sdk_producer.py wrote no JSON; {stderr}"))
+}
+
+/// The value of a self-metric, summed over its label sets that hold the text.
+fn self_metric(page: &str, name: &str, holding: &str) -> f64 {
+    let lines = page.lines().filter(|line| line.starts_with(name) && line.contains(holding));
+    lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_sdk_recorded_is_what_prometheus_answers() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let prometheus = Prometheus::start(folder.path())?;
+    let upstream = format!("http://{}/api/v1/write", prometheus.address()).parse()?;
+    let options =
+        Options { storage: Storage::Prometheus(upstream), ..Options::signed(signer(SECRET_ACCESS_KEY)) };
+    let stand_in = StandIn::start(options).await?;
+    let mut preamp = Preamp::start(&stand_in.url(), folder.path())?;
+
+    for protocol in ["http", "grpc"] {
+        let recorded = record(protocol, &preamp)?;
+        wait_for("all that was accepted to be delivered", || {
+            let page = preamp.self_metrics()?;
+            let (accepted, delivered) = (points(&page, "accepted"), points(&page, "delivered"));
+            Ok((accepted > 0.0 && accepted == delivered).then_some(()))
+        })
+        .with_context(|| format!("{:?}\npreamp said:\n{}", stand_in.report(), preamp.process.said()))?;
+        let all = query(prometheus.address(), &format!("{{job=\"{}\"}}", recorded.job()))?;
+        assert_eq!(all, recorded.expected(), "{protocol}");
+        let medians = query(
+            prometheus.address(),
+            &format!(
+                "histogram_quantile(0.5, e2e_latency_milliseconds_bucket{{job=\"{}\"}})",
+                recorded.job()
+            ),
+        )?;
+        let buckets = recorded.median_buckets();
+        assert_eq!(medians.len(), buckets.len(), "{protocol}: {medians:?}");
+        for (labels, median) in medians {
+            let (lower, upper) = buckets[&labels["http_route"]];
+            assert!(lower < median && median <= upper, "{protocol}: {median} is not in ({lower}, {upper}]");
+        }
+    }
+
+    let page = preamp.self_metrics()?;
+    let status = preamp.process.terminate()?;
+    let report = stand_in.report();
+    assert!(status.success(), "{status}: {}", preamp.process.said());
+    assert!(report.verified > 0 && report.unverified == 0 && report.refused() == 0, "{report:?}");
+    assert_eq!(report.answers.keys().collect::<Vec<_>>(), [&200], "{report:?}");
+    assert_no_secret("/metrics", &page);
+    assert_no_secret("the log", &preamp.process.said());
+    Ok(())
+}
+
+fn points(page: &str, state: &str) -> f64 {
+    self_metric(page, "preamp_points_total", &format!("state=\"{state}\""))
+}
+
+fn assert_no_secret(place: &str, text: &str) {
+    for secret in [SECRET_ACCESS_KEY, SESSION_TOKEN] {
+        assert!(!text.contains(secret), "{secret} is in {place}:\n{text}");
+    }
+}
+
+/// The receiver refuses the signature, and says so with as much detail as AWS does; the operator is told, the secret
+/// is not.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_secret_is_in_logs_metrics_or_errors() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let other_secret = SECRET_ACCESS_KEY.to_lowercase();
+    let stand_in = StandIn::start(Options::signed(signer(&other_secret))).await?;
+    let mut preamp = Preamp::start(&stand_in.url(), folder.path())?;
+    let recorded = record("http", &preamp)?;
+    assert_eq!(recorded.resource["service.name"], "checkout-http");
+    let told =
+        |log: &str| log.to_lowercase().contains("signature we calculated does not match").then_some(());
+    preamp.process.wait_for("the operator to be told of the bad signature", told)?;
+    assert_no_secret("/metrics", &preamp.self_metrics()?);
+    // It cannot deliver, so it may end with an error; it must end.
+    preamp.process.terminate()?;
+    assert_no_secret("the log", &preamp.process.said());
+    assert!(stand_in.report().unverified > 0 && stand_in.report().verified == 0);
+
+    let broken = folder.path().join("broken.yaml");
+    std::fs::write(&broken, configuration(&stand_in.url()).replace("endpoint: http", "endpiont: http"))?;
+    for command in ["run", "validate"] {
+        let output = self::preamp(&[command], &broken)?.output()?;
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        assert!(!output.status.success() && said.contains("endpiont"), "{command}: {said}");
+        assert_no_secret(command, &said);
+    }
+    Ok(())
+}
