@@ -109,3 +109,13 @@ fn size_and_encoding_are_checked_first() {
     let json = exporter.accept(b"{}", Encoding::Json, NOW);
     assert_eq!(json, Err(Refusal::UnsupportedEncoding(Encoding::Json)));
 }
+
+/// A point may have any number of attributes: work must not grow with their square.
+#[test]
+fn very_many_attributes_on_one_point_are_no_trap() {
+    let attributes: Vec<_> = (0..50_000).map(|n| text(&format!("key-{n}"), "v")).collect();
+    let payload = encode(vec![resource(&attributes, vec![gauge("g", vec![point(1.0, &attributes)])])]);
+    let options = r#""resource_to_telemetry_conversion":{"enabled":true},"max_batch_size_bytes":67108864"#;
+    let acceptance = accept(&mut exporter(options), &payload);
+    assert_eq!(acceptance.accepted_points, 1);
+}

@@ -5,7 +5,7 @@
 //! fall on one name. For each point only the values are looked at.
 
 use super::identity;
-use super::label::push_sanitized;
+use super::plan::{Plan, Source, Step};
 use super::sink::Label;
 use crate::otlp::value::{Attribute, Text};
 use std::ops::Range;
@@ -28,7 +28,7 @@ pub struct BaseLabel {
 /// The base labels of a scope, each name once, in order.
 #[derive(Clone, Debug, Default)]
 pub struct Base {
-    labels: Vec<BaseLabel>,
+    pub(super) labels: Vec<BaseLabel>,
     identity: u64,
     is_utf8: bool,
 }
@@ -80,37 +80,6 @@ pub enum LabelError {
     Name(Vec<u8>),
     /// The value of this label is not valid UTF-8.
     NotUtf8(Vec<u8>),
-}
-
-#[derive(Clone, Debug)]
-enum Source {
-    Base(u32),
-    Attribute(u32),
-    /// Several attributes on one name, in the order of their keys; the index is into `Plan::joins`.
-    Joined(u32),
-}
-
-#[derive(Clone, Debug)]
-struct Step {
-    name: Range<u32>,
-    name_hash: u64,
-    source: Source,
-}
-
-/// What follows from a set of attribute keys.
-#[derive(Clone, Debug)]
-struct Plan {
-    number: u64,
-    keys: Vec<u8>,
-    key_ends: Vec<u32>,
-    resource_attributes: usize,
-    extra: ExtraLabel,
-    names: Vec<u8>,
-    steps: Vec<Step>,
-    joins: Vec<Vec<u32>>,
-    name_at: usize,
-    extra_at: usize,
-    invalid_key: Option<Vec<u8>>,
 }
 
 /// Tells apart what labels have in common: two points of the same shape have the same label names,
@@ -186,119 +155,13 @@ impl LabelMaker {
                 if self.plans.len() == PLANS_MAX {
                     self.plans.clear();
                 }
-                let mut plan = Plan::new(attributes, resource_attributes, extra, &self.base);
                 self.plans_made += 1;
-                plan.number = self.plans_made;
-                self.plans.push(plan);
+                let number = self.plans_made;
+                self.plans.push(Plan::new(number, attributes, resource_attributes, extra, &self.base));
                 self.plans.len() - 1
             }
         };
         self.latest
-    }
-}
-
-impl Plan {
-    #[inline]
-    fn is_for(&self, attributes: &[Attribute], resource_attributes: usize, extra: ExtraLabel) -> bool {
-        if self.key_ends.len() != attributes.len()
-            || self.resource_attributes != resource_attributes
-            || self.extra != extra
-        {
-            return false;
-        }
-        let mut start = 0;
-        for (attribute, end) in attributes.iter().zip(&self.key_ends) {
-            let end = *end as usize;
-            if !self.keys.get(start..end).is_some_and(|key| same(key, attribute.key)) {
-                return false;
-            }
-            start = end;
-        }
-        true
-    }
-
-    fn new(attributes: &[Attribute], resource_attributes: usize, extra: ExtraLabel, base: &Base) -> Plan {
-        let mut plan = Plan {
-            number: 0,
-            keys: Vec::new(),
-            key_ends: Vec::new(),
-            resource_attributes,
-            extra,
-            names: Vec::new(),
-            steps: Vec::new(),
-            joins: Vec::new(),
-            name_at: 0,
-            extra_at: 0,
-            invalid_key: None,
-        };
-        for attribute in attributes {
-            plan.keys.extend_from_slice(attribute.key);
-            plan.key_ends.push(plan.keys.len() as u32);
-        }
-        let groups = plan.group_by_name(attributes);
-        let wins_over_attributes = |name: &[u8]| {
-            name == METRIC_NAME
-                || name == extra.name()
-                || base.labels.iter().any(|label| !label.yields && label.name == name)
-        };
-        let from_attributes = groups.into_iter().filter(|(name, _)| !wins_over_attributes(name));
-        let mut sources: Vec<(Vec<u8>, Source)> = Vec::new();
-        for (name, members) in from_attributes {
-            let source = match members[..] {
-                [index] => Source::Attribute(index),
-                _ => {
-                    plan.joins.push(members);
-                    Source::Joined(plan.joins.len() as u32 - 1)
-                }
-            };
-            sources.push((name, source));
-        }
-        for (index, label) in base.labels.iter().enumerate() {
-            if !sources.iter().any(|(name, _)| *name == label.name) {
-                sources.push((label.name.clone(), Source::Base(index as u32)));
-            }
-        }
-        sources.sort_by(|a, b| a.0.cmp(&b.0));
-        plan.name_at = sources.partition_point(|(name, _)| name.as_slice() < METRIC_NAME);
-        let extra_at = sources.partition_point(|(name, _)| name.as_slice() < extra.name());
-        plan.extra_at = extra_at.max(plan.name_at);
-        for (name, source) in sources {
-            plan.push_step(&name, source);
-        }
-        plan
-    }
-
-    /// The attributes of each label name, in the order of their keys.
-    fn group_by_name(&mut self, attributes: &[Attribute]) -> Vec<(Vec<u8>, Vec<u32>)> {
-        let (of_resource, of_point) = attributes.split_at(self.resource_attributes);
-        let is_overwritten =
-            |attribute: &Attribute| of_resource.iter().any(|other| other.key == attribute.key);
-        let point_indices = (self.resource_attributes..).zip(of_point).filter(|(_, a)| !is_overwritten(a));
-        let mut order: Vec<usize> =
-            (0..self.resource_attributes).chain(point_indices.map(|(index, _)| index)).collect();
-        order.sort_by_key(|index| attributes[*index].key);
-
-        let mut groups: Vec<(Vec<u8>, Vec<u32>)> = Vec::new();
-        for index in order {
-            let key = attributes[index].key;
-            let mut name = Vec::with_capacity(key.len());
-            if !push_sanitized(key, &mut name) {
-                self.invalid_key = Some(key.to_vec());
-                continue;
-            }
-            match groups.iter_mut().find(|(other, _)| *other == name) {
-                Some((_, members)) => members.push(index as u32),
-                None => groups.push((name, vec![index as u32])),
-            }
-        }
-        groups
-    }
-
-    fn push_step(&mut self, name: &[u8], source: Source) {
-        let start = self.names.len() as u32;
-        self.names.extend_from_slice(name);
-        let name_hash = identity::hash(name).0;
-        self.steps.push(Step { name: start..self.names.len() as u32, name_hash, source });
     }
 }
 
@@ -321,16 +184,6 @@ fn join_values(members: &[u32], attributes: &[Attribute], scratch: &mut Vec<u8>)
         }
     }
     start..scratch.len()
-}
-
-/// Whether two texts are the same. Keys are short: for them, whole words are compared in place of a
-/// call to the memory comparison of the platform, which WebAssembly has to bring along.
-#[inline]
-fn same(a: &[u8], b: &[u8]) -> bool {
-    let mut words = a.as_chunks::<8>().0.iter().zip(b.as_chunks::<8>().0);
-    a.len() == b.len()
-        && words.all(|(a, b)| u64::from_le_bytes(*a) == u64::from_le_bytes(*b))
-        && identity::last_word(a) == identity::last_word(b)
 }
 
 /// The labels of one point, sorted by name, without the metric name and the extra label.

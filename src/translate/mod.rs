@@ -11,6 +11,7 @@ mod label;
 pub mod labels;
 mod name;
 mod number;
+mod plan;
 mod rejections;
 mod resource;
 pub mod sink;

@@ -1,0 +1,195 @@
+//! What follows from a set of attribute keys: worked out once, used for every point that has it.
+
+use super::identity;
+use super::label::push_sanitized;
+use super::labels::{Base, ExtraLabel, METRIC_NAME};
+use crate::otlp::value::Attribute;
+use std::ops::Range;
+
+/// Where the value of a label comes from.
+#[derive(Clone, Debug)]
+pub(super) enum Source {
+    /// A base label.
+    Base(u32),
+    /// An attribute of the point.
+    Attribute(u32),
+    /// Several attributes on one name, in the order of their keys; the index is into `Plan::joins`.
+    Joined(u32),
+}
+
+/// One label.
+#[derive(Clone, Debug)]
+pub(super) struct Step {
+    /// Its name, as a range of `Plan::names`.
+    pub name: Range<u32>,
+    pub name_hash: u64,
+    pub source: Source,
+}
+
+/// The labels for a set of attribute keys, in order, without the metric name and the extra label.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    pub number: u64,
+    keys: Vec<u8>,
+    key_ends: Vec<u32>,
+    resource_attributes: usize,
+    extra: ExtraLabel,
+    pub names: Vec<u8>,
+    pub steps: Vec<Step>,
+    pub joins: Vec<Vec<u32>>,
+    /// Before which step the metric name stands, and the extra label.
+    pub name_at: usize,
+    pub extra_at: usize,
+    /// A key that cannot be a label name; points with it have no labels.
+    pub invalid_key: Option<Vec<u8>>,
+}
+
+/// Something that wants to be the label of a name. Of all that do, the first in order wins, and
+/// takes the other attributes along if it is one.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Candidate<'a> {
+    name: Vec<u8>,
+    rank: Rank,
+    key: &'a [u8],
+    index: u32,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    /// The metric name and the extra label, which are no part of the plan.
+    Reserved,
+    /// `job`, `instance` and scope labels.
+    Base,
+    Attribute,
+    /// External labels.
+    YieldingBase,
+}
+
+impl Plan {
+    /// Makes the plan for these attributes; the first `resource_attributes` are the resource's.
+    pub fn new(
+        number: u64,
+        attributes: &[Attribute],
+        resource_attributes: usize,
+        extra: ExtraLabel,
+        base: &Base,
+    ) -> Plan {
+        let mut plan = Plan {
+            number,
+            keys: Vec::new(),
+            key_ends: Vec::new(),
+            resource_attributes,
+            extra,
+            names: Vec::new(),
+            steps: Vec::new(),
+            joins: Vec::new(),
+            name_at: 0,
+            extra_at: 0,
+            invalid_key: None,
+        };
+        for attribute in attributes {
+            plan.keys.extend_from_slice(attribute.key);
+            plan.key_ends.push(plan.keys.len() as u32);
+        }
+        let mut candidates = plan.candidates(attributes, base);
+        candidates.sort_unstable();
+        for group in candidates.chunk_by(|a, b| a.name == b.name) {
+            plan.push_winner(group);
+        }
+        plan
+    }
+
+    /// Whether these are the attribute keys that the plan was made for.
+    #[inline]
+    pub fn is_for(&self, attributes: &[Attribute], resource_attributes: usize, extra: ExtraLabel) -> bool {
+        if self.key_ends.len() != attributes.len()
+            || self.resource_attributes != resource_attributes
+            || self.extra != extra
+        {
+            return false;
+        }
+        let mut start = 0;
+        for (attribute, end) in attributes.iter().zip(&self.key_ends) {
+            let end = *end as usize;
+            if !self.keys.get(start..end).is_some_and(|key| same(key, attribute.key)) {
+                return false;
+            }
+            start = end;
+        }
+        true
+    }
+
+    fn candidates<'a>(&mut self, attributes: &[Attribute<'a>], base: &Base) -> Vec<Candidate<'a>> {
+        let candidate = |name: &[u8], rank, index| Candidate { name: name.to_vec(), rank, key: b"", index };
+        let reserved = [METRIC_NAME, self.extra.name()].into_iter().filter(|name| !name.is_empty());
+        let mut candidates: Vec<_> = reserved.map(|name| candidate(name, Rank::Reserved, 0)).collect();
+        for (index, label) in (0..).zip(&base.labels) {
+            let rank = if label.yields { Rank::YieldingBase } else { Rank::Base };
+            candidates.push(candidate(&label.name, rank, index));
+        }
+        for (index, attribute) in (0..).zip(attributes) {
+            let mut name = Vec::with_capacity(attribute.key.len());
+            if push_sanitized(attribute.key, &mut name) {
+                candidates.push(Candidate { name, rank: Rank::Attribute, key: attribute.key, index });
+            } else {
+                self.invalid_key = Some(attribute.key.to_vec());
+            }
+        }
+        candidates
+    }
+
+    /// Takes the label of a name from those who want to be it, the first in rank first.
+    fn push_winner(&mut self, group: &[Candidate]) {
+        let winner = &group[0];
+        match winner.rank {
+            Rank::Reserved if winner.name == METRIC_NAME => self.name_at = self.steps.len(),
+            Rank::Reserved => self.extra_at = self.steps.len(),
+            Rank::Base | Rank::YieldingBase => self.push_step(&winner.name, Source::Base(winner.index)),
+            Rank::Attribute => {
+                let source = match self.members(group)[..] {
+                    [index] => Source::Attribute(index),
+                    ref members => {
+                        self.joins.push(members.to_vec());
+                        Source::Joined(self.joins.len() as u32 - 1)
+                    }
+                };
+                self.push_step(&winner.name, source);
+            }
+        }
+        self.extra_at = self.extra_at.max(self.name_at);
+    }
+
+    /// The attributes of a group, less those of the point whose very key the resource has too: these
+    /// stand right behind the resource's.
+    fn members(&self, group: &[Candidate]) -> Vec<u32> {
+        let attributes = group.iter().take_while(|candidate| candidate.rank == Rank::Attribute);
+        let mut members = Vec::new();
+        let mut key_of_resource = None;
+        for candidate in attributes {
+            if (candidate.index as usize) < self.resource_attributes {
+                key_of_resource = Some(candidate.key);
+            } else if key_of_resource == Some(candidate.key) {
+                continue;
+            }
+            members.push(candidate.index);
+        }
+        members
+    }
+
+    fn push_step(&mut self, name: &[u8], source: Source) {
+        let start = self.names.len() as u32;
+        self.names.extend_from_slice(name);
+        let name_hash = identity::hash(name).0;
+        self.steps.push(Step { name: start..self.names.len() as u32, name_hash, source });
+    }
+}
+
+/// Whether two texts are the same. Keys are short: whole words are compared in place of a call to
+/// the memory comparison of the platform, which WebAssembly has to bring along.
+#[inline]
+fn same(a: &[u8], b: &[u8]) -> bool {
+    let mut words = a.as_chunks::<8>().0.iter().zip(b.as_chunks::<8>().0);
+    a.len() == b.len()
+        && words.all(|(a, b)| u64::from_le_bytes(*a) == u64::from_le_bytes(*b))
+        && identity::last_word(a) == identity::last_word(b)
+}
