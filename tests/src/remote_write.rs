@@ -107,3 +107,19 @@ pub fn post(stand_in: &StandIn, content_type: &str, body: &[u8]) -> Option<Reply
     ];
     exchange(stand_in.address(), "POST", WORKSPACE_PATH, &headers, body)
 }
+
+/// A series as it was written: labels by name, and samples of time in milliseconds and value.
+pub type Written = (Vec<(String, String)>, Vec<(i64, f64)>);
+
+/// The series in a body that some sender wrote; `None` if it is not remote write 1.0.
+#[must_use]
+pub fn read(body: &[u8]) -> Option<Vec<Written>> {
+    let message = snap::raw::Decoder::new().decompress_vec(body).ok()?;
+    let series = WriteRequest::decode(message.as_slice()).ok()?.timeseries.into_iter();
+    let written = series.map(|series| {
+        let labels = series.labels.into_iter().map(|label| (label.name, label.value)).collect();
+        let samples = series.samples.iter().map(|sample| (sample.timestamp, sample.value)).collect();
+        (labels, samples)
+    });
+    Some(written.collect())
+}
