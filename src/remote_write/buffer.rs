@@ -103,6 +103,9 @@ impl Buffer {
     /// Appends a copy of bytes written before.
     #[inline]
     pub fn push_copy(&mut self, start: usize, count: usize) {
+        if count == 0 {
+            return;
+        }
         self.memory.copy_within(start..start + count, self.length);
         self.length += count;
     }

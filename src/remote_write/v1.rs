@@ -23,33 +23,47 @@ const SAMPLE_TIME: u8 = 2 << 3;
 /// How many templates are kept; they are for shapes that alternate.
 const TEMPLATES_MAX: usize = 32;
 
-/// Writes series. Labels that the series of a point share are encoded with the first of them, and
-/// copied from there for the others.
+/// Writes series. Labels that the series of a point share are encoded with the first of them; each
+/// further one copies them from the one before.
 #[derive(Default)]
 pub struct SeriesWriter {
     templates: Vec<Template>,
     latest: usize,
-    shared: Option<Shared>,
+    written: Option<Written>,
 }
 
-/// Where in the buffer the shared labels of the point were written.
+/// Where in the buffer the labels of the latest series were written.
 #[derive(Clone, Copy, Debug)]
-struct Shared {
-    /// The total size of the shared labels.
-    size: usize,
-    /// Labels before the metric name: start and size.
-    front: (usize, usize),
-    /// Labels between the metric name and the extra label.
-    middle: (usize, usize),
-    /// Labels behind the extra label.
-    back: (usize, usize),
+struct Written {
+    /// Where the first label begins.
+    start: usize,
+    /// Where the metric name begins and ends.
+    name: (usize, usize),
+    /// Where the extra label begins and ends; nothing is between if there is none.
+    extra: (usize, usize),
+    /// Where the last label ends.
+    end: usize,
+}
+
+impl Written {
+    /// The size of the labels that all series of the point share.
+    fn shared_size(&self) -> usize {
+        (self.end - self.start) - (self.name.1 - self.name.0) - (self.extra.1 - self.extra.0)
+    }
+
+    /// Whether the metric name is this one.
+    #[inline]
+    fn is_named(&self, name: Label, out: &Buffer) -> bool {
+        self.name.1 - self.name.0 == label_size(name)
+            && out.as_slice()[self.name.1 - name.value.len()..self.name.1] == *name.value
+    }
 }
 
 impl SeriesWriter {
     /// A point begins: its series share nothing with those before.
     #[inline]
     pub fn begin_point(&mut self) {
-        self.shared = None;
+        self.written = None;
     }
 
     /// Appends one series with one sample.
@@ -64,58 +78,36 @@ impl SeriesWriter {
     ) {
         let name = Label { name: METRIC_NAME, value: name };
         let own_size = label_size(name) + extra.map_or(0, label_size) + sample_size(sample);
-        match &self.shared {
-            Some(shared) => {
-                begin_series(out, shared.size + own_size);
-                copy(out, shared.front);
-                push_label(out, name);
-                copy(out, shared.middle);
-                if let Some(extra) = extra {
-                    push_label(out, extra);
-                }
-                copy(out, shared.back);
+        let written = match self.written {
+            Some(written) => {
+                begin_series(out, written.shared_size() + own_size);
+                push_shared(out, &written, name, extra)
             }
-            None => self.shared = Some(self.first_series(out, labels, name, extra, own_size)),
-        }
+            None => self.push_first(out, labels, name, extra, own_size),
+        };
+        self.written = Some(written);
         push_sample(out, sample);
     }
 
-    fn first_series(
+    fn push_first(
         &mut self,
         out: &mut Buffer,
         labels: &PointLabels,
         name: Label,
         extra: Option<Label>,
         own_size: usize,
-    ) -> Shared {
+    ) -> Written {
         let template = self.template_for(labels);
-        let Some(size) = template.size_with(labels) else {
-            let size = labels.iter().map(label_size).sum();
-            begin_series(out, size + own_size);
-            return push_labels(out, labels, name, extra, size);
-        };
-        begin_series(out, size + own_size);
-        let start = out.len();
-        let (mut front, mut middle) = ((start, 0), (0, 0));
-        let mut back = 0;
-        template.write(
-            out,
-            labels,
-            |out| {
-                front.1 = out.len() - start;
-                push_label(out, name);
-                middle.0 = out.len();
-            },
-            |out| {
-                back = out.len();
-                if let Some(extra) = extra {
-                    push_label(out, extra);
-                }
-            },
-        );
-        middle.1 = back - middle.0;
-        let back_start = back + extra.map_or(0, label_size);
-        Shared { size, front, middle, back: (back_start, out.len() - back_start) }
+        match template.size_with(labels) {
+            Some(size) => {
+                begin_series(out, size + own_size);
+                push_template(out, template, labels, name, extra)
+            }
+            None => {
+                begin_series(out, labels.iter().map(label_size).sum::<usize>() + own_size);
+                push_labels(out, labels, name, extra)
+            }
+        }
     }
 
     fn template_for(&mut self, labels: &PointLabels) -> &Template {
@@ -143,42 +135,63 @@ fn begin_series(out: &mut Buffer, size: usize) {
     out.push_varint(size as u64);
 }
 
-fn copy(out: &mut Buffer, (start, size): (usize, usize)) {
-    if size > 0 {
-        out.push_copy(start, size);
-    }
+/// Appends the labels of a series by copying those it shares with the one before.
+#[inline]
+fn push_shared(out: &mut Buffer, before: &Written, name: Label, extra: Option<Label>) -> Written {
+    let start = out.len();
+    let at_name = if before.is_named(name, out) {
+        out.push_copy(before.start, before.extra.0 - before.start);
+        (start + before.name.0 - before.start, start + before.name.1 - before.start)
+    } else {
+        out.push_copy(before.start, before.name.0 - before.start);
+        let at_name = push_between(out, Some(name));
+        out.push_copy(before.name.1, before.extra.0 - before.name.1);
+        at_name
+    };
+    let at_extra = push_between(out, extra);
+    out.push_copy(before.extra.1, before.end - before.extra.1);
+    Written { start, name: at_name, extra: at_extra, end: out.len() }
 }
 
-#[inline]
-fn push_labels(
+/// Appends the labels of a series from a template that they fit.
+fn push_template(
     out: &mut Buffer,
+    template: &Template,
     labels: &PointLabels,
     name: Label,
     extra: Option<Label>,
-    size: usize,
-) -> Shared {
-    let mut rest = labels.iter();
-    let front = push_run(out, &mut rest, labels.name_at());
-    push_label(out, name);
-    let middle = push_run(out, &mut rest, labels.extra_at() - labels.name_at());
-    if let Some(extra) = extra {
-        push_label(out, extra);
-    }
-    let back = push_run(out, &mut rest, usize::MAX);
-    Shared { size, front, middle, back }
+) -> Written {
+    let start = out.len();
+    let (mut at_name, mut at_extra) = ((0, 0), (0, 0));
+    template.write(
+        out,
+        labels,
+        |out| at_name = push_between(out, Some(name)),
+        |out| at_extra = push_between(out, extra),
+    );
+    Written { start, name: at_name, extra: at_extra, end: out.len() }
 }
 
-#[inline]
-fn push_run<'l>(
-    out: &mut Buffer,
-    labels: &mut impl Iterator<Item = Label<'l>>,
-    count: usize,
-) -> (usize, usize) {
+/// Appends the labels of a series one by one.
+fn push_labels(out: &mut Buffer, labels: &PointLabels, name: Label, extra: Option<Label>) -> Written {
     let start = out.len();
-    for label in labels.take(count) {
+    let mut rest = labels.iter();
+    rest.by_ref().take(labels.name_at()).for_each(|label| push_label(out, label));
+    let at_name = push_between(out, Some(name));
+    rest.by_ref().take(labels.extra_at() - labels.name_at()).for_each(|label| push_label(out, label));
+    let at_extra = push_between(out, extra);
+    rest.for_each(|label| push_label(out, label));
+    Written { start, name: at_name, extra: at_extra, end: out.len() }
+}
+
+/// Appends a label of the series itself, if there is one, and says where it begins and ends.
+#[inline]
+fn push_between(out: &mut Buffer, label: Option<Label>) -> (usize, usize) {
+    let start = out.len();
+    if let Some(label) = label {
         push_label(out, label);
     }
-    (start, out.len() - start)
+    (start, out.len())
 }
 
 /// Appends a whole label.

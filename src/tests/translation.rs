@@ -218,3 +218,35 @@ fn namespace_and_suffixes() {
     let without = r#""namespace":"app","add_metric_suffixes":false"#;
     assert_eq!(series(without, vec![resource(&[], metrics())]), ["app_x_y{} 1"]);
 }
+
+#[test]
+fn labels_too_long_for_a_template_are_written_whole() {
+    for length in [90, 110, 120, 126, 127, 128, 200, 20_000] {
+        let long = "v".repeat(length);
+        let attributes = [text("a", "1"), text("some.key", &long), text("z", "2")];
+        let buckets = HistogramDataPoint {
+            attributes: attributes.to_vec(),
+            time_unix_nano: NOW,
+            count: 2,
+            bucket_counts: vec![1, 1],
+            explicit_bounds: vec![5.0],
+            ..Default::default()
+        };
+        let labels = |extra: &str| format!(r#"{{a="1",{extra}some_key="{long}",z="2"}}"#);
+        assert_eq!(
+            series(
+                "",
+                vec![resource(
+                    &[],
+                    vec![gauge("g", vec![point(1.0, &attributes)]), histogram("h", vec![buckets])]
+                )]
+            ),
+            [
+                format!("g{} 1", labels("")),
+                format!("h_seconds_bucket{} 2", labels(r#"le="+Inf","#)),
+                format!("h_seconds_bucket{} 1", labels(r#"le="5","#)),
+                format!("h_seconds_count{} 2", labels("")),
+            ]
+        );
+    }
+}
