@@ -1,6 +1,7 @@
 //! What the tests and the benchmark share.
 
 pub mod children;
+pub mod component;
 pub mod corpus;
 pub mod loopback;
 pub mod payloads;

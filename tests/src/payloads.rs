@@ -29,11 +29,13 @@ const POINTS_PER_RESOURCE: usize = 1_000;
 /// A resource holds two scopes and up to 1,000 points, gauges and counters in turn, so that payloads
 /// of different sizes differ in nothing else.
 pub fn requests(points: usize) -> Vec<u8> {
-    let resources = (0..points.div_ceil(POINTS_PER_RESOURCE)).map(|index| {
+    let mut bytes = Vec::new();
+    for index in 0..points.div_ceil(POINTS_PER_RESOURCE) {
         let first = index * POINTS_PER_RESOURCE;
-        service(index, points.min(first + POINTS_PER_RESOURCE) - first)
-    });
-    payload(resources.collect())
+        // Messages of a repeated field join by concatenation, so a million points need not be held at once.
+        bytes.extend(payload(vec![service(index, points.min(first + POINTS_PER_RESOURCE) - first)]));
+    }
+    bytes
 }
 
 fn service(index: usize, points: usize) -> ResourceMetrics {
