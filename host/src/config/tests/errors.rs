@@ -266,3 +266,14 @@ fn what_is_missing_in_the_environment_is_named() {
          variable NONE is not set",
     );
 }
+
+#[test]
+fn of_a_key_that_stands_twice_the_first_is_read() {
+    assert_eq!(
+        errors(&with_exporter("timeout: 5\ntimeout: 6")),
+        [
+            "f:4:14: exporters.prometheusremotewrite.timeout: a duration needs a unit: write 5s or 5ms",
+            "f:5:5: exporters.prometheusremotewrite.timeout: stands here again; it first stood at 4:5",
+        ]
+    );
+}

@@ -206,3 +206,12 @@ fn nothing_of_the_environment_or_of_headers_shows_in_debug() {
     let text = with_exporter("headers: {Authorization: \"${env:SECRET}\"}");
     assert!(!format!("{:?}", read(&text).unwrap()).contains("hunter2"));
 }
+
+#[test]
+fn pointers_with_escaped_characters_are_found() {
+    let loaded = read(&with_exporter("external_labels: {a/b~c: x}")).unwrap();
+    assert_eq!(
+        loaded.locate("/external_labels/a~1b~0c", "is wrong").to_string(),
+        "f:4:30: exporters.prometheusremotewrite.external_labels.a/b~c: is wrong"
+    );
+}
