@@ -270,10 +270,11 @@ fn what_is_missing_in_the_environment_is_named() {
 #[test]
 fn of_a_key_that_stands_twice_the_first_is_read() {
     assert_eq!(
-        errors(&with_exporter("timeout: 5\ntimeout: 6")),
+        errors(&with_exporter("external_labels: {a: 5, a: 6}")),
         [
-            "f:4:14: exporters.prometheusremotewrite.timeout: a duration needs a unit: write 5s or 5ms",
-            "f:5:5: exporters.prometheusremotewrite.timeout: stands here again; it first stood at 4:5",
+            "f:4:26: exporters.prometheusremotewrite.external_labels.a: expected text, found a number; put it in \
+             quotes",
+            "f:4:29: exporters.prometheusremotewrite.external_labels.a: stands here again; it first stood at 4:23",
         ]
     );
 }
