@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::pause::jittered;
 use super::{Parts, Shared};
 use crate::component::{Batch, Request, Response};
-use crate::credentials::IssuedKey;
+use crate::credentials::{CredentialsError, IssuedKey, SigningKeys};
 use crate::metrics::{Attempt, Outcome};
 
 /// The pause after the component failed to judge an answer.
@@ -62,6 +62,8 @@ pub(super) struct Sender<'a> {
     answers: u32,
     /// How many times in a row credentials were missing or refused.
     pub(super) refusals: u32,
+    /// The generation of credentials that was refused, until newer ones are fetched.
+    pub(super) refused_generation: Option<u64>,
     /// Whether this is the one more try that a held batch gets when the process is stopping.
     last_try: bool,
 }
@@ -69,7 +71,16 @@ pub(super) struct Sender<'a> {
 impl<'a> Sender<'a> {
     pub(super) fn new(shared: &'a Shared, batch: &'a Arc<Batch>) -> Self {
         let body = Bytes::from_owner(Body(Arc::clone(batch)));
-        Self { shared, batch, body, trying_since: Instant::now(), answers: 0, refusals: 0, last_try: false }
+        Self {
+            shared,
+            batch,
+            body,
+            trying_since: Instant::now(),
+            answers: 0,
+            refusals: 0,
+            refused_generation: None,
+            last_try: false,
+        }
     }
 
     /// Tries until there is an end.
@@ -102,7 +113,7 @@ impl<'a> Sender<'a> {
         self.answers = self.answers.saturating_add(1);
         let parts = self.parts();
         match parts.exporters.judge(&response, self.answers, parts.clock.now()).await {
-            Ok(verdict) => self.act(verdict, &signed, took).await,
+            Ok(verdict) => self.act(verdict, &signed, took),
             Err(error) => {
                 self.warn("judge", &error, "an answer of the receiver could not be judged; sending again");
                 Step::Retry(UNJUDGED_PAUSE)
@@ -116,7 +127,7 @@ impl<'a> Sender<'a> {
         let (offset_ms, now) = (parts.clock.signing_offset_ms(), parts.clock.signing_now());
         let key = match &parts.keys {
             None => None,
-            Some(keys) => match keys.key(now).await {
+            Some(keys) => match self.key(keys, now).await {
                 Ok(key) => Some(key),
                 Err(error) => {
                     self.warn("credentials", &error, "cannot sign; data stays queued");
@@ -133,6 +144,16 @@ impl<'a> Sender<'a> {
         };
         self.warn("sign", &problem, "cannot sign; data stays queued");
         Err(Step::Hold(parts.pauses.stop))
+    }
+
+    /// The key for this moment. Credentials that were refused are not used again before the source
+    /// was asked for newer ones, which is done as late as possible.
+    async fn key(&mut self, keys: &SigningKeys, now: u64) -> Result<Arc<IssuedKey>, CredentialsError> {
+        if let Some(generation) = self.refused_generation {
+            keys.refresh(generation).await?;
+            self.refused_generation = None;
+        }
+        keys.key(now).await
     }
 
     async fn exchange(&self, head: Request) -> (Response, Duration) {
@@ -179,10 +200,15 @@ impl<'a> Sender<'a> {
         Ok(())
     }
 
-    /// Counts that credentials are missing or were refused, and says how long to hold for it.
+    /// Counts that credentials are missing or were refused, and says how long to hold for it: not at
+    /// all the first time, for newer ones may be there already.
     pub(super) fn refused(&mut self) -> Duration {
+        let pause = match self.refusals {
+            0 => Duration::ZERO,
+            failures => self.parts().pauses.credentials(failures),
+        };
         self.refusals = self.refusals.saturating_add(1);
-        self.parts().pauses.credentials(self.refusals)
+        pause
     }
 
     /// Warns of a problem of one kind, once a minute.

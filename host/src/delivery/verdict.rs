@@ -13,16 +13,16 @@ const SAME_OFFSET_MS: u64 = 60_000;
 
 impl Sender<'_> {
     /// Does what a verdict says about the batch, which came `took` after the request.
-    pub(super) async fn act(&mut self, verdict: Verdict, signed: &Signed, took: Duration) -> Step {
+    pub(super) fn act(&mut self, verdict: Verdict, signed: &Signed, took: Duration) -> Step {
         self.parts().metrics.delivery.answered(name(&verdict), took);
         match verdict {
             Verdict::Delivered => Step::End(End::Settled(Outcome::Delivered)),
             Verdict::Retry(retry) => self.retry(&retry),
             Verdict::RefreshCredentials(explanation) => {
                 self.tell(&explanation, "the receiver refused the credentials; data stays queued");
-                self.refresh(signed).await
+                self.refresh(signed)
             }
-            Verdict::FixClock(offset_ms) => self.fix_clock(offset_ms, signed).await,
+            Verdict::FixClock(offset_ms) => self.fix_clock(offset_ms, signed),
             Verdict::Halve(explanation) => Step::End(End::Halve(explanation.reason)),
             Verdict::PartlyRejected(explanation) => {
                 self.tell(&explanation, "the receiver refused a part of a batch for good");
@@ -51,32 +51,20 @@ impl Sender<'_> {
         }
     }
 
-    /// Fetches newer credentials. The first ones are tried at once; if they are refused too, there
-    /// is no use in hurry.
-    async fn refresh(&mut self, signed: &Signed) -> Step {
-        let first_refusal = self.refusals == 0;
-        let pause = self.refused();
-        let (Some(keys), Some(used)) = (&self.parts().keys, &signed.key) else { return Step::Hold(pause) };
-        match keys.refresh(used.generation).await {
-            Ok(()) if first_refusal => Step::Hold(Duration::ZERO),
-            Ok(()) => Step::Hold(pause),
-            Err(error) => {
-                self.warn("credentials", &error, "cannot renew AWS credentials; data stays queued");
-                Step::Hold(pause)
-            }
-        }
+    /// Signs with newer credentials next time.
+    fn refresh(&mut self, signed: &Signed) -> Step {
+        self.refused_generation = signed.key.as_ref().map(|issued| issued.generation);
+        Step::Hold(self.refused())
     }
 
     /// Signs with the receiver's clock from now on. If that is what was done already, the refusal
     /// has another reason.
-    async fn fix_clock(&mut self, offset_ms: i64, signed: &Signed) -> Step {
+    fn fix_clock(&mut self, offset_ms: i64, signed: &Signed) -> Step {
         if offset_ms.abs_diff(signed.offset_ms) < SAME_OFFSET_MS {
             let problem = "the receiver refuses signatures although they bear its own time";
             self.warn("signature", &problem, "check that the secret belongs to the access key id");
-            return self.refresh(signed).await;
+            return self.refresh(signed);
         }
-        let first_refusal = self.refusals == 0;
-        let pause = self.refused();
         self.parts().clock.correct_signing(offset_ms);
         self.parts().metrics.delivery.signing_offset(offset_ms);
         self.warn(
@@ -84,7 +72,7 @@ impl Sender<'_> {
             &format_args!("the local clock differs from the receiver's by {offset_ms} ms"),
             "signing with the receiver's time; set the clock of this machine (NTP)",
         );
-        Step::Hold(if first_refusal { Duration::ZERO } else { pause })
+        Step::Hold(self.refused())
     }
 
     /// Explains a verdict, once a minute for each reason.
