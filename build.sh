@@ -205,17 +205,19 @@ install_if_changed() {
 
 # ---- the host ---------------------------------------------------------------------------------
 
+# Always with --workspace: dependencies then have the same features in every build, and compile once.
+
 # precompiled compiles the component with the wasmtime that will run it, since its code fits no other.
 precompiled() {
     local compiled=${COMPONENT%.wasm}.cwasm inputs=("$COMPONENT" Cargo.lock host/src/component/engine.rs)
     [[ -f $compiled ]] && fresh "$compiled.stamp" "${inputs[@]}" && return
-    cargo build --release --locked --package preamp-host --bin preamp-precompile
+    cargo build --release --locked --workspace --bin preamp-precompile
     "$TARGET/release/preamp-precompile" "$COMPONENT" "$compiled" ||
         fail "wasmtime cannot compile the component." "See the message above."
     stamp "$compiled.stamp" "${inputs[@]}"
 }
 
-binary() { cargo build --release --locked --package preamp-host --bin preamp; }
+binary() { cargo build --release --locked --workspace --bin preamp; }
 
 host() {
     stage "component" component
@@ -270,7 +272,7 @@ test_all() {
 bench() {
     stage "Go peer" go_peer
     host
-    cargo build --release --locked --package preamp-tests --bin bench
+    cargo build --release --locked --workspace --bin bench
     say "bench"
     PREAMP_GO_PEER=$TARGET/go-peer "$TARGET/release/bench" "$@"
 }

@@ -174,7 +174,7 @@ struct GoAnswer {
 
 impl GoPeer {
     fn start(payload: &[u8]) -> anyhow::Result<GoPeer> {
-        let program = children::program("PREAMP_GO_PEER", children::built("../go-peer"))?;
+        let program = children::program("PREAMP_GO_PEER", children::built("../../go-peer"))?;
         let mut file = tempfile::NamedTempFile::new()?;
         file.write_all(payload)?;
         let mut child = Command::new(program)

@@ -1,11 +1,12 @@
 //! How soon `preamp run` takes its first payload, and how much memory it keeps while idle.
 
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use preamp_tests::children::{Background, built};
+use preamp_tests::children::Background;
 use preamp_tests::loopback::exchange;
 use preamp_tests::payloads;
 
@@ -16,11 +17,12 @@ const STARTS: u32 = 5;
 
 /// Measures the program next to this one, if it is there.
 pub fn measure(report: &mut Report) -> anyhow::Result<()> {
-    ensure!(built("preamp").is_file(), "{} is missing: run ./build.sh host", built("preamp").display());
+    let preamp = std::env::current_exe()?.with_file_name("preamp");
+    ensure!(preamp.is_file(), "{} is missing: run ./build.sh host", preamp.display());
     let mut soonest = f64::INFINITY;
     let mut leanest = f64::INFINITY;
     for _ in 0..STARTS {
-        let (start, memory) = start().context("preamp run")?;
+        let (start, memory) = start(&preamp).context("preamp run")?;
         soonest = soonest.min(start.as_secs_f64() * 1e3);
         leanest = leanest.min(memory);
     }
@@ -31,7 +33,7 @@ pub fn measure(report: &mut Report) -> anyhow::Result<()> {
 }
 
 /// From start to the first accepted payload, and the resident memory two seconds later, in MiB.
-fn start() -> anyhow::Result<(Duration, f64)> {
+fn start(preamp: &Path) -> anyhow::Result<(Duration, f64)> {
     let folder = tempfile::tempdir()?;
     // Nothing has to be delivered; a receiver that never answers keeps the program quiet.
     let receiver = TcpListener::bind("127.0.0.1:0")?;
@@ -39,7 +41,7 @@ fn start() -> anyhow::Result<(Duration, f64)> {
     let configuration = folder.path().join("preamp.yaml");
     std::fs::write(&configuration, configuration_text(intake, receiver.local_addr()?))?;
     let payload = payloads::requests(1);
-    let mut command = Command::new(built("preamp"));
+    let mut command = Command::new(preamp);
     command.arg("run").arg("--config").arg(&configuration);
     let started = Instant::now();
     let process = Background::start("preamp", command, folder.path())?;
