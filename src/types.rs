@@ -159,13 +159,21 @@ pub enum SignError {
     Invalid(String),
 }
 
-/// An HTTP header field, its name in lower case.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// An HTTP header field, its name in lower case. Values that grant access do not show in `Debug`.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Header {
     /// Field name, lower case.
     pub name: String,
     /// Field value.
     pub value: String,
+}
+
+impl std::fmt::Debug for Header {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let grants_access = matches!(self.name.as_str(), "authorization" | "x-amz-security-token");
+        let value = if grants_access { "…" } else { &self.value };
+        write!(f, "{}: {value}", self.name)
+    }
 }
 
 /// A request head. The body is the batch's, byte for byte.

@@ -261,11 +261,13 @@ const BATCH_SIZE_MIN: u64 = 1024;
 fn read_batch_size(root: &mut Reader, profile: Profile) -> usize {
     // AMP refuses bodies of 1 MB; whether it counts before or after compression is not documented,
     // so the size before compression is capped, with room for what incompressible data grows.
-    let default = match profile {
-        Profile::Aps => 990_000,
-        Profile::Prometheus => 3_000_000,
+    const AMP_MAX: u64 = 990_000;
+    let configured = root.integer("max_batch_size_bytes", BATCH_SIZE_MIN, 64 * 1024 * 1024);
+    let size = match profile {
+        Profile::Aps => configured.unwrap_or(AMP_MAX).min(AMP_MAX),
+        Profile::Prometheus => configured.unwrap_or(3_000_000),
     };
-    root.integer("max_batch_size_bytes", BATCH_SIZE_MIN, 64 * 1024 * 1024).unwrap_or(default) as usize
+    size as usize
 }
 
 fn read_sample_age(root: &mut Reader, profile: Profile) -> Option<u64> {
@@ -305,6 +307,18 @@ mod tests {
         let other = Config::read(r#"{"endpoint":"http://localhost:9090/api/v1/write"}"#).unwrap();
         assert_eq!(other.profile, Profile::Prometheus);
         assert_eq!(other.max_sample_age_ms, None);
+    }
+
+    #[test]
+    fn no_batch_is_larger_than_amp_takes() {
+        let size = |profile: &str, bytes: u32| {
+            let json =
+                format!(r#"{{"endpoint":"http://h/","profile":"{profile}","max_batch_size_bytes":{bytes}}}"#);
+            Config::read(&json).unwrap().max_batch_size_bytes
+        };
+        assert_eq!(size("aps", 3_000_000), 990_000);
+        assert_eq!(size("aps", 5_000), 5_000);
+        assert_eq!(size("prometheus", 3_000_000), 3_000_000);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 /// The longest piece that is copied by words instead of by a call to the platform's copy routine,
 /// which costs more than the copy itself in WebAssembly.
-const SHORT: usize = 32;
+const SHORT: usize = 128;
 
 /// A growing run of bytes.
 ///
@@ -111,24 +111,34 @@ impl Buffer {
     }
 }
 
-/// Copies up to [`SHORT`] bytes as words that may overlap.
+/// Copies up to [`SHORT`] bytes as blocks of a fixed size that may overlap.
 #[inline]
 fn copy_short(piece: &[u8], target: &mut [u8]) {
-    let count = piece.len();
-    if let (Some(first), Some(last)) = (piece.first_chunk::<16>(), piece.last_chunk::<16>()) {
-        target[..16].copy_from_slice(first);
-        target[count - 16..count].copy_from_slice(last);
-    } else if let (Some(first), Some(last)) = (piece.first_chunk::<8>(), piece.last_chunk::<8>()) {
-        target[..8].copy_from_slice(first);
-        target[count - 8..count].copy_from_slice(last);
-    } else if let (Some(first), Some(last)) = (piece.first_chunk::<4>(), piece.last_chunk::<4>()) {
-        target[..4].copy_from_slice(first);
-        target[count - 4..count].copy_from_slice(last);
-    } else {
-        for (to, from) in target.iter_mut().zip(piece) {
-            *to = *from;
-        }
+    let _copied = copy_ends::<64>(piece, target)
+        || copy_ends::<32>(piece, target)
+        || copy_ends::<16>(piece, target)
+        || copy_ends::<8>(piece, target)
+        || copy_ends::<4>(piece, target)
+        || copy_bytes(piece, target);
+}
+
+/// Copies the first and the last `N` bytes of a piece of `N` to `2 * N` bytes.
+#[inline]
+fn copy_ends<const N: usize>(piece: &[u8], target: &mut [u8]) -> bool {
+    let (Some(first), Some(last)) = (piece.first_chunk::<N>(), piece.last_chunk::<N>()) else {
+        return false;
+    };
+    target[..N].copy_from_slice(first);
+    target[piece.len() - N..piece.len()].copy_from_slice(last);
+    true
+}
+
+#[inline]
+fn copy_bytes(piece: &[u8], target: &mut [u8]) -> bool {
+    for (to, from) in target.iter_mut().zip(piece) {
+        *to = *from;
     }
+    true
 }
 
 #[cfg(test)]
@@ -137,7 +147,7 @@ mod tests {
 
     #[test]
     fn pieces_of_every_length_arrive_whole() {
-        let text: Vec<u8> = (1..=100).collect();
+        let text: Vec<u8> = (1..=200).collect();
         let mut buffer = Buffer::default();
         let mut expected = Vec::new();
         for length in 0..=text.len() {
