@@ -163,9 +163,12 @@ mod tests {
         assert_eq!(balanced().problems(), Vec::<String>::new());
     }
 
+    /// What a problem says, and what causes it.
+    type Loss = (&'static str, fn(&mut Summary));
+
     #[test]
     fn every_kind_of_loss_is_a_problem() {
-        let losses: [(&str, fn(&mut Summary)); 8] = [
+        let losses: [Loss; 8] = [
             ("exported nothing", |it| (it.exported, it.ledger.accepted, it.ledger.delivered) = (0, 0, 0)),
             ("failed", |it| it.export_failed = 1),
             ("were accepted", |it| it.exported = 11),
@@ -194,7 +197,10 @@ mod tests {
         ];
         let samples = vec![KeptSample { timestamp: 1, value: 1.0 }, KeptSample { timestamp: 2, value: 2.0 }];
         let kept = BTreeMap::from([(labels, samples)]);
-        let book = |route: &str, value| BTreeMap::from([(("m", vec![("route", route.to_owned())]), value)]);
+        let book = |route: &str, value| {
+            let key: Key = ("m", vec![("route", route.to_owned())]);
+            BTreeMap::from([(key, value)])
+        };
         assert_eq!(compare(&book("/a", 2.0), &kept), (1, Vec::new()));
         assert_eq!(compare(&book("/a", 1.0), &kept).1.len(), 1);
         assert_eq!(compare(&book("/b", 2.0), &kept).1.len(), 1);
