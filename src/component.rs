@@ -133,10 +133,12 @@ impl TryFrom<wit::Batch> for core::Batch {
     type Error = wit::BatchError;
 
     fn try_from(batch: wit::Batch) -> Result<Self, Self::Error> {
-        let digest = batch
-            .digest
-            .try_into()
-            .map_err(|_| wit::BatchError::Malformed("the digest is not 32 bytes long".to_owned()))?;
+        let digest = match batch.digest {
+            digest if digest.is_empty() => None,
+            digest => Some(digest.try_into().map_err(|_| {
+                wit::BatchError::Malformed("the digest is neither empty nor 32 bytes long".to_owned())
+            })?),
+        };
         Ok(core::Batch {
             body: batch.body,
             digest,
@@ -156,7 +158,7 @@ impl From<core::Batch> for wit::Batch {
     fn from(batch: core::Batch) -> Self {
         wit::Batch {
             body: batch.body,
-            digest: batch.digest.to_vec(),
+            digest: batch.digest.map(Vec::from).unwrap_or_default(),
             partition: batch.partition,
             points: batch.points,
             series: batch.series,

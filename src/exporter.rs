@@ -62,7 +62,7 @@ impl Exporter {
     ///
     /// Batches that do not belong together or are not this exporter's.
     pub fn merge(&self, batches: Vec<Batch>) -> Result<Vec<Batch>, BatchError> {
-        batch::merge(batches, self.config.max_batch_size_bytes)
+        batch::merge(batches, self.config.max_batch_size_bytes, self.config.digest)
     }
 
     /// Cuts a batch into two of nearly equal numbers of series.
@@ -71,7 +71,7 @@ impl Exporter {
     ///
     /// A single series, or a body that is not this exporter's.
     pub fn halve(&self, batch: &Batch) -> Result<(Batch, Batch), BatchError> {
-        batch::halve(batch)
+        batch::halve(batch, &mut batch::Packer::new(self.config.digest))
     }
 
     /// Takes the samples older than `oldest` out of a batch.
@@ -80,7 +80,7 @@ impl Exporter {
     ///
     /// A body that is not this exporter's.
     pub fn prune(&self, batch: Batch, oldest: SampleTime) -> Result<Pruned, BatchError> {
-        batch::prune(batch, oldest)
+        batch::prune(batch, oldest, &mut batch::Packer::new(self.config.digest))
     }
 
     /// Makes the request head for a batch, signed if the configuration asks for it.

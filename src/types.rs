@@ -39,8 +39,8 @@ pub enum Protocol {
 pub struct Batch {
     /// The HTTP body: protobuf in the snappy block format.
     pub body: Vec<u8>,
-    /// SHA-256 of `body`.
-    pub digest: [u8; 32],
+    /// SHA-256 of `body`; `None` if the configuration leaves it to the host.
+    pub digest: Option<[u8; 32]>,
     /// The partition that must be sent in order.
     pub partition: u32,
     /// OTLP data points.

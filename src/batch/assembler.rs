@@ -46,7 +46,7 @@ impl Assembler {
         Assembler {
             limit: config.max_batch_size_bytes,
             partitions: (0..config.partitions).map(|_| Partition::default()).collect(),
-            packer: Packer::new(),
+            packer: Packer::new(config.digest),
             batches: Vec::new(),
             current: 0,
             start: 0,

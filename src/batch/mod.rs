@@ -7,4 +7,5 @@ mod rework;
 mod snappy;
 
 pub use assembler::Assembler;
+pub use pack::Packer;
 pub use rework::{explain, halve, merge, prune};

@@ -37,14 +37,15 @@ impl Counts {
 
 /// Compresses and digests requests, reusing its memory.
 pub struct Packer {
+    digest: bool,
     encoder: snap::raw::Encoder,
     compressed: Vec<u8>,
 }
 
 impl Packer {
-    /// A packer without memory yet.
-    pub fn new() -> Packer {
-        Packer { encoder: snap::raw::Encoder::new(), compressed: Vec::new() }
+    /// A packer without memory yet. `digest` says whether its batches carry one.
+    pub fn new(digest: bool) -> Packer {
+        Packer { digest, encoder: snap::raw::Encoder::new(), compressed: Vec::new() }
     }
 
     /// Makes a batch of an encoded request.
@@ -58,14 +59,14 @@ impl Packer {
             .encoder
             .compress(request, &mut self.compressed)
             .expect("a request is under 4 GiB and its compressed form has room");
-        batch(self.compressed[..size].to_vec(), request.len() as u32, partition, counts)
+        batch(self.compressed[..size].to_vec(), request.len() as u32, partition, counts, self.digest)
     }
 }
 
-/// A batch of a compressed body.
-pub fn batch(body: Vec<u8>, uncompressed_size: u32, partition: u32, counts: Counts) -> Batch {
+/// A batch of a compressed body, with its digest if that is wanted.
+pub fn batch(body: Vec<u8>, uncompressed_size: u32, partition: u32, counts: Counts, digest: bool) -> Batch {
     Batch {
-        digest: Sha256::digest(&body).into(),
+        digest: digest.then(|| Sha256::digest(&body).into()),
         body,
         partition,
         points: counts.points,

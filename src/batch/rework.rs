@@ -18,7 +18,7 @@ use prost::Message;
 /// # Errors
 ///
 /// Batches of different partitions or another protocol; a body without a snappy preamble.
-pub fn merge(batches: Vec<Batch>, limit: usize) -> Result<Vec<Batch>, BatchError> {
+pub fn merge(batches: Vec<Batch>, limit: usize, digest: bool) -> Result<Vec<Batch>, BatchError> {
     for batch in &batches {
         check_protocol(batch)?;
         snappy::split(&batch.body)?;
@@ -32,19 +32,19 @@ pub fn merge(batches: Vec<Batch>, limit: usize) -> Result<Vec<Batch>, BatchError
     for batch in batches {
         let next = batch.uncompressed_size as usize;
         if !run.is_empty() && size + next > limit {
-            merged.push(join(std::mem::take(&mut run))?);
+            merged.push(join(std::mem::take(&mut run), digest)?);
             size = 0;
         }
         size += next;
         run.push(batch);
     }
     if !run.is_empty() {
-        merged.push(join(run)?);
+        merged.push(join(run, digest)?);
     }
     Ok(merged)
 }
 
-fn join(mut run: Vec<Batch>) -> Result<Batch, BatchError> {
+fn join(mut run: Vec<Batch>, digest: bool) -> Result<Batch, BatchError> {
     if run.len() == 1 {
         return Ok(run.remove(0));
     }
@@ -64,7 +64,7 @@ fn join(mut run: Vec<Batch>) -> Result<Batch, BatchError> {
     for part in elements {
         body.extend_from_slice(part);
     }
-    Ok(batch(body, size, run[0].partition, counts))
+    Ok(batch(body, size, run[0].partition, counts, digest))
 }
 
 /// Cuts a batch between its series into two of nearly equal numbers of series.
@@ -72,14 +72,17 @@ fn join(mut run: Vec<Batch>) -> Result<Batch, BatchError> {
 /// # Errors
 ///
 /// A single series; a damaged body; another protocol.
-pub fn halve(batch: &Batch) -> Result<(Batch, Batch), BatchError> {
+pub fn halve(batch: &Batch, packer: &mut Packer) -> Result<(Batch, Batch), BatchError> {
     let (request, series) = take_apart(batch)?;
     if series.len() < 2 {
         return Err(BatchError::SingleSeries);
     }
     let (first, second) = series.split_at(series.len().div_ceil(2));
     let points = share_of_points(batch, first.len(), series.len());
-    Ok((repack(batch, &request, first, points), repack(batch, &request, second, batch.points - points)))
+    Ok((
+        repack(batch, &request, first, points, packer),
+        repack(batch, &request, second, batch.points - points, packer),
+    ))
 }
 
 /// Takes the series whose newest sample is older than `oldest` out of a batch. Each series entry
@@ -88,7 +91,7 @@ pub fn halve(batch: &Batch) -> Result<(Batch, Batch), BatchError> {
 /// # Errors
 ///
 /// A damaged body; another protocol.
-pub fn prune(batch: Batch, oldest: SampleTime) -> Result<Pruned, BatchError> {
+pub fn prune(batch: Batch, oldest: SampleTime, packer: &mut Packer) -> Result<Pruned, BatchError> {
     check_protocol(&batch)?;
     if batch.first >= oldest {
         return Ok(Pruned { kept: Some(batch), expired: None });
@@ -104,8 +107,8 @@ pub fn prune(batch: Batch, oldest: SampleTime) -> Result<Pruned, BatchError> {
     }
     let points = share_of_points(&batch, kept.len(), total);
     Ok(Pruned {
-        kept: Some(repack(&batch, &request, &kept, points)),
-        expired: Some(repack(&batch, &request, &expired, batch.points - points)),
+        kept: Some(repack(&batch, &request, &kept, points, packer)),
+        expired: Some(repack(&batch, &request, &expired, batch.points - points, packer)),
     })
 }
 
@@ -155,7 +158,7 @@ fn share_of_points(batch: &Batch, part: usize, whole: usize) -> u32 {
     (u64::from(batch.points) * part as u64 / whole.max(1) as u64) as u32
 }
 
-fn repack(batch: &Batch, request: &[u8], series: &[Frame], points: u32) -> Batch {
+fn repack(batch: &Batch, request: &[u8], series: &[Frame], points: u32, packer: &mut Packer) -> Batch {
     let mut counts = Counts { points, series: series.len() as u32, ..Counts::default() };
     let mut part = Vec::with_capacity(series.iter().map(|frame| frame.range.len()).sum());
     for frame in series {
@@ -164,5 +167,5 @@ fn repack(batch: &Batch, request: &[u8], series: &[Frame], points: u32) -> Batch
         counts.first = counts.first.min(frame.first);
         counts.last = counts.last.max(frame.last);
     }
-    Packer::new().pack(&part, batch.partition, counts)
+    packer.pack(&part, batch.partition, counts)
 }

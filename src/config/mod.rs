@@ -96,6 +96,8 @@ pub struct Config {
     pub resource_labels: ResourceLabels,
     /// How many partitions series are spread over.
     pub partitions: u32,
+    /// Whether batches carry their digest, or the host adds it.
+    pub digest: bool,
     /// The largest payload `accept` takes, in bytes.
     pub max_payload_bytes: u64,
     /// The largest body, in bytes before compression.
@@ -119,8 +121,8 @@ impl Config {
         let mut root = Reader::new(&document);
 
         let endpoint = read_endpoint(&mut root);
-        let profile = read_profile(&mut root, endpoint.as_ref());
         let sigv4 = read_sigv4(&mut root);
+        let profile = read_profile(&mut root, endpoint.as_ref(), sigv4.as_ref());
         if let (Some(endpoint), Some(_)) = (&endpoint, &sigv4)
             && let Some(part) = endpoint.unsignable_part()
         {
@@ -140,6 +142,7 @@ impl Config {
             disable_scope_info: root.bool("disable_scope_info").unwrap_or(false),
             resource_labels: read_resource_labels(&mut root),
             partitions: root.integer("partitions", 1, u64::from(PARTITIONS_MAX)).unwrap_or(1) as u32,
+            digest: root.bool("digest").unwrap_or(true),
             max_payload_bytes: root
                 .integer("max_payload_bytes", 1, u64::from(u32::MAX))
                 .unwrap_or(256 * 1024 * 1024),
@@ -165,11 +168,13 @@ fn read_endpoint(root: &mut Reader) -> Option<Endpoint> {
     Endpoint::parse(&url).map_err(|message| root.problem("endpoint", message)).ok()
 }
 
-fn read_profile(root: &mut Reader, endpoint: Option<&Endpoint>) -> Profile {
+/// AMP is recognised by its host, and behind a proxy or a private name by what is signed for.
+fn read_profile(root: &mut Reader, endpoint: Option<&Endpoint>, sigv4: Option<&SigningScope>) -> Profile {
+    let is_aps = endpoint.is_some_and(Endpoint::is_aps) || sigv4.is_some_and(|scope| scope.service == "aps");
     match root.choice("profile", &["aps", "prometheus"]) {
         Some("aps") => Profile::Aps,
         Some(_) => Profile::Prometheus,
-        None if endpoint.is_some_and(Endpoint::is_aps) => Profile::Aps,
+        None if is_aps => Profile::Aps,
         None => Profile::Prometheus,
     }
 }
@@ -306,6 +311,8 @@ mod tests {
         assert_eq!(config.max_sample_age_ms, Some(3_600_000));
         let other = Config::read(r#"{"endpoint":"http://localhost:9090/api/v1/write"}"#).unwrap();
         assert_eq!(other.profile, Profile::Prometheus);
+        let proxied = r#"{"endpoint":"http://localhost/","sigv4":{"region":"eu-west-1","service":"aps"}}"#;
+        assert_eq!(Config::read(proxied).unwrap().profile, Profile::Aps);
         assert_eq!(other.max_sample_age_ms, None);
     }
 
@@ -371,7 +378,7 @@ mod tests {
             "headers": {}, "user_agent": "u", "namespace": "n", "external_labels": {},
             "add_metric_suffixes": true, "target_info": {"enabled": true},
             "disable_scope_info": false, "resource_to_telemetry_conversion": {"enabled": true},
-            "partitions": 2, "max_payload_bytes": 9, "max_batch_size_bytes": 2000,
+            "partitions": 2, "digest": true, "max_payload_bytes": 9, "max_batch_size_bytes": 2000,
             "max_sample_age_ms": 0, "retry_on_failure": {"initial_interval_ms": 1},
         });
         Config::read(&everything.to_string()).unwrap();

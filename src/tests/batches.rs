@@ -17,7 +17,7 @@ fn samples(exporter: &Exporter, batches: &[Batch]) -> Vec<String> {
 fn check(batch: &Batch) {
     let body = snap::raw::Decoder::new().decompress_vec(&batch.body).unwrap();
     assert_eq!(body.len() as u32, batch.uncompressed_size);
-    assert_eq!(<[u8; 32]>::from(<sha2::Sha256 as sha2::Digest>::digest(&batch.body)), batch.digest);
+    assert_eq!(batch.digest, Some(<sha2::Sha256 as sha2::Digest>::digest(&batch.body).into()));
     assert_eq!(batch.protocol, Protocol::RemoteWriteV1);
 }
 
@@ -167,4 +167,16 @@ fn the_same_payload_gives_the_same_bytes() {
     accept(&mut second, &many(3));
     assert_eq!(accept(&mut second, &payload), expected);
     assert_eq!(accept(&mut first, &payload), expected);
+}
+
+#[test]
+fn the_digest_can_be_left_to_the_host() {
+    let mut with = exporter("");
+    let mut without = exporter(r#""digest":false"#);
+    let batch = accept(&mut without, &many(10)).batches.remove(0);
+    assert_eq!(Batch { digest: None, ..accept(&mut with, &many(10)).batches.remove(0) }, batch);
+    let (first, second) = without.halve(&batch).unwrap();
+    assert_eq!((first.digest, second.digest), (None, None));
+    assert_eq!(without.merge(vec![first, second]).unwrap()[0].digest, None);
+    assert_eq!(without.prune(batch, TIME as i64 + 1).unwrap().kept.unwrap().digest, None);
 }

@@ -38,9 +38,9 @@ pub fn last_word(text: &[u8]) -> u64 {
         return u64::from_le_bytes(*word);
     }
     if let (Some(first), Some(last)) = (text.first_chunk::<4>(), text.last_chunk::<4>()) {
-        return u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << 32;
+        return u64::from(u32::from_le_bytes(*first)) | (u64::from(u32::from_le_bytes(*last)) << 32);
     }
-    text.iter().rev().fold(0, |word, b| word << 8 | u64::from(*b))
+    text.iter().rev().fold(0, |word, b| (word << 8) | u64::from(*b))
 }
 
 /// The part that one label has in the identity of a series; parts are added up.
@@ -53,7 +53,7 @@ pub fn label(name: u64, value: u64) -> u64 {
 /// The partition of an identity: all partitions get an equal share of the identities.
 #[inline]
 pub fn partition(identity: u64, partitions: u32) -> u32 {
-    ((identity >> 32) * u64::from(partitions) >> 32) as u32
+    (((identity >> 32) * u64::from(partitions)) >> 32) as u32
 }
 
 #[cfg(test)]

@@ -56,18 +56,21 @@ mod tests {
     use super::load_machine_code;
     use crate::component::engine;
 
+    /// Magic number and version of the binary format, and nothing else.
+    const EMPTY_COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
+
     #[test]
     fn code_of_another_kind_of_engine_is_refused() {
         let mut other = engine::config();
         other.epoch_interruption(true);
         let other = wasmtime::Engine::new(&other).unwrap();
-        let code = other.precompile_component(b"(component)").unwrap();
+        let code = other.precompile_component(EMPTY_COMPONENT).unwrap();
         assert!(load_machine_code(&engine::engine().unwrap(), code.leak()).is_none());
     }
 
     #[test]
     fn code_of_this_kind_of_engine_is_taken() {
-        let code = engine::precompile(b"(component)").unwrap();
+        let code = engine::precompile(EMPTY_COMPONENT).unwrap();
         assert!(load_machine_code(&engine::engine().unwrap(), code.leak()).is_some());
     }
 }

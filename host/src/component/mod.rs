@@ -5,6 +5,7 @@
 //! here; their meaning is documented in `wit/exporter.wit`.
 
 mod bindings;
+mod digest;
 mod embedded;
 pub mod engine;
 mod error;

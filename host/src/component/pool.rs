@@ -1,5 +1,6 @@
 //! A pool of warm instances with one configuration.
 
+use super::digest;
 use super::instance::{Instance, Template};
 use super::{
     Acceptance, Batch, BatchError, CallError, Component, Encoding, OpenError, Protocol, Pruned, Refusal,
@@ -68,6 +69,8 @@ pub(super) struct Counters {
 /// An exporter of one configuration, for use by many tasks at once: one method for each function
 /// of the contract. Clones share the same instances.
 ///
+/// Batches always have their digest, also when the configuration leaves it to the host.
+///
 /// Calls that work on payloads and bodies run on threads for blocking work, no more at a time than
 /// there are processors. `sign` and `judge` take microseconds and run where they are called.
 ///
@@ -116,7 +119,11 @@ impl Exporters {
         }
         self.compute("accept", move |instance| {
             let (guest, store, exporter) = instance.parts();
-            guest.exporter().call_accept(store, exporter, &payload, encoding, now)
+            let mut result = guest.exporter().call_accept(store, exporter, &payload, encoding, now)?;
+            if let Ok(acceptance) = &mut result {
+                digest::complete(&mut acceptance.batches);
+            }
+            Ok(result)
         })
         .await
     }
@@ -129,7 +136,11 @@ impl Exporters {
     pub async fn merge(&self, batches: Vec<Batch>) -> Result<Result<Vec<Batch>, BatchError>, CallError> {
         self.compute("merge", move |instance| {
             let (guest, store, exporter) = instance.parts();
-            guest.exporter().call_merge(store, exporter, &batches)
+            let mut result = guest.exporter().call_merge(store, exporter, &batches)?;
+            if let Ok(merged) = &mut result {
+                digest::complete(merged);
+            }
+            Ok(result)
         })
         .await
     }
@@ -142,7 +153,11 @@ impl Exporters {
     pub async fn halve(&self, batch: Batch) -> Result<Result<(Batch, Batch), BatchError>, CallError> {
         self.compute("halve", move |instance| {
             let (guest, store, exporter) = instance.parts();
-            guest.exporter().call_halve(store, exporter, &batch)
+            let mut result = guest.exporter().call_halve(store, exporter, &batch)?;
+            if let Ok((first, second)) = &mut result {
+                digest::complete([first, second]);
+            }
+            Ok(result)
         })
         .await
     }
@@ -155,7 +170,11 @@ impl Exporters {
     pub async fn prune(&self, batch: Batch, oldest: i64) -> Result<Result<Pruned, BatchError>, CallError> {
         self.compute("prune", move |instance| {
             let (guest, store, exporter) = instance.parts();
-            guest.exporter().call_prune(store, exporter, &batch, oldest)
+            let mut result = guest.exporter().call_prune(store, exporter, &batch, oldest)?;
+            if let Ok(pruned) = &mut result {
+                digest::complete(pruned.kept.iter_mut().chain(&mut pruned.expired));
+            }
+            Ok(result)
         })
         .await
     }

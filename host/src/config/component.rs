@@ -14,9 +14,11 @@ pub(super) struct ComponentConfig {
 pub(super) type Places = BTreeMap<String, Location>;
 
 impl ComponentConfig {
-    /// Starts empty; parts that stand nowhere in the file are placed at the exporter.
+    /// Starts with what every exporter of this host has; parts that stand nowhere in the file are placed at the exporter.
     pub fn new(exporter: &View) -> Self {
-        ComponentConfig { json: Map::new(), places: Places::from([(String::new(), exporter.location())]) }
+        // The pool of instances adds the digests (`crate::component`).
+        let json = Map::from_iter([("digest".to_owned(), Value::Bool(false))]);
+        ComponentConfig { json, places: Places::from([(String::new(), exporter.location())]) }
     }
 
     /// Sets an option.

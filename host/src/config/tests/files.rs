@@ -42,6 +42,7 @@ fn every_key_of_the_full_file_arrives() {
             "add_metric_suffixes": true,
             "target_info": {"enabled": false},
             "disable_scope_info": true,
+            "digest": false,
             "resource_to_telemetry_conversion": {"enabled": true, "exclude_service_attributes": true},
             "max_batch_size_bytes": 500000,
             "partitions": 9,
@@ -81,6 +82,7 @@ fn absent_keys_and_null_mean_the_defaults_of_the_collector() {
         assert_eq!(
             component(&loaded),
             json!({
+                "digest": false,
                 "endpoint": "http://localhost:9090/api/v1/write",
                 "partitions": 5,
                 "max_payload_bytes": 4 << 20,
