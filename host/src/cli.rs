@@ -62,15 +62,20 @@ impl Cli {
     /// Does what was asked for.
     pub(crate) fn execute(self) -> anyhow::Result<()> {
         match self.command {
-            Command::Run(args) => runtime()?.block_on(run::run(args)),
+            Command::Run(args) => complete(run::run(args)),
             Command::Validate(args) => validate::validate(&args),
-            Command::Demo(args) => runtime()?.block_on(demo::run(args)),
+            Command::Demo(args) => complete(demo::run(args)),
         }
     }
 }
 
-fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+/// Runs a task to its end and leaves behind whatever else still runs then.
+fn complete(task: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let result = runtime.block_on(task);
+    // Calls to the component cannot be interrupted, so dropping the runtime might wait for ever.
+    runtime.shutdown_background();
+    result
 }
 
 #[derive(Debug, Subcommand)]

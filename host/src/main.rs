@@ -3,6 +3,7 @@
 mod cli;
 
 use clap::Parser as _;
+use preamp_host::config::Diagnostics;
 use std::io::Write as _;
 use std::process::ExitCode;
 
@@ -10,8 +11,13 @@ fn main() -> ExitCode {
     match cli::Cli::parse().execute() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
+            let mut stderr = std::io::stderr().lock();
             // Nobody is left to tell if standard error is gone.
-            let _written = writeln!(std::io::stderr(), "preamp: {error:#}");
+            let _written = match error.downcast_ref::<Diagnostics>() {
+                // One line for each problem, in the form that editors know from compilers.
+                Some(problems) => writeln!(stderr, "{problems}"),
+                None => writeln!(stderr, "preamp: {error:#}"),
+            };
             ExitCode::FAILURE
         }
     }
