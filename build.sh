@@ -24,7 +24,8 @@ Usage: ./build.sh COMMAND
   test             lint, then every test, with the real programs it works with
   component        build the WebAssembly component: target/component/preamp.wasm
   host             build the exporter for this machine: target/release/preamp
-  bench [OPTIONS]  measure against the Collector's translator (--quick, --json FILE)
+  bench [OPTIONS]  measure against the Collector's translator (--quick, --json FILE,
+                   --component FILE to measure another build of the component)
   lint             formatting, clippy, dependency rules
   clean [--all]    remove what was built (--all: and what was fetched)
   help             this text
@@ -130,7 +131,8 @@ cargo_deny() {
 # ---- the component ----------------------------------------------------------------------------
 
 # The standard library for WebAssembly is built here, from source, with panics that abort at once:
-# the prebuilt one prints panics, and so imports a dozen WASI interfaces.
+# the prebuilt one prints panics, and so imports a dozen WASI interfaces. Sorting and number formatting
+# are taken in their small form, which saves an eighth of the component and costs no measurable time.
 
 sysroot() { rustc --print sysroot; }
 
@@ -191,7 +193,7 @@ component() (
     esac
     RUSTC_BOOTSTRAP=1 RUSTFLAGS=$flags CARGO_TARGET_DIR=$target \
         cargo rustc --package preamp --lib --crate-type cdylib --profile component --locked \
-        --target wasm32-wasip2 -Zbuild-std=std,panic_abort ||
+        --target wasm32-wasip2 -Zbuild-std=std,panic_abort -Zbuild-std-features=optimize_for_size ||
         fail "the component does not build." "See the compiler's message above."
     install_if_changed "$target/wasm32-wasip2/component/preamp.wasm" "$COMPONENT"
     printf '   %s: %d KiB\n' "${COMPONENT#"$ROOT/"}" $(($(stat -c %s "$COMPONENT") / 1024))

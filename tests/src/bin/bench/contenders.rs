@@ -37,12 +37,15 @@ pub trait Contender {
 }
 
 /// All contenders, ready for a payload.
-pub fn all(payload: &[u8]) -> anyhow::Result<Vec<Box<dyn Contender + '_>>> {
+pub fn all<'a>(
+    payload: &'a [u8],
+    component: &preamp_host::component::Component,
+) -> anyhow::Result<Vec<Box<dyn Contender + 'a>>> {
     let mut native = Native::new(payload)?;
     let floor = Floor::new(native.bodies()?)?;
     Ok(vec![
         Box::new(native),
-        Box::new(Component::new(payload)?),
+        Box::new(Component { instance: Instance::open(component, CONFIGURATION)?, payload }),
         Box::new(floor),
         Box::new(GoPeer::start(payload)?),
     ])
@@ -92,13 +95,6 @@ impl Contender for Native<'_> {
 struct Component<'a> {
     instance: Instance,
     payload: &'a [u8],
-}
-
-impl<'a> Component<'a> {
-    fn new(payload: &'a [u8]) -> anyhow::Result<Component<'a>> {
-        let component = preamp_host::component::load()?;
-        Ok(Component { instance: Instance::open(&component, CONFIGURATION)?, payload })
-    }
 }
 
 impl Contender for Component<'_> {

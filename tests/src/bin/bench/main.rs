@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use contenders::Contender;
+use preamp_host::component::{self, Component, engine};
+use preamp_tests::component::trap;
 use preamp_tests::payloads;
 use report::{Report, Row};
 
@@ -46,12 +48,16 @@ const POINTS: [usize; 5] = [100, 1_000, 10_000, 100_000, 1_000_000];
 
 fn main() -> anyhow::Result<()> {
     let options = Options::read(std::env::args().skip(1))?;
+    let component = match &options.component {
+        Some(file) => Component::from_file(&engine::engine()?, file).map_err(trap)?,
+        None => component::load()?,
+    };
     let mut report = Report::default();
     for points in POINTS {
         let payload = payloads::requests(points);
-        measure("requests", points, &payload, options.effort, &mut report)?;
+        measure(&component, "requests", points, &payload, options.effort, &mut report)?;
     }
-    measure("latencies", 1_000, &payloads::latencies(1_000), options.effort, &mut report)?;
+    measure(&component, "latencies", 1_000, &payloads::latencies(1_000), options.effort, &mut report)?;
     program::measure(&mut report)?;
     report.print();
     match options.json {
@@ -63,16 +69,23 @@ fn main() -> anyhow::Result<()> {
 struct Options {
     effort: Effort,
     json: Option<PathBuf>,
+    /// Another build of the component, to compare with the one that is built in.
+    component: Option<PathBuf>,
 }
 
 impl Options {
     fn read(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<Options> {
-        let mut options = Options { effort: THOROUGH, json: None };
+        let mut options = Options { effort: THOROUGH, json: None, component: None };
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
                 "--quick" => options.effort = QUICK,
                 "--json" => options.json = Some(arguments.next().context("--json needs a file")?.into()),
-                other => bail!("there is no option {other}; there are --quick and --json FILE"),
+                "--component" => {
+                    options.component = Some(arguments.next().context("--component needs a file")?.into());
+                }
+                other => {
+                    bail!("there is no option {other}; there are --quick, --json FILE and --component FILE")
+                }
             }
         }
         Ok(options)
@@ -81,6 +94,7 @@ impl Options {
 
 /// Lets every contender take the payload, and reports the best of each.
 fn measure(
+    component: &Component,
     name: &'static str,
     points: usize,
     payload: &[u8],
@@ -88,7 +102,7 @@ fn measure(
     report: &mut Report,
 ) -> anyhow::Result<()> {
     eprintln!("measuring {name}, {points} points");
-    let mut contenders = contenders::all(payload)?;
+    let mut contenders = contenders::all(payload, component)?;
     let mut best = vec![f64::INFINITY; contenders.len()];
     let mut repetitions = vec![1; contenders.len()];
     let mut bytes = vec![0; contenders.len()];
