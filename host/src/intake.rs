@@ -1,23 +1,18 @@
 //! From payload to queue: what both receivers do with a request once it is unpacked.
 
 mod rejection_log;
+mod room;
 
 use crate::clock::Clock;
 use crate::component::{Acceptance, CallError, Encoding, Exporters, Refusal, Rejection};
-use crate::metrics::{Metrics, RequestOutcome};
+use crate::metrics::Metrics;
 use crate::queue::{AppendError, Queue};
 use bytes::Bytes;
 use rejection_log::RejectionLog;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
 
-pub use crate::metrics::Transport;
-
-/// The most bytes of payloads that are worked on at a time; more are refused with a retry hint.
-const IN_WORK_BYTES_MAX: usize = 256 << 20;
-
-/// The unit in which [`IN_WORK_BYTES_MAX`] is shared out.
-const PERMIT_BYTES: usize = 1 << 10;
+pub use crate::metrics::{RequestOutcome, Transport};
+pub use room::{Full, Room, Share};
 
 /// What became of a payload.
 #[derive(Debug)]
@@ -48,7 +43,7 @@ pub struct Intake {
     queue: Arc<dyn Queue>,
     clock: Arc<Clock>,
     metrics: Arc<Metrics>,
-    in_work: Semaphore,
+    room: Room,
     rejections: RejectionLog,
 }
 
@@ -61,8 +56,19 @@ impl Intake {
         clock: Arc<Clock>,
         metrics: Arc<Metrics>,
     ) -> Intake {
-        let in_work = Semaphore::new(IN_WORK_BYTES_MAX / PERMIT_BYTES);
-        Intake { exporters, queue, clock, metrics, in_work, rejections: RejectionLog::default() }
+        Intake { exporters, queue, clock, metrics, room: Room::new(), rejections: RejectionLog::default() }
+    }
+
+    /// The room that requests must fit into while they are read.
+    #[must_use]
+    pub fn room(&self) -> &Room {
+        &self.room
+    }
+
+    /// Counts a request that ended before it became a payload: it could not be read or unpacked, or
+    /// there was no room for it.
+    pub fn ended_early(&self, transport: Transport, outcome: RequestOutcome) {
+        self.metrics.receiver.request(transport, outcome, 0, 0);
     }
 
     /// Takes one payload. When this returns [`Outcome::Accepted`] or [`Outcome::Partial`], what was
@@ -87,12 +93,10 @@ impl Intake {
 
     /// Takes one payload, and says how many of its points could be translated.
     async fn take(&self, payload: Bytes, encoding: Encoding) -> (Outcome, u64) {
-        let share = payload.len().min(IN_WORK_BYTES_MAX) / PERMIT_BYTES;
-        // A share of at most 2^18 permits fits into 32 bits.
-        let Ok(_share) = self.in_work.try_acquire_many(share as u32) else {
-            let limit = IN_WORK_BYTES_MAX >> 20;
-            return (Outcome::Busy(format!("{limit} MiB of payloads are being worked on already")), 0);
-        };
+        let mut share = self.room.share();
+        if let Err(full) = share.grow(payload.len()) {
+            return (Outcome::Busy(full.to_string()), 0);
+        }
         match self.exporters.accept(payload, encoding, self.clock.now()).await {
             Ok(Ok(acceptance)) => {
                 let accepted = acceptance.accepted_points;

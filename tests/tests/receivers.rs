@@ -261,6 +261,43 @@ async fn a_full_queue_asks_clients_to_come_back_and_then_takes_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn requests_that_never_end_cannot_take_all_memory() {
+    use tokio::io::AsyncWriteExt as _;
+
+    // Five of them need more than the 256 MiB there are for requests.
+    const SENT: usize = 60 << 20;
+    let rig = Rig::changed(Options::unsigned(), |settings, _| {
+        for listener in [&mut settings.receiver.grpc, &mut settings.receiver.http].into_iter().flatten() {
+            listener.max_request_bytes = 64 << 20;
+        }
+    })
+    .await;
+    let address = rig.running.addresses().http.expect("OTLP/HTTP");
+    let mut held = Vec::new();
+    for _ in 0..5 {
+        let head = format!(
+            "POST /v1/metrics HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/x-protobuf\r\n\
+             content-length: {}\r\n\r\n",
+            SENT + 1
+        );
+        let mut socket = tokio::net::TcpStream::connect(address).await.expect("a connection");
+        socket.write_all(head.as_bytes()).await.expect("the head");
+        // The last one is cut off while it sends.
+        let _sent = socket.write_all(&vec![0; SENT]).await;
+        held.push(socket);
+    }
+    let refused = r#"otelcol_receiver_requests_total{receiver="otlp",transport="http",outcome="refused"} 1"#;
+    let started = Instant::now();
+    while !rig.running.metrics().encode().contains(refused) {
+        assert!(started.elapsed() < PATIENCE, "{}", rig.running.metrics().encode());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    rig.still_accepts("while most room is taken").await;
+    drop(held);
+    rig.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_request_under_way_when_the_service_stops_is_answered_and_delivered() {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 

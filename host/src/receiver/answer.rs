@@ -36,7 +36,8 @@ impl Failure {
         Failure::new(Code::ResourceExhausted, message)
     }
 
-    fn busy(reason: String) -> Failure {
+    /// A failure that may be over soon.
+    pub(super) fn busy(reason: String) -> Failure {
         Failure { code: Code::Unavailable, message: reason, retry_after: Some(RETRY_AFTER) }
     }
 

@@ -4,7 +4,7 @@ use super::READ_TIMEOUT;
 use super::answer::{Failure, answer};
 use super::message::ExportMetricsServiceResponse;
 use crate::component::Encoding;
-use crate::intake::{Intake, Transport};
+use crate::intake::{Intake, RequestOutcome, Transport};
 use axum::extract::{Request, State};
 use axum::http::HeaderValue;
 use axum::response::{IntoResponse, Response};
@@ -59,18 +59,19 @@ async fn export(State(receiver): State<GrpcReceiver>, request: Request) -> Respo
         .accept_compressed(CompressionEncoding::Gzip)
         .accept_compressed(CompressionEncoding::Zstd)
         .max_decoding_message_size(limit);
+    let intake = receiver.intake.clone();
     let response = grpc.unary(Export { intake: receiver.intake }, request).await;
-    final_if_too_large(response.map(axum::body::Body::new), limit)
+    if is_out_of_range(&response) {
+        intake.ended_early(Transport::Grpc, RequestOutcome::Failure);
+        return into_status(&Failure::too_large(limit as u64)).into_http();
+    }
+    response.map(axum::body::Body::new)
 }
 
 /// Tonic says OUT_OF_RANGE when a message is too large, which OTLP clients repeat for ever;
 /// RESOURCE_EXHAUSTED without a `RetryInfo` is final. Nothing else here says OUT_OF_RANGE.
-fn final_if_too_large(response: Response, limit: usize) -> Response {
-    let out_of_range = HeaderValue::from(Code::OutOfRange as i32);
-    match response.headers().get("grpc-status") {
-        Some(status) if *status == out_of_range => into_status(&Failure::too_large(limit as u64)).into_http(),
-        _ => response,
-    }
+fn is_out_of_range<B>(response: &http::Response<B>) -> bool {
+    response.headers().get("grpc-status") == Some(&HeaderValue::from(Code::OutOfRange as i32))
 }
 
 async fn unserved(request: Request) -> Response {

@@ -5,7 +5,7 @@ use super::answer::{Failure, answer};
 use super::compression::{ContentEncoding, UnpackError};
 use super::message::ExportMetricsServiceResponse;
 use crate::component::Encoding;
-use crate::intake::{Intake, Transport};
+use crate::intake::{Intake, RequestOutcome, Share, Transport};
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{ALLOW, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
@@ -16,6 +16,7 @@ use http_body_util::BodyExt as _;
 use std::io;
 use std::sync::Arc;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
 
@@ -42,20 +43,37 @@ impl HttpReceiver {
     /// When the listener fails.
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> io::Result<()> {
         // All paths come here: one that was configured might mean something else to a router.
-        let router = axum::Router::new().fallback(handle).with_state(Arc::new(self));
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let server = Server { receiver: self, unpacking: Semaphore::new(processors) };
+        let router = axum::Router::new().fallback(handle).with_state(Arc::new(server));
         axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
     }
+}
 
+struct Server {
+    receiver: HttpReceiver,
+    /// As many bodies are unpacked at a time, since each may grow to the limit.
+    unpacking: Semaphore,
+}
+
+impl Server {
     async fn export(&self, request: Request, encoding: Encoding) -> Response {
+        let intake = &self.receiver.intake;
         let payload = match tokio::time::timeout(READ_TIMEOUT, self.read(request)).await {
             Ok(Ok(payload)) => payload,
-            Ok(Err(failure)) => return failure_response(&failure, encoding),
+            Ok(Err(failure)) => {
+                let busy = failure.retry_after.is_some();
+                let outcome = if busy { RequestOutcome::Refused } else { RequestOutcome::Failure };
+                intake.ended_early(Transport::Http, outcome);
+                return failure_response(&failure, encoding);
+            }
             Err(_elapsed) => {
+                intake.ended_early(Transport::Http, RequestOutcome::Failure);
                 let message = format!("the request did not arrive within {} s", READ_TIMEOUT.as_secs());
                 return plain(StatusCode::REQUEST_TIMEOUT, message);
             }
         };
-        match answer(self.intake.submit(payload, encoding, Transport::Http).await) {
+        match answer(intake.submit(payload, encoding, Transport::Http).await) {
             Ok(response) => success_response(&response, encoding),
             Err(failure) => failure_response(&failure, encoding),
         }
@@ -63,14 +81,17 @@ impl HttpReceiver {
 
     /// Reads and unpacks the body.
     async fn read(&self, request: Request) -> Result<Bytes, Failure> {
-        let limit = self.request_bytes_max;
+        let limit = self.receiver.request_bytes_max;
         let packed = content_encoding(request.headers())?;
         let announced =
             request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-        let body = collect(request.into_body(), announced.unwrap_or(0), limit).await?;
+        let mut share = self.receiver.intake.room().share();
+        let body = collect(request.into_body(), announced.unwrap_or(0), limit, &mut share).await?;
         if packed == ContentEncoding::Identity {
             return Ok(body);
         }
+        // The semaphore is never closed; if it were, unpacking would go on without a limit.
+        let _one_of_few = self.unpacking.acquire().await.ok();
         let unpacked = tokio::task::spawn_blocking(move || packed.unpack(body, limit));
         match unpacked.await {
             Ok(Ok(payload)) => Ok(payload),
@@ -84,8 +105,8 @@ impl HttpReceiver {
     }
 }
 
-async fn handle(State(receiver): State<Arc<HttpReceiver>>, request: Request) -> Response {
-    let path = &receiver.metrics_path;
+async fn handle(State(server): State<Arc<Server>>, request: Request) -> Response {
+    let path = &server.receiver.metrics_path;
     if request.uri().path() != path {
         let message = format!("only metrics are taken here: POST them to {path}");
         return plain(StatusCode::NOT_FOUND, message);
@@ -98,7 +119,7 @@ async fn handle(State(receiver): State<Arc<HttpReceiver>>, request: Request) -> 
         let message = "Content-Type must be application/x-protobuf or application/json";
         return plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, message);
     };
-    receiver.export(request, encoding).await
+    server.export(request, encoding).await
 }
 
 /// What Content-Type says about the payload; parameters do not matter.
@@ -126,8 +147,13 @@ fn field<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name).map(|value| value.to_str().unwrap_or("?"))
 }
 
-/// Reads a body of at most `limit` bytes into one piece.
-async fn collect(mut body: Body, announced: usize, limit: usize) -> Result<Bytes, Failure> {
+/// Reads a body of at most `limit` bytes into one piece, as long as there is room for it.
+async fn collect(
+    mut body: Body,
+    announced: usize,
+    limit: usize,
+    share: &mut Share<'_>,
+) -> Result<Bytes, Failure> {
     let mut collected = BytesMut::with_capacity(announced.min(limit));
     let mut read = 0_usize;
     while let Some(frame) = body.frame().await {
@@ -137,6 +163,7 @@ async fn collect(mut body: Body, announced: usize, limit: usize) -> Result<Bytes
         let Ok(data) = frame.into_data() else { continue };
         read = read.saturating_add(data.len());
         if read <= limit {
+            share.grow(data.len()).map_err(|full| Failure::busy(full.to_string()))?;
             collected.extend_from_slice(&data);
         } else if read - limit > DISCARD_MAX {
             break;

@@ -1,0 +1,84 @@
+//! How much memory all requests together may take.
+
+use std::fmt;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// The most bytes of requests held at a time; more are refused with a retry hint.
+const BYTES_MAX: usize = 256 << 20;
+
+/// The unit in which room is shared out.
+const UNIT_BYTES: usize = 1 << 10;
+
+/// Room for the bytes of requests, from their first byte read until their payload is translated.
+pub struct Room {
+    units: Semaphore,
+}
+
+/// There is no room left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full;
+
+impl fmt::Display for Full {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "requests of {} MiB are being worked on already", BYTES_MAX >> 20)
+    }
+}
+
+impl Room {
+    /// All room is free.
+    pub(super) fn new() -> Room {
+        Room { units: Semaphore::new(BYTES_MAX / UNIT_BYTES) }
+    }
+
+    /// A share for one request, of no bytes yet. Dropping it gives its room back.
+    pub fn share(&self) -> Share<'_> {
+        Share { room: self, bytes: 0, units: None }
+    }
+}
+
+/// The room of one request.
+pub struct Share<'r> {
+    room: &'r Room,
+    bytes: usize,
+    units: Option<SemaphorePermit<'r>>,
+}
+
+impl Share<'_> {
+    /// Takes room for more bytes.
+    ///
+    /// # Errors
+    ///
+    /// When there is not enough. The share is as it was.
+    pub fn grow(&mut self, bytes: usize) -> Result<(), Full> {
+        let total = self.bytes.checked_add(bytes).ok_or(Full)?;
+        let further = total.div_ceil(UNIT_BYTES) - self.bytes.div_ceil(UNIT_BYTES);
+        let further = u32::try_from(further).map_err(|_| Full)?;
+        let units = self.room.units.try_acquire_many(further).map_err(|_| Full)?;
+        match &mut self.units {
+            Some(held) => held.merge(units),
+            None => self.units = Some(units),
+        }
+        self.bytes = total;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_pieces_take_no_more_room_than_their_sum() {
+        let room = Room::new();
+        let mut share = room.share();
+        for _ in 0..BYTES_MAX / 100 {
+            share.grow(100).unwrap();
+        }
+        assert_eq!(share.grow(UNIT_BYTES), Err(Full));
+        drop(share);
+        let mut share = room.share();
+        assert_eq!(share.grow(BYTES_MAX), Ok(()));
+        assert_eq!(room.share().grow(1), Err(Full));
+        assert_eq!(share.grow(usize::MAX), Err(Full));
+    }
+}
