@@ -1,7 +1,6 @@
 //! The queue that lives in memory: fast, and gone with the process.
 
 use std::collections::VecDeque;
-use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -109,9 +108,8 @@ impl MemoryQueue {
     async fn wait_for(&self, partition: u32, window: Window) -> Vec<Arc<Batch>> {
         let Some(changed) = self.changed.get(partition as usize) else { return Vec::new() };
         loop {
-            // Enlisted before the state is looked at: a change in between wakes this reader.
-            let mut change = pin!(changed.notified());
-            change.as_mut().enable();
+            // Made before the state is looked at, since it sees every change from then on.
+            let change = changed.notified();
             {
                 let state = self.state();
                 let first =

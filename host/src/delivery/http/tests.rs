@@ -1,3 +1,5 @@
+mod https;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -148,14 +150,10 @@ fn the_authority_is_written_as_the_signed_host() {
 
 #[tokio::test]
 async fn a_file_without_certificates_is_refused_with_its_name() {
-    let path = std::env::temp_dir().join(format!("preamp-no-certificates-{}.pem", std::process::id()));
-    std::fs::write(&path, "nothing here").expect("a writable directory");
-    let tls = ClientTls { ca_file: Some(path.clone()), insecure_skip_verify: false };
-    let error = HttpClient::new(TIMEOUT, &tls).expect_err("no certificate");
-    std::fs::remove_file(&path).expect("still there");
-    assert!(
-        error.to_string().contains("preamp-no-certificates")
-            && error.to_string().contains("no certificate in it"),
-        "{error}"
-    );
+    let file = tempfile::NamedTempFile::new().expect("a writable directory");
+    std::fs::write(file.path(), "nothing here").expect("written");
+    let tls = ClientTls { ca_file: Some(file.path().to_owned()), insecure_skip_verify: false };
+    let error = HttpClient::new(TIMEOUT, &tls).expect_err("no certificate").to_string();
+    let name = file.path().display().to_string();
+    assert!(error.contains(&name) && error.contains("no certificate in it"), "{error}");
 }

@@ -104,7 +104,7 @@ async fn a_closed_queue_refuses_writers_and_lets_readers_finish() {
     assert!(queue.peek(0, ALL).await.expect("memory").is_empty());
 }
 
-/// Writers and readers on several threads; a lost wake-up would hang a reader for good.
+/// Writers and readers on several threads; a wake-up lost for good would leave data unread.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_wake_up_is_lost() {
     const PARTITIONS: u32 = 4;
