@@ -6,8 +6,8 @@ use crate::remote_write::buffer::Buffer;
 use crate::remote_write::frames::{Frame, frames};
 use crate::remote_write::v1::SeriesWriter;
 use crate::translate::identity;
-use crate::translate::labels::PointLabels;
-use crate::translate::sink::{Label, Sample, Sink};
+use crate::translate::labels::{Label, PointLabels};
+use crate::translate::sink::{Sample, Sink};
 use crate::types::Batch;
 
 /// The sink that makes batches. Between payloads it holds only empty buffers.

@@ -111,6 +111,13 @@ impl Buffer {
     }
 }
 
+/// How many bytes a base-128 number takes: (bits + 6) / 7 without the division.
+#[inline]
+pub fn varint_size(number: u64) -> usize {
+    let bits = 63 - (number | 1).leading_zeros() as usize;
+    (bits * 9 + 73) / 64
+}
+
 /// Copies up to [`SHORT`] bytes as blocks of a fixed size that may overlap.
 #[inline]
 fn copy_short(piece: &[u8], target: &mut [u8]) {
@@ -144,6 +151,18 @@ fn copy_bytes(piece: &[u8], target: &mut [u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_of_varints() {
+        for shift in 0..64 {
+            for number in [(1u64 << shift) - 1, 1 << shift, (1 << shift) + 1] {
+                let mut out = Buffer::default();
+                out.reserve(10);
+                out.push_varint(number);
+                assert_eq!(varint_size(number), out.len(), "{number}");
+            }
+        }
+    }
 
     #[test]
     fn pieces_of_every_length_arrive_whole() {

@@ -4,6 +4,7 @@
 pub mod buffer;
 pub mod explain;
 pub mod frames;
+mod label;
 pub mod message;
 mod template;
 pub mod v1;

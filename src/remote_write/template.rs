@@ -1,7 +1,7 @@
 //! Labels encoded once for all points of a shape, with gaps for the values that differ.
 
 use super::buffer::Buffer;
-use super::v1::{push_label, push_label_head};
+use super::label::{push_label, push_label_head};
 use crate::translate::labels::{PointLabels, Shape};
 
 /// A label whose content is this long or longer has a length of two bytes, and no template.

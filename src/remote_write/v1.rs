@@ -1,20 +1,16 @@
 //! Remote write 1.0: series as `prometheus.TimeSeries` entries of a `WriteRequest`.
 
-use super::buffer::Buffer;
+use super::buffer::{Buffer, varint_size};
+use super::label::{label_size, push_label};
 use super::template::Template;
-use crate::translate::labels::{METRIC_NAME, PointLabels};
-use crate::translate::sink::{Label, Sample};
+use crate::translate::base::METRIC_NAME;
+use crate::translate::labels::{Label, PointLabels};
+use crate::translate::sink::Sample;
 
 /// `WriteRequest.timeseries`, length-delimited.
 const TIMESERIES: u8 = 1 << 3 | 2;
-/// `TimeSeries.labels`, length-delimited.
-const LABELS: u8 = 1 << 3 | 2;
 /// `TimeSeries.samples`, length-delimited.
 const SAMPLES: u8 = 2 << 3 | 2;
-/// `Label.name`, length-delimited.
-const NAME: u8 = 1 << 3 | 2;
-/// `Label.value`, length-delimited.
-const VALUE: u8 = 2 << 3 | 2;
 /// `Sample.value`, eight bytes.
 const SAMPLE_VALUE: u8 = 1 << 3 | 1;
 /// `Sample.timestamp`, varint.
@@ -130,7 +126,7 @@ impl SeriesWriter {
 
 #[inline]
 fn begin_series(out: &mut Buffer, size: usize) {
-    out.reserve(1 + varint_size(size) + size);
+    out.reserve(1 + varint_size(size as u64) + size);
     out.push(TIMESERIES);
     out.push_varint(size as u64);
 }
@@ -194,49 +190,6 @@ fn push_between(out: &mut Buffer, label: Option<Label>) -> (usize, usize) {
     (start, out.len())
 }
 
-/// Appends a whole label.
-#[inline]
-pub(super) fn push_label(out: &mut Buffer, label: Label) {
-    let content = label_content_size(label);
-    if content < 0x80 {
-        // All lengths fit one byte each.
-        out.push_array([LABELS, content as u8, NAME, label.name.len() as u8]);
-        out.push_slice(label.name);
-        out.push_array([VALUE, label.value.len() as u8]);
-    } else {
-        out.push(LABELS);
-        out.push_varint(content as u64);
-        out.push(NAME);
-        out.push_varint(label.name.len() as u64);
-        out.push_slice(label.name);
-        out.push(VALUE);
-        out.push_varint(label.value.len() as u64);
-    }
-    out.push_slice(label.value);
-}
-
-/// Appends a label up to the length of its value, with one byte kept for the length of the whole.
-pub(super) fn push_label_head(out: &mut Buffer, name: &[u8]) {
-    out.push(LABELS);
-    out.push(0);
-    out.push(NAME);
-    out.push_varint(name.len() as u64);
-    out.push_slice(name);
-    out.push(VALUE);
-}
-
-#[inline]
-fn label_size(label: Label) -> usize {
-    let content = label_content_size(label);
-    1 + varint_size(content) + content
-}
-
-#[inline]
-fn label_content_size(label: Label) -> usize {
-    let (name, value) = (label.name.len(), label.value.len());
-    2 + varint_size(name) + name + varint_size(value) + value
-}
-
 #[inline]
 fn push_sample(out: &mut Buffer, sample: Sample) {
     out.push_array([SAMPLES, sample_content_size(sample) as u8, SAMPLE_VALUE]);
@@ -253,34 +206,5 @@ fn sample_size(sample: Sample) -> usize {
 /// Value and time are always written, also when they are zero: readers cannot tell, and −0.0 stays.
 #[inline]
 fn sample_content_size(sample: Sample) -> usize {
-    10 + varint_size_u64(sample.time.cast_unsigned())
-}
-
-#[inline]
-fn varint_size(number: usize) -> usize {
-    varint_size_u64(number as u64)
-}
-
-/// How many groups of seven bits a number has: (bits + 6) / 7 without the division.
-#[inline]
-fn varint_size_u64(number: u64) -> usize {
-    let bits = 63 - (number | 1).leading_zeros() as usize;
-    (bits * 9 + 73) / 64
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_of_varints() {
-        for shift in 0..64 {
-            for number in [(1u64 << shift) - 1, 1 << shift, (1 << shift) + 1] {
-                let mut out = Buffer::default();
-                out.reserve(10);
-                out.push_varint(number);
-                assert_eq!(varint_size_u64(number), out.len(), "{number}");
-            }
-        }
-    }
+    10 + varint_size(sample.time.cast_unsigned())
 }

@@ -1,9 +1,9 @@
 //! Classic histograms: `_sum`, `_count` and one cumulative `_bucket` for each bound.
 
-use super::labels::ExtraLabel;
-use super::sink::{Label, Sample, Sink};
+use super::base::ExtraLabel;
+use super::labels::Label;
+use super::sink::{Sample, Sink};
 use super::{Family, STALE, Unreadable, Walk, keep_attribute, reject_labels};
-use crate::otlp::metric::points;
 use crate::otlp::point::HistogramPoint;
 use std::io::Write;
 
@@ -51,15 +51,12 @@ fn push_bound(bound: f64, out: &mut Vec<u8>) {
 const INFINITE_BOUND: &[u8] = b"+Inf";
 
 impl<'a, S: Sink> Walk<'a, '_, S> {
-    pub(super) fn histogram(&mut self, family: &Family<'a>) -> Result<(), Unreadable> {
-        let mut points = points(family.data);
-        while let Some(message) = points.next_point()? {
-            self.histogram_point(message, family)?;
-        }
-        Ok(())
-    }
-
-    fn histogram_point(&mut self, message: &'a [u8], family: &Family<'a>) -> Result<(), Unreadable> {
+    /// Translates one point.
+    pub(super) fn histogram_point(
+        &mut self,
+        message: &'a [u8],
+        family: &Family<'a>,
+    ) -> Result<(), Unreadable> {
         self.begin_point();
         let translator = &mut *self.translator;
         let (attributes, scratch) = (&mut self.attributes, &mut translator.scratch);

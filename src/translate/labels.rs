@@ -1,76 +1,22 @@
 //! The labels of a point, in order.
 //!
 //! Attribute keys repeat from point to point, so all that depends on keys alone is worked out once
-//! for each set of keys and kept as a [`Plan`]: sanitised names, order, which label wins where two
+//! for each set of keys and kept as a plan: sanitised names, order, which label wins where two
 //! fall on one name. For each point only the values are looked at.
 
+use super::base::{Base, ExtraLabel};
 use super::identity;
 use super::plan::{Plan, Source, Step};
-use super::sink::Label;
 use crate::otlp::value::{Attribute, Text};
 use std::ops::Range;
 
-/// The name of the label that holds the metric name.
-pub const METRIC_NAME: &[u8] = b"__name__";
-
-/// A label that comes from above the point: resource, scope or configuration.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BaseLabel {
-    /// Its name, sanitised.
-    pub name: Vec<u8>,
-    /// Its value, not empty.
-    pub value: Vec<u8>,
-    /// Whether an attribute of the same name wins over it (external labels) or loses to it
-    /// (`job`, `instance`, scope labels).
-    pub yields: bool,
-}
-
-/// The base labels of a scope, each name once, in order.
-#[derive(Clone, Debug, Default)]
-pub struct Base {
-    pub(super) labels: Vec<BaseLabel>,
-    identity: u64,
-    is_utf8: bool,
-}
-
-impl Base {
-    /// Orders the labels; of equal names the later one in `labels` wins.
-    pub fn new(mut labels: Vec<BaseLabel>) -> Base {
-        labels.reverse();
-        labels.sort_by(|a, b| a.name.cmp(&b.name));
-        labels.dedup_by(|a, b| a.name == b.name);
-        let mut base = Base { labels, identity: 0, is_utf8: true };
-        for label in &base.labels {
-            let value = identity::hash(&label.value).0;
-            base.identity = base.identity.wrapping_add(identity::label(identity::hash(&label.name).0, value));
-            base.is_utf8 &= std::str::from_utf8(&label.value).is_ok();
-        }
-        base
-    }
-
-    fn has_the_names_of(&self, other: &Base) -> bool {
-        self.labels.len() == other.labels.len()
-            && self.labels.iter().zip(&other.labels).all(|(a, b)| a.name == b.name && a.yields == b.yields)
-    }
-}
-
-/// The label beside the metric name that tells the series of one point apart.
+/// A label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ExtraLabel {
-    /// None: gauges, sums.
-    None,
-    /// `le`: classic histograms.
-    Le,
-}
-
-impl ExtraLabel {
-    /// The name of the label, empty if there is none.
-    pub fn name(self) -> &'static [u8] {
-        match self {
-            ExtraLabel::None => b"",
-            ExtraLabel::Le => b"le",
-        }
-    }
+pub struct Label<'a> {
+    /// Its name.
+    pub name: &'a [u8],
+    /// Its value, never empty.
+    pub value: &'a [u8],
 }
 
 /// Why a point cannot have labels.

@@ -5,6 +5,7 @@
 //! [`sink::Sink`]; it knows no wire format of the other side. To add a metric type, write its module
 //! beside `number` and `histogram` and name it in `Walk::metric`.
 
+pub mod base;
 mod histogram;
 pub mod identity;
 mod label;
@@ -22,8 +23,9 @@ use crate::otlp::point::{Buckets, PointHead, time};
 use crate::otlp::value::Attribute;
 use crate::otlp::wire::{Fields, Malformed};
 use crate::types::{Instant, Refusal, Rejection};
+use base::{ExtraLabel, METRIC_NAME};
 use histogram::BoundTexts;
-use labels::{ExtraLabel, LabelError, LabelMaker};
+use labels::{LabelError, LabelMaker};
 use name::{Namer, TypeSuffix};
 use rejections::{Reason, Rejections};
 use resource::{BaseOptions, Resource};
@@ -139,7 +141,6 @@ struct Walk<'a, 't, S> {
 /// A metric ready for its points to be translated.
 struct Family<'a> {
     metric: Metric<'a>,
-    data: &'a [u8],
     extra: ExtraLabel,
     identity: u64,
 }
@@ -204,10 +205,13 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
         }
         let extra = if kind == Kind::Histogram { ExtraLabel::Le } else { ExtraLabel::None };
         let identity = family_identity(metric_name);
-        let family = Family { metric, data, extra, identity };
-        match kind {
-            Kind::Histogram => self.histogram(&family)?,
-            _ => self.number(&family)?,
+        let family = Family { metric, extra, identity };
+        let mut points = points(data);
+        while let Some(message) = points.next_point()? {
+            match kind {
+                Kind::Histogram => self.histogram_point(message, &family)?,
+                _ => self.number_point(message, &family)?,
+            }
         }
         Ok(())
     }
@@ -315,5 +319,5 @@ fn keep_attribute<'a>(
 
 /// The part that the name of a metric family has in the identity of its series.
 fn family_identity(name: &[u8]) -> u64 {
-    identity::label(identity::hash(labels::METRIC_NAME).0, identity::hash(name).0)
+    identity::label(identity::hash(METRIC_NAME).0, identity::hash(name).0)
 }

@@ -2,19 +2,11 @@
 
 use super::sink::{Sample, Sink};
 use super::{Family, STALE, Unreadable, Walk, keep_attribute, reject_labels};
-use crate::otlp::metric::points;
 use crate::otlp::point::NumberPoint;
 
 impl<'a, S: Sink> Walk<'a, '_, S> {
-    pub(super) fn number(&mut self, family: &Family<'a>) -> Result<(), Unreadable> {
-        let mut points = points(family.data);
-        while let Some(message) = points.next_point()? {
-            self.number_point(message, family)?;
-        }
-        Ok(())
-    }
-
-    fn number_point(&mut self, message: &'a [u8], family: &Family<'a>) -> Result<(), Unreadable> {
+    /// Translates one point.
+    pub(super) fn number_point(&mut self, message: &'a [u8], family: &Family<'a>) -> Result<(), Unreadable> {
         self.begin_point();
         let (attributes, scratch) = (&mut self.attributes, &mut self.translator.scratch);
         let point = NumberPoint::read(message, |attribute| keep_attribute(attribute, attributes, scratch))?;

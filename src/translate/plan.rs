@@ -1,8 +1,8 @@
 //! What follows from a set of attribute keys: worked out once, used for every point that has it.
 
+use super::base::{Base, ExtraLabel, METRIC_NAME};
 use super::identity;
 use super::label::push_sanitized;
-use super::labels::{Base, ExtraLabel, METRIC_NAME};
 use crate::otlp::value::Attribute;
 use std::ops::Range;
 

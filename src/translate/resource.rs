@@ -1,7 +1,7 @@
 //! Labels from above the points: resource, scope and configuration; and `target_info`.
 
+use super::base::{Base, BaseLabel, ExtraLabel};
 use super::label::push_sanitized;
-use super::labels::{Base, BaseLabel, ExtraLabel};
 use super::sink::{Sample, Sink};
 use super::{NANOS_PER_MILLI, Translator, Unreadable, Walk, family_identity};
 use crate::config::{Config, ResourceLabels};

@@ -1,15 +1,6 @@
 //! What translation writes to: a remote-write encoder, a counter in tests, whatever takes series.
 
-use super::labels::PointLabels;
-
-/// A label.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Label<'a> {
-    /// Its name.
-    pub name: &'a [u8],
-    /// Its value, never empty.
-    pub value: &'a [u8],
-}
+use super::labels::{Label, PointLabels};
 
 /// One value at one time.
 #[derive(Clone, Copy, Debug, PartialEq)]
