@@ -69,13 +69,13 @@ function describe(batch) {
   };
 }
 
-/** Errors of the contract are thrown by jco with their variant as payload; anything else is a defect. */
+/** Errors of the contract are thrown by jco, as they are or as a payload; anything else is a defect. */
 function attempt(call) {
   try {
     return { value: call() };
   } catch (error) {
-    if (error.payload === undefined) throw error;
-    const { tag, val } = error.payload;
+    const { tag, val } = error.payload ?? error;
+    if (tag === undefined) throw error;
     return { error: { tag, val: typeof val === 'bigint' ? Number(val) : (val ?? null) } };
   }
 }

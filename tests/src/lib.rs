@@ -7,3 +7,4 @@ pub mod loopback;
 pub mod payloads;
 pub mod promql;
 pub mod remote_write;
+pub mod transcript;

@@ -1,0 +1,79 @@
+//! The contract as its readers get it: it parses, and everything in it is documented and dated.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use wit_parser::{Docs, Interface, Resolve, Stability, TypeDefKind};
+
+fn contract() -> anyhow::Result<Resolve> {
+    let mut resolve = Resolve::default();
+    resolve.push_path(Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit"))?;
+    Ok(resolve)
+}
+
+fn interface(resolve: &Resolve) -> anyhow::Result<&Interface> {
+    let mut interfaces = resolve.interfaces.iter().map(|(_, interface)| interface);
+    interfaces.find(|one| one.name.as_deref() == Some("remote-write")).context("there is no remote-write")
+}
+
+/// All that has a name, with its documentation.
+fn items(resolve: &Resolve) -> anyhow::Result<Vec<(String, &Docs)>> {
+    let mut items = Vec::new();
+    items.extend(resolve.packages.iter().map(|(_, package)| (package.name.to_string(), &package.docs)));
+    items.extend(resolve.worlds.iter().map(|(_, world)| (world.name.clone(), &world.docs)));
+    let interface = interface(resolve)?;
+    items.push(("remote-write".to_owned(), &interface.docs));
+    items.extend(interface.functions.iter().map(|(name, function)| (name.clone(), &function.docs)));
+    for (name, id) in &interface.types {
+        let definition = &resolve.types[*id];
+        items.push((name.clone(), &definition.docs));
+        let inner: Vec<(&String, &Docs)> = match &definition.kind {
+            TypeDefKind::Record(record) => record.fields.iter().map(|one| (&one.name, &one.docs)).collect(),
+            TypeDefKind::Variant(variant) => variant.cases.iter().map(|one| (&one.name, &one.docs)).collect(),
+            TypeDefKind::Enum(cases) => cases.cases.iter().map(|one| (&one.name, &one.docs)).collect(),
+            TypeDefKind::Flags(flags) => flags.flags.iter().map(|one| (&one.name, &one.docs)).collect(),
+            _ => Vec::new(),
+        };
+        items.extend(inner.into_iter().map(|(inner, docs)| (format!("{name}.{inner}"), docs)));
+    }
+    Ok(items)
+}
+
+#[test]
+fn everything_is_documented() -> anyhow::Result<()> {
+    let resolve = contract()?;
+    let items = items(&resolve)?;
+    let silent: Vec<_> = items
+        .iter()
+        .filter(|(_, docs)| docs.contents.as_deref().is_none_or(|text| text.trim().len() < 10))
+        .map(|(name, _)| name.as_str())
+        .collect();
+    assert_eq!(silent, [""; 0], "these have no documentation worth the name");
+    assert!(items.len() > 80, "only {} items were looked at", items.len());
+    Ok(())
+}
+
+/// Hosts link by version: without `@since` nothing can be added later.
+#[test]
+fn everything_says_since_when_it_is_there() -> anyhow::Result<()> {
+    let resolve = contract()?;
+    let interface = interface(&resolve)?;
+    let functions = interface.functions.iter().map(|(name, function)| (name, &function.stability));
+    let types = interface.types.iter().map(|(name, id)| (name, &resolve.types[*id].stability));
+    for (name, stability) in functions.chain(types) {
+        // A method is as old as the resource it belongs to, unless it says otherwise.
+        if !name.starts_with('[') {
+            assert!(matches!(stability, Stability::Stable { .. }), "{name} has no @since");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn no_world_imports_anything() -> anyhow::Result<()> {
+    let resolve = contract()?;
+    for (_, world) in &resolve.worlds {
+        assert!(world.imports.is_empty(), "{} imports {:?}", world.name, world.imports.keys());
+    }
+    Ok(())
+}
