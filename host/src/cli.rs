@@ -8,21 +8,8 @@ use preamp_host::config::{self, Diagnostics, Loaded};
 use preamp_host::demo::{self, DemoArgs};
 use std::path::PathBuf;
 
-/// Takes OTLP metrics and delivers them to Amazon Managed Service for Prometheus (AMP), or to any
-/// other receiver of Prometheus remote write.
-#[derive(Debug, Parser)]
-#[command(
-    name = "preamp",
-    version,
-    long_about = "\
-Takes OTLP metrics over gRPC and HTTP, translates them to Prometheus remote write, signs each request \
-for AWS and delivers it to Amazon Managed Service for Prometheus (AMP), or to any other receiver of \
-Prometheus remote write.
-
-The configuration is that of an OpenTelemetry Collector: a file that runs there runs here, as far as \
-the receiver `otlp`, the exporter `prometheusremotewrite` and the extension `sigv4auth` go.",
-    after_long_help = "\
-Examples:
+/// Lines stay under 80 columns, since a line that is broken cannot be pasted.
+const EXAMPLES: &str = r#"Examples:
   See it work, with nothing but this program:
       preamp demo
 
@@ -42,7 +29,8 @@ A configuration that is complete:
         http: {endpoint: 127.0.0.1:4318}
   exporters:
     prometheusremotewrite:
-      endpoint: https://aps-workspaces.eu-west-1.amazonaws.com/workspaces/ws-…/api/v1/remote_write
+      endpoint: "https://aps-workspaces.eu-west-1.amazonaws.com\
+        /workspaces/ws-EXAMPLE/api/v1/remote_write"
       auth: {authenticator: sigv4auth}
   extensions:
     sigv4auth: {region: eu-west-1, service: aps}
@@ -51,7 +39,22 @@ A configuration that is complete:
     pipelines:
       metrics: {receivers: [otlp], exporters: [prometheusremotewrite]}
 
-Exit status: 0 all well, 1 a problem (which is said), 2 wrong usage."
+Exit status: 0 all well, 1 a problem (which is said), 2 wrong usage."#;
+
+/// Takes OTLP metrics and delivers them to Amazon Managed Service for Prometheus (AMP), or to any
+/// other receiver of Prometheus remote write.
+#[derive(Debug, Parser)]
+#[command(
+    name = "preamp",
+    version,
+    long_about = "\
+Takes OTLP metrics over gRPC and HTTP, translates them to Prometheus remote write, signs each request \
+for AWS and delivers it to Amazon Managed Service for Prometheus (AMP), or to any other receiver of \
+Prometheus remote write.
+
+The configuration is that of an OpenTelemetry Collector: a file that runs there runs here, as far as \
+the receiver `otlp`, the exporter `prometheusremotewrite` and the extension `sigv4auth` go.",
+    after_long_help = EXAMPLES
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]
@@ -93,7 +96,9 @@ Example:
   preamp run --config preamp.yaml
 
 Send it metrics from any OpenTelemetry SDK:
-  OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf ./your-program")]
+  export OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318
+  export OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf
+  ./your-program")]
     Run(RunArgs),
     /// Check a configuration and report all problems at once.
     ///

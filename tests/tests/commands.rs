@@ -1,0 +1,127 @@
+//! The commands as an operator meets them: what they say, where, and with which exit status.
+
+use preamp_tests::children::{Background, address_after, built, program};
+use preamp_tests::loopback::exchange;
+use preamp_tests::payloads;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// A port that nothing listens on.
+const NOWHERE: &str = "http://127.0.0.1:9/api/v1/write";
+
+struct Said {
+    status: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+fn preamp(arguments: &[&str]) -> anyhow::Result<Command> {
+    let mut command = Command::new(program("PREAMP_BIN", built("preamp"))?);
+    command.args(arguments);
+    Ok(command)
+}
+
+fn say(arguments: &[&str]) -> anyhow::Result<Said> {
+    let output = preamp(arguments)?.output()?;
+    Ok(Said {
+        status: output.status.code(),
+        stdout: String::from_utf8(output.stdout)?,
+        stderr: String::from_utf8(output.stderr)?,
+    })
+}
+
+fn configuration(folder: &Path, endpoint: &str, telemetry: &str) -> anyhow::Result<PathBuf> {
+    let file = folder.join("preamp.yaml");
+    let text = format!(
+        "receivers:
+  otlp:
+    protocols:
+      http: {{endpoint: 127.0.0.1:0}}
+exporters:
+  prometheusremotewrite:
+    endpoint: {endpoint}
+service:
+  telemetry: {telemetry}
+  pipelines:
+    metrics: {{receivers: [otlp], exporters: [prometheusremotewrite]}}
+"
+    );
+    std::fs::write(&file, text)?;
+    Ok(file)
+}
+
+fn validate(file: &Path) -> anyhow::Result<Said> {
+    say(&["validate", "--config", &file.display().to_string()])
+}
+
+#[test]
+fn the_configuration_that_help_shows_is_valid() -> anyhow::Result<()> {
+    let help = say(&["--help"])?;
+    assert_eq!(help.status, Some(0), "{}", help.stderr);
+    let example = help.stdout.split("complete:").nth(1).and_then(|rest| rest.split("Exit status").next());
+    let example = example.unwrap_or_default();
+    assert!(example.lines().all(|line| line.len() < 80), "help breaks a line of this:\n{example}");
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("example.yaml");
+    std::fs::write(&file, example)?;
+    let said = validate(&file)?;
+    assert_eq!((said.status, said.stderr.as_str()), (Some(0), ""), "{}", said.stderr);
+    assert!(said.stdout.ends_with("example.yaml is valid\n"), "{}", said.stdout);
+    Ok(())
+}
+
+#[test]
+fn every_problem_has_its_line_whoever_finds_it() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let file = configuration(folder.path(), NOWHERE, "{metrics: {level: none}, lgos: {}}")?;
+    let said = validate(&file)?;
+    assert_eq!((said.status, said.stdout.as_str()), (Some(1), ""));
+    assert!(said.stderr.contains("preamp.yaml:9:") && said.stderr.contains("`logs`"), "{}", said.stderr);
+
+    // The host lets headers pass; that this one cannot be set is known to the component alone.
+    let endpoint = format!("{NOWHERE}\n    headers: {{Host: elsewhere}}");
+    let said = validate(&configuration(folder.path(), &endpoint, "{metrics: {level: none}}")?)?;
+    assert_eq!((said.status, said.stdout.as_str()), (Some(1), ""));
+    assert!(said.stderr.contains("preamp.yaml:8:") && said.stderr.contains("Host"), "{}", said.stderr);
+    Ok(())
+}
+
+#[test]
+fn wrong_usage_is_told_from_problems() -> anyhow::Result<()> {
+    for arguments in [&["rnu"][..], &["run"], &[]] {
+        assert_eq!(say(arguments)?.status, Some(2), "{arguments:?}");
+    }
+    let missing = validate(Path::new("/nowhere/preamp.yaml"))?;
+    assert_eq!(missing.status, Some(1));
+    assert!(missing.stderr.contains("/nowhere/preamp.yaml: cannot be read"), "{}", missing.stderr);
+    assert_eq!(say(&["--version"])?.stdout, concat!("preamp ", env!("CARGO_PKG_VERSION"), "\n"));
+    Ok(())
+}
+
+#[test]
+fn it_starts_at_once_stops_when_asked_and_says_what_is_lost() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let telemetry = "{logs: {encoding: json}, metrics: {level: none}}";
+    let file = configuration(folder.path(), NOWHERE, telemetry)?.display().to_string();
+    let command = preamp(&["run", "--drain-timeout", "1", "--config", &file])?;
+    let started = Instant::now();
+    let mut running = Background::start("preamp", command, folder.path())?;
+    let http = running.wait_for("ready", |log| address_after(log, r#""http":""#))?;
+    // Ten milliseconds on a machine that does nothing else.
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+
+    let headers = [("content-type", "application/x-protobuf")];
+    let answer = exchange(http, "POST", "/v1/metrics", &headers, &payloads::requests(7));
+    assert_eq!(answer.map(|answer| answer.status), Some(200));
+    let status = running.terminate()?;
+    let said = running.said();
+    assert_eq!(status.code(), Some(1), "{said}");
+    assert!(said.contains("7 data points") && said.contains("are lost"), "{said}");
+
+    let command = preamp(&["run", "--config", &file])?;
+    let mut idle = Background::start("idle", command, folder.path())?;
+    idle.wait_for("ready", |log| address_after(log, r#""http":""#))?;
+    assert_eq!(idle.terminate()?.code(), Some(0), "{}", idle.said());
+    Ok(())
+}
