@@ -295,11 +295,9 @@ impl Pool {
             }
             Err(trap) => {
                 self.counters.traps.fetch_add(1, Relaxed);
-                tracing::error!(
-                    trap = format!("{trap:#}"),
-                    "the component trapped; its instance is replaced"
-                );
-                Err(instance.explain(&trap))
+                let error = instance.explain(&trap);
+                tracing::error!(%error, trap = format!("{trap:#}"), "a call failed; its instance is replaced");
+                Err(error)
             }
         }
     }
