@@ -57,7 +57,7 @@ stage() {
 }
 
 summary() {
-    say "done in $SECONDS s"
+    say "took $SECONDS s"
     printf '%s\n' "${TIMINGS[@]}"
 }
 
@@ -152,7 +152,7 @@ debian_library() {
     [[ -x $folder/rustc ]] && return
     say "fetching the compiler and its library sources from Debian (140 MB)"
     apt-cache show rustc-web >/dev/null 2>&1 || apt-get update -qq || true
-    standard=$(apt-cache depends libstd-rust-web-dev 2>/dev/null | grep -o 'libstd-rust-web-[0-9.]*' | head -n 1) ||
+    standard=$(apt-cache depends libstd-rust-web-dev 2>/dev/null | grep -o 'libstd-rust-web-[0-9][0-9.]*' | head -n 1) ||
         fail "Debian has no rustc-web here." "With an open network: rustup target add wasm32-wasip2"
     debian_packages "$folder" rustc-web "$standard" libstd-rust-web-dev rust-web-src wasi-libc \
         "$(apt-cache depends rustc-web | grep -o 'libllvm[0-9]*' | head -n 1 || echo libllvm22)" \
@@ -261,6 +261,7 @@ tests() {
 }
 
 test_all() {
+    trap summary EXIT
     stage "Python packages" python_packages
     stage "Prometheus" prometheus_server
     stage "Node packages" node_packages
@@ -268,7 +269,6 @@ test_all() {
     host
     lint
     stage "tests" tests
-    summary
 }
 
 bench() {
