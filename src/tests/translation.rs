@@ -48,6 +48,21 @@ fn a_histogram_becomes_sum_count_and_cumulative_buckets() {
 }
 
 #[test]
+fn an_explicit_infinite_bound_makes_no_series_twice() {
+    let point = HistogramDataPoint {
+        time_unix_nano: NOW,
+        count: 3,
+        bucket_counts: vec![1, 2],
+        explicit_bounds: vec![1.0, f64::INFINITY],
+        ..Default::default()
+    };
+    assert_eq!(
+        series("", vec![resource(&[], vec![histogram("h", vec![point])])]),
+        [r#"h_seconds_bucket{le="+Inf"} 3"#, r#"h_seconds_bucket{le="1"} 1"#, "h_seconds_count{} 3"]
+    );
+}
+
+#[test]
 fn all_series_of_a_histogram_share_its_partition() {
     let mut exporter = exporter(r#""partitions":16"#);
     let point = HistogramDataPoint {

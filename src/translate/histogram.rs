@@ -93,6 +93,11 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
         let mut total = 0u64;
         for (bound, count) in translator.bounds.iter().zip(&translator.buckets.counts) {
             total = total.wrapping_add(*count);
+            // An explicit infinite bound is the bucket written below: not twice, or a receiver would
+            // refuse the second sample.
+            if bound == INFINITE_BOUND {
+                continue;
+            }
             self.sink.series(&labels, name, Some(bound_label(bound)), sample(total as f64));
         }
         // The last bucket is the count of the point, whatever the buckets add up to.
