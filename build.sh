@@ -10,6 +10,7 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 CACHE=$ROOT/.cache
 TARGET=$ROOT/target
 COMPONENT=$TARGET/component/preamp.wasm
+CALLER=$PWD
 cd "$ROOT"
 export CARGO_TARGET_DIR=$TARGET
 
@@ -37,7 +38,10 @@ END
 
 # ---- speaking ---------------------------------------------------------------------------------
 
-say() { printf '\033[1m── %s\033[0m\n' "$*"; }
+BOLD='' PLAIN=''
+if [[ -t 1 ]]; then BOLD=$'\033[1m' PLAIN=$'\033[0m'; fi
+
+say() { printf '%s── %s%s\n' "$BOLD" "$*" "$PLAIN"; }
 
 # fail WHAT REMEDY
 fail() {
@@ -232,6 +236,7 @@ host() {
 
 demo() {
     host
+    cd "$CALLER"
     "$TARGET/release/preamp" demo "$@"
 }
 
@@ -276,6 +281,7 @@ bench() {
     host
     cargo build --release --locked --workspace --bin bench
     say "bench"
+    cd "$CALLER"
     PREAMP_GO_PEER=$TARGET/go-peer "$TARGET/release/bench" "$@"
 }
 

@@ -182,7 +182,8 @@ struct GoAnswer {
 
 impl GoPeer {
     fn start(payload: &[u8]) -> anyhow::Result<GoPeer> {
-        let program = children::program("PREAMP_GO_PEER", children::built("../../go-peer"))?;
+        let program =
+            children::program("PREAMP_GO_PEER", std::env::current_exe()?.with_file_name("../go-peer"))?;
         let mut file = tempfile::NamedTempFile::new()?;
         file.write_all(payload)?;
         let mut child = Command::new(program)
