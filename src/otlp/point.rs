@@ -1,4 +1,4 @@
-//! The point level: number and histogram data points, their attributes left as they lie.
+//! The point level: number, histogram and summary data points, their attributes left as they lie.
 
 use super::wire::{Field, Fields, Malformed};
 
@@ -91,6 +91,71 @@ impl HistogramPoint {
         }
         Ok(point)
     }
+}
+
+/// A `SummaryDataPoint` but for its quantiles, which go to scratch memory.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SummaryPoint {
+    /// Time and flags.
+    pub head: PointHead,
+    /// `count`.
+    pub count: u64,
+    /// `sum`.
+    pub sum: f64,
+}
+
+/// Scratch memory for the quantiles of one point.
+#[derive(Clone, Debug, Default)]
+pub struct Quantiles {
+    /// Which quantiles, as the bits of doubles from 0 to 1.
+    pub quantiles: Vec<u64>,
+    /// The value of each.
+    pub values: Vec<f64>,
+}
+
+impl SummaryPoint {
+    /// Reads a point, its quantiles into `quantiles`, and hands each of its attributes to
+    /// `attribute`.
+    pub fn read<'a>(
+        message: &'a [u8],
+        quantiles: &mut Quantiles,
+        mut attribute: impl FnMut(&'a [u8]) -> Result<(), Malformed>,
+    ) -> Result<SummaryPoint, Malformed> {
+        quantiles.quantiles.clear();
+        quantiles.values.clear();
+        let mut point = SummaryPoint::default();
+        let mut fields = Fields::of(message);
+        while let Some(field) = fields.next_field()? {
+            match field.number {
+                3 => point.head.time = field.fixed64()?,
+                4 => point.count = field.fixed64()?,
+                5 => point.sum = field.double()?,
+                6 => {
+                    let (quantile, value) = read_quantile(field.bytes()?)?;
+                    quantiles.quantiles.push(quantile);
+                    quantiles.values.push(value);
+                }
+                7 => attribute(field.bytes()?)?,
+                8 => point.head.no_recorded_value = has_no_value(&field)?,
+                _ => {}
+            }
+        }
+        Ok(point)
+    }
+}
+
+/// A `ValueAtQuantile`: the bits of the quantile, and the value.
+fn read_quantile(message: &[u8]) -> Result<(u64, f64), Malformed> {
+    let mut read = (0, 0.0);
+    let mut fields = Fields::of(message);
+    while let Some(field) = fields.next_field()? {
+        match field.number {
+            1 => read.0 = field.fixed64()?,
+            2 => read.1 = field.double()?,
+            _ => {}
+        }
+    }
+    Ok(read)
 }
 
 /// The time of a point of any kind: `time_unix_nano` is field 3 in all of them.

@@ -48,6 +48,33 @@ fn a_histogram_becomes_sum_count_and_cumulative_buckets() {
 }
 
 #[test]
+fn a_summary_becomes_sum_count_and_quantiles() {
+    let at = |quantile, value| ValueAtQuantile { quantile, value };
+    let point = SummaryDataPoint {
+        attributes: vec![text("zone", "b"), text("quantile", "no")],
+        time_unix_nano: NOW,
+        count: 4,
+        sum: 2.5,
+        quantile_values: vec![at(0.0, 0.25), at(0.99, 1.5), at(1.0, 2.0)],
+        ..Default::default()
+    };
+    let bare = SummaryDataPoint { attributes: Vec::new(), quantile_values: Vec::new(), ..point.clone() };
+    let summary = Summary { data_points: vec![point, bare] };
+    assert_eq!(
+        series("", vec![resource(&[], vec![metric("wait", "s", Data::Summary(summary))])]),
+        [
+            r#"wait_seconds_count{zone="b"} 4"#,
+            "wait_seconds_count{} 4",
+            r#"wait_seconds_sum{zone="b"} 2.5"#,
+            "wait_seconds_sum{} 2.5",
+            r#"wait_seconds{quantile="0",zone="b"} 0.25"#,
+            r#"wait_seconds{quantile="0.99",zone="b"} 1.5"#,
+            r#"wait_seconds{quantile="1",zone="b"} 2"#,
+        ]
+    );
+}
+
+#[test]
 fn an_explicit_infinite_bound_makes_no_series_twice() {
     let point = HistogramDataPoint {
         time_unix_nano: NOW,

@@ -54,6 +54,8 @@ pub enum ExtraLabel {
     None,
     /// `le`: classic histograms.
     Le,
+    /// `quantile`: summaries.
+    Quantile,
 }
 
 impl ExtraLabel {
@@ -62,6 +64,7 @@ impl ExtraLabel {
         match self {
             ExtraLabel::None => b"",
             ExtraLabel::Le => b"le",
+            ExtraLabel::Quantile => b"quantile",
         }
     }
 }

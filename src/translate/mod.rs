@@ -3,7 +3,7 @@
 //!
 //! [`Translator`] walks resources, scopes, metrics and points and hands each series to a
 //! [`sink::Sink`]; it knows no wire format of the other side. To add a metric type, write its module
-//! beside `number` and `histogram` and name it in `Walk::metric`.
+//! beside `number`, `histogram` and `summary` and name it in `Walk::metric`.
 
 pub mod base;
 mod histogram;
@@ -12,24 +12,26 @@ mod label;
 pub mod labels;
 mod name;
 mod number;
+mod numbers;
 mod plan;
 mod rejections;
 mod resource;
 pub mod sink;
+mod summary;
 
 use crate::config::Config;
 use crate::otlp::metric::{DataHead, Kind, Metric, NotAMetric, Temporality, number as field, points};
-use crate::otlp::point::{Buckets, PointHead, time};
+use crate::otlp::point::{Buckets, PointHead, Quantiles, time};
 use crate::otlp::value::Attribute;
 use crate::otlp::wire::{Fields, Malformed};
 use crate::types::{Instant, Refusal, Rejection};
-use base::{ExtraLabel, METRIC_NAME};
-use histogram::BoundTexts;
-use labels::{LabelError, LabelMaker};
+use base::METRIC_NAME;
+use labels::{LabelError, LabelMaker, PointLabels};
 use name::{Namer, TypeSuffix};
+use numbers::NumberTexts;
 use rejections::{Reason, Rejections};
 use resource::{BaseOptions, Resource};
-use sink::Sink;
+use sink::{Sample, Sink};
 
 /// The value that tells Prometheus a series has ended (`StaleNaN`).
 const STALE: u64 = 0x7ff0_0000_0000_0002;
@@ -43,8 +45,9 @@ pub struct Translator {
     write_target_info: bool,
     max_sample_age_ms: Option<u64>,
     labels: LabelMaker,
-    bounds: BoundTexts,
+    numbers: NumberTexts,
     buckets: Buckets,
+    quantiles: Quantiles,
     scratch: Vec<u8>,
     metric_name: Vec<u8>,
     series_name: Vec<u8>,
@@ -82,8 +85,9 @@ impl Translator {
             write_target_info: config.target_info,
             max_sample_age_ms: config.max_sample_age_ms,
             labels: LabelMaker::default(),
-            bounds: BoundTexts::default(),
+            numbers: NumberTexts::default(),
             buckets: Buckets::default(),
+            quantiles: Quantiles::default(),
             scratch: Vec::new(),
             metric_name: Vec::new(),
             series_name: Vec::new(),
@@ -141,7 +145,6 @@ struct Walk<'a, 't, S> {
 /// A metric ready for its points to be translated.
 struct Family<'a> {
     metric: Metric<'a>,
-    extra: ExtraLabel,
     identity: u64,
 }
 
@@ -203,13 +206,13 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
         if !namer.write(metric.name, metric.unit, suffix, metric_name) {
             return self.reject_metric(Reason::InvalidName, &metric, kind, data, head.points);
         }
-        let extra = if kind == Kind::Histogram { ExtraLabel::Le } else { ExtraLabel::None };
         let identity = family_identity(metric_name);
-        let family = Family { metric, extra, identity };
+        let family = Family { metric, identity };
         let mut points = points(data);
         while let Some(message) = points.next_point()? {
             match kind {
                 Kind::Histogram => self.histogram_point(message, &family)?,
+                Kind::Summary => self.summary_point(message, &family)?,
                 _ => self.number_point(message, &family)?,
             }
         }
@@ -269,8 +272,8 @@ fn find_message(message: &[u8], number: u32) -> Result<&[u8], Malformed> {
 /// Why a metric of this kind cannot be translated, whatever its name and points.
 fn reason_against(kind: Kind, temporality: Temporality) -> Option<Reason> {
     match (kind, temporality) {
-        (Kind::Summary | Kind::ExponentialHistogram, _) => Some(Reason::UnsupportedType),
-        (Kind::Gauge, _) | (_, Temporality::Cumulative) => None,
+        (Kind::ExponentialHistogram, _) => Some(Reason::UnsupportedType),
+        (Kind::Gauge | Kind::Summary, _) | (_, Temporality::Cumulative) => None,
         (_, Temporality::Delta) => Some(Reason::DeltaTemporality),
         (_, Temporality::Unspecified) => Some(Reason::UnspecifiedTemporality),
     }
@@ -290,7 +293,28 @@ fn shortened(text: &[u8]) -> String {
     }
 }
 
-/// Counts a point whose labels cannot be.
+/// The labels of a point and the identity of its family with them; a point whose labels cannot be is
+/// counted, and has none.
+fn or_reject<'p>(
+    labels: Result<(PointLabels<'p>, u64), LabelError>,
+    family: &Family,
+    rejections: &mut Rejections,
+) -> Option<(PointLabels<'p>, u64)> {
+    match labels {
+        Ok((labels, identity)) => Some((labels, identity.wrapping_add(family.identity))),
+        Err(error) => {
+            reject_labels(rejections, &family.metric, &error);
+            None
+        }
+    }
+}
+
+/// A sample of a point, whose value may be that the series has ended.
+#[inline]
+fn sample(head: &PointHead, time: i64, value: f64) -> Sample {
+    Sample { value: if head.no_recorded_value { f64::from_bits(STALE) } else { value }, time }
+}
+
 fn reject_labels(rejections: &mut Rejections, metric: &Metric, error: &LabelError) {
     let (reason, what) = match error {
         LabelError::Name(key) => {
@@ -315,6 +339,13 @@ fn keep_attribute<'a>(
         attributes.push(attribute);
     }
     Ok(())
+}
+
+/// The name of a series: that of the metric with a suffix.
+fn set_name(name: &mut Vec<u8>, metric: &[u8], suffix: &[u8]) {
+    name.clear();
+    name.extend_from_slice(metric);
+    name.extend_from_slice(suffix);
 }
 
 /// The part that the name of a metric family has in the identity of its series.

@@ -46,7 +46,7 @@ impl Reason {
             }
             Reason::UnspecifiedTemporality => "set the aggregation temporality to cumulative at the source",
             Reason::UnsupportedType => {
-                "use explicit-bucket histograms in place of exponential histograms and summaries with this version"
+                "use explicit-bucket histograms in place of exponential ones with this version"
             }
             Reason::NoData => "send metrics with at least one data point of a known type",
             Reason::InvalidName => "name the metric with at least one ASCII letter or digit",
