@@ -262,7 +262,8 @@ lint() {
 tests() {
     export PREAMP_PYTHON=$CACHE/python/bin/python
     export PREAMP_PROMETHEUS=$CACHE/prometheus/usr/bin/prometheus
-    cargo test --release --locked --workspace
+    cargo test --release --locked --workspace | tee "$TARGET/tests.log"
+    awk '/^test result/ { passed += $4; failed += $6 } END { print passed " passed, " failed " failed" }' "$TARGET/tests.log"
 }
 
 test_all() {
