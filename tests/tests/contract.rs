@@ -77,3 +77,31 @@ fn no_world_imports_anything() -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+/// The documentation renders: each function, type, field and case has its place in the page made of it.
+#[test]
+fn the_documentation_renders() -> anyhow::Result<()> {
+    use wit_bindgen_core::{Files, wit_parser};
+    let mut resolve = wit_parser::Resolve::default();
+    resolve.push_path(Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit"))?;
+    let (world, _) = resolve.worlds.iter().next().context("there is no world")?;
+    let mut files = Files::default();
+    wit_bindgen_markdown::Opts::default().build().generate(&mut resolve, world, &mut files)?;
+    let pages: Vec<_> = files.iter().map(|(name, page)| (name, String::from_utf8_lossy(page))).collect();
+    let (_, html) = pages.iter().find(|(name, _)| name.ends_with(".html")).context("no page was made")?;
+
+    let contract = contract()?;
+    let interface = interface(&contract)?;
+    for name in interface.functions.keys() {
+        assert!(html.contains(&format!("<code>{name}: func</code>")), "{name}");
+    }
+    for name in interface.types.keys() {
+        assert!(html.contains(&format!(" {name}</code></h4>")), "{name}");
+    }
+    for text in
+        ["What a host must do, and all it must do", "Translates one OTLP metrics payload into batches"]
+    {
+        assert!(html.contains(text), "{text}");
+    }
+    Ok(())
+}
