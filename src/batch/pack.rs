@@ -78,15 +78,3 @@ pub fn batch(body: Vec<u8>, uncompressed_size: u32, partition: u32, counts: Coun
         protocol: Protocol::RemoteWriteV1,
     }
 }
-
-/// Reads a base-128 number of up to 32 bits and returns what is behind it.
-pub fn varint_prefix(bytes: &[u8]) -> Option<(u64, &[u8])> {
-    let mut number = 0u64;
-    for (index, byte) in bytes.iter().take(5).enumerate() {
-        number |= u64::from(byte & 0x7f) << (7 * index);
-        if *byte < 0x80 {
-            return (number <= u64::from(u32::MAX)).then(|| (number, &bytes[index + 1..]));
-        }
-    }
-    None
-}

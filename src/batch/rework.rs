@@ -2,7 +2,6 @@
 
 use super::pack::{Counts, Packer, batch};
 use super::snappy;
-use crate::remote_write::buffer::Buffer;
 use crate::remote_write::explain::to_text;
 use crate::remote_write::frames::{Frame, frames};
 use crate::remote_write::message::WriteRequest;
@@ -11,9 +10,8 @@ use prost::Message;
 
 /// Joins batches of one partition, in order, into as few as `limit` bytes before compression allow.
 ///
-/// Nothing is decompressed: the copies in a snappy block are relative and stay in their own block,
-/// so the joined block is the sum of the sizes followed by the elements of each; and messages of
-/// repeated fields join by concatenation.
+/// Nothing is decompressed: messages of repeated fields join by concatenation, and snappy blocks can
+/// be joined as they are.
 ///
 /// # Errors
 ///
@@ -49,21 +47,9 @@ fn join(mut run: Vec<Batch>, digest: bool) -> Result<Batch, BatchError> {
         return Ok(run.remove(0));
     }
     let mut counts = Counts::default();
-    let mut size = 0u32;
-    let mut elements = Vec::with_capacity(run.len());
-    for batch in &run {
-        counts.add(&counts_of(batch));
-        size += batch.uncompressed_size;
-        elements.push(snappy::split(&batch.body)?.1);
-    }
-    let mut preamble = Buffer::default();
-    preamble.reserve(5);
-    preamble.push_varint(u64::from(size));
-    let mut body = Vec::with_capacity(5 + elements.iter().map(|part| part.len()).sum::<usize>());
-    body.extend_from_slice(preamble.as_slice());
-    for part in elements {
-        body.extend_from_slice(part);
-    }
+    run.iter().for_each(|batch| counts.add(&counts_of(batch)));
+    let size = run.iter().map(|batch| batch.uncompressed_size).sum();
+    let body = snappy::join(&run.iter().map(|batch| batch.body.as_slice()).collect::<Vec<_>>())?;
     Ok(batch(body, size, run[0].partition, counts, digest))
 }
 
