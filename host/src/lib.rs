@@ -16,6 +16,7 @@ pub mod delivery;
 pub mod demo;
 pub mod intake;
 pub mod metrics;
+mod notices;
 pub mod queue;
 pub mod receiver;
 pub mod service;

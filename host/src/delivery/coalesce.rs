@@ -29,7 +29,7 @@ impl Shared {
             Ok(Err(error)) => format!("{error:?}"),
             Err(error) => error.to_string(),
         };
-        if let Some(held_back) = self.notices.admit("merge") {
+        if let Some(held_back) = self.notices.admit("merge", 1) {
             tracing::error!(problem, held_back, "cannot merge batches; each is sent alone");
         }
         apart(waiting)

@@ -6,7 +6,6 @@
 
 mod coalesce;
 mod http;
-mod notices;
 mod pause;
 mod sender;
 mod tls;
@@ -21,7 +20,6 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 pub use self::http::HttpClient;
-use self::notices::Notices;
 pub use self::pause::Pauses;
 pub use self::tls::TlsError;
 use crate::clock::Clock;
@@ -29,6 +27,7 @@ use crate::component::Exporters;
 use crate::config::Retry;
 use crate::credentials::SigningKeys;
 use crate::metrics::Metrics;
+use crate::notices::Notices;
 use crate::queue::Queue;
 
 /// What delivery is made of.

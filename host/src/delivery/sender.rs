@@ -213,14 +213,14 @@ impl<'a> Sender<'a> {
 
     /// Warns of a problem of one kind, once a minute.
     pub(super) fn warn(&self, kind: &str, problem: &dyn Display, meaning: &str) {
-        if let Some(held_back) = self.shared.notices.admit(kind) {
+        if let Some(held_back) = self.shared.notices.admit(kind, 1) {
             tracing::warn!(partition = self.batch.partition, %problem, held_back, "{meaning}");
         }
     }
 
     /// Whether a line about this reason may be written now: see `Notices::admit`.
     pub(super) fn admit(&self, reason: &str) -> Option<u64> {
-        self.shared.notices.admit(reason)
+        self.shared.notices.admit(reason, 1)
     }
 
     /// The batch being sent.

@@ -120,7 +120,7 @@ impl Worker {
     }
 
     async fn storage_failed(&self, error: &crate::queue::StorageError) {
-        if let Some(held_back) = self.shared.notices.admit("storage") {
+        if let Some(held_back) = self.shared.notices.admit("storage", 1) {
             tracing::error!(partition = self.partition, %error, held_back, "the queue failed; trying again");
         }
         tokio::time::sleep(STORAGE_PAUSE).await;

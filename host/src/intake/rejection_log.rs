@@ -1,23 +1,13 @@
 //! Logs rejected points without letting a wrong sender fill the log.
 
 use crate::component::Rejection;
-use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
-
-/// How long a reason is not logged again.
-const INTERVAL: Duration = Duration::from_secs(60);
+use crate::notices::Notices;
+use std::time::Instant;
 
 /// Logs each reason once a minute, with the number of points since the last time.
 #[derive(Debug, Default)]
 pub(super) struct RejectionLog {
-    reasons: Mutex<BTreeMap<String, Reason>>,
-}
-
-#[derive(Debug)]
-struct Reason {
-    logged: Instant,
-    points_since: u64,
+    notices: Notices,
 }
 
 impl RejectionLog {
@@ -36,29 +26,14 @@ impl RejectionLog {
 
     /// The points to log now, if it is time for that.
     fn due(&self, reason: &str, points: u64, now: Instant) -> Option<u64> {
-        // There are as many reasons as the contract knows, so the map stays small.
-        let mut reasons = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);
-        match reasons.get_mut(reason) {
-            None => {
-                reasons.insert(reason.to_owned(), Reason { logged: now, points_since: 0 });
-                Some(points)
-            }
-            Some(known) if now.duration_since(known.logged) < INTERVAL => {
-                known.points_since += points;
-                None
-            }
-            Some(known) => {
-                let all = known.points_since + points;
-                *known = Reason { logged: now, points_since: 0 };
-                Some(all)
-            }
-        }
+        self.notices.admit_at(reason, points, now).map(|held_back| held_back + points)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     #[test]
     fn a_reason_is_logged_at_once_and_then_once_a_minute_with_all_points_since() {
