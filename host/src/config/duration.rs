@@ -76,6 +76,11 @@ fn scaled(number: &str, scale: u64) -> Result<u64, &'static str> {
     whole.checked_mul(scale).and_then(|whole| whole.checked_add(part)).ok_or(TOO_LONG)
 }
 
+/// Whole milliseconds; what is shorter than one counts as one.
+pub(super) fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,6 +2,7 @@
 
 use super::keys;
 use crate::config::component::ComponentConfig;
+use crate::config::duration::milliseconds;
 use crate::config::settings::{Queue, Retry};
 use crate::config::view::{Section, View};
 use std::time::Duration;
@@ -114,9 +115,4 @@ fn report_short_elapsed(view: Option<&View>, elapsed: Duration) {
             "`max_elapsed_time` ({elapsed:?}) is shorter than a single pause: raise it, or write 0s to never give up"
         ));
     }
-}
-
-/// Whole milliseconds; what is shorter than one counts as one.
-fn milliseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }

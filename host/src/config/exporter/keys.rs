@@ -2,23 +2,21 @@
 
 use crate::config::keys::{Harmless, Key, ignored, not_yet, only, read};
 
-/// The exporter's own keys.
+/// The keys of the Collector's exporter.
 pub(super) const EXPORTER: &[Key] = &[
     read("http"),
     read("namespace"),
     read("external_labels"),
     read("add_metric_suffixes"),
-    only(
-        "translation_strategy",
-        &["", WITH_SUFFIXES, WITHOUT_SUFFIXES],
-        &["NoUTF8EscapingWithSuffixes", "NoTranslation"],
-    ),
+    read("translation_strategy"),
     read("resource_to_telemetry_conversion"),
-    not_yet("resource_constant_labels", Harmless::Empty),
+    read("resource_constant_labels"),
     read("target_info"),
     read("disable_scope_info"),
-    not_yet("send_metadata", Harmless::Flag(false)),
-    only("protobuf_message", &["", "prometheus.WriteRequest"], &["io.prometheus.write.v2.Request"]),
+    read("scope_info"),
+    read("export_created_metric"),
+    read("send_metadata"),
+    read("protobuf_message"),
     read("max_batch_size_bytes"),
     read("max_batch_request_parallelism"),
     read("remote_write_queue"),
@@ -26,14 +24,24 @@ pub(super) const EXPORTER: &[Key] = &[
     read("retry_on_failure"),
     not_yet("wal", Harmless::Off),
     not_yet("include_metadata_keys", Harmless::Empty),
-    not_yet("convert_explicit_histograms_to_nhcb", Harmless::Flag(false)),
-    not_yet("keep_classic_histograms", Harmless::Flag(false)),
-    not_yet("export_created_metric", Harmless::Empty),
+    read("convert_explicit_histograms_to_nhcb"),
+    read("keep_classic_histograms"),
 ];
 
-/// Values of `translation_strategy`.
-pub(super) const WITH_SUFFIXES: &str = "UnderscoreEscapingWithSuffixes";
-pub(super) const WITHOUT_SUFFIXES: &str = "UnderscoreEscapingWithoutSuffixes";
+/// The keys that only preamp has.
+pub(super) const PREAMP: &[Key] = &[
+    read("profile"),
+    read("exemplars"),
+    read("exponential_histograms"),
+    read("delta"),
+    read("delta_max_series"),
+    read("delta_max_idle"),
+    read("metadata_interval"),
+    read("max_sample_age"),
+    read("max_sample_future"),
+    read("max_labels_per_series"),
+    read("max_labels_bytes"),
+];
 
 /// The keys of the HTTP client, which stand beside the exporter's own, or under `http`.
 pub(super) const CLIENT: &[Key] = &[
@@ -82,9 +90,11 @@ pub(super) const AUTH: &[Key] = &[read("authenticator")];
 
 pub(super) const HEADER: &[Key] = &[read("name"), read("value")];
 
-pub(super) const TARGET_INFO: &[Key] = &[read("enabled")];
+pub(super) const SWITCH: &[Key] = &[read("enabled")];
 
 pub(super) const RESOURCE_LABELS: &[Key] = &[read("enabled"), read("exclude_service_attributes")];
+
+pub(super) const CONSTANT_LABELS: &[Key] = &[read("included"), read("excluded")];
 
 pub(super) const RETRY: &[Key] = &[
     read("enabled"),

@@ -84,9 +84,26 @@ fn types_are_not_guessed() {
         ),
         ("compression: gzib", "18: P.compression: \"gzib\" is no value of this key; did you mean `gzip`?"),
         (
-            "protobuf_message: prometheus.writerequest",
-            "23: P.protobuf_message: \"prometheus.writerequest\" is no value of this key; did you mean \
-             `prometheus.WriteRequest`?",
+            "send_metadata: \"true\"",
+            "20: P.send_metadata: expected true or false, found \"true\"; YAML 1.2 knows only true and false",
+        ),
+        (
+            "translation_strategy: 5",
+            "27: P.translation_strategy: expected text, found a number; put it in quotes",
+        ),
+        ("export_created_metric: true", "28: P.export_created_metric: expected a section, found true"),
+        (
+            "resource_constant_labels: {included: [5]}",
+            "43: P.resource_constant_labels.included[0]: expected text, found a number; put it in quotes",
+        ),
+        (
+            "resource_constant_labels: {include: [a]}",
+            "32: P.resource_constant_labels.include: unknown key; did you mean `included`?",
+        ),
+        ("max_sample_age: 60", "21: P.max_sample_age: a duration needs a unit: write 60s or 60ms"),
+        (
+            "delta_max_series: -1",
+            "23: P.delta_max_series: expected a whole number from 0 to 9223372036854775807, found -1",
         ),
     ] {
         assert_exporter_error(key, &expected.replace("P.", &format!("{path}.")));
@@ -97,14 +114,7 @@ fn types_are_not_guessed() {
 fn what_is_not_there_yet_is_said() {
     for key in [
         "wal: {directory: /x}",
-        "protobuf_message: io.prometheus.write.v2.Request",
-        "translation_strategy: NoTranslation",
-        "send_metadata: true",
-        "export_created_metric: {enabled: true}",
-        "resource_constant_labels: {included: [a]}",
         "include_metadata_keys: [a]",
-        "convert_explicit_histograms_to_nhcb: true",
-        "keep_classic_histograms: true",
         "proxy_url: http://p",
         "middlewares: [{id: x}]",
         "max_idle_conns: 5",
@@ -155,11 +165,6 @@ fn what_is_not_there_yet_is_said() {
 fn the_same_keys_are_taken_where_they_ask_for_nothing() {
     let text = with_exporter(
         "wal: {enabled: false}
-protobuf_message: prometheus.WriteRequest
-translation_strategy: \"\"
-send_metadata: false
-export_created_metric: {enabled: false}
-resource_constant_labels: {}
 include_metadata_keys: []
 proxy_url: \"\"
 max_idle_conns: 100

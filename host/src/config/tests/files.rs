@@ -39,11 +39,30 @@ fn every_key_of_the_full_file_arrives() {
             "headers": {"X-Team": "Basic: secret-token"},
             "namespace": "shop",
             "external_labels": {"cluster": "blue", "zone": "7"},
-            "add_metric_suffixes": true,
+            "add_metric_suffixes": false,
+            "translation_strategy": "UnderscoreEscapingWithSuffixes",
             "target_info": {"enabled": false},
             "disable_scope_info": true,
+            "otel_scope_info": {"enabled": true},
             "digest": false,
             "resource_to_telemetry_conversion": {"enabled": true, "exclude_service_attributes": true},
+            "resource_constant_labels": {"included": ["k8s.*", "cloud.region"], "excluded": ["k8s.pod.uid"]},
+            "export_created_metric": {"enabled": true},
+            "send_metadata": true,
+            "protobuf_message": "io.prometheus.write.v2.Request",
+            "convert_explicit_histograms_to_nhcb": true,
+            "keep_classic_histograms": true,
+            "profile": "prometheus",
+            "exemplars": true,
+            "exponential_histograms": "both",
+            "delta": "accumulate",
+            "delta_max_series": 5000,
+            "delta_max_idle_ms": 600_000,
+            "metadata_interval_ms": 3_600_000,
+            "max_sample_age_ms": 5_400_000,
+            "max_sample_future_ms": 120_000,
+            "max_labels_per_series": 100,
+            "max_labels_bytes": 10_000,
             "max_batch_size_bytes": 500000,
             "partitions": 9,
             "max_payload_bytes": 8 << 20,
@@ -130,6 +149,8 @@ fn headers_may_be_a_list_and_lists_may_be_one_text() {
     assert_eq!(component(&loaded)["headers"], json!({"A": "b"}));
     let text = with_exporter("").replace("[otlp]", "otlp");
     assert_eq!(read(&text).unwrap().settings.receiver.id, "otlp");
+    let loaded = read(&with_exporter("resource_constant_labels: {included: \"a, b.*\"}")).unwrap();
+    assert_eq!(component(&loaded)["resource_constant_labels"], json!({"included": ["a", "b.*"]}));
 }
 
 #[test]
@@ -168,6 +189,19 @@ external_labels: {port: \"${PORT}\", price: $$5}",
 }
 
 #[test]
+fn empty_names_and_zero_sizes_mean_the_defaults_of_the_collector() {
+    let loaded = read(&with_exporter(
+        "translation_strategy: \"\"\nprotobuf_message: \"\"\nmax_batch_size_bytes: 0\nmax_sample_age: 0s",
+    ));
+    let component = component(&loaded.unwrap());
+    for absent in ["translation_strategy", "protobuf_message", "max_batch_size_bytes"] {
+        assert_eq!(component.get(absent), None);
+    }
+    // Which switches the limit off.
+    assert_eq!(component["max_sample_age_ms"], 0);
+}
+
+#[test]
 fn telemetry_can_be_switched_off_or_moved() {
     let endpoint = |keys: &str| {
         let text = with_service(&format!("telemetry: {{metrics: {keys}}}"));
@@ -192,10 +226,16 @@ fn problems_of_the_component_are_placed_in_the_file() {
         ("/sigv4/region", "f:17:13: extensions.sigv4auth/amp.region"),
         (
             "/retry_on_failure/initial_interval_ms",
-            "f:53:25: exporters.prometheusremotewrite/amp.retry_on_failure.initial_interval",
+            "f:78:25: exporters.prometheusremotewrite/amp.retry_on_failure.initial_interval",
         ),
-        ("/partitions", "f:46:36: exporters.prometheusremotewrite/amp.max_batch_request_parallelism"),
-        ("/add_metric_suffixes", "f:38:27: exporters.prometheusremotewrite/amp.translation_strategy"),
+        ("/partitions", "f:71:36: exporters.prometheusremotewrite/amp.max_batch_request_parallelism"),
+        ("/translation_strategy", "f:38:27: exporters.prometheusremotewrite/amp.translation_strategy"),
+        (
+            "/resource_constant_labels/included/1",
+            "f:50:11: exporters.prometheusremotewrite/amp.resource_constant_labels.included[1]",
+        ),
+        ("/max_sample_age_ms", "f:66:21: exporters.prometheusremotewrite/amp.max_sample_age"),
+        ("/otel_scope_info/enabled", "f:43:16: exporters.prometheusremotewrite/amp.scope_info.enabled"),
         ("/max_payload_bytes", "f:22:5: exporters.prometheusremotewrite/amp"),
         ("", "f:22:5: exporters.prometheusremotewrite/amp"),
     ] {
