@@ -111,7 +111,7 @@ impl Plan {
         let mut start = 0;
         for (attribute, end) in attributes.iter().zip(&self.key_ends) {
             let end = *end as usize;
-            if !self.keys.get(start..end).is_some_and(|key| same(key, attribute.key)) {
+            if !self.keys.get(start..end).is_some_and(|key| identity::same(key, attribute.key)) {
                 return false;
             }
             start = end;
@@ -182,14 +182,4 @@ impl Plan {
         let name_hash = identity::hash(name).0;
         self.steps.push(Step { name: start..self.names.len() as u32, name_hash, source });
     }
-}
-
-/// Whether two texts are the same. Keys are short: whole words are compared in place of a call to
-/// the memory comparison of the platform, which WebAssembly has to bring along.
-#[inline]
-fn same(a: &[u8], b: &[u8]) -> bool {
-    let mut words = a.as_chunks::<8>().0.iter().zip(b.as_chunks::<8>().0);
-    a.len() == b.len()
-        && words.all(|(a, b)| u64::from_le_bytes(*a) == u64::from_le_bytes(*b))
-        && identity::last_word(a) == identity::last_word(b)
 }
