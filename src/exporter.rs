@@ -44,6 +44,7 @@ impl Exporter {
         if payload.len() as u64 > self.config.max_payload_bytes {
             return Err(Refusal::TooLarge(self.config.max_payload_bytes));
         }
+        self.assembler.begin(now);
         let rejections = match self.translator.translate(payload, now, &mut self.assembler) {
             Ok(rejections) => rejections,
             Err(refusal) => {

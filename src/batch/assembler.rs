@@ -1,14 +1,16 @@
 //! Collects the series of a payload into batches: one buffer for each partition, cut at points.
 
 use super::pack::{Counts, Packer};
+use super::schedule::MetadataSchedule;
 use crate::config::Config;
 use crate::remote_write::buffer::Buffer;
 use crate::remote_write::frames::{Frame, frames};
-use crate::remote_write::v1::SeriesWriter;
+use crate::remote_write::v1::{SeriesWriter, push_metadata};
+use crate::translate::exemplar::Exemplars;
 use crate::translate::identity;
 use crate::translate::labels::{Label, PointLabels};
-use crate::translate::sink::{Sample, Sink};
-use crate::types::Batch;
+use crate::translate::sink::{Metadata, NativeHistogram, Sample, Sink};
+use crate::types::{Batch, Instant};
 
 /// The sink that makes batches. Between payloads it holds only empty buffers.
 pub struct Assembler {
@@ -21,6 +23,9 @@ pub struct Assembler {
     start: usize,
     writer: SeriesWriter,
     counts: Counts,
+    schedule: MetadataSchedule,
+    /// The encoded metadata of the family at hand, until its first point is written.
+    metadata: Buffer,
 }
 
 /// What waits for its batch to fill up.
@@ -52,7 +57,14 @@ impl Assembler {
             start: 0,
             writer: SeriesWriter::default(),
             counts: Counts::default(),
+            schedule: MetadataSchedule::new(config.translation.metadata_interval_ms),
+            metadata: Buffer::default(),
         }
+    }
+
+    /// Begins a payload.
+    pub fn begin(&mut self, now: Instant) {
+        self.schedule.begin_payload(now / 1_000_000);
     }
 
     /// Ends the payload: what is left becomes the last batch of each partition.
@@ -66,6 +78,7 @@ impl Assembler {
 
     /// Forgets the payload.
     pub fn discard(&mut self) {
+        self.schedule.undo_payload();
         self.batches.clear();
         for partition in &mut self.partitions {
             partition.clear();
@@ -113,22 +126,51 @@ impl Assembler {
 }
 
 impl Sink for Assembler {
+    fn family(&mut self, metadata: Option<&Metadata>) {
+        self.metadata.clear();
+        if let Some(metadata) = metadata.filter(|metadata| self.schedule.take(metadata)) {
+            push_metadata(&mut self.metadata, metadata);
+        }
+    }
+
     #[inline]
     fn begin(&mut self, identity: u64, points: u32) {
         self.current = identity::partition(identity, self.partitions.len() as u32) as usize;
-        self.start = self.partitions[self.current].buffer.len();
+        let buffer = &mut self.partitions[self.current].buffer;
+        self.start = buffer.len();
+        if !self.metadata.is_empty() {
+            buffer.reserve(self.metadata.len());
+            buffer.push_slice(self.metadata.as_slice());
+            self.metadata.clear();
+        }
         self.writer.begin_point();
         self.counts = Counts { points, ..Counts::default() };
     }
 
     #[inline]
-    fn series(&mut self, labels: &PointLabels, name: &[u8], extra: Option<Label>, sample: Sample) {
+    fn series(
+        &mut self,
+        labels: &PointLabels,
+        name: &[u8],
+        extra: Option<Label>,
+        sample: Sample,
+        exemplars: Exemplars,
+    ) {
         let buffer = &mut self.partitions[self.current].buffer;
-        self.writer.series(buffer, labels, name, extra, sample);
-        self.counts.series += 1;
-        self.counts.samples += 1;
-        self.counts.first = self.counts.first.min(sample.time);
-        self.counts.last = self.counts.last.max(sample.time);
+        self.writer.series(buffer, labels, name, extra, sample, exemplars);
+        self.counts.add_series(sample.time);
+    }
+
+    fn histogram(
+        &mut self,
+        labels: &PointLabels,
+        name: &[u8],
+        histogram: &NativeHistogram,
+        exemplars: Exemplars,
+    ) {
+        let buffer = &mut self.partitions[self.current].buffer;
+        self.writer.histogram(buffer, labels, name, histogram, exemplars);
+        self.counts.add_series(histogram.time);
     }
 
     #[inline]

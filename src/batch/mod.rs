@@ -4,6 +4,7 @@
 mod assembler;
 mod pack;
 mod rework;
+mod schedule;
 mod snappy;
 
 pub use assembler::Assembler;

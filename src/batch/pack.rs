@@ -25,6 +25,15 @@ impl Default for Counts {
 }
 
 impl Counts {
+    /// Counts one series with one sample.
+    #[inline]
+    pub fn add_series(&mut self, time: i64) {
+        self.series += 1;
+        self.samples += 1;
+        self.first = self.first.min(time);
+        self.last = self.last.max(time);
+    }
+
     /// Adds what another part of the request holds.
     pub fn add(&mut self, other: &Counts) {
         self.points = self.points.saturating_add(other.points);

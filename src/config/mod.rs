@@ -3,10 +3,14 @@
 
 mod endpoint;
 mod reader;
+mod translation;
 
 pub use endpoint::Endpoint;
+pub use translation::{
+    ClassicPolicy, DeltaState, ExponentialPolicy, NameStyle, PointLimits, ResourceLabels, Translation,
+};
 
-use crate::types::{Header, Problem};
+use crate::types::{Header, Problem, Protocol};
 use reader::Reader;
 
 /// The JSON Schema of the configuration.
@@ -58,17 +62,6 @@ pub struct Backoff {
     pub max_ms: u64,
 }
 
-/// Which resource attributes become labels of every series.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ResourceLabels {
-    /// Only `job` and `instance`.
-    Identity,
-    /// All of them.
-    All,
-    /// All but service.name, service.namespace and service.instance.id.
-    AllButService,
-}
-
 /// A checked configuration.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
@@ -82,18 +75,10 @@ pub struct Config {
     pub headers: Vec<Header>,
     /// The User-Agent field.
     pub user_agent: String,
-    /// Prefix of every metric name.
-    pub namespace: String,
-    /// Labels for every series, as configured, in the order of their names.
-    pub external_labels: Vec<(String, String)>,
-    /// Whether units and `_total`/`_ratio` are appended to metric names.
-    pub add_metric_suffixes: bool,
-    /// Whether `target_info` is written for each resource.
-    pub target_info: bool,
-    /// Whether `otel_scope_*` labels are left out.
-    pub disable_scope_info: bool,
-    /// Which resource attributes become labels.
-    pub resource_labels: ResourceLabels,
+    /// What series come of what metrics.
+    pub translation: Translation,
+    /// The protocol that bodies are written in.
+    pub protocol: Protocol,
     /// How many partitions series are spread over.
     pub partitions: u32,
     /// Whether batches carry their digest, or the host adds it.
@@ -102,8 +87,6 @@ pub struct Config {
     pub max_payload_bytes: u64,
     /// The largest body, in bytes before compression.
     pub max_batch_size_bytes: usize,
-    /// Points older than this are rejected, in milliseconds; `None` takes any age.
-    pub max_sample_age_ms: Option<u64>,
     /// The pauses between attempts.
     pub backoff: Backoff,
 }
@@ -123,6 +106,7 @@ impl Config {
         let endpoint = read_endpoint(&mut root);
         let sigv4 = read_sigv4(&mut root);
         let profile = read_profile(&mut root, endpoint.as_ref(), sigv4.as_ref());
+        let protocol = read_protocol(&mut root);
         if let (Some(endpoint), Some(_)) = (&endpoint, &sigv4)
             && let Some(part) = endpoint.unsignable_part()
         {
@@ -135,19 +119,14 @@ impl Config {
             user_agent: root
                 .string("user_agent")
                 .unwrap_or_else(|| concat!("preamp/", env!("CARGO_PKG_VERSION")).to_owned()),
-            namespace: root.string("namespace").unwrap_or_default(),
-            external_labels: read_external_labels(&mut root),
-            add_metric_suffixes: root.bool("add_metric_suffixes").unwrap_or(true),
-            target_info: read_target_info(&mut root),
-            disable_scope_info: root.bool("disable_scope_info").unwrap_or(false),
-            resource_labels: read_resource_labels(&mut root),
+            translation: Translation::read(&mut root, profile, protocol),
+            protocol,
             partitions: root.integer("partitions", 1, u64::from(PARTITIONS_MAX)).unwrap_or(1) as u32,
             digest: root.bool("digest").unwrap_or(true),
             max_payload_bytes: root
                 .integer("max_payload_bytes", 1, u64::from(u32::MAX))
                 .unwrap_or(256 * 1024 * 1024),
             max_batch_size_bytes: read_batch_size(&mut root, profile),
-            max_sample_age_ms: read_sample_age(&mut root, profile),
             backoff: read_backoff(&mut root),
             endpoint: endpoint.unwrap_or_default(),
         };
@@ -176,6 +155,15 @@ fn read_profile(root: &mut Reader, endpoint: Option<&Endpoint>, sigv4: Option<&S
         Some(_) => Profile::Prometheus,
         None if is_aps => Profile::Aps,
         None => Profile::Prometheus,
+    }
+}
+
+/// The messages go by the names that the Collector and Prometheus configure them with.
+fn read_protocol(root: &mut Reader) -> Protocol {
+    const V2: &str = "io.prometheus.write.v2.Request";
+    match root.choice("protobuf_message", &["prometheus.WriteRequest", V2]) {
+        Some(V2) => Protocol::RemoteWriteV2,
+        _ => Protocol::RemoteWriteV1,
     }
 }
 
@@ -234,32 +222,6 @@ pub(crate) fn is_header_value(value: &str) -> bool {
     value.bytes().all(|b| (0x20..0x7f).contains(&b))
 }
 
-fn read_external_labels(root: &mut Reader) -> Vec<(String, String)> {
-    let labels = root.string_map("external_labels");
-    for (name, value) in &labels {
-        if name.is_empty() || value.is_empty() {
-            let path = format!("external_labels/{}", reader::escape(name));
-            root.problem(&path, "needs a name and a value that are not empty".to_owned());
-        }
-    }
-    labels
-}
-
-fn read_target_info(root: &mut Reader) -> bool {
-    root.section("target_info").bool("enabled").unwrap_or(true)
-}
-
-fn read_resource_labels(root: &mut Reader) -> ResourceLabels {
-    let mut section = root.section("resource_to_telemetry_conversion");
-    let enabled = section.bool("enabled").unwrap_or(false);
-    let exclude_service = section.bool("exclude_service_attributes").unwrap_or(false);
-    match (enabled, exclude_service) {
-        (false, _) => ResourceLabels::Identity,
-        (true, false) => ResourceLabels::All,
-        (true, true) => ResourceLabels::AllButService,
-    }
-}
-
 /// The smallest limit that makes sense: one series must fit into a body.
 const BATCH_SIZE_MIN: u64 = 1024;
 
@@ -273,15 +235,6 @@ fn read_batch_size(root: &mut Reader, profile: Profile) -> usize {
         Profile::Prometheus => configured.unwrap_or(3_000_000),
     };
     size as usize
-}
-
-fn read_sample_age(root: &mut Reader, profile: Profile) -> Option<u64> {
-    const AMP_MAX_AGE_MS: u64 = 60 * 60 * 1000;
-    match root.integer("max_sample_age_ms", 0, i64::MAX as u64) {
-        Some(0) => None,
-        Some(age) => Some(age),
-        None => (profile == Profile::Aps).then_some(AMP_MAX_AGE_MS),
-    }
 }
 
 fn read_backoff(root: &mut Reader) -> Backoff {
@@ -308,12 +261,12 @@ mod tests {
         let config = Config::read(&format!(r#"{{"endpoint":"{AMP}"}}"#)).unwrap();
         assert_eq!(config.profile, Profile::Aps);
         assert_eq!(config.max_batch_size_bytes, 990_000);
-        assert_eq!(config.max_sample_age_ms, Some(3_600_000));
+        assert_eq!(config.translation.limits.max_age_ms, Some(3_600_000));
         let other = Config::read(r#"{"endpoint":"http://localhost:9090/api/v1/write"}"#).unwrap();
         assert_eq!(other.profile, Profile::Prometheus);
         let proxied = r#"{"endpoint":"http://localhost/","sigv4":{"region":"eu-west-1","service":"aps"}}"#;
         assert_eq!(Config::read(proxied).unwrap().profile, Profile::Aps);
-        assert_eq!(other.max_sample_age_ms, None);
+        assert_eq!(other.translation.limits.max_age_ms, None);
     }
 
     #[test]
@@ -370,6 +323,19 @@ mod tests {
     }
 
     #[test]
+    fn options_that_contradict_each_other_are_problems() {
+        let problems = |options: &str| paths(&format!(r#"{{"endpoint":"http://h/",{options}}}"#));
+        assert_eq!(problems(r#""translation_strategy":"NoTranslation""#), ["/translation_strategy"]);
+        assert_eq!(
+            problems(
+                r#""resource_to_telemetry_conversion":{"enabled":true},
+                "resource_constant_labels":{"included":["host.*", 1]}"#
+            ),
+            ["/resource_constant_labels", "/resource_constant_labels/included/1"]
+        );
+    }
+
+    #[test]
     fn the_schema_names_exactly_the_options_that_are_read() {
         let schema: serde_json::Value = serde_json::from_str(SCHEMA).unwrap();
         let documented: Vec<_> = schema["properties"].as_object().unwrap().keys().cloned().collect();
@@ -378,7 +344,13 @@ mod tests {
             "headers": {}, "user_agent": "u", "namespace": "n", "external_labels": {},
             "add_metric_suffixes": true, "target_info": {"enabled": true},
             "disable_scope_info": false, "resource_to_telemetry_conversion": {"enabled": true},
-            "partitions": 2, "digest": true, "max_payload_bytes": 9, "max_batch_size_bytes": 2000,
+            "translation_strategy": "NoTranslation", "protobuf_message": "io.prometheus.write.v2.Request",
+            "resource_constant_labels": {"included": []}, "send_metadata": true, "metadata_interval_ms": 0,
+            "exemplars": true, "export_created_metric": {"enabled": true}, "otel_scope_info": {"enabled": true},
+            "convert_explicit_histograms_to_nhcb": true, "keep_classic_histograms": true,
+            "exponential_histograms": "both", "delta": "accumulate", "delta_max_series": 1,
+            "delta_max_idle_ms": 1, "max_sample_future_ms": 0, "max_labels_per_series": 0,
+            "max_labels_bytes": 0, "partitions": 2, "digest": true, "max_payload_bytes": 9, "max_batch_size_bytes": 2000,
             "max_sample_age_ms": 0, "retry_on_failure": {"initial_interval_ms": 1},
         });
         Config::read(&everything.to_string()).unwrap();

@@ -114,6 +114,22 @@ impl<'d> Reader<'d, '_> {
         self.read(key, &expected, |value| value.as_f64().filter(|n| (min..=max).contains(n)))
     }
 
+    /// A list of texts.
+    pub fn strings(&mut self, key: &str) -> Vec<String> {
+        let items = self.read(key, "a list of strings", Value::as_array).map_or(&[][..], Vec::as_slice);
+        let mut strings = Vec::with_capacity(items.len());
+        for (index, item) in items.iter().enumerate() {
+            match item.as_str() {
+                Some(text) => strings.push(text.to_owned()),
+                None => {
+                    let message = format!("expected a string, found {}", kind(item));
+                    self.problem(&format!("{key}/{index}"), message);
+                }
+            }
+        }
+        strings
+    }
+
     /// An object whose values are texts, in the order of its keys.
     pub fn string_map(&mut self, key: &str) -> Vec<(String, String)> {
         let Some(object) = self.read(key, "an object of strings", Value::as_object) else {

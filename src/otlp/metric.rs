@@ -1,5 +1,6 @@
 //! The metric level: what a metric is called, what it holds, and whether it is one at all.
 
+use super::value::string_of;
 use super::wire::{Field, Fields, Malformed, Value};
 
 /// Field numbers above the point level.
@@ -85,8 +86,12 @@ pub enum Temporality {
 pub struct Metric<'a> {
     /// `name`.
     pub name: &'a [u8],
+    /// `description`.
+    pub description: &'a [u8],
     /// `unit`.
     pub unit: &'a [u8],
+    /// What `metadata` says that Prometheus called the type (`prometheus.type`); empty if nothing.
+    pub prometheus_type: &'a [u8],
     /// The type and the message that holds the points; `None` if the metric has no data.
     pub data: Option<(Kind, &'a [u8])>,
 }
@@ -102,12 +107,18 @@ impl<'a> Metric<'a> {
             }
             match field.number {
                 1 => metric.name = field.bytes()?,
+                2 => metric.description = field.bytes()?,
                 3 => metric.unit = field.bytes()?,
                 5 => metric.data = Some((Kind::Gauge, field.bytes()?)),
                 7 => metric.data = Some((Kind::Sum, field.bytes()?)),
                 9 => metric.data = Some((Kind::Histogram, field.bytes()?)),
                 10 => metric.data = Some((Kind::ExponentialHistogram, field.bytes()?)),
                 11 => metric.data = Some((Kind::Summary, field.bytes()?)),
+                12 => {
+                    if let Some(text) = string_of(b"prometheus.type", field.bytes()?)? {
+                        metric.prometheus_type = text;
+                    }
+                }
                 _ => {}
             }
         }

@@ -10,34 +10,47 @@ const NO_RECORDED_VALUE: u64 = 1;
 pub struct PointHead {
     /// `time_unix_nano`: nanoseconds since the Unix epoch.
     pub time: u64,
+    /// `start_time_unix_nano`: likewise; 0 if it is not known.
+    pub start: u64,
     /// Whether `flags` say that there is no value.
     pub no_recorded_value: bool,
+}
+
+/// What a point holds any number of: messages that are read later, or not at all.
+#[derive(Clone, Copy, Debug)]
+pub enum Part<'a> {
+    /// A `KeyValue`.
+    Attribute(&'a [u8]),
+    /// An `Exemplar`.
+    Exemplar(&'a [u8]),
 }
 
 /// A `NumberDataPoint`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NumberPoint {
-    /// Time and flags.
+    /// Times and flags.
     pub head: PointHead,
     /// The value; integers become doubles as Prometheus has no others.
     pub value: f64,
 }
 
 impl NumberPoint {
-    /// Reads a point and hands each of its attributes, a `KeyValue` message, to `attribute`.
+    /// Reads a point and hands its attributes and exemplars to `part`.
     #[inline]
     pub fn read<'a>(
         message: &'a [u8],
-        mut attribute: impl FnMut(&'a [u8]) -> Result<(), Malformed>,
+        mut part: impl FnMut(Part<'a>) -> Result<(), Malformed>,
     ) -> Result<NumberPoint, Malformed> {
         let mut point = NumberPoint::default();
         let mut fields = Fields::of(message);
         while let Some(field) = fields.next_field()? {
             match field.number {
+                2 => point.head.start = field.fixed64()?,
                 3 => point.head.time = field.fixed64()?,
                 4 => point.value = field.double()?,
+                5 => part(Part::Exemplar(field.bytes()?))?,
                 6 => point.value = field.fixed64()?.cast_signed() as f64,
-                7 => attribute(field.bytes()?)?,
+                7 => part(Part::Attribute(field.bytes()?))?,
                 8 => point.head.no_recorded_value = has_no_value(&field)?,
                 _ => {}
             }
@@ -49,7 +62,7 @@ impl NumberPoint {
 /// A `HistogramDataPoint` but for its buckets, which go to scratch memory.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct HistogramPoint {
-    /// Time and flags.
+    /// Times and flags.
     pub head: PointHead,
     /// `count`.
     pub count: u64,
@@ -66,12 +79,22 @@ pub struct Buckets {
     pub counts: Vec<u64>,
 }
 
+impl Buckets {
+    /// Whether the bounds are numbers, each greater than the one before.
+    pub fn bounds_ascend(&self) -> bool {
+        let bound = |bits: &u64| f64::from_bits(*bits);
+        self.bounds.iter().all(|bits| !bound(bits).is_nan())
+            && self.bounds.is_sorted_by(|a, b| bound(a) < bound(b))
+    }
+}
+
 impl HistogramPoint {
-    /// Reads a point, its buckets into `buckets`, and hands each of its attributes to `attribute`.
+    /// Reads a point, its buckets into `buckets`, and hands its attributes and exemplars
+    /// to `part`.
     pub fn read<'a>(
         message: &'a [u8],
         buckets: &mut Buckets,
-        mut attribute: impl FnMut(&'a [u8]) -> Result<(), Malformed>,
+        mut part: impl FnMut(Part<'a>) -> Result<(), Malformed>,
     ) -> Result<HistogramPoint, Malformed> {
         buckets.bounds.clear();
         buckets.counts.clear();
@@ -79,12 +102,14 @@ impl HistogramPoint {
         let mut fields = Fields::of(message);
         while let Some(field) = fields.next_field()? {
             match field.number {
+                2 => point.head.start = field.fixed64()?,
                 3 => point.head.time = field.fixed64()?,
                 4 => point.count = field.fixed64()?,
                 5 => point.sum = Some(field.double()?),
                 6 => field.repeated_fixed64(&mut buckets.counts)?,
                 7 => field.repeated_fixed64(&mut buckets.bounds)?,
-                9 => attribute(field.bytes()?)?,
+                8 => part(Part::Exemplar(field.bytes()?))?,
+                9 => part(Part::Attribute(field.bytes()?))?,
                 10 => point.head.no_recorded_value = has_no_value(&field)?,
                 _ => {}
             }
@@ -96,7 +121,7 @@ impl HistogramPoint {
 /// A `SummaryDataPoint` but for its quantiles, which go to scratch memory.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SummaryPoint {
-    /// Time and flags.
+    /// Times and flags.
     pub head: PointHead,
     /// `count`.
     pub count: u64,
@@ -114,12 +139,11 @@ pub struct Quantiles {
 }
 
 impl SummaryPoint {
-    /// Reads a point, its quantiles into `quantiles`, and hands each of its attributes to
-    /// `attribute`.
+    /// Reads a point, its quantiles into `quantiles`, and hands its attributes to `part`.
     pub fn read<'a>(
         message: &'a [u8],
         quantiles: &mut Quantiles,
-        mut attribute: impl FnMut(&'a [u8]) -> Result<(), Malformed>,
+        mut part: impl FnMut(Part<'a>) -> Result<(), Malformed>,
     ) -> Result<SummaryPoint, Malformed> {
         quantiles.quantiles.clear();
         quantiles.values.clear();
@@ -127,6 +151,7 @@ impl SummaryPoint {
         let mut fields = Fields::of(message);
         while let Some(field) = fields.next_field()? {
             match field.number {
+                2 => point.head.start = field.fixed64()?,
                 3 => point.head.time = field.fixed64()?,
                 4 => point.count = field.fixed64()?,
                 5 => point.sum = field.double()?,
@@ -135,7 +160,7 @@ impl SummaryPoint {
                     quantiles.quantiles.push(quantile);
                     quantiles.values.push(value);
                 }
-                7 => attribute(field.bytes()?)?,
+                7 => part(Part::Attribute(field.bytes()?))?,
                 8 => point.head.no_recorded_value = has_no_value(&field)?,
                 _ => {}
             }
@@ -170,6 +195,6 @@ pub fn time(message: &[u8]) -> Result<u64, Malformed> {
     Ok(time)
 }
 
-fn has_no_value(flags: &Field) -> Result<bool, Malformed> {
+pub(super) fn has_no_value(flags: &Field) -> Result<bool, Malformed> {
     Ok(flags.varint()? & NO_RECORDED_VALUE != 0)
 }

@@ -84,6 +84,16 @@ impl<'a> Attribute<'a> {
     }
 }
 
+/// The value of a `KeyValue` with this key, if it is a string.
+pub fn string_of<'a>(key: &[u8], message: &'a [u8]) -> Result<Option<&'a [u8]>, Malformed> {
+    let mut scratch = Vec::new();
+    let attribute = Attribute::read(message, &mut scratch)?;
+    Ok(match attribute.value {
+        Text::Borrowed(text) if attribute.key == key => Some(text),
+        _ => None,
+    })
+}
+
 /// `KeyValue.key`, length-delimited.
 const KEY: u8 = 1 << 3 | 2;
 /// `KeyValue.value`, length-delimited.

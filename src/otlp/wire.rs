@@ -11,8 +11,9 @@ pub struct Malformed {
 }
 
 impl Malformed {
+    /// Something wrong that begins at `place`.
     #[cold]
-    fn at(what: &'static str, place: &[u8]) -> Malformed {
+    pub fn at(what: &'static str, place: &[u8]) -> Malformed {
         Malformed { what, address: place.as_ptr().addr() }
     }
 
@@ -94,6 +95,27 @@ impl<'a> Field<'a> {
             _ => return Err(self.unexpected()),
         }
         Ok(())
+    }
+
+    /// Appends a repeated varint, packed or not.
+    pub fn repeated_varint(&self, numbers: &mut Vec<u64>) -> Result<(), Malformed> {
+        match self.value {
+            Value::Varint(number) => numbers.push(number),
+            Value::Bytes(packed) => {
+                let mut packed = Fields::of(packed);
+                while !packed.rest.is_empty() {
+                    numbers.push(packed.varint()?);
+                }
+            }
+            _ => return Err(self.unexpected()),
+        }
+        Ok(())
+    }
+
+    /// The value as a zigzag-encoded integer (`sint32`).
+    pub fn zigzag(&self) -> Result<i32, Malformed> {
+        let number = self.varint()? as u32;
+        Ok((number >> 1).cast_signed() ^ -(number & 1).cast_signed())
     }
 
     #[cold]

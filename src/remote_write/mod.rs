@@ -6,5 +6,6 @@ pub mod explain;
 pub mod frames;
 mod label;
 pub mod message;
+mod native;
 mod template;
 pub mod v1;

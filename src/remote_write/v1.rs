@@ -1,20 +1,34 @@
-//! Remote write 1.0: series as `prometheus.TimeSeries` entries of a `WriteRequest`.
+//! Remote write 1.0: series as `prometheus.TimeSeries` entries of a `WriteRequest`, families as
+//! `prometheus.MetricMetadata`.
 
 use super::buffer::{Buffer, varint_size};
 use super::label::{label_size, push_label};
+use super::native::push_native;
 use super::template::Template;
 use crate::translate::base::METRIC_NAME;
+use crate::translate::exemplar::{Exemplar, Exemplars};
 use crate::translate::labels::{Label, PointLabels};
-use crate::translate::sink::Sample;
+use crate::translate::sink::{Metadata, NativeHistogram, Sample};
 
 /// `WriteRequest.timeseries`, length-delimited.
 const TIMESERIES: u8 = 1 << 3 | 2;
+/// `WriteRequest.metadata`, length-delimited.
+const METADATA: u8 = 3 << 3 | 2;
 /// `TimeSeries.samples`, length-delimited.
 const SAMPLES: u8 = 2 << 3 | 2;
+/// `TimeSeries.exemplars`, length-delimited.
+const EXEMPLARS: u8 = 3 << 3 | 2;
+/// `TimeSeries.histograms`, length-delimited.
+const HISTOGRAMS: u8 = 4 << 3 | 2;
 /// `Sample.value`, eight bytes.
 const SAMPLE_VALUE: u8 = 1 << 3 | 1;
 /// `Sample.timestamp`, varint.
 const SAMPLE_TIME: u8 = 2 << 3;
+
+/// `Exemplar.value`, eight bytes.
+const EXEMPLAR_VALUE: u8 = 2 << 3 | 1;
+/// `Exemplar.timestamp`, varint.
+const EXEMPLAR_TIME: u8 = 3 << 3;
 
 /// How many templates are kept; they are for shapes that alternate.
 const TEMPLATES_MAX: usize = 32;
@@ -26,6 +40,8 @@ pub struct SeriesWriter {
     templates: Vec<Template>,
     latest: usize,
     written: Option<Written>,
+    /// What stands behind the labels of a series, where its size is not known beforehand.
+    content: Buffer,
 }
 
 /// Where in the buffer the labels of the latest series were written.
@@ -71,9 +87,61 @@ impl SeriesWriter {
         name: &[u8],
         extra: Option<Label>,
         sample: Sample,
+        exemplars: Exemplars,
+    ) {
+        if exemplars.is_empty() {
+            self.labels(out, labels, name, extra, sample_size(sample));
+            return push_sample(out, sample);
+        }
+        self.content.clear();
+        self.content.reserve(sample_size(sample));
+        push_sample(&mut self.content, sample);
+        self.push_exemplars(exemplars);
+        self.series_of_content(out, labels, name, extra);
+    }
+
+    /// Appends one series with one native histogram.
+    pub fn histogram(
+        &mut self,
+        out: &mut Buffer,
+        labels: &PointLabels,
+        name: &[u8],
+        histogram: &NativeHistogram,
+        exemplars: Exemplars,
+    ) {
+        self.content.clear();
+        self.push_exemplars(exemplars);
+        push_native(&mut self.content, HISTOGRAMS, histogram, None);
+        self.series_of_content(out, labels, name, None);
+    }
+
+    fn push_exemplars(&mut self, exemplars: Exemplars) {
+        exemplars.iter().for_each(|exemplar| push_exemplar(&mut self.content, &exemplar));
+    }
+
+    fn series_of_content(
+        &mut self,
+        out: &mut Buffer,
+        labels: &PointLabels,
+        name: &[u8],
+        extra: Option<Label>,
+    ) {
+        self.labels(out, labels, name, extra, self.content.len());
+        out.push_slice(self.content.as_slice());
+    }
+
+    /// Begins a series whose labels are followed by content of this size.
+    #[inline]
+    fn labels(
+        &mut self,
+        out: &mut Buffer,
+        labels: &PointLabels,
+        name: &[u8],
+        extra: Option<Label>,
+        content_size: usize,
     ) {
         let name = Label { name: METRIC_NAME, value: name };
-        let own_size = label_size(name) + extra.map_or(0, label_size) + sample_size(sample);
+        let own_size = label_size(name) + extra.map_or(0, label_size) + content_size;
         let written = match self.written {
             Some(written) => {
                 begin_series(out, written.shared_size() + own_size);
@@ -82,7 +150,6 @@ impl SeriesWriter {
             None => self.push_first(out, labels, name, extra, own_size),
         };
         self.written = Some(written);
-        push_sample(out, sample);
     }
 
     fn push_first(
@@ -192,19 +259,57 @@ fn push_between(out: &mut Buffer, label: Option<Label>) -> (usize, usize) {
 
 #[inline]
 fn push_sample(out: &mut Buffer, sample: Sample) {
-    out.push_array([SAMPLES, sample_content_size(sample) as u8, SAMPLE_VALUE]);
-    out.push_array(sample.value.to_bits().to_le_bytes());
-    out.push(SAMPLE_TIME);
-    out.push_varint(sample.time.cast_unsigned());
+    out.push_array([SAMPLES, sample_content_size(sample.time) as u8]);
+    push_value_and_time(out, [SAMPLE_VALUE, SAMPLE_TIME], sample.value, sample.time);
+}
+
+#[inline]
+fn push_value_and_time(out: &mut Buffer, [value_tag, time_tag]: [u8; 2], value: f64, time: i64) {
+    out.push(value_tag);
+    out.push_array(value.to_bits().to_le_bytes());
+    out.push(time_tag);
+    out.push_varint(time.cast_unsigned());
 }
 
 #[inline]
 fn sample_size(sample: Sample) -> usize {
-    2 + sample_content_size(sample)
+    2 + sample_content_size(sample.time)
 }
 
 /// Value and time are always written, also when they are zero: readers cannot tell, and −0.0 stays.
 #[inline]
-fn sample_content_size(sample: Sample) -> usize {
-    10 + varint_size(sample.time.cast_unsigned())
+fn sample_content_size(time: i64) -> usize {
+    10 + varint_size(time.cast_unsigned())
+}
+
+/// Appends an exemplar. Value and time are always written, as in samples.
+fn push_exemplar(out: &mut Buffer, exemplar: &Exemplar) {
+    let labels: usize = exemplar.labels().map(label_size).sum();
+    let size = labels + sample_content_size(exemplar.time);
+    out.reserve(16 + size);
+    out.push(EXEMPLARS);
+    out.push_varint(size as u64);
+    exemplar.labels().for_each(|label| push_label(out, label));
+    // The fields of an exemplar behind its labels are numbered one higher than those of a sample.
+    push_value_and_time(out, [EXEMPLAR_VALUE, EXEMPLAR_TIME], exemplar.value, exemplar.time);
+}
+
+/// Appends what is known of a metric family (`MetricMetadata`).
+pub fn push_metadata(out: &mut Buffer, metadata: &Metadata) {
+    const TYPE: u8 = 1 << 3;
+    const FAMILY_NAME: u8 = 2 << 3 | 2;
+    const HELP: u8 = 4 << 3 | 2;
+    const UNIT: u8 = 5 << 3 | 2;
+    let texts = [(FAMILY_NAME, metadata.name), (HELP, metadata.help), (UNIT, metadata.unit)];
+    let text_size = |text: &[u8]| 1 + varint_size(text.len() as u64) + text.len();
+    let size = 2 + texts.iter().map(|(_, text)| text_size(text)).sum::<usize>();
+    out.reserve(16 + size);
+    out.push(METADATA);
+    out.push_varint(size as u64);
+    out.push_array([TYPE, metadata.kind as u8]);
+    for (tag, text) in texts {
+        out.push(tag);
+        out.push_varint(text.len() as u64);
+        out.push_slice(text);
+    }
 }

@@ -7,8 +7,8 @@ pub use opentelemetry_proto::tonic::common::v1::{
     AnyValue, InstrumentationScope, KeyValue, any_value::Value,
 };
 pub use opentelemetry_proto::tonic::metrics::v1::{
-    AggregationTemporality, Gauge, Histogram, HistogramDataPoint, Metric, NumberDataPoint, ResourceMetrics,
-    ScopeMetrics, Sum, Summary, SummaryDataPoint, metric::Data, number_data_point,
+    AggregationTemporality, Exemplar, ExponentialHistogram, ExponentialHistogramDataPoint, Gauge, Histogram, HistogramDataPoint, Metric, NumberDataPoint, ResourceMetrics,
+    ScopeMetrics, Sum, Summary, SummaryDataPoint, exemplar, exponential_histogram_data_point::Buckets, metric::Data, number_data_point,
     summary_data_point::ValueAtQuantile,
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
@@ -59,6 +59,39 @@ pub fn histogram(name: &str, points: Vec<HistogramDataPoint>) -> Metric {
         "s",
         Data::Histogram(Histogram { data_points: points, aggregation_temporality: temporality }),
     )
+}
+
+/// A point of an exponential histogram with buckets on both sides.
+pub fn exponential_point() -> ExponentialHistogramDataPoint {
+    ExponentialHistogramDataPoint {
+        time_unix_nano: NOW,
+        start_time_unix_nano: NOW - 5_000_000_000,
+        count: 13,
+        sum: Some(2.5),
+        scale: 1,
+        zero_count: 3,
+        positive: Some(Buckets { offset: 2, bucket_counts: vec![1, 0, 2, 0, 0, 0, 3] }),
+        negative: Some(Buckets { offset: -3, bucket_counts: vec![4] }),
+        ..Default::default()
+    }
+}
+
+/// A metric named `e` with one point of an exponential histogram.
+pub fn exponential(point: ExponentialHistogramDataPoint) -> Metric {
+    let temporality = AggregationTemporality::Cumulative.into();
+    let data = ExponentialHistogram { data_points: vec![point], aggregation_temporality: temporality };
+    metric("e", "", Data::ExponentialHistogram(data))
+}
+
+/// An exemplar with a trace id, a span id and one attribute.
+pub fn exemplar(value: f64, attribute: KeyValue) -> Exemplar {
+    Exemplar {
+        filtered_attributes: vec![attribute],
+        time_unix_nano: NOW - 1_500_000,
+        span_id: vec![0xab; 8],
+        trace_id: vec![0x12; 16],
+        value: Some(exemplar::Value::AsDouble(value)),
+    }
 }
 
 pub fn resource(attributes: &[KeyValue], metrics: Vec<Metric>) -> ResourceMetrics {

@@ -2,24 +2,24 @@
 
 use super::payload::*;
 use crate::types::{Encoding, Refusal};
-use opentelemetry_proto::tonic::metrics::v1::{ExponentialHistogram, ExponentialHistogramDataPoint};
 
 #[test]
 fn every_reason_is_counted_with_an_example_and_the_rest_goes_on() {
     let old = TIME - 2 * 3_600_000;
-    let exponential = ExponentialHistogram {
-        data_points: vec![ExponentialHistogramDataPoint::default(); 4],
-        aggregation_temporality: 2,
-    };
+    let coarse = exponential(ExponentialHistogramDataPoint { scale: -5, ..exponential_point() });
+    let many_labels: Vec<_> = (0..8).map(|n| text(&format!("k{n}"), "v")).collect();
+    let with_limits = r#""profile":"aps","max_sample_future_ms":60000,"max_labels_per_series":8"#;
     let metrics = vec![
         gauge("good", vec![point(1.0, &[]), point(2.0, &[text("", "empty key")]), point_at(old, 3.0, &[])]),
         sum("delta", AggregationTemporality::Delta, vec![point(1.0, &[]); 3]),
         sum("since.when", AggregationTemporality::Unspecified, vec![point(1.0, &[]); 2]),
-        metric("exponential", "", Data::ExponentialHistogram(exponential)),
+        coarse,
+        gauge("early", vec![point_at(TIME + 60_001, 1.0, &[])]),
+        gauge("labelled", vec![point(1.0, &many_labels)]),
         gauge("日本", vec![point(1.0, &[])]),
         Metric { name: "nothing".to_owned(), ..Default::default() },
     ];
-    let mut exporter = exporter(r#""profile":"aps""#);
+    let mut exporter = exporter(with_limits);
     let acceptance = accept(&mut exporter, &encode(vec![resource(&[], metrics)]));
     assert_eq!(lines(&exporter, &acceptance), ["good{} 1"]);
     assert_eq!(acceptance.accepted_points, 1);
@@ -32,10 +32,12 @@ fn every_reason_is_counted_with_an_example_and_the_rest_goes_on() {
             ("delta-temporality", 3, r#"metric "delta" is of type sum"#),
             ("invalid-label", 1, r#"metric "good" has the attribute key """#),
             ("invalid-name", 1, r#"metric "日本" is of type gauge"#),
+            ("label-limit", 1, r#"metric "labelled" has a point with 9 labels"#),
             ("no-data", 0, r#"metric "nothing" has no data"#),
+            ("too-far-in-the-future", 1, r#"metric "early" has a point 1 ms further ahead than the receiver takes"#),
             ("too-old", 1, r#"metric "good" has a point 3600000 ms beyond the age the receiver takes"#),
             ("unspecified-temporality", 2, r#"metric "since.when" is of type sum"#),
-            ("unsupported-type", 4, r#"metric "exponential" is of type exponential histogram"#),
+            ("unsupported-scale", 1, r#"metric "e" has a point of scale -5"#),
         ]
     );
     assert!(acceptance.rejections.iter().all(|rejection| !rejection.remedy.is_empty()));
@@ -103,11 +105,10 @@ fn other_signals_are_recognised() {
 }
 
 #[test]
-fn size_and_encoding_are_checked_first() {
+fn the_size_is_checked_first() {
     let mut exporter = exporter(r#""max_payload_bytes":10"#);
     assert_eq!(exporter.accept(&[0; 11], Encoding::Protobuf, NOW), Err(Refusal::TooLarge(10)));
-    let json = exporter.accept(b"{}", Encoding::Json, NOW);
-    assert_eq!(json, Err(Refusal::UnsupportedEncoding(Encoding::Json)));
+    assert_eq!(exporter.accept(&[b'{'; 11], Encoding::Json, NOW), Err(Refusal::TooLarge(10)));
 }
 
 /// A point may have any number of attributes: work must not grow with their square.

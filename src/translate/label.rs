@@ -4,6 +4,20 @@
 
 /// Appends the label name for an attribute key. False, and nothing appended, if none is left.
 ///
+/// Without `escape` the key stays as it is, provided that it is UTF-8 and more than underscores.
+pub fn push_label_name(key: &[u8], escape: bool, out: &mut Vec<u8>) -> bool {
+    if escape {
+        return push_sanitized(key, out);
+    }
+    let valid = !key.iter().all(|b| *b == b'_') && std::str::from_utf8(key).is_ok();
+    if valid {
+        out.extend_from_slice(key);
+    }
+    valid
+}
+
+/// Appends the name as classic Prometheus names are.
+///
 /// Each run of bytes other than ASCII letters and digits becomes one underscore; a key of four or
 /// more bytes with two underscores at both ends keeps those. A digit in front gets `key_`, a single
 /// underscore `key`.

@@ -40,8 +40,8 @@ pub struct Shape {
 const PLANS_MAX: usize = 32;
 
 /// Makes labels for points: the base, the plans, and the values of the point at hand.
-#[derive(Default)]
 pub struct LabelMaker {
+    escape: bool,
     base: Base,
     plans: Vec<Plan>,
     latest: usize,
@@ -51,6 +51,19 @@ pub struct LabelMaker {
 }
 
 impl LabelMaker {
+    /// A maker whose names are escaped to classic Prometheus names, or are not.
+    pub fn new(escape: bool) -> LabelMaker {
+        LabelMaker {
+            escape,
+            base: Base::default(),
+            plans: Vec::new(),
+            latest: 0,
+            joined: Vec::new(),
+            plans_made: 0,
+            bases_set: 0,
+        }
+    }
+
     /// Takes the base labels of the next scope.
     pub fn set_base(&mut self, base: Base) {
         if !base.has_the_names_of(&self.base) {
@@ -103,7 +116,8 @@ impl LabelMaker {
                 }
                 self.plans_made += 1;
                 let number = self.plans_made;
-                self.plans.push(Plan::new(number, attributes, resource_attributes, extra, &self.base));
+                let plan = Plan::new(number, attributes, resource_attributes, extra, &self.base, self.escape);
+                self.plans.push(plan);
                 self.plans.len() - 1
             }
         };
@@ -165,6 +179,12 @@ impl<'p> PointLabels<'p> {
     pub fn variable_values(&self) -> impl Iterator<Item = &[u8]> {
         let steps = self.plan.steps.iter().filter(|step| !matches!(step.source, Source::Base(_)));
         steps.map(|step| self.value(step))
+    }
+
+    /// How many labels there are, and of how many bytes, names and values together.
+    pub fn size(&self) -> (usize, usize) {
+        self.iter()
+            .fold((0, 0), |(count, bytes), label| (count + 1, bytes + label.name.len() + label.value.len()))
     }
 
     /// Before which label the metric name stands.

@@ -6,51 +6,89 @@
 //! beside `number`, `histogram` and `summary` and name it in `Walk::metric`.
 
 pub mod base;
+pub mod exemplar;
+mod exponential;
+mod family;
+mod glob;
 mod histogram;
 pub mod identity;
 mod label;
 pub mod labels;
 mod name;
+mod native;
 mod number;
 mod numbers;
 mod plan;
+mod reject;
 mod rejections;
 mod resource;
 pub mod sink;
 mod summary;
+mod unit;
 
-use crate::config::Config;
-use crate::otlp::metric::{DataHead, Kind, Metric, NotAMetric, Temporality, number as field, points};
-use crate::otlp::point::{Buckets, PointHead, Quantiles, time};
+use crate::config::{Config, Translation};
+use crate::otlp::exponential::ExponentialBuckets;
+use crate::otlp::metric::{Kind, Metric, NotAMetric, number as field, points};
+use crate::otlp::point::{Buckets, Part, PointHead, Quantiles};
 use crate::otlp::value::Attribute;
 use crate::otlp::wire::{Fields, Malformed};
-use crate::types::{Instant, Refusal, Rejection};
-use base::METRIC_NAME;
-use labels::{LabelError, LabelMaker, PointLabels};
-use name::{Namer, TypeSuffix};
+use crate::types::{Instant, Protocol, Refusal, Rejection};
+use exemplar::{ExemplarSet, Exemplars};
+use family::Family;
+use labels::{LabelMaker, PointLabels};
+use name::Namer;
+use native::Layout;
 use numbers::NumberTexts;
-use rejections::{Reason, Rejections};
+use rejections::Rejections;
 use resource::{BaseOptions, Resource};
 use sink::{Sample, Sink};
 
 /// The value that tells Prometheus a series has ended (`StaleNaN`).
 const STALE: u64 = 0x7ff0_0000_0000_0002;
 
-const NANOS_PER_MILLI: u64 = 1_000_000;
+const NANOS_PER_MILLI: i64 = 1_000_000;
 
 /// A translator for one configuration, with the memory that lives from payload to payload.
 pub struct Translator {
+    options: Translation,
+    metadata: MetadataUse,
+    exemplar_use: ExemplarUse,
     base_options: BaseOptions,
     namer: Namer,
-    write_target_info: bool,
-    max_sample_age_ms: Option<u64>,
     labels: LabelMaker,
     numbers: NumberTexts,
     buckets: Buckets,
+    exponential: ExponentialBuckets,
+    positive: Layout,
+    negative: Layout,
     quantiles: Quantiles,
+    exemplars: ExemplarSet,
     scratch: Vec<u8>,
     metric_name: Vec<u8>,
     series_name: Vec<u8>,
+    unit: Vec<u8>,
+}
+
+/// Which metadata a sink is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum MetadataUse {
+    /// None.
+    None,
+    /// That of the families in the payload.
+    Families,
+    /// That of every series.
+    Inline,
+}
+
+/// Which exemplars are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ExemplarUse {
+    /// None.
+    None,
+    /// Those of monotonic sums and histograms, as OpenMetrics 1.0 has it.
+    CountersAndHistograms,
+    /// All.
+    All,
 }
 
 /// Why a payload cannot be translated at all.
@@ -79,18 +117,33 @@ impl From<NotAMetric> for Unreadable {
 impl Translator {
     /// A translator for a configuration.
     pub fn new(config: &Config) -> Translator {
+        let options = config.translation.clone();
         Translator {
-            base_options: BaseOptions::new(config),
-            namer: Namer::new(config),
-            write_target_info: config.target_info,
-            max_sample_age_ms: config.max_sample_age_ms,
-            labels: LabelMaker::default(),
+            metadata: match config.protocol {
+                Protocol::RemoteWriteV2 => MetadataUse::Inline,
+                Protocol::RemoteWriteV1 if options.send_metadata => MetadataUse::Families,
+                Protocol::RemoteWriteV1 => MetadataUse::None,
+            },
+            exemplar_use: match config.protocol {
+                _ if !options.exemplars => ExemplarUse::None,
+                Protocol::RemoteWriteV1 => ExemplarUse::CountersAndHistograms,
+                Protocol::RemoteWriteV2 => ExemplarUse::All,
+            },
+            base_options: BaseOptions::new(&options),
+            namer: Namer::new(&options),
+            labels: LabelMaker::new(options.names.escape),
+            options,
             numbers: NumberTexts::default(),
             buckets: Buckets::default(),
+            exponential: ExponentialBuckets::default(),
+            positive: Layout::default(),
+            negative: Layout::default(),
             quantiles: Quantiles::default(),
+            exemplars: ExemplarSet::default(),
             scratch: Vec::new(),
             metric_name: Vec::new(),
             series_name: Vec::new(),
+            unit: Vec::new(),
         }
     }
 
@@ -105,15 +158,19 @@ impl Translator {
         now: Instant,
         sink: &mut impl Sink,
     ) -> Result<Vec<Rejection>, Refusal> {
-        let now_ms = (now / NANOS_PER_MILLI) as i64;
-        let oldest = self.max_sample_age_ms.map(|age| now_ms.saturating_sub_unsigned(age));
+        let now_ms = (now / NANOS_PER_MILLI.cast_unsigned()) as i64;
+        let limits = self.options.limits;
         let mut walk = Walk {
-            oldest: oldest.unwrap_or(i64::MIN),
+            oldest: limits.max_age_ms.map_or(i64::MIN, |age| now_ms.saturating_sub_unsigned(age)),
+            newest_allowed: limits
+                .max_future_ms
+                .map_or(i64::MAX, |ahead| now_ms.saturating_add_unsigned(ahead)),
             translator: self,
             sink,
             rejections: Rejections::default(),
             resource: Resource::default(),
             attributes: Vec::new(),
+            exemplars: Vec::new(),
             newest: 0,
         };
         match walk.payload(payload) {
@@ -133,19 +190,16 @@ struct Walk<'a, 't, S> {
     translator: &'t mut Translator,
     sink: &'t mut S,
     rejections: Rejections,
-    /// Samples older than this many milliseconds since the epoch are left out.
+    /// Samples older than this many milliseconds since the epoch are left out, and later than that.
     oldest: i64,
+    newest_allowed: i64,
     resource: Resource<'a>,
     /// The attributes of the point at hand, behind those of the resource that become labels.
     attributes: Vec<Attribute<'a>>,
+    /// The exemplars of the point at hand, `Exemplar` messages.
+    exemplars: Vec<&'a [u8]>,
     /// The newest point of the resource, in nanoseconds since the epoch.
     newest: u64,
-}
-
-/// A metric ready for its points to be translated.
-struct Family<'a> {
-    metric: Metric<'a>,
-    identity: u64,
 }
 
 impl<'a, S: Sink> Walk<'a, '_, S> {
@@ -173,8 +227,8 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
                 self.scope_metrics(part.bytes()?)?;
             }
         }
-        if self.translator.write_target_info {
-            self.target_info()?;
+        if self.translator.options.target_info {
+            self.target_info();
         }
         Ok(())
     }
@@ -183,77 +237,52 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
         let scope = find_message(message, field::SCOPE)?;
         let base = self.translator.base_options.scope_base(&self.resource, scope)?;
         self.translator.labels.set_base(base);
+        let newest_before = std::mem::take(&mut self.newest);
         let mut fields = Fields::of(message);
         while let Some(part) = fields.next_field()? {
             if part.number == field::METRICS {
                 self.metric(Metric::read(part.bytes()?)?)?;
             }
         }
+        let newest = self.newest;
+        if self.translator.options.scope_info {
+            self.scope_info(scope, newest)?;
+        }
+        self.newest = newest.max(newest_before);
         Ok(())
     }
 
     fn metric(&mut self, metric: Metric<'a>) -> Result<(), Unreadable> {
-        let Some((kind, data)) = metric.data else {
-            self.rejections.add(Reason::NoData, 0, || describe(&metric, "has no data"));
-            return Ok(());
-        };
-        let head = DataHead::read(data)?;
-        if let Some(reason) = reason_against(kind, head.temporality) {
-            return self.reject_metric(reason, &metric, kind, data, head.points);
-        }
-        let suffix = TypeSuffix::of(kind, head.is_monotonic);
-        let Translator { namer, metric_name, .. } = &mut *self.translator;
-        if !namer.write(metric.name, metric.unit, suffix, metric_name) {
-            return self.reject_metric(Reason::InvalidName, &metric, kind, data, head.points);
-        }
-        let identity = family_identity(metric_name);
-        let family = Family { metric, identity };
+        let Some((kind, data, family)) = self.family(metric)? else { return Ok(()) };
         let mut points = points(data);
         while let Some(message) = points.next_point()? {
             match kind {
+                Kind::Gauge | Kind::Sum => self.number_point(message, &family)?,
                 Kind::Histogram => self.histogram_point(message, &family)?,
+                Kind::ExponentialHistogram => self.exponential_point(message, &family)?,
                 Kind::Summary => self.summary_point(message, &family)?,
-                _ => self.number_point(message, &family)?,
             }
         }
         Ok(())
     }
 
-    fn reject_metric(
-        &mut self,
-        reason: Reason,
-        metric: &Metric,
-        kind: Kind,
-        data: &[u8],
-        count: u64,
-    ) -> Result<(), Unreadable> {
-        self.rejections.add(reason, count, || describe(metric, &format!("is of type {}", kind.name())));
-        // Points left out still tell how new the resource is.
-        let mut points = points(data);
-        while let Some(point) = points.next_point()? {
-            self.newest = self.newest.max(time(point)?);
+    /// Makes the exemplars of the point at hand ready to be written, if they are sent.
+    #[inline]
+    fn read_exemplars(&mut self, family: &Family) -> Result<(), Malformed> {
+        let Translator { exemplars, scratch, .. } = &mut *self.translator;
+        exemplars.clear();
+        if family.has_exemplars && !self.exemplars.is_empty() {
+            exemplars.read(&self.exemplars, scratch)?;
         }
         Ok(())
     }
 
-    /// Starts a point: forgets the attributes of the one before.
+    /// Starts a point: forgets the attributes and exemplars of the one before.
+    #[inline]
     fn begin_point(&mut self) {
         self.attributes.truncate(self.resource.converted().len());
+        self.exemplars.clear();
         self.translator.scratch.truncate(self.resource.scratch().len());
-    }
-
-    /// The time of a point in milliseconds, or `None` if it is too old and was rejected.
-    fn accept_time(&mut self, head: &PointHead, metric: &Metric) -> Option<i64> {
-        self.newest = self.newest.max(head.time);
-        let time = (head.time / NANOS_PER_MILLI) as i64;
-        if time >= self.oldest {
-            return Some(time);
-        }
-        let late_by = self.oldest.saturating_sub(time);
-        let what =
-            || describe(metric, &format!("has a point {late_by} ms beyond the age the receiver takes"));
-        self.rejections.add(Reason::TooOld, 1, what);
-        None
     }
 }
 
@@ -269,74 +298,57 @@ fn find_message(message: &[u8], number: u32) -> Result<&[u8], Malformed> {
     Ok(found)
 }
 
-/// Why a metric of this kind cannot be translated, whatever its name and points.
-fn reason_against(kind: Kind, temporality: Temporality) -> Option<Reason> {
-    match (kind, temporality) {
-        (Kind::ExponentialHistogram, _) => Some(Reason::UnsupportedType),
-        (Kind::Gauge | Kind::Summary, _) | (_, Temporality::Cumulative) => None,
-        (_, Temporality::Delta) => Some(Reason::DeltaTemporality),
-        (_, Temporality::Unspecified) => Some(Reason::UnspecifiedTemporality),
-    }
-}
-
-/// A sentence about a metric for a rejection, bounded in size.
-fn describe(metric: &Metric, what: &str) -> String {
-    format!("metric {:?} {what}", shortened(metric.name))
-}
-
-/// The first hundred characters of a text that may be anything.
-fn shortened(text: &[u8]) -> String {
-    let text = String::from_utf8_lossy(text);
-    match text.char_indices().nth(100) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.into_owned(),
-    }
-}
-
-/// The labels of a point and the identity of its family with them; a point whose labels cannot be is
-/// counted, and has none.
-fn or_reject<'p>(
-    labels: Result<(PointLabels<'p>, u64), LabelError>,
-    family: &Family,
-    rejections: &mut Rejections,
-) -> Option<(PointLabels<'p>, u64)> {
-    match labels {
-        Ok((labels, identity)) => Some((labels, identity.wrapping_add(family.identity))),
-        Err(error) => {
-            reject_labels(rejections, &family.metric, &error);
-            None
-        }
-    }
-}
-
 /// A sample of a point, whose value may be that the series has ended.
 #[inline]
 fn sample(head: &PointHead, time: i64, value: f64) -> Sample {
-    Sample { value: if head.no_recorded_value { f64::from_bits(STALE) } else { value }, time }
+    let value = if head.no_recorded_value { f64::from_bits(STALE) } else { value };
+    Sample { value, time, start: time_ms(head.start) }
 }
 
-fn reject_labels(rejections: &mut Rejections, metric: &Metric, error: &LabelError) {
-    let (reason, what) = match error {
-        LabelError::Name(key) => {
-            (Reason::InvalidLabel, format!("has the attribute key {:?}", shortened(key)))
-        }
-        LabelError::NotUtf8(name) => {
-            (Reason::InvalidUtf8, format!("has a label value that is not UTF-8: {:?}", shortened(name)))
-        }
-    };
-    rejections.add(reason, 1, || describe(metric, &what));
+/// Writes the series that says since when the others of a point add up, if that is known: the time in
+/// milliseconds since the epoch. `name` is scratch memory.
+fn write_created(
+    sink: &mut impl Sink,
+    labels: &PointLabels,
+    metric_name: &[u8],
+    name: &mut Vec<u8>,
+    head: &PointHead,
+    time: i64,
+) {
+    if head.start != 0 {
+        set_name(name, metric_name, b"_created");
+        let created = sample(head, time, time_ms(head.start) as f64);
+        sink.series(labels, name, None, created, Exemplars::default());
+    }
 }
 
-/// Keeps an attribute of the point at hand; one with an empty value is no label.
+/// OTLP's nanoseconds as milliseconds, cut toward zero.
 #[inline]
-fn keep_attribute<'a>(
-    message: &'a [u8],
+fn time_ms(nanos: u64) -> i64 {
+    nanos.cast_signed() / NANOS_PER_MILLI
+}
+
+/// OTLP's nanoseconds as milliseconds, rounded down.
+fn time_ms_floor(nanos: u64) -> i64 {
+    nanos.cast_signed().div_euclid(NANOS_PER_MILLI)
+}
+
+/// Keeps an attribute or exemplar of the point at hand; an attribute with an empty value is no label.
+#[inline]
+fn keep_part<'a>(
+    part: Part<'a>,
     attributes: &mut Vec<Attribute<'a>>,
+    exemplars: &mut Vec<&'a [u8]>,
     scratch: &mut Vec<u8>,
 ) -> Result<(), Malformed> {
-    let attribute = Attribute::read(message, scratch)?;
-    if !attribute.value.is_empty() {
-        attributes.push(attribute);
+    match part {
+        Part::Attribute(message) => {
+            let attribute = Attribute::read(message, scratch)?;
+            if !attribute.value.is_empty() {
+                attributes.push(attribute);
+            }
+        }
+        Part::Exemplar(message) => exemplars.push(message),
     }
     Ok(())
 }
@@ -346,9 +358,4 @@ fn set_name(name: &mut Vec<u8>, metric: &[u8], suffix: &[u8]) {
     name.clear();
     name.extend_from_slice(metric);
     name.extend_from_slice(suffix);
-}
-
-/// The part that the name of a metric family has in the identity of its series.
-fn family_identity(name: &[u8]) -> u64 {
-    identity::label(identity::hash(METRIC_NAME).0, identity::hash(name).0)
 }

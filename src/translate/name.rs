@@ -2,14 +2,24 @@
 //! (OpenTelemetry specification, "Prometheus and OpenMetrics Compatibility", metric metadata; unit
 //! tables as the Collector's exporter has them.)
 
-use crate::config::Config;
+use super::unit::{Unit, cleaned};
+use crate::config::{NameStyle, Translation};
 use crate::otlp::metric::Kind;
 
 /// What a name depends on besides the metric itself.
 #[derive(Clone, Debug)]
 pub struct Namer {
     namespace: Vec<u8>,
-    add_suffixes: bool,
+    style: NameStyle,
+}
+
+/// Why a metric has no name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NameError {
+    /// Nothing is left of it.
+    Empty,
+    /// It is not valid UTF-8.
+    NotUtf8,
 }
 
 /// The suffix that the type of a metric calls for.
@@ -32,24 +42,55 @@ impl TypeSuffix {
             _ => TypeSuffix::None,
         }
     }
+
+    fn word(self, unit: &[u8]) -> &'static [u8] {
+        match self {
+            TypeSuffix::Total => b"total",
+            TypeSuffix::RatioIfUnitIsOne if unit == b"1" => b"ratio",
+            _ => b"",
+        }
+    }
 }
 
 impl Namer {
     /// Takes what it needs from the configuration.
-    pub fn new(config: &Config) -> Namer {
-        Namer { namespace: config.namespace.clone().into_bytes(), add_suffixes: config.add_metric_suffixes }
+    pub fn new(translation: &Translation) -> Namer {
+        Namer { namespace: translation.namespace.clone().into_bytes(), style: translation.names }
     }
 
-    /// Writes the Prometheus name of a metric into `out`. False if none is left: the name has no
-    /// letter, digit or colon.
-    pub fn write(&self, name: &[u8], unit: &[u8], suffix: TypeSuffix, out: &mut Vec<u8>) -> bool {
+    /// Writes the Prometheus name of a metric into `out`.
+    ///
+    /// # Errors
+    ///
+    /// None is left: the name is empty or, if it must be escaped, has no letter, digit or colon.
+    pub fn write(
+        &self,
+        name: &[u8],
+        unit: &[u8],
+        suffix: TypeSuffix,
+        out: &mut Vec<u8>,
+    ) -> Result<(), NameError> {
         out.clear();
-        if self.add_suffixes {
+        if !self.style.escape {
+            self.write_unescaped(name, unit, suffix, out);
+            return match std::str::from_utf8(out) {
+                Ok("") => Err(NameError::Empty),
+                Ok(_) => Ok(()),
+                Err(_) => Err(NameError::NotUtf8),
+            };
+        }
+        if self.style.suffixes {
             self.write_with_suffixes(name, unit, suffix, out);
         } else {
             self.write_escaped(name, out);
         }
-        !out.iter().all(|b| *b == b'_') || (out.as_slice() == name && !out.is_empty())
+        let is_name = !out.iter().all(|b| *b == b'_') || (out.as_slice() == name && !out.is_empty());
+        if is_name { Ok(()) } else { Err(NameError::Empty) }
+    }
+
+    /// Writes the unit of a metric in Prometheus' words, as metadata has it.
+    pub fn write_unit(&self, unit: &[u8], out: &mut Vec<u8>) {
+        Unit::read(unit).write(self.style.escape, out);
     }
 
     /// The name with the namespace in front, as `target_info` has it.
@@ -60,15 +101,16 @@ impl Namer {
     }
 
     fn write_with_suffixes(&self, name: &[u8], unit: &[u8], suffix: TypeSuffix, out: &mut Vec<u8>) {
-        let type_word: &[u8] = match suffix {
-            TypeSuffix::Total => b"total",
-            TypeSuffix::RatioIfUnitIsOne if unit == b"1" => b"ratio",
-            _ => b"",
-        };
+        let type_word = suffix.word(unit);
         let tokens = || name.split(|b| !is_metric_byte(*b)).filter(|token| !token.is_empty());
         let unit = Unit::read(unit);
-        let mut main = unit.main();
-        let per = unit.per();
+        let mut main = cleaned(unit.main());
+        let mut per = cleaned(&unit.per());
+        if per.as_slice() == b"per_" {
+            per.clear();
+        } else if per.last() == Some(&b'_') {
+            per.pop();
+        }
         if !per.is_empty() && main.last() == Some(&b'_') {
             main.pop();
         }
@@ -85,6 +127,33 @@ impl Namer {
         escape_first_digit(out, 0);
     }
 
+    /// Names keep their characters. A word that the name ends with already is moved to its place among
+    /// the suffixes, along with whatever one byte stands before it.
+    fn write_unescaped(&self, name: &[u8], unit: &[u8], suffix: TypeSuffix, out: &mut Vec<u8>) {
+        if !self.namespace.is_empty() {
+            out.extend_from_slice(&self.namespace);
+            out.push(b'_');
+        }
+        out.extend_from_slice(name);
+        if !self.style.suffixes {
+            return;
+        }
+        let (type_word, unit) = (suffix.word(unit), Unit::read(unit));
+        let per = unit.per();
+        for word in [type_word, &per] {
+            if !word.is_empty() && out.ends_with(word) && out.len() > word.len() + 1 {
+                out.truncate(out.len() - word.len() - 1);
+            }
+        }
+        let main = if out.ends_with(unit.main()) { b"" } else { unit.main() };
+        for word in [main, &per, type_word] {
+            if !word.is_empty() {
+                out.push(b'_');
+                out.extend_from_slice(word);
+            }
+        }
+    }
+
     fn write_escaped(&self, name: &[u8], out: &mut Vec<u8>) {
         push_escaped(&self.namespace, out);
         if out.is_empty() {
@@ -97,7 +166,7 @@ impl Namer {
     }
 }
 
-fn is_metric_byte(b: u8) -> bool {
+pub(super) fn is_metric_byte(b: u8) -> bool {
     b.is_ascii_alphanumeric() || b == b':'
 }
 
@@ -135,116 +204,20 @@ fn escape_first_digit(out: &mut Vec<u8>, at: usize) {
     }
 }
 
-/// The two halves of a UCUM unit, `main/per`.
-struct Unit<'a> {
-    main: &'a [u8],
-    per: &'a [u8],
-}
-
-impl<'a> Unit<'a> {
-    fn read(unit: &'a [u8]) -> Unit<'a> {
-        let (main, per) = match unit.iter().position(|b| *b == b'/') {
-            Some(slash) => (&unit[..slash], &unit[slash + 1..]),
-            None => (unit, &b""[..]),
-        };
-        Unit { main: without_annotation(main), per: without_annotation(per) }
-    }
-
-    fn main(&self) -> Vec<u8> {
-        cleaned(main_word(self.main).unwrap_or(self.main), b"")
-    }
-
-    fn per(&self) -> Vec<u8> {
-        if self.per.is_empty() {
-            return Vec::new();
-        }
-        let mut per = cleaned(per_word(self.per).unwrap_or(self.per), b"per_");
-        if per.as_slice() == b"per_" {
-            per.clear();
-        } else if per.last() == Some(&b'_') {
-            per.pop();
-        }
-        per
-    }
-}
-
-/// A half without blanks around it; nothing if it is an annotation such as `{request}`.
-fn without_annotation(half: &[u8]) -> &[u8] {
-    let half = half.trim_ascii();
-    if half.iter().any(|b| matches!(b, b'{' | b'}')) { b"" } else { half }
-}
-
-/// The unit with bad characters as underscores, runs of them as one, and none in front.
-fn cleaned(unit: &[u8], prefix: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(prefix.len() + unit.len());
-    for &b in prefix.iter().chain(unit) {
-        let b = if is_metric_byte(b) { b } else { b'_' };
-        if b != b'_' || out.last().is_some_and(|last| *last != b'_') {
-            out.push(b);
-        }
-    }
-    out
-}
-
-fn main_word(unit: &[u8]) -> Option<&'static [u8]> {
-    Some(match unit {
-        b"d" => b"days",
-        b"h" => b"hours",
-        b"min" => b"minutes",
-        b"s" => b"seconds",
-        b"ms" => b"milliseconds",
-        b"us" => b"microseconds",
-        b"ns" => b"nanoseconds",
-        b"By" => b"bytes",
-        b"KiBy" => b"kibibytes",
-        b"MiBy" => b"mebibytes",
-        b"GiBy" => b"gibibytes",
-        b"TiBy" => b"tibibytes",
-        b"KBy" => b"kilobytes",
-        b"MBy" => b"megabytes",
-        b"GBy" => b"gigabytes",
-        b"TBy" => b"terabytes",
-        b"m" => b"meters",
-        b"V" => b"volts",
-        b"A" => b"amperes",
-        b"J" => b"joules",
-        b"W" => b"watts",
-        b"g" => b"grams",
-        b"Cel" => b"celsius",
-        b"Hz" => b"hertz",
-        b"1" => b"",
-        b"%" => b"percent",
-        _ => return None,
-    })
-}
-
-fn per_word(unit: &[u8]) -> Option<&'static [u8]> {
-    Some(match unit {
-        b"s" => b"second",
-        b"m" => b"minute",
-        b"h" => b"hour",
-        b"d" => b"day",
-        b"w" => b"week",
-        b"mo" => b"month",
-        b"y" => b"year",
-        _ => return None,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn named(
         namespace: &str,
-        add_suffixes: bool,
+        (escape, suffixes): (bool, bool),
         name: &str,
         unit: &str,
         suffix: TypeSuffix,
     ) -> Option<String> {
-        let namer = Namer { namespace: namespace.into(), add_suffixes };
+        let namer = Namer { namespace: namespace.into(), style: NameStyle { escape, suffixes } };
         let mut out = Vec::new();
-        let valid = namer.write(name.as_bytes(), unit.as_bytes(), suffix, &mut out);
+        let valid = namer.write(name.as_bytes(), unit.as_bytes(), suffix, &mut out).is_ok();
         valid.then(|| String::from_utf8(out).unwrap())
     }
 
@@ -273,11 +246,15 @@ mod tests {
             ("x:y", "", Gauge, "x:y"),
             ("123x", "", Gauge, "_123x"),
         ] {
-            assert_eq!(named("", true, name, unit, suffix).as_deref(), Some(expected), "{name} {unit:?}");
+            assert_eq!(
+                named("", (true, true), name, unit, suffix).as_deref(),
+                Some(expected),
+                "{name} {unit:?}"
+            );
         }
-        assert_eq!(named("", true, "日本", "", Gauge), None);
-        assert_eq!(named("", true, "", "", Gauge), None);
-        assert_eq!(named("my.app", true, "x", "s", Gauge).as_deref(), Some("my.app_x_seconds"));
+        assert_eq!(named("", (true, true), "日本", "", Gauge), None);
+        assert_eq!(named("", (true, true), "", "", Gauge), None);
+        assert_eq!(named("my.app", (true, true), "x", "s", Gauge).as_deref(), Some("my.app_x_seconds"));
     }
 
     #[test]
@@ -291,7 +268,31 @@ mod tests {
             ("", "日本", None),
             ("my.app", "x", Some("my_app_x")),
         ] {
-            assert_eq!(named(namespace, false, name, "s", TypeSuffix::Total).as_deref(), expected, "{name}");
+            assert_eq!(
+                named(namespace, (true, false), name, "s", TypeSuffix::Total).as_deref(),
+                expected,
+                "{name}"
+            );
         }
+    }
+
+    #[test]
+    fn names_that_keep_their_characters() {
+        use TypeSuffix::{RatioIfUnitIsOne as Gauge, Total};
+        for (suffixes, name, unit, suffix, expected) in [
+            (true, "subtotal", "", Total, Some("su_total")),
+            (true, "kilometers", "m", Gauge, Some("kilometers")),
+            (true, "foo.seconds", "s", Total, Some("foo.seconds_total")),
+            (true, "req.per_second", "1/s", Total, Some("req_per_second_total")),
+            (true, "x.ratio", "1", Gauge, Some("x_ratio")),
+            (true, "日本", "s", Gauge, Some("日本_seconds")),
+            (true, "é", "", Gauge, Some("é")),
+            (true, "日total", "", Total, None),
+            (false, "日本.x", "s", Total, Some("日本.x")),
+            (false, "", "s", Total, None),
+        ] {
+            assert_eq!(named("", (false, suffixes), name, unit, suffix).as_deref(), expected, "{name}");
+        }
+        assert_eq!(named("a.b", (false, false), "c", "s", Total).as_deref(), Some("a.b_c"));
     }
 }

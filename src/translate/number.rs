@@ -1,27 +1,33 @@
 //! Gauges and sums: one series with one sample for each point.
 
 use super::base::ExtraLabel;
+use super::family::Family;
+use super::reject::or_reject;
 use super::sink::Sink;
-use super::{Family, Unreadable, Walk, keep_attribute, or_reject, sample};
+use super::{Translator, Unreadable, Walk, keep_part, sample, write_created};
 use crate::otlp::point::NumberPoint;
 
 impl<'a, S: Sink> Walk<'a, '_, S> {
     /// Translates one point.
+    #[inline]
     pub(super) fn number_point(&mut self, message: &'a [u8], family: &Family<'a>) -> Result<(), Unreadable> {
         self.begin_point();
-        let (attributes, scratch) = (&mut self.attributes, &mut self.translator.scratch);
-        let point = NumberPoint::read(message, |attribute| keep_attribute(attribute, attributes, scratch))?;
+        let (attributes, exemplars, scratch) =
+            (&mut self.attributes, &mut self.exemplars, &mut self.translator.scratch);
+        let point = NumberPoint::read(message, |part| keep_part(part, attributes, exemplars, scratch))?;
         let Some(time) = self.accept_time(&point.head, &family.metric) else { return Ok(()) };
-        let translator = &mut *self.translator;
-        let labels = translator.labels.labels(
-            &self.attributes,
-            self.resource.converted().len(),
-            ExtraLabel::None,
-            &mut translator.scratch,
-        );
-        let Some((labels, identity)) = or_reject(labels, family, &mut self.rejections) else { return Ok(()) };
+        self.read_exemplars(family)?;
+        let Translator { labels, scratch, metric_name, series_name, options, exemplars, .. } =
+            &mut *self.translator;
+        let labels =
+            labels.labels(&self.attributes, self.resource.converted().len(), ExtraLabel::None, scratch);
+        let labels = or_reject(labels, family, metric_name, &options.limits, &mut self.rejections);
+        let Some((labels, identity)) = labels else { return Ok(()) };
         self.sink.begin(identity, 1);
-        self.sink.series(&labels, &translator.metric_name, None, sample(&point.head, time, point.value));
+        self.sink.series(&labels, metric_name, None, sample(&point.head, time, point.value), exemplars.all());
+        if family.has_created {
+            write_created(self.sink, &labels, metric_name, series_name, &point.head, time);
+        }
         self.sink.end();
         Ok(())
     }

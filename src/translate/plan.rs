@@ -2,7 +2,7 @@
 
 use super::base::{Base, ExtraLabel, METRIC_NAME};
 use super::identity;
-use super::label::push_sanitized;
+use super::label::push_label_name;
 use crate::otlp::value::Attribute;
 use std::ops::Range;
 
@@ -67,12 +67,14 @@ enum Rank {
 
 impl Plan {
     /// Makes the plan for these attributes; the first `resource_attributes` are the resource's.
+    /// `escape` is whether names are escaped to classic Prometheus names.
     pub fn new(
         number: u64,
         attributes: &[Attribute],
         resource_attributes: usize,
         extra: ExtraLabel,
         base: &Base,
+        escape: bool,
     ) -> Plan {
         let mut plan = Plan {
             number,
@@ -91,7 +93,7 @@ impl Plan {
             plan.keys.extend_from_slice(attribute.key);
             plan.key_ends.push(plan.keys.len() as u32);
         }
-        let mut candidates = plan.candidates(attributes, base);
+        let mut candidates = plan.candidates(attributes, base, escape);
         candidates.sort_unstable();
         for group in candidates.chunk_by(|a, b| a.name == b.name) {
             plan.push_winner(group);
@@ -119,7 +121,12 @@ impl Plan {
         true
     }
 
-    fn candidates<'a>(&mut self, attributes: &[Attribute<'a>], base: &Base) -> Vec<Candidate<'a>> {
+    fn candidates<'a>(
+        &mut self,
+        attributes: &[Attribute<'a>],
+        base: &Base,
+        escape: bool,
+    ) -> Vec<Candidate<'a>> {
         let candidate = |name: &[u8], rank, index| Candidate { name: name.to_vec(), rank, key: b"", index };
         let reserved = [METRIC_NAME, self.extra.name()].into_iter().filter(|name| !name.is_empty());
         let mut candidates: Vec<_> = reserved.map(|name| candidate(name, Rank::Reserved, 0)).collect();
@@ -129,7 +136,7 @@ impl Plan {
         }
         for (index, attribute) in (0..).zip(attributes) {
             let mut name = Vec::with_capacity(attribute.key.len());
-            if push_sanitized(attribute.key, &mut name) {
+            if push_label_name(attribute.key, escape, &mut name) {
                 candidates.push(Candidate { name, rank: Rank::Attribute, key: attribute.key, index });
             } else {
                 self.invalid_key = Some(attribute.key.to_vec());

@@ -9,8 +9,10 @@ pub enum Reason {
     DeltaTemporality,
     /// A sum or histogram that does not say since when.
     UnspecifiedTemporality,
-    /// A type this version does not translate.
-    UnsupportedType,
+    /// An exponential histogram coarser than native histograms can be.
+    UnsupportedScale,
+    /// A histogram whose bounds are not ascending numbers.
+    InvalidBounds,
     /// A metric without data.
     NoData,
     /// A metric name of which nothing is left.
@@ -21,6 +23,10 @@ pub enum Reason {
     InvalidUtf8,
     /// Older than the receiver takes.
     TooOld,
+    /// Further ahead of now than the receiver takes.
+    TooFarInTheFuture,
+    /// More labels, or longer ones, than the receiver takes.
+    LabelLimit,
 }
 
 impl Reason {
@@ -29,12 +35,15 @@ impl Reason {
         match self {
             Reason::DeltaTemporality => "delta-temporality",
             Reason::UnspecifiedTemporality => "unspecified-temporality",
-            Reason::UnsupportedType => "unsupported-type",
+            Reason::UnsupportedScale => "unsupported-scale",
+            Reason::InvalidBounds => "invalid-bounds",
             Reason::NoData => "no-data",
             Reason::InvalidName => "invalid-name",
             Reason::InvalidLabel => "invalid-label",
             Reason::InvalidUtf8 => "invalid-utf8",
             Reason::TooOld => "too-old",
+            Reason::TooFarInTheFuture => "too-far-in-the-future",
+            Reason::LabelLimit => "label-limit",
         }
     }
 
@@ -45,13 +54,22 @@ impl Reason {
                 "set the temporality preference of the SDK to cumulative, or put a delta-to-cumulative processor in front"
             }
             Reason::UnspecifiedTemporality => "set the aggregation temporality to cumulative at the source",
-            Reason::UnsupportedType => {
-                "use explicit-bucket histograms in place of exponential ones with this version"
+            Reason::UnsupportedScale => {
+                "raise the minimal scale of the SDK's exponential histograms to -4, or set exponential_histograms to classic"
+            }
+            Reason::InvalidBounds => {
+                "give the histogram bounds that ascend, or leave convert_explicit_histograms_to_nhcb off"
             }
             Reason::NoData => "send metrics with at least one data point of a known type",
             Reason::InvalidName => "name the metric with at least one ASCII letter or digit",
             Reason::InvalidLabel => "name the attribute with at least one ASCII letter or digit",
             Reason::InvalidUtf8 => "send attribute values as UTF-8 text, or as bytes values",
+            Reason::TooFarInTheFuture => {
+                "set the clock of the sender, or raise max_sample_future_ms if the receiver takes later samples"
+            }
+            Reason::LabelLimit => {
+                "drop attributes at the source, or raise max_labels_per_series and max_labels_bytes if the receiver takes more"
+            }
             Reason::TooOld => {
                 "send points sooner, or raise max_sample_age_ms if the receiver takes older samples"
             }

@@ -1,10 +1,13 @@
 //! Labels from above the points: resource, scope and configuration; and `target_info`.
 
 use super::base::{Base, BaseLabel, ExtraLabel};
-use super::label::push_sanitized;
-use super::sink::{Sample, Sink};
-use super::{NANOS_PER_MILLI, Translator, Unreadable, Walk, family_identity};
-use crate::config::{Config, ResourceLabels};
+use super::exemplar::Exemplars;
+use super::family::family_identity;
+use super::glob;
+use super::label::push_label_name;
+use super::sink::{Metadata, MetricType, Sample, Sink};
+use super::{MetadataUse, Translator, Walk, time_ms};
+use crate::config::{ResourceLabels, Translation};
 use crate::otlp::metric::number as field;
 use crate::otlp::value::Attribute;
 use crate::otlp::wire::{Fields, Malformed};
@@ -58,11 +61,7 @@ impl<'a> Resource<'a> {
             }
             resource.job.extend_from_slice(&name);
         }
-        let is_converted = |attribute: &&Attribute| match options.resource_labels {
-            ResourceLabels::Identity => false,
-            ResourceLabels::All => true,
-            ResourceLabels::AllButService => !is_service(attribute.key),
-        };
+        let is_converted = |attribute: &&Attribute| options.is_converted(attribute.key);
         resource.converted = resource.attributes.iter().filter(is_converted).cloned().collect();
         Ok(resource)
     }
@@ -86,21 +85,36 @@ fn is_service(key: &[u8]) -> bool {
 #[derive(Clone, Debug)]
 pub(super) struct BaseOptions {
     external: Vec<BaseLabel>,
+    escape: bool,
     scope_labels: bool,
     resource_labels: ResourceLabels,
 }
 
 impl BaseOptions {
     /// Takes what it needs from the configuration.
-    pub fn new(config: &Config) -> BaseOptions {
+    pub fn new(translation: &Translation) -> BaseOptions {
         let mut external = Vec::new();
-        for (name, value) in &config.external_labels {
-            push(&mut external, name.as_bytes(), value.as_bytes(), true);
+        for (name, value) in &translation.external_labels {
+            // Their names are escaped whatever happens to others, as the Collector's exporter does.
+            push(&mut external, name.as_bytes(), value.as_bytes(), true, true);
         }
         BaseOptions {
             external,
-            scope_labels: !config.disable_scope_info,
-            resource_labels: config.resource_labels,
+            escape: translation.names.escape,
+            scope_labels: translation.scope_labels,
+            resource_labels: translation.resource_labels.clone(),
+        }
+    }
+
+    fn is_converted(&self, key: &[u8]) -> bool {
+        let any = |patterns: &[String]| patterns.iter().any(|pattern| glob::matches(pattern, key));
+        match &self.resource_labels {
+            ResourceLabels::Identity => false,
+            ResourceLabels::All => true,
+            ResourceLabels::AllButService => !is_service(key),
+            ResourceLabels::Matching { included, excluded } => {
+                (included.is_empty() || any(included)) && !any(excluded)
+            }
         }
     }
 
@@ -108,7 +122,9 @@ impl BaseOptions {
     pub fn scope_base(&self, resource: &Resource, scope: &[u8]) -> Result<Base, Malformed> {
         let mut labels = self.target_labels(resource);
         if self.scope_labels {
-            push_scope_labels(&mut labels, scope)?;
+            let scope = Scope::read(scope)?;
+            scope.push_identity(&mut labels);
+            scope.push_attributes(&mut labels, self.escape);
         }
         Ok(Base::new(labels))
     }
@@ -116,68 +132,144 @@ impl BaseOptions {
     /// External labels, `job` and `instance`.
     fn target_labels(&self, resource: &Resource) -> Vec<BaseLabel> {
         let mut labels = self.external.clone();
-        push(&mut labels, b"job", &resource.job, false);
-        push(&mut labels, b"instance", &resource.instance, false);
+        push(&mut labels, b"job", &resource.job, true, false);
+        push(&mut labels, b"instance", &resource.instance, true, false);
         labels
     }
 }
 
-fn push_scope_labels(labels: &mut Vec<BaseLabel>, scope: &[u8]) -> Result<(), Malformed> {
-    let mut attributes = Vec::new();
-    let mut fields = Fields::of(scope);
-    while let Some(part) = fields.next_field()? {
-        match part.number {
-            field::SCOPE_NAME => push(labels, b"otel_scope_name", part.bytes()?, false),
-            field::SCOPE_VERSION => push(labels, b"otel_scope_version", part.bytes()?, false),
-            field::SCOPE_ATTRIBUTES => attributes.push(part.bytes()?),
-            _ => {}
+/// The parts of an `InstrumentationScope` message.
+#[derive(Default)]
+struct Scope<'a> {
+    name: &'a [u8],
+    version: &'a [u8],
+    /// All attributes with a value.
+    attributes: Vec<Attribute<'a>>,
+    scratch: Vec<u8>,
+}
+
+impl<'a> Scope<'a> {
+    fn read(message: &'a [u8]) -> Result<Scope<'a>, Malformed> {
+        let mut scope = Scope::default();
+        let mut fields = Fields::of(message);
+        while let Some(part) = fields.next_field()? {
+            match part.number {
+                field::SCOPE_NAME => scope.name = part.bytes()?,
+                field::SCOPE_VERSION => scope.version = part.bytes()?,
+                field::SCOPE_ATTRIBUTES => {
+                    let attribute = Attribute::read(part.bytes()?, &mut scope.scratch)?;
+                    if !attribute.value.is_empty() {
+                        scope.attributes.push(attribute);
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(scope)
+    }
+
+    /// `otel_scope_name` and `otel_scope_version`.
+    fn push_identity(&self, labels: &mut Vec<BaseLabel>) {
+        push(labels, b"otel_scope_name", self.name, true, false);
+        push(labels, b"otel_scope_version", self.version, true, false);
+    }
+
+    fn push_attributes(&self, labels: &mut Vec<BaseLabel>, escape: bool) {
+        for attribute in &self.attributes {
+            if !matches!(attribute.key, b"name" | b"version" | b"schema_url") {
+                let key = [b"otel_scope_", attribute.key].concat();
+                push(labels, &key, attribute.value.resolve(&self.scratch), escape, false);
+            }
         }
     }
-    for attribute in attributes {
-        let mut scratch = Vec::new();
-        let attribute = Attribute::read(attribute, &mut scratch)?;
-        if !matches!(attribute.key, b"name" | b"version" | b"schema_url") {
-            let key = [b"otel_scope_", attribute.key].concat();
-            push(labels, &key, attribute.value.resolve(&scratch), false);
-        }
-    }
-    Ok(())
 }
 
 /// Adds a label unless its value is empty, which in Prometheus is the same as no label.
-fn push(labels: &mut Vec<BaseLabel>, key: &[u8], value: &[u8], yields: bool) {
+fn push(labels: &mut Vec<BaseLabel>, key: &[u8], value: &[u8], escape: bool, yields: bool) {
     let mut name = Vec::new();
-    if !value.is_empty() && push_sanitized(key, &mut name) {
+    if !value.is_empty() && push_label_name(key, escape, &mut name) {
         labels.push(BaseLabel { name, value: value.to_vec(), yields });
     }
 }
 
 impl<S: Sink> Walk<'_, '_, S> {
-    /// Writes `target_info`, which carries the attributes of a resource: one sample of 1 at the time
-    /// of its newest point.
-    pub(super) fn target_info(&mut self) -> Result<(), Unreadable> {
-        let time = (self.newest / NANOS_PER_MILLI) as i64;
+    /// Writes `target_info`, which carries the attributes of a resource, at the time of its newest
+    /// point.
+    pub(super) fn target_info(&mut self) {
         let attributes: Vec<_> =
             self.resource.attributes.iter().filter(|attribute| !is_service(attribute.key)).cloned().collect();
-        if self.newest == 0 || time < self.oldest || attributes.is_empty() {
-            return Ok(());
+        if attributes.is_empty() {
+            return;
         }
-        let Translator { labels, base_options, namer, metric_name, scratch, .. } = &mut *self.translator;
-        labels.set_base(Base::new(base_options.target_labels(&self.resource)));
-        namer.write_unchanged(b"target_info", metric_name);
+        let info = Info {
+            name: b"target_info",
+            help: b"Target metadata",
+            base: Base::new(self.translator.base_options.target_labels(&self.resource)),
+            attributes: &attributes,
+            scratch: &self.resource.scratch,
+            time: self.newest,
+        };
+        let (translator, sink) = (&mut *self.translator, &mut *self.sink);
+        info.write(translator, sink, self.oldest);
+    }
+
+    /// Writes `otel_scope_info`, which carries the attributes of a scope, at the time of its newest
+    /// point. (OpenTelemetry specification before 1.50, "Prometheus and OpenMetrics Compatibility",
+    /// instrumentation scope.)
+    pub(super) fn scope_info(&mut self, scope: &[u8], time: u64) -> Result<(), Malformed> {
+        let scope = Scope::read(scope)?;
+        let mut labels = self.translator.base_options.target_labels(&self.resource);
+        scope.push_identity(&mut labels);
+        let info = Info {
+            name: b"otel_scope_info",
+            help: b"Instrumentation scope metadata",
+            base: Base::new(labels),
+            attributes: &scope.attributes,
+            scratch: &scope.scratch,
+            time,
+        };
+        if !scope.name.is_empty() || !scope.attributes.is_empty() {
+            info.write(self.translator, self.sink, self.oldest);
+        }
+        Ok(())
+    }
+}
+
+/// A series that carries labels, and 1 as its value.
+struct Info<'i> {
+    name: &'static [u8],
+    help: &'static [u8],
+    base: Base,
+    attributes: &'i [Attribute<'i>],
+    scratch: &'i [u8],
+    /// Nanoseconds since the Unix epoch; 0 if there was no point.
+    time: u64,
+}
+
+impl Info<'_> {
+    fn write(self, translator: &mut Translator, sink: &mut impl Sink, oldest: i64) {
+        let time = time_ms(self.time);
+        if self.time == 0 || time < oldest {
+            return;
+        }
+        let Translator { labels, namer, metadata, metric_name, scratch, .. } = translator;
+        labels.set_base(self.base);
+        namer.write_unchanged(self.name, metric_name);
         scratch.clear();
-        scratch.extend_from_slice(&self.resource.scratch);
-        // A resource whose attributes cannot be labels has no target_info; its points were judged
-        // one by one.
-        let Ok((labels, identity)) = labels.labels(&attributes, 0, ExtraLabel::None, scratch) else {
-            return Ok(());
+        scratch.extend_from_slice(self.scratch);
+        // Attributes that cannot be labels mean that there is no such series; points were judged one
+        // by one.
+        let Ok((labels, identity)) = labels.labels(self.attributes, 0, ExtraLabel::None, scratch) else {
+            return;
         };
         if !labels.iter().any(|label| matches!(label.name, b"job" | b"instance")) {
-            return Ok(());
+            return;
         }
-        self.sink.begin(identity.wrapping_add(family_identity(metric_name)), 0);
-        self.sink.series(&labels, metric_name, None, Sample { value: 1.0, time });
-        self.sink.end();
-        Ok(())
+        let about = Metadata { name: metric_name, kind: MetricType::Gauge, help: self.help, unit: b"" };
+        sink.family((*metadata == MetadataUse::Inline).then_some(&about));
+        sink.begin(identity.wrapping_add(family_identity(metric_name)), 0);
+        let sample = Sample { value: 1.0, time, start: 0 };
+        sink.series(&labels, metric_name, None, sample, Exemplars::default());
+        sink.end();
     }
 }

@@ -1,40 +1,44 @@
 //! Summaries: `_sum`, `_count`, and one series for each quantile.
 
 use super::base::ExtraLabel;
+use super::exemplar::Exemplars;
+use super::family::Family;
 use super::labels::Label;
+use super::reject::or_reject;
 use super::sink::Sink;
-use super::{Family, Unreadable, Walk, keep_attribute, or_reject, sample, set_name};
+use super::{Translator, Unreadable, Walk, keep_part, sample, set_name, write_created};
 use crate::otlp::point::SummaryPoint;
 
 impl<'a, S: Sink> Walk<'a, '_, S> {
     /// Translates one point.
     pub(super) fn summary_point(&mut self, message: &'a [u8], family: &Family<'a>) -> Result<(), Unreadable> {
         self.begin_point();
-        let translator = &mut *self.translator;
-        let (attributes, scratch) = (&mut self.attributes, &mut translator.scratch);
-        let point = SummaryPoint::read(message, &mut translator.quantiles, |attribute| {
-            keep_attribute(attribute, attributes, scratch)
-        })?;
+        let Translator { quantiles, scratch, .. } = &mut *self.translator;
+        let (attributes, exemplars) = (&mut self.attributes, &mut self.exemplars);
+        let point =
+            SummaryPoint::read(message, quantiles, |part| keep_part(part, attributes, exemplars, scratch))?;
         let Some(time) = self.accept_time(&point.head, &family.metric) else { return Ok(()) };
-        let translator = &mut *self.translator;
-        translator.numbers.set(&translator.quantiles.quantiles);
-        let labels = translator.labels.labels(
-            &self.attributes,
-            self.resource.converted().len(),
-            ExtraLabel::Quantile,
-            &mut translator.scratch,
-        );
-        let Some((labels, identity)) = or_reject(labels, family, &mut self.rejections) else { return Ok(()) };
+        let Translator {
+            labels, scratch, metric_name, options, numbers, quantiles, series_name: name, ..
+        } = &mut *self.translator;
+        numbers.set(&quantiles.quantiles);
+        let labels =
+            labels.labels(&self.attributes, self.resource.converted().len(), ExtraLabel::Quantile, scratch);
+        let labels = or_reject(labels, family, metric_name, &options.limits, &mut self.rejections);
+        let Some((labels, identity)) = labels else { return Ok(()) };
         let sample = |value: f64| sample(&point.head, time, value);
-        let name = &mut translator.series_name;
+        let none = Exemplars::default();
         self.sink.begin(identity, 1);
-        set_name(name, &translator.metric_name, b"_sum");
-        self.sink.series(&labels, name, None, sample(point.sum));
-        set_name(name, &translator.metric_name, b"_count");
-        self.sink.series(&labels, name, None, sample(point.count as f64));
-        for (quantile, value) in translator.numbers.iter().zip(&translator.quantiles.values) {
+        set_name(name, metric_name, b"_sum");
+        self.sink.series(&labels, name, None, sample(point.sum), none);
+        set_name(name, metric_name, b"_count");
+        self.sink.series(&labels, name, None, sample(point.count as f64), none);
+        for (quantile, value) in numbers.iter().zip(&quantiles.values) {
             let quantile = Label { name: ExtraLabel::Quantile.name(), value: quantile };
-            self.sink.series(&labels, &translator.metric_name, Some(quantile), sample(*value));
+            self.sink.series(&labels, metric_name, Some(quantile), sample(*value), none);
+        }
+        if family.has_created {
+            write_created(self.sink, &labels, metric_name, name, &point.head, time);
         }
         self.sink.end();
         Ok(())

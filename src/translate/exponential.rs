@@ -1,0 +1,207 @@
+//! Exponential histograms: native histograms, or classic ones for receivers without these.
+
+use super::base::ExtraLabel;
+use super::family::Family;
+use super::histogram::Classic;
+use super::reject::{describe, or_reject};
+use super::rejections::Reason;
+use super::sink::{NativeHistogram, Sink};
+use super::{STALE, Translator, Unreadable, Walk, keep_part, sample, write_created};
+use crate::otlp::exponential::{ExponentialBuckets, ExponentialPoint, Side};
+use crate::otlp::point::Buckets;
+
+/// The schemas that native histograms can have.
+const SCHEMA_MIN: i32 = -4;
+const SCHEMA_MAX: i32 = 8;
+
+/// The zero threshold of points that have none.
+const ZERO_THRESHOLD: f64 = 1e-128;
+
+/// The scale of the classic buckets that exponential ones become: bounds are the powers of two, the
+/// same for every point, and exact on every machine.
+const CLASSIC_SCALE: i32 = 0;
+
+impl<'a, S: Sink> Walk<'a, '_, S> {
+    /// Translates one point.
+    pub(super) fn exponential_point(
+        &mut self,
+        message: &'a [u8],
+        family: &Family<'a>,
+    ) -> Result<(), Unreadable> {
+        self.begin_point();
+        let Translator { exponential, scratch, .. } = &mut *self.translator;
+        let (attributes, exemplars) = (&mut self.attributes, &mut self.exemplars);
+        let point = ExponentialPoint::read(message, exponential, |part| {
+            keep_part(part, attributes, exemplars, scratch)
+        })?;
+        let Some(time) = self.accept_time(&point.head, &family.metric) else { return Ok(()) };
+        let policy = self.translator.options.exponential_histograms;
+        let is_native = policy.native && point.scale >= SCHEMA_MIN;
+        if policy.native && !is_native {
+            let what = || describe(&family.metric, &format!("has a point of scale {}", point.scale));
+            self.rejections.add(Reason::UnsupportedScale, u64::from(!policy.classic), what);
+        }
+        if !is_native && !policy.classic {
+            return Ok(());
+        }
+        self.read_exemplars(family)?;
+        let translator = &mut *self.translator;
+        let Translator { labels, scratch, metric_name, options, exponential, series_name: name, .. } =
+            translator;
+        let extra = if policy.classic { ExtraLabel::Le } else { ExtraLabel::None };
+        let labels = labels.labels(&self.attributes, self.resource.converted().len(), extra, scratch);
+        let labels = or_reject(labels, family, metric_name, &options.limits, &mut self.rejections);
+        let Some((labels, identity)) = labels else { return Ok(()) };
+        let sample = |value: f64| sample(&point.head, time, value);
+        self.sink.begin(identity, 1);
+        let schema = downscale(exponential, point.scale, SCHEMA_MAX);
+        if is_native {
+            translator
+                .positive
+                .set(exponential.positive.counts.iter().copied(), first_index(&exponential.positive));
+            translator
+                .negative
+                .set(exponential.negative.counts.iter().copied(), first_index(&exponential.negative));
+            let stamp = sample(point.sum.unwrap_or(0.0));
+            let native = NativeHistogram {
+                schema,
+                count: if point.head.no_recorded_value { STALE } else { point.count },
+                sum: stamp.value,
+                zero_threshold: if point.zero_threshold == 0.0 {
+                    ZERO_THRESHOLD
+                } else {
+                    point.zero_threshold
+                },
+                zero_count: point.zero_count,
+                positive: translator.positive.buckets(),
+                negative: translator.negative.buckets(),
+                custom_values: &[],
+                time,
+                start: stamp.start,
+            };
+            self.sink.histogram(&labels, metric_name, &native, translator.exemplars.all());
+        }
+        if policy.classic {
+            let scale = downscale(exponential, schema, CLASSIC_SCALE);
+            to_classic(exponential, scale, &point, &mut translator.buckets);
+            translator.numbers.set(&translator.buckets.bounds);
+            translator.exemplars.assign_buckets(&translator.buckets.bounds);
+            let classic = Classic {
+                sum: point.sum,
+                count: point.count,
+                bounds: &translator.numbers,
+                counts: &translator.buckets.counts,
+                exemplars: &translator.exemplars,
+            };
+            classic.write(self.sink, &labels, metric_name, name, sample);
+        }
+        if family.has_created {
+            write_created(self.sink, &labels, metric_name, name, &point.head, time);
+        }
+        self.sink.end();
+        Ok(())
+    }
+}
+
+/// Native buckets are numbered by their upper bound, OTLP's by the lower.
+fn first_index(side: &Side) -> i64 {
+    i64::from(side.offset) + 1
+}
+
+/// Lowers the scale of both sides to `max` if it is higher, and returns what it is then.
+fn downscale(buckets: &mut ExponentialBuckets, scale: i32, max: i32) -> i32 {
+    if scale <= max {
+        return scale;
+    }
+    let shift = scale.abs_diff(max);
+    buckets.positive.downscale(shift);
+    buckets.negative.downscale(shift);
+    max
+}
+
+/// Makes classic buckets of exponential ones of a scale not above [`CLASSIC_SCALE`]: bounds ascend, and
+/// there are none outside the populated range.
+fn to_classic(exponential: &ExponentialBuckets, scale: i32, point: &ExponentialPoint, classic: &mut Buckets) {
+    classic.bounds.clear();
+    classic.counts.clear();
+    let log2_of_base = 1i64 << scale.abs_diff(CLASSIC_SCALE).min(32);
+    // The upper bound of a negative bucket is its lower one, mirrored.
+    for (index, count) in populated(&exponential.negative).rev() {
+        push_bucket(classic, -power_of_two(index.saturating_mul(log2_of_base)), count);
+    }
+    if point.zero_count > 0 || !classic.bounds.is_empty() {
+        let threshold = if point.zero_threshold > 0.0 { point.zero_threshold } else { 0.0 };
+        push_bucket(classic, threshold, point.zero_count);
+    }
+    for (index, count) in populated(&exponential.positive) {
+        push_bucket(classic, power_of_two((index + 1).saturating_mul(log2_of_base)), count);
+    }
+}
+
+/// Appends a bucket, or adds it to the last one if its bound is not higher. What is beyond all numbers
+/// is left to the infinite bucket, which no point needs to name.
+fn push_bucket(classic: &mut Buckets, bound: f64, count: u64) {
+    let last = classic.bounds.last().map(|bits| f64::from_bits(*bits));
+    match (last, classic.counts.last_mut()) {
+        (Some(last), Some(sum)) if bound <= last => *sum = sum.wrapping_add(count),
+        _ if bound == f64::INFINITY => {}
+        _ => {
+            classic.bounds.push(bound.to_bits());
+            classic.counts.push(count);
+        }
+    }
+}
+
+/// The buckets of a side with their indexes, without the empty ones at both ends.
+fn populated(side: &Side) -> impl DoubleEndedIterator<Item = (i64, u64)> {
+    let first = side.counts.iter().position(|count| *count > 0).unwrap_or(side.counts.len());
+    let end = side.counts.iter().rposition(|count| *count > 0).map_or(first, |last| last + 1);
+    let counts = side.counts[first..end].iter().enumerate();
+    let index = i64::from(side.offset) + first as i64;
+    counts.map(move |(place, count)| (index + place as i64, *count))
+}
+
+/// Two to the power of `exponent`; infinity or the smallest number where that is out of range.
+fn power_of_two(exponent: i64) -> f64 {
+    match exponent {
+        1024.. => f64::INFINITY,
+        -1022.. => f64::from_bits(((exponent + 1023) as u64) << 52),
+        -1074.. => f64::from_bits(1 << (exponent + 1074)),
+        _ => f64::from_bits(1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn powers_of_two_are_exact() {
+        for exponent in -1074..1024 {
+            let half = exponent as i32 / 2;
+            let expected = 2f64.powi(half) * 2f64.powi(exponent as i32 - half);
+            assert_eq!(power_of_two(exponent), expected, "{exponent}");
+        }
+        assert_eq!(power_of_two(1024), f64::INFINITY);
+        assert_eq!(power_of_two(i64::MIN), f64::from_bits(1));
+    }
+
+    #[test]
+    fn classic_buckets_of_both_sides() {
+        let side = |offset, counts: &[u64]| Side { offset, counts: counts.to_vec() };
+        let buckets = ExponentialBuckets { positive: side(-1, &[0, 3, 0, 4, 0]), negative: side(1, &[1, 2]) };
+        let point = ExponentialPoint { zero_count: 5, zero_threshold: 0.5, ..Default::default() };
+        let mut classic = Buckets::default();
+        to_classic(&buckets, 0, &point, &mut classic);
+        let bounds: Vec<_> = classic.bounds.iter().map(|bits| f64::from_bits(*bits)).collect();
+        assert_eq!(bounds, [-4.0, -2.0, 0.5, 2.0, 4.0, 8.0]);
+        assert_eq!(classic.counts, [2, 1, 5, 3, 0, 4]);
+        // Two bits of scale less: each bucket spans a factor of 16.
+        to_classic(&buckets, -2, &point, &mut classic);
+        let bounds: Vec<_> = classic.bounds.iter().map(|bits| f64::from_bits(*bits)).collect();
+        assert_eq!(bounds, [-256.0, -16.0, 0.5, 16.0, 256.0, 4096.0]);
+        let far = ExponentialBuckets { positive: side(i32::MAX, &[1, 2]), ..Default::default() };
+        to_classic(&far, 0, &ExponentialPoint::default(), &mut classic);
+        assert!(classic.bounds.is_empty());
+    }
+}

@@ -1,0 +1,124 @@
+//! The metric level: whether a metric can be translated, what it is called, and what is said of it.
+
+use super::base::METRIC_NAME;
+use super::name::{NameError, TypeSuffix};
+use super::reject::describe;
+use super::rejections::Reason;
+use super::sink::{Metadata, MetricType, Sink};
+use super::{ExemplarUse, MetadataUse, Translator, Unreadable, Walk, identity};
+use crate::otlp::metric::{DataHead, Kind, Metric, Temporality, points};
+use crate::otlp::point::time;
+
+/// A metric ready for its points to be translated.
+pub(super) struct Family<'a> {
+    pub metric: Metric<'a>,
+    /// The part that the name has in the identity of its series.
+    pub identity: u64,
+    /// Whether exemplars of its points are sent.
+    pub has_exemplars: bool,
+    /// Whether its points get a `_created` series.
+    pub has_created: bool,
+}
+
+impl<'a, S: Sink> Walk<'a, '_, S> {
+    /// Names a metric and announces it to the sink; `None` if it was rejected.
+    pub(super) fn family(
+        &mut self,
+        metric: Metric<'a>,
+    ) -> Result<Option<(Kind, &'a [u8], Family<'a>)>, Unreadable> {
+        let Some((kind, data)) = metric.data else {
+            self.rejections.add(Reason::NoData, 0, || describe(&metric, "has no data"));
+            return Ok(None);
+        };
+        let head = DataHead::read(data)?;
+        let suffix = TypeSuffix::of(kind, head.is_monotonic);
+        let Translator { namer, metric_name, .. } = &mut *self.translator;
+        let named = namer.write(metric.name, metric.unit, suffix, metric_name);
+        let unnamed = named.err().map(|error| match error {
+            NameError::Empty => Reason::InvalidName,
+            NameError::NotUtf8 => Reason::InvalidUtf8,
+        });
+        if let Some(reason) = reason_against(kind, head.temporality).or(unnamed) {
+            self.reject_metric(reason, &metric, kind, data, head.points)?;
+            return Ok(None);
+        }
+        self.announce(&metric, kind, head.is_monotonic);
+        let is_counter = kind == Kind::Sum && head.is_monotonic;
+        let is_number = matches!(kind, Kind::Gauge | Kind::Sum);
+        let family = Family {
+            identity: family_identity(&self.translator.metric_name),
+            has_exemplars: match self.translator.exemplar_use {
+                ExemplarUse::None => false,
+                ExemplarUse::CountersAndHistograms => is_counter || !is_number,
+                ExemplarUse::All => true,
+            },
+            has_created: self.translator.options.created && (is_counter || !is_number),
+            metric,
+        };
+        Ok(Some((kind, data, family)))
+    }
+
+    /// Tells the sink what is known of the metric.
+    fn announce(&mut self, metric: &Metric, kind: Kind, is_monotonic: bool) {
+        let Translator { namer, metric_name, metadata, unit, .. } = &mut *self.translator;
+        if *metadata == MetadataUse::None {
+            return self.sink.family(None);
+        }
+        namer.write_unit(metric.unit, unit);
+        self.sink.family(Some(&Metadata {
+            name: metric_name,
+            kind: metric_type(kind, is_monotonic, metric.prometheus_type),
+            help: utf8_or_empty(metric.description),
+            unit: utf8_or_empty(unit),
+        }));
+    }
+
+    fn reject_metric(
+        &mut self,
+        reason: Reason,
+        metric: &Metric,
+        kind: Kind,
+        data: &[u8],
+        count: u64,
+    ) -> Result<(), Unreadable> {
+        self.rejections.add(reason, count, || describe(metric, &format!("is of type {}", kind.name())));
+        // Points left out still tell how new the resource is.
+        let mut points = points(data);
+        while let Some(point) = points.next_point()? {
+            self.newest = self.newest.max(time(point)?);
+        }
+        Ok(())
+    }
+}
+
+/// Why a metric of this kind cannot be translated, whatever its name and points.
+fn reason_against(kind: Kind, temporality: Temporality) -> Option<Reason> {
+    match (kind, temporality) {
+        (Kind::Gauge | Kind::Summary, _) | (_, Temporality::Cumulative) => None,
+        (_, Temporality::Delta) => Some(Reason::DeltaTemporality),
+        (_, Temporality::Unspecified) => Some(Reason::UnspecifiedTemporality),
+    }
+}
+
+/// What remote write calls the type. `prometheus_type` is what the metric was when it came from
+/// Prometheus, whose types OTLP does not all have.
+fn metric_type(kind: Kind, is_monotonic: bool, prometheus_type: &[u8]) -> MetricType {
+    match (kind, prometheus_type) {
+        (Kind::Gauge, b"unknown") => MetricType::Unknown,
+        (Kind::Sum, _) if is_monotonic => MetricType::Counter,
+        (Kind::Sum, b"info") => MetricType::Info,
+        (Kind::Sum, b"stateset") => MetricType::Stateset,
+        (Kind::Gauge | Kind::Sum, _) => MetricType::Gauge,
+        (Kind::Histogram | Kind::ExponentialHistogram, _) => MetricType::Histogram,
+        (Kind::Summary, _) => MetricType::Summary,
+    }
+}
+
+fn utf8_or_empty(text: &[u8]) -> &[u8] {
+    if std::str::from_utf8(text).is_ok() { text } else { b"" }
+}
+
+/// The part that the name of a metric family has in the identity of its series.
+pub(super) fn family_identity(name: &[u8]) -> u64 {
+    identity::label(identity::hash(METRIC_NAME).0, identity::hash(name).0)
+}

@@ -1,0 +1,96 @@
+//! Which points are left out, and what is said about them.
+
+use super::Walk;
+use super::family::Family;
+use super::labels::{LabelError, PointLabels};
+use super::rejections::{Reason, Rejections};
+use super::sink::Sink;
+use super::time_ms;
+use crate::config::PointLimits;
+use crate::otlp::metric::Metric;
+use crate::otlp::point::PointHead;
+
+impl<S: Sink> Walk<'_, '_, S> {
+    /// The time of a point in milliseconds, or `None` if the receiver would refuse it for its time.
+    #[inline]
+    pub(super) fn accept_time(&mut self, head: &PointHead, metric: &Metric) -> Option<i64> {
+        self.newest = self.newest.max(head.time);
+        let time = time_ms(head.time);
+        if time < self.oldest {
+            let late_by = self.oldest.saturating_sub(time);
+            let what = format!("has a point {late_by} ms beyond the age the receiver takes");
+            self.rejections.add(Reason::TooOld, 1, || describe(metric, &what));
+            return None;
+        }
+        if time > self.newest_allowed {
+            let early_by = time.saturating_sub(self.newest_allowed);
+            let what = format!("has a point {early_by} ms further ahead than the receiver takes");
+            self.rejections.add(Reason::TooFarInTheFuture, 1, || describe(metric, &what));
+            return None;
+        }
+        Some(time)
+    }
+}
+
+/// The labels of a point and the identity of its family with them; a point whose labels cannot be, or
+/// are more than the receiver takes, is counted, and has none.
+#[inline]
+pub(super) fn or_reject<'p>(
+    labels: Result<(PointLabels<'p>, u64), LabelError>,
+    family: &Family,
+    name: &[u8],
+    limits: &PointLimits,
+    rejections: &mut Rejections,
+) -> Option<(PointLabels<'p>, u64)> {
+    let (labels, identity) = match labels {
+        Ok(labels) => labels,
+        Err(error) => {
+            reject_labels(rejections, &family.metric, &error);
+            return None;
+        }
+    };
+    if (limits.max_labels.is_some() || limits.max_labels_bytes.is_some())
+        && let Some(what) = beyond(limits, &labels, name)
+    {
+        rejections.add(Reason::LabelLimit, 1, || describe(&family.metric, &what));
+        return None;
+    }
+    Some((labels, identity.wrapping_add(family.identity)))
+}
+
+/// What is too much in the labels, counted with the metric name as a label.
+fn beyond(limits: &PointLimits, labels: &PointLabels, name: &[u8]) -> Option<String> {
+    let (count, bytes) = labels.size();
+    let (count, bytes) = (count as u64 + 1, (bytes + super::base::METRIC_NAME.len() + name.len()) as u64);
+    if limits.max_labels.is_some_and(|max| count > max) {
+        return Some(format!("has a point with {count} labels"));
+    }
+    let is_long = limits.max_labels_bytes.is_some_and(|max| bytes > max);
+    is_long.then(|| format!("has a point with labels of {bytes} bytes"))
+}
+
+fn reject_labels(rejections: &mut Rejections, metric: &Metric, error: &LabelError) {
+    let (reason, what) = match error {
+        LabelError::Name(key) => {
+            (Reason::InvalidLabel, format!("has the attribute key {:?}", shortened(key)))
+        }
+        LabelError::NotUtf8(name) => {
+            (Reason::InvalidUtf8, format!("has a label value that is not UTF-8: {:?}", shortened(name)))
+        }
+    };
+    rejections.add(reason, 1, || describe(metric, &what));
+}
+
+/// A sentence about a metric for a rejection, bounded in size.
+pub(super) fn describe(metric: &Metric, what: &str) -> String {
+    format!("metric {:?} {what}", shortened(metric.name))
+}
+
+/// The first hundred characters of a text that may be anything.
+fn shortened(text: &[u8]) -> String {
+    let text = String::from_utf8_lossy(text);
+    match text.char_indices().nth(100) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.into_owned(),
+    }
+}
