@@ -8,12 +8,13 @@
 //! The modules follow the flow, and each uses only those before it:
 //!
 //! ```text
-//! otlp (decode) ─▶ translate ─▶ remote_write (encode) ─▶ batch (cut, compress, merge, halve, prune)
-//!              ─▶ sigv4 (sign) ─▶ judge
+//! otlp (decode) ─▶ accumulate (deltas) ─▶ translate ─▶ remote_write (encode)
+//!     ─▶ batch (cut, compress, merge, halve, prune) ─▶ sigv4 (sign) ─▶ judge
 //! ```
 //!
 //! [`Exporter`] strings them together, one method for each function of the contract.
 
+pub mod accumulate;
 pub mod batch;
 pub mod config;
 mod exporter;
