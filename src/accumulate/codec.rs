@@ -2,10 +2,11 @@
 //!
 //! Little-endian; counts and differences as variable-length integers like those of protobuf.
 
-use super::exponential::{BUCKETS_MAX, Exponential, SCALES, Side};
+use super::exponential::{BUCKETS_MAX, Exponential, SCALES};
 use super::hash::SeriesId;
 use super::number::Number;
 use super::series::{Histogram, Series, Total};
+use crate::otlp::exponential::Side;
 
 /// What the first byte of a series says: which total it has, and what else there is.
 mod tag {

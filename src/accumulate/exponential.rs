@@ -3,6 +3,8 @@
 //! "ExponentialHistogram: Merging".)
 
 use super::number::{add_sums, known};
+use crate::otlp::exponential::{ExponentialBuckets, ExponentialPoint, Side};
+use std::mem::take;
 use std::ops::RangeInclusive;
 
 /// The most buckets of one side. With more, the scale is lowered, which halves their number: the
@@ -18,36 +20,35 @@ const EXPONENTS: RangeInclusive<i64> = -1076..=1024;
 
 /// An exponential histogram, as a delta or a total.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Exponential {
-    /// `scale`: the bounds are the powers of 2 to the 2 to the minus scale.
+pub(super) struct Exponential {
     pub scale: i32,
-    /// `zero_threshold`: up to which absolute value `zero_count` counts.
     pub zero_threshold: f64,
-    /// `zero_count`.
     pub zero_count: u64,
-    /// `count`.
     pub count: u64,
-    /// `sum`, if it is known.
     pub sum: Option<f64>,
-    /// `positive`.
     pub positive: Side,
-    /// `negative`: buckets of absolute values.
     pub negative: Side,
 }
 
-/// The buckets of one sign.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Side {
-    /// The index of the first bucket.
-    pub offset: i32,
-    /// The counts of consecutive buckets.
-    pub counts: Vec<u64>,
-}
-
 impl Exponential {
+    /// Moves a point here, until [`give_back`](Self::give_back).
+    pub fn take(point: &ExponentialPoint, buckets: &mut ExponentialBuckets) -> Exponential {
+        let ExponentialPoint { head: _, count, sum, scale, zero_count, zero_threshold } = *point;
+        let (positive, negative) = (take(&mut buckets.positive), take(&mut buckets.negative));
+        Exponential { scale, zero_threshold, zero_count, count, sum, positive, negative }
+    }
+
+    /// Moves it back to where it was taken from.
+    pub fn give_back(self, point: &mut ExponentialPoint, buckets: &mut ExponentialBuckets) {
+        (point.scale, point.zero_threshold, point.zero_count) =
+            (self.scale, self.zero_threshold, self.zero_count);
+        (point.count, point.sum) = (self.count, self.sum);
+        (buckets.positive, buckets.negative) = (self.positive, self.negative);
+    }
+
     /// Brings a point into the form that totals are kept in: no empty buckets at the ends, and not
     /// too many. Says what is wrong with one that cannot be added up.
-    pub(super) fn normalise(&mut self) -> Result<(), &'static str> {
+    pub fn normalise(&mut self) -> Result<(), &'static str> {
         if !SCALES.contains(&self.scale) {
             return Err("a scale beyond -10 to 20");
         }
@@ -65,7 +66,7 @@ impl Exponential {
     }
 
     /// Adds a delta, which must have been normalised, and changes it on the way.
-    pub(super) fn add(&mut self, delta: &mut Exponential) {
+    pub fn add(&mut self, delta: &mut Exponential) {
         while self.zero_threshold != delta.zero_threshold {
             // Each round swallows a bucket of one of them, or ends.
             self.widen_zero(delta.zero_threshold);
@@ -86,7 +87,7 @@ impl Exponential {
     }
 
     /// Becomes a copy of another, in the memory it has.
-    pub(super) fn copy(&mut self, other: &Exponential) {
+    pub fn copy(&mut self, other: &Exponential) {
         let Exponential { scale, zero_threshold, zero_count, count, sum, positive, negative } = other;
         (self.scale, self.zero_threshold, self.zero_count) = (*scale, *zero_threshold, *zero_count);
         (self.count, self.sum) = (*count, *sum);
@@ -97,8 +98,8 @@ impl Exponential {
     }
 
     fn lower_scale(&mut self, by: u32) {
-        self.positive.lower_scale(by);
-        self.negative.lower_scale(by);
+        self.positive.downscale(by);
+        self.negative.downscale(by);
         self.scale = self.scale.saturating_sub_unsigned(by);
     }
 
@@ -171,26 +172,6 @@ impl Side {
             by += 1;
         }
         by
-    }
-
-    /// Joins neighbours until there is one bucket for each 2 to the power of `by`.
-    fn lower_scale(&mut self, by: u32) {
-        if by == 0 || self.counts.is_empty() {
-            return;
-        }
-        // More would leave nothing of an index but its sign, as 31 does.
-        let by = by.min(31);
-        let first = self.first() >> by;
-        for place in 0..self.counts.len() {
-            let target = ((i64::from(self.offset) + place as i64) >> by) - first;
-            let target = target as usize;
-            if target != place {
-                self.counts[target] = self.counts[target].saturating_add(self.counts[place]);
-                self.counts[place] = 0;
-            }
-        }
-        self.counts.truncate(((self.last() >> by) - first) as usize + 1);
-        self.offset = first as i32;
     }
 
     /// Adds the counts of another side of the same scale.

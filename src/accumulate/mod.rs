@@ -20,12 +20,13 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use exponential::{Exponential, Side};
 pub use hash::SeriesId;
 pub use number::Number;
 
+use crate::otlp::exponential::{ExponentialBuckets, ExponentialPoint};
 use crate::otlp::point::{Buckets, HistogramPoint};
 use crate::types::Instant;
+use exponential::Exponential;
 use hash::Hash;
 use journal::Journal;
 use number::{add_sums, known};
@@ -221,24 +222,36 @@ impl Accumulator {
         &mut self,
         id: SeriesId,
         window: Window,
-        point: &mut Exponential,
+        point: &mut ExponentialPoint,
+        buckets: &mut ExponentialBuckets,
     ) -> Result<u64, Refused> {
-        point.normalise().map_err(Refused::Invalid)?;
-        let window = window.checked();
-        let (series, again) = self.place(id, window, digest_of_exponential(window, point))?;
+        let mut delta = Exponential::take(point, buckets);
+        let result = self.add_exponential(id, window.checked(), &mut delta);
+        delta.give_back(point, buckets);
+        result
+    }
+
+    fn add_exponential(
+        &mut self,
+        id: SeriesId,
+        window: Window,
+        delta: &mut Exponential,
+    ) -> Result<u64, Refused> {
+        delta.normalise().map_err(Refused::Invalid)?;
+        let (series, again) = self.place(id, window, digest_of_exponential(window, delta))?;
         match &mut series.total {
             Total::Exponential(total) if again => {
-                point.copy(total);
+                delta.copy(total);
                 Ok(series.start)
             }
             _ if again => Err(Refused::OutOfOrder(series.last)),
             Total::Exponential(total) => {
-                total.add(point);
-                point.copy(total);
+                total.add(delta);
+                delta.copy(total);
                 Ok(series.advance(window, false))
             }
             _ => {
-                series.total = Total::Exponential(Box::new(point.clone()));
+                series.total = Total::Exponential(Box::new(delta.clone()));
                 Ok(series.advance(window, true))
             }
         }

@@ -30,7 +30,7 @@ pub struct ExponentialBuckets {
 }
 
 /// The `Buckets` of one side.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Side {
     /// `offset`: the index of the first bucket.
     pub offset: i32,

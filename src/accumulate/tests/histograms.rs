@@ -71,7 +71,7 @@ fn total(points: &[Exponential]) -> Exponential {
     for (index, point) in points.iter().enumerate() {
         last = point.clone();
         let time = index as u64;
-        totals.exponential(id(1), window(time + 1, time + 2), &mut last).unwrap();
+        totals.add_exponential(id(1), window(time + 1, time + 2), &mut last).unwrap();
     }
     last
 }
@@ -156,10 +156,10 @@ fn points_that_cannot_be_added_up_are_refused() {
     ];
     let totals = &mut accumulator(10);
     for point in &mut wrong {
-        let refused = totals.exponential(id(1), window(1, 2), point);
+        let refused = totals.add_exponential(id(1), window(1, 2), point);
         assert!(matches!(refused, Err(Refused::Invalid(_))), "{point:?}: {refused:?}");
     }
     assert_eq!(totals.series(), 0);
     let empty = &mut exponential(0, 0.0, side(i32::MAX, &[0, 0, 0]), side(i32::MIN, &[0]));
-    assert_eq!(totals.exponential(id(1), window(1, 2), empty), Ok(SECOND), "empty buckets lie nowhere");
+    assert_eq!(totals.add_exponential(id(1), window(1, 2), empty), Ok(SECOND), "empty buckets lie nowhere");
 }

@@ -5,6 +5,7 @@ mod model;
 mod state;
 
 use super::*;
+use crate::otlp::exponential::Side;
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -129,7 +130,7 @@ fn a_series_of_another_kind_begins_anew() {
         totals.number(id(1), window(20, 30), Number::Int(3), false),
         Ok((Number::Int(3), 20 * SECOND))
     );
-    let total = totals.exponential(id(1), window(0, 40), &mut Exponential::default());
+    let total = totals.add_exponential(id(1), window(0, 40), &mut Exponential::default());
     assert_eq!(total, Ok(30 * SECOND), "counts since the last point, as it does not say more");
 }
 

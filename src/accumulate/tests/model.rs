@@ -44,7 +44,7 @@ fn feed_one(totals: &mut Accumulator, random: &mut Random) -> String {
         }
         6..8 => {
             let mut point = exponential(random);
-            let result = totals.exponential(id, window, &mut point);
+            let result = totals.add_exponential(id, window, &mut point);
             format!("{result:?} {point:?}")
         }
         _ => format!("{:?}", totals.end(id, window)),
@@ -179,7 +179,7 @@ fn exponential_histograms_agree_with_a_plain_model() {
         for time in 1..20 {
             let mut point = Exponential { zero_threshold: 0.0, ..exponential(random) };
             deltas.push(point.clone());
-            totals.exponential(id(1), window(time, time + 1), &mut point).unwrap();
+            totals.add_exponential(id(1), window(time, time + 1), &mut point).unwrap();
             let expected = |pick: fn(&Exponential) -> &Side| {
                 let mut counts = BTreeMap::<i32, u64>::new();
                 for delta in &deltas {

@@ -13,7 +13,7 @@ fn filled() -> Accumulator {
         totals.histogram(id(20 + number), window(0, 20), &mut point, &mut buckets).unwrap();
         let side = Side { offset: -2, counts: vec![1, 0, 300] };
         let mut point = Exponential { scale: 3, count: 302, positive: side.clone(), ..Default::default() };
-        totals.exponential(id(30 + number), window(10, 20), &mut point).unwrap();
+        totals.add_exponential(id(30 + number), window(10, 20), &mut point).unwrap();
     }
     totals
 }
