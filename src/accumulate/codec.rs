@@ -4,9 +4,9 @@
 
 use super::exponential::{BUCKETS_MAX, Exponential, SCALES};
 use super::hash::SeriesId;
-use super::number::Number;
 use super::series::{Histogram, Series, Total};
 use crate::otlp::exponential::Side;
+use crate::otlp::point::Number;
 
 /// What the first byte of a series says: which total it has, and what else there is.
 mod tag {

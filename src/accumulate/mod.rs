@@ -21,10 +21,10 @@ mod table;
 mod tests;
 
 pub use hash::SeriesId;
-pub use number::Number;
 
+use crate::config::DeltaState;
 use crate::otlp::exponential::{ExponentialBuckets, ExponentialPoint};
-use crate::otlp::point::{Buckets, HistogramPoint};
+use crate::otlp::point::{Buckets, HistogramPoint, Number};
 use crate::types::Instant;
 use exponential::Exponential;
 use hash::Hash;
@@ -34,16 +34,6 @@ use series::{Histogram, Series, Total};
 use table::Table;
 
 const NANOS_PER_MILLI: u64 = 1_000_000;
-
-/// How much an [`Accumulator`] may remember.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// The most series at a time.
-    pub max_series: u32,
-    /// A series that is not heard of for longer than this, in milliseconds, is forgotten; it begins
-    /// anew when it comes back.
-    pub max_idle_ms: u64,
-}
 
 /// The time that a delta covers, in nanoseconds since the Unix epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +62,7 @@ pub enum Refused {
 /// The state of all series.
 #[derive(Debug)]
 pub struct Accumulator {
-    limits: Limits,
+    limits: DeltaState,
     table: Table,
     journal: Journal,
     /// The latest time given, in milliseconds since the epoch.
@@ -92,8 +82,9 @@ enum Place {
 }
 
 impl Accumulator {
-    /// Knows no series yet.
-    pub fn new(limits: Limits) -> Accumulator {
+    /// Knows no series yet. A series that is not heard of for longer than the limit begins anew when it
+    /// comes back.
+    pub fn new(limits: DeltaState) -> Accumulator {
         Accumulator {
             limits,
             table: Table::default(),
@@ -323,7 +314,7 @@ impl Accumulator {
 
     /// Makes room for a new series.
     fn make_room(&mut self) -> Result<(), Refused> {
-        let at_limit = self.table.len() >= self.limits.max_series as usize;
+        let at_limit = self.table.len() >= self.limits.max_series;
         if !at_limit && !self.table.is_full() {
             return Ok(());
         }
@@ -339,7 +330,7 @@ impl Accumulator {
             });
             self.all_busy_until = oldest.saturating_add(max_idle);
         }
-        if self.table.len() >= self.limits.max_series as usize {
+        if self.table.len() >= self.limits.max_series {
             return Err(Refused::SeriesLimit);
         }
         Ok(())

@@ -1,24 +1,8 @@
 //! Totals of sums.
 
-/// A number as OTLP has it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Number {
-    /// `as_int`.
-    Int(i64),
-    /// `as_double`.
-    Double(f64),
-}
+use crate::otlp::point::Number;
 
 impl Number {
-    /// As Prometheus has it.
-    #[inline]
-    pub fn as_double(self) -> f64 {
-        match self {
-            Number::Int(value) => value as f64,
-            Number::Double(value) => value,
-        }
-    }
-
     /// The sum of both, exact as long as both are integers and it fits 64 bits; `None` if it is
     /// beyond all doubles.
     #[inline]

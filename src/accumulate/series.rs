@@ -3,7 +3,7 @@
 use super::Window;
 use super::exponential::Exponential;
 use super::hash::SeriesId;
-use super::number::Number;
+use crate::otlp::point::Number;
 
 /// One series and its total so far.
 #[derive(Clone, Debug, PartialEq)]

@@ -63,7 +63,7 @@ impl Accumulator {
             if table.find(series.id).is_some() {
                 return Err(DAMAGED.to_owned());
             }
-            if table.len() < self.limits.max_series as usize {
+            if table.len() < self.limits.max_series {
                 if !is_current {
                     forget(&mut series);
                 }

@@ -30,8 +30,34 @@ pub enum Part<'a> {
 pub struct NumberPoint {
     /// Times and flags.
     pub head: PointHead,
-    /// The value; integers become doubles as Prometheus has no others.
-    pub value: f64,
+    /// The value.
+    pub value: Number,
+}
+
+/// The value of a number point.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Number {
+    /// `as_int`.
+    Int(i64),
+    /// `as_double`.
+    Double(f64),
+}
+
+impl Number {
+    /// As Prometheus has it, which knows no integers.
+    #[inline]
+    pub fn as_double(self) -> f64 {
+        match self {
+            Number::Int(value) => value as f64,
+            Number::Double(value) => value,
+        }
+    }
+}
+
+impl Default for Number {
+    fn default() -> Number {
+        Number::Double(0.0)
+    }
 }
 
 impl NumberPoint {
@@ -47,9 +73,9 @@ impl NumberPoint {
             match field.number {
                 2 => point.head.start = field.fixed64()?,
                 3 => point.head.time = field.fixed64()?,
-                4 => point.value = field.double()?,
+                4 => point.value = Number::Double(field.double()?),
                 5 => part(Part::Exemplar(field.bytes()?))?,
-                6 => point.value = field.fixed64()?.cast_signed() as f64,
+                6 => point.value = Number::Int(field.fixed64()?.cast_signed()),
                 7 => part(Part::Attribute(field.bytes()?))?,
                 8 => point.head.no_recorded_value = has_no_value(&field)?,
                 _ => {}

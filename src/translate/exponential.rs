@@ -1,6 +1,7 @@
 //! Exponential histograms: native histograms, or classic ones for receivers without these.
 
 use super::base::ExtraLabel;
+use super::delta::Delta;
 use super::family::Family;
 use super::histogram::Classic;
 use super::reject::{describe, or_reject};
@@ -31,7 +32,7 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
         self.begin_point();
         let Translator { exponential, scratch, .. } = &mut *self.translator;
         let (attributes, exemplars) = (&mut self.attributes, &mut self.exemplars);
-        let point = ExponentialPoint::read(message, exponential, |part| {
+        let mut point = ExponentialPoint::read(message, exponential, |part| {
             keep_part(part, attributes, exemplars, scratch)
         })?;
         let Some(time) = self.accept_time(&point.head, &family.metric) else { return Ok(()) };
@@ -52,6 +53,16 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
         let labels = labels.labels(&self.attributes, self.resource.converted().len(), extra, scratch);
         let labels = or_reject(labels, family, metric_name, &options.limits, &mut self.rejections);
         let Some((labels, identity)) = labels else { return Ok(()) };
+        if let (true, Some(totals)) = (family.is_delta, &mut translator.totals) {
+            let delta = Delta { family, name: metric_name, labels: &labels, identity, head: point.head };
+            let start = delta.accumulate(totals, &mut self.rejections, |totals, id, window| {
+                totals.exponential(id, window, &mut point, exponential)
+            });
+            let Some(start) = start else { return Ok(()) };
+            point.head.start = start;
+        }
+        // The scale of a total is that of its coarsest point.
+        let is_native = is_native && point.scale >= SCHEMA_MIN;
         let sample = |value: f64| sample(&point.head, time, value);
         self.sink.begin(identity, 1);
         let schema = downscale(exponential, point.scale, SCHEMA_MAX);

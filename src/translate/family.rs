@@ -14,6 +14,10 @@ pub(super) struct Family<'a> {
     pub metric: Metric<'a>,
     /// The part that the name has in the identity of its series.
     pub identity: u64,
+    /// Whether its points are deltas, which are to be added up.
+    pub is_delta: bool,
+    /// Whether its points only ever add to a sum.
+    pub is_monotonic: bool,
     /// Whether exemplars of its points are sent.
     pub has_exemplars: bool,
     /// Whether its points get a `_created` series.
@@ -38,7 +42,8 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
             NameError::Empty => Reason::InvalidName,
             NameError::NotUtf8 => Reason::InvalidUtf8,
         });
-        if let Some(reason) = reason_against(kind, head.temporality).or(unnamed) {
+        let against = reason_against(kind, head.temporality, self.translator.totals.is_some());
+        if let Some(reason) = against.or(unnamed) {
             self.reject_metric(reason, &metric, kind, data, head.points)?;
             return Ok(None);
         }
@@ -47,6 +52,8 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
         let is_number = matches!(kind, Kind::Gauge | Kind::Sum);
         let family = Family {
             identity: family_identity(&self.translator.metric_name),
+            is_delta: has_temporality(kind) && head.temporality == Temporality::Delta,
+            is_monotonic: head.is_monotonic,
             has_exemplars: match self.translator.exemplar_use {
                 ExemplarUse::None => false,
                 ExemplarUse::CountersAndHistograms => is_counter || !is_number,
@@ -92,12 +99,18 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
 }
 
 /// Why a metric of this kind cannot be translated, whatever its name and points.
-fn reason_against(kind: Kind, temporality: Temporality) -> Option<Reason> {
-    match (kind, temporality) {
-        (Kind::Gauge | Kind::Summary, _) | (_, Temporality::Cumulative) => None,
-        (_, Temporality::Delta) => Some(Reason::DeltaTemporality),
-        (_, Temporality::Unspecified) => Some(Reason::UnspecifiedTemporality),
+fn reason_against(kind: Kind, temporality: Temporality, accumulates: bool) -> Option<Reason> {
+    match temporality {
+        _ if !has_temporality(kind) => None,
+        Temporality::Cumulative => None,
+        Temporality::Delta => (!accumulates).then_some(Reason::DeltaTemporality),
+        Temporality::Unspecified => Some(Reason::UnspecifiedTemporality),
     }
+}
+
+/// Whether metrics of this kind say what their points count from.
+fn has_temporality(kind: Kind) -> bool {
+    !matches!(kind, Kind::Gauge | Kind::Summary)
 }
 
 /// What remote write calls the type. `prometheus_type` is what the metric was when it came from

@@ -2,6 +2,7 @@
 //! histogram with custom buckets.
 
 use super::base::ExtraLabel;
+use super::delta::Delta;
 use super::exemplar::{ExemplarSet, Exemplars};
 use super::family::Family;
 use super::labels::{Label, PointLabels};
@@ -26,7 +27,7 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
         self.begin_point();
         let Translator { buckets, scratch, .. } = &mut *self.translator;
         let (attributes, exemplars) = (&mut self.attributes, &mut self.exemplars);
-        let point =
+        let mut point =
             HistogramPoint::read(message, buckets, |part| keep_part(part, attributes, exemplars, scratch))?;
         let Some(time) = self.accept_time(&point.head, &family.metric) else { return Ok(()) };
         let policy = self.translator.options.classic_histograms;
@@ -46,6 +47,14 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
         let labels = labels.labels(&self.attributes, self.resource.converted().len(), extra, scratch);
         let labels = or_reject(labels, family, metric_name, &options.limits, &mut self.rejections);
         let Some((labels, identity)) = labels else { return Ok(()) };
+        if let (true, Some(totals)) = (family.is_delta, &mut translator.totals) {
+            let delta = Delta { family, name: metric_name, labels: &labels, identity, head: point.head };
+            let start = delta.accumulate(totals, &mut self.rejections, |totals, id, window| {
+                totals.histogram(id, window, &mut point, buckets)
+            });
+            let Some(start) = start else { return Ok(()) };
+            point.head.start = start;
+        }
         self.sink.begin(identity, 1);
         if is_custom {
             let layout = &mut translator.positive;

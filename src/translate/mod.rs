@@ -6,6 +6,7 @@
 //! beside `number`, `histogram` and `summary` and name it in `Walk::metric`.
 
 pub mod base;
+mod delta;
 pub mod exemplar;
 mod exponential;
 mod family;
@@ -26,6 +27,7 @@ pub mod sink;
 mod summary;
 mod unit;
 
+use crate::accumulate::Accumulator;
 use crate::config::{Config, Translation};
 use crate::otlp::exponential::ExponentialBuckets;
 use crate::otlp::metric::{Kind, Metric, NotAMetric, number as field, points};
@@ -53,6 +55,8 @@ pub struct Translator {
     options: Translation,
     metadata: MetadataUse,
     exemplar_use: ExemplarUse,
+    /// The totals of delta metrics, if these are accumulated.
+    totals: Option<Accumulator>,
     base_options: BaseOptions,
     namer: Namer,
     labels: LabelMaker,
@@ -129,6 +133,7 @@ impl Translator {
                 Protocol::RemoteWriteV1 => ExemplarUse::CountersAndHistograms,
                 Protocol::RemoteWriteV2 => ExemplarUse::All,
             },
+            totals: options.delta.map(Accumulator::new),
             base_options: BaseOptions::new(&options),
             namer: Namer::new(&options),
             labels: LabelMaker::new(options.names.escape),
@@ -159,6 +164,9 @@ impl Translator {
         sink: &mut impl Sink,
     ) -> Result<Vec<Rejection>, Refusal> {
         let now_ms = (now / NANOS_PER_MILLI.cast_unsigned()) as i64;
+        if let Some(totals) = &mut self.totals {
+            totals.begin(now);
+        }
         let limits = self.options.limits;
         let mut walk = Walk {
             oldest: limits.max_age_ms.map_or(i64::MIN, |age| now_ms.saturating_sub_unsigned(age)),
@@ -173,8 +181,13 @@ impl Translator {
             exemplars: Vec::new(),
             newest: 0,
         };
-        match walk.payload(payload) {
-            Ok(()) => Ok(walk.rejections.take()),
+        let walked = walk.payload(payload);
+        let rejections = walk.rejections.take();
+        if let (Err(_), Some(totals)) = (walked, &mut self.totals) {
+            totals.roll_back();
+        }
+        match walked {
+            Ok(()) => Ok(rejections),
             Err(Unreadable::WrongSignal(signal)) => Err(Refusal::WrongSignal(signal)),
             Err(Unreadable::Malformed(malformed)) => Err(Refusal::Malformed(format!(
                 "{} at byte {}",
@@ -182,6 +195,11 @@ impl Translator {
                 malformed.offset_in(payload)
             ))),
         }
+    }
+
+    /// The totals of delta metrics, if these are accumulated.
+    pub fn totals(&mut self) -> Option<&mut Accumulator> {
+        self.totals.as_mut()
     }
 }
 

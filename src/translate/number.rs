@@ -1,6 +1,7 @@
 //! Gauges and sums: one series with one sample for each point.
 
 use super::base::ExtraLabel;
+use super::delta::Delta;
 use super::family::Family;
 use super::reject::or_reject;
 use super::sink::Sink;
@@ -14,17 +15,28 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
         self.begin_point();
         let (attributes, exemplars, scratch) =
             (&mut self.attributes, &mut self.exemplars, &mut self.translator.scratch);
-        let point = NumberPoint::read(message, |part| keep_part(part, attributes, exemplars, scratch))?;
+        let mut point = NumberPoint::read(message, |part| keep_part(part, attributes, exemplars, scratch))?;
         let Some(time) = self.accept_time(&point.head, &family.metric) else { return Ok(()) };
         self.read_exemplars(family)?;
-        let Translator { labels, scratch, metric_name, series_name, options, exemplars, .. } =
+        let Translator { labels, scratch, metric_name, series_name, options, exemplars, totals, .. } =
             &mut *self.translator;
         let labels =
             labels.labels(&self.attributes, self.resource.converted().len(), ExtraLabel::None, scratch);
         let labels = or_reject(labels, family, metric_name, &options.limits, &mut self.rejections);
         let Some((labels, identity)) = labels else { return Ok(()) };
+        if let (true, Some(totals)) = (family.is_delta, totals) {
+            let delta = Delta { family, name: metric_name, labels: &labels, identity, head: point.head };
+            let start = delta.accumulate(totals, &mut self.rejections, |totals, id, window| {
+                let (total, start) = totals.number(id, window, point.value, family.is_monotonic)?;
+                point.value = total;
+                Ok(start)
+            });
+            let Some(start) = start else { return Ok(()) };
+            point.head.start = start;
+        }
+        let value = sample(&point.head, time, point.value.as_double());
         self.sink.begin(identity, 1);
-        self.sink.series(&labels, metric_name, None, sample(&point.head, time, point.value), exemplars.all());
+        self.sink.series(&labels, metric_name, None, value, exemplars.all());
         if family.has_created {
             write_created(self.sink, &labels, metric_name, series_name, &point.head, time);
         }

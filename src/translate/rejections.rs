@@ -9,6 +9,14 @@ pub enum Reason {
     DeltaTemporality,
     /// A sum or histogram that does not say since when.
     UnspecifiedTemporality,
+    /// A delta that is not newer than the last of its series.
+    DeltaOutOfOrder,
+    /// A delta that covers a time which the one before has counted.
+    DeltaOverlap,
+    /// A delta that cannot be added up.
+    InvalidDelta,
+    /// A delta of a new series, when there are as many as may be.
+    DeltaSeriesLimit,
     /// An exponential histogram coarser than native histograms can be.
     UnsupportedScale,
     /// A histogram whose bounds are not ascending numbers.
@@ -35,6 +43,10 @@ impl Reason {
         match self {
             Reason::DeltaTemporality => "delta-temporality",
             Reason::UnspecifiedTemporality => "unspecified-temporality",
+            Reason::DeltaOutOfOrder => "delta-out-of-order",
+            Reason::DeltaOverlap => "delta-overlap",
+            Reason::InvalidDelta => "invalid-delta",
+            Reason::DeltaSeriesLimit => "delta-series-limit",
             Reason::UnsupportedScale => "unsupported-scale",
             Reason::InvalidBounds => "invalid-bounds",
             Reason::NoData => "no-data",
@@ -51,7 +63,19 @@ impl Reason {
     pub fn remedy(self) -> &'static str {
         match self {
             Reason::DeltaTemporality => {
-                "set the temporality preference of the SDK to cumulative, or put a delta-to-cumulative processor in front"
+                "set the temporality preference of the SDK to cumulative, or set delta to accumulate"
+            }
+            Reason::DeltaOutOfOrder => {
+                "have one process write each series, told apart by service.instance.id, and send its points in order"
+            }
+            Reason::DeltaOverlap => {
+                "have one process write each series, told apart by service.instance.id, and start each delta where the last one ended"
+            }
+            Reason::InvalidDelta => {
+                "send finite values that only grow for monotonic sums, and exponential histograms of scales from -10 to 20"
+            }
+            Reason::DeltaSeriesLimit => {
+                "drop attributes with many values at the source, or raise delta_max_series"
             }
             Reason::UnspecifiedTemporality => "set the aggregation temporality to cumulative at the source",
             Reason::UnsupportedScale => {

@@ -17,8 +17,8 @@ fn window(start: u64, time: u64) -> Window {
     Window { start: start * SECOND, time: time * SECOND }
 }
 
-fn accumulator(max_series: u32) -> Accumulator {
-    let mut accumulator = Accumulator::new(Limits { max_series, max_idle_ms: 300_000 });
+fn accumulator(max_series: usize) -> Accumulator {
+    let mut accumulator = Accumulator::new(DeltaState { max_series, max_idle_ms: 300_000 });
     accumulator.begin(1_000 * SECOND);
     accumulator
 }

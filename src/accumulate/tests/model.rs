@@ -82,7 +82,7 @@ fn numbers_agree_with_a_plain_model() {
     for seed in 1..100 {
         let random = &mut Random(seed);
         let totals =
-            &mut Accumulator::new(Limits { max_series: MAX_SERIES as u32, max_idle_ms: MAX_IDLE * 1_000 });
+            &mut Accumulator::new(DeltaState { max_series: MAX_SERIES, max_idle_ms: MAX_IDLE * 1_000 });
         let mut model = BTreeMap::<u64, Known>::new();
         let mut now = 1_000;
         for payload in 0..60 {
@@ -132,7 +132,7 @@ fn numbers_agree_with_a_plain_model() {
 #[test]
 fn a_snapshot_at_any_moment_changes_nothing_later() {
     for seed in 1..25 {
-        let limits = Limits { max_series: 25, max_idle_ms: 30_000 };
+        let limits = DeltaState { max_series: 25, max_idle_ms: 30_000 };
         let mut stays = Accumulator::new(limits);
         let mut moves = Accumulator::new(limits);
         let (mut random, mut same) = (Random(seed), Random(seed));
@@ -152,7 +152,7 @@ fn a_snapshot_at_any_moment_changes_nothing_later() {
 #[test]
 fn an_undone_payload_changes_nothing_later() {
     for seed in 1..25 {
-        let limits = Limits { max_series: 25, max_idle_ms: 30_000 };
+        let limits = DeltaState { max_series: 25, max_idle_ms: 30_000 };
         let mut plain = Accumulator::new(limits);
         let mut undoes = Accumulator::new(limits);
         let (mut random, mut same, mut other) = (Random(seed), Random(seed), Random(seed + 1_000));

@@ -18,13 +18,13 @@ fn filled() -> Accumulator {
     totals
 }
 
-fn restored(snapshot: &[u8], limits: Limits, is_current: bool) -> Accumulator {
+fn restored(snapshot: &[u8], limits: DeltaState, is_current: bool) -> Accumulator {
     let mut totals = Accumulator::new(limits);
     totals.restore(snapshot, is_current).unwrap();
     totals
 }
 
-const LIMITS: Limits = Limits { max_series: 100, max_idle_ms: 300_000 };
+const LIMITS: DeltaState = DeltaState { max_series: 100, max_idle_ms: 300_000 };
 
 #[test]
 fn a_snapshot_says_all_and_small() {
@@ -40,7 +40,7 @@ fn a_snapshot_says_all_and_small() {
 
 #[test]
 fn a_smaller_limit_keeps_the_newest() {
-    let totals = &mut restored(&filled().snapshot(), Limits { max_series: 8, ..LIMITS }, true);
+    let totals = &mut restored(&filled().snapshot(), DeltaState { max_series: 8, ..LIMITS }, true);
     assert_eq!(totals.series(), 8);
     totals.begin(1_004 * SECOND);
     assert_eq!(count(totals, id(4), window(20, 30), 1), Ok((6, 10)));
