@@ -1,6 +1,5 @@
 //! Real programs that take part in tests: found or loudly missed, started on ports of the system's choice, ended on drop.
 
-use std::ffi::OsStr;
 use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -128,45 +127,4 @@ pub fn address_after(log: &str, mark: &str) -> Option<SocketAddr> {
     let (_, rest) = log.split_once(mark)?;
     let address = |c: char| c.is_ascii_digit() || c == '.' || c == ':';
     rest.split(|c: char| !address(c)).next()?.parse().ok()
-}
-
-/// A Prometheus that takes remote write, with nothing in it.
-pub struct Prometheus {
-    _process: Background,
-    address: SocketAddr,
-}
-
-impl Prometheus {
-    /// Starts one, with its data in the folder.
-    ///
-    /// # Errors
-    /// When there is none, or it does not come up.
-    pub fn start(folder: &Path) -> anyhow::Result<Self> {
-        let binary = program("PREAMP_PROMETHEUS", fetched("prometheus/usr/bin/prometheus"))?;
-        let configuration = folder.join("prometheus.yaml");
-        std::fs::write(&configuration, "global: {}\n")?;
-        let mut command = Command::new(binary);
-        command
-            .arg(option("--config.file=", &configuration))
-            .arg(option("--storage.tsdb.path=", folder.join("prometheus")))
-            .args(["--web.listen-address=127.0.0.1:0", "--web.enable-remote-write-receiver"]);
-        let mut process = Background::start("prometheus", command, folder)?;
-        let ready = "Server is ready to receive web requests";
-        let address = process.wait_for("Prometheus to listen", |log| {
-            log.contains(ready).then(|| address_after(log, "msg=\"Listening on\" address="))?
-        })?;
-        Ok(Self { _process: process, address })
-    }
-
-    /// Where it listens.
-    #[must_use]
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-}
-
-fn option(name: &str, value: impl AsRef<OsStr>) -> std::ffi::OsString {
-    let mut option = std::ffi::OsString::from(name);
-    option.push(value);
-    option
 }

@@ -10,8 +10,9 @@ use std::process::{Command, Output};
 
 use amp_stand_in::{Options, Signer, StandIn, Storage};
 use anyhow::{Context as _, ensure};
-use preamp_tests::children::{Background, Prometheus, address_after, built, fetched, program, wait_for};
+use preamp_tests::children::{Background, address_after, built, fetched, program, wait_for};
 use preamp_tests::loopback::exchange;
+use preamp_tests::prometheus::Prometheus;
 use preamp_tests::promql::query;
 use recorded::Recorded;
 
@@ -135,7 +136,7 @@ fn self_metric(page: &str, name: &str, holding: &str) -> f64 {
 async fn what_the_sdk_recorded_is_what_prometheus_answers() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let prometheus = Prometheus::start(folder.path())?;
-    let upstream = format!("http://{}/api/v1/write", prometheus.address()).parse()?;
+    let upstream = prometheus.write_url().parse()?;
     let options =
         Options { storage: Storage::Prometheus(upstream), ..Options::signed(signer(SECRET_ACCESS_KEY)) };
     let stand_in = StandIn::start(options).await?;

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use amp_stand_in::{Options, StandIn, Storage};
 use anyhow::Context as _;
-use preamp_tests::children::Prometheus;
+use preamp_tests::prometheus::Prometheus;
 use preamp_tests::promql::query;
 use preamp_tests::remote_write::{TimeSeries, labelled, series, write};
 
@@ -16,7 +16,7 @@ fn now() -> anyhow::Result<i64> {
 async fn what_prometheus_refuses_for_good_is_a_400() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let prometheus = Prometheus::start(folder.path())?;
-    let upstream = format!("http://{}/api/v1/write", prometheus.address()).parse()?;
+    let upstream = prometheus.write_url().parse()?;
     let options = Options { storage: Storage::Prometheus(upstream), ..Options::unsigned() };
     let stand_in = StandIn::start(options).await?;
     let now = now()?;
