@@ -102,15 +102,6 @@ impl From<wit::Encoding> for core::Encoding {
     }
 }
 
-impl From<core::Encoding> for wit::Encoding {
-    fn from(encoding: core::Encoding) -> Self {
-        match encoding {
-            core::Encoding::Protobuf => wit::Encoding::Protobuf,
-            core::Encoding::Json => wit::Encoding::Json,
-        }
-    }
-}
-
 impl From<wit::Protocol> for core::Protocol {
     fn from(protocol: wit::Protocol) -> Self {
         match protocol {
@@ -197,9 +188,6 @@ impl From<core::Refusal> for wit::Refusal {
         match refusal {
             core::Refusal::Malformed(what) => wit::Refusal::Malformed(what),
             core::Refusal::WrongSignal(signal) => wit::Refusal::WrongSignal(signal.to_owned()),
-            core::Refusal::UnsupportedEncoding(encoding) => {
-                wit::Refusal::UnsupportedEncoding(encoding.into())
-            }
             core::Refusal::TooLarge(limit) => wit::Refusal::TooLarge(limit),
         }
     }

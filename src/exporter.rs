@@ -3,7 +3,8 @@
 use crate::config::Config;
 use crate::translate::Translator;
 use crate::types::*;
-use crate::{batch, judge, sigv4};
+use crate::{batch, judge, otlp, sigv4};
+use std::borrow::Cow;
 
 /// One configuration, with the caches and scratch memory that live from call to call.
 pub struct Exporter {
@@ -38,14 +39,15 @@ impl Exporter {
         encoding: Encoding,
         now: Instant,
     ) -> Result<Acceptance, Refusal> {
-        if encoding != Encoding::Protobuf {
-            return Err(Refusal::UnsupportedEncoding(encoding));
-        }
         if payload.len() as u64 > self.config.max_payload_bytes {
             return Err(Refusal::TooLarge(self.config.max_payload_bytes));
         }
+        let payload = match encoding {
+            Encoding::Protobuf => Cow::Borrowed(payload),
+            Encoding::Json => Cow::Owned(otlp::json::transcode(payload)?),
+        };
         self.assembler.begin(now);
-        let rejections = match self.translator.translate(payload, now, &mut self.assembler) {
+        let rejections = match self.translator.translate(&payload, now, &mut self.assembler) {
             Ok(rejections) => rejections,
             Err(refusal) => {
                 self.assembler.discard();

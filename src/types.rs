@@ -86,12 +86,10 @@ pub struct Acceptance {
 /// Why a payload was refused as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// Not a well-formed message; what and at which byte offset.
+    /// Not a well-formed message; what and where: the byte offset, or the line and column of JSON.
     Malformed(String),
     /// A message of another signal: `traces` or `logs`.
     WrongSignal(&'static str),
-    /// This build does not read the encoding.
-    UnsupportedEncoding(Encoding),
     /// Larger than the configured limit, which is given in bytes.
     TooLarge(u64),
 }

@@ -3,6 +3,7 @@
 
 pub mod exemplar;
 pub mod exponential;
+pub mod json;
 pub mod metric;
 pub mod point;
 pub mod value;

@@ -70,7 +70,6 @@ macro_rules! descriptions {
                 let (tag, val) = match refusal {
                     types::Refusal::Malformed(what) => ("malformed", json!(what)),
                     types::Refusal::WrongSignal(signal) => ("wrong-signal", json!(signal)),
-                    types::Refusal::UnsupportedEncoding(_) => ("unsupported-encoding", Value::Null),
                     types::Refusal::TooLarge(limit) => ("too-large", json!(limit)),
                 };
                 json!({ "error": { "tag": tag, "val": val } })

@@ -192,11 +192,6 @@ async fn other_paths_methods_signals_and_types_are_refused_by_name() {
         let (status, body, _) = send("POST", "/v1/metrics", headers).await;
         assert_eq!((status, body.contains("application/x-protobuf")), (415, true), "{body}");
     }
-    // OTLP/JSON is known, but this component does not read it; it says so in JSON.
-    let (status, body, answer) = send("POST", "/v1/metrics", &[("content-type", "application/json")]).await;
-    assert_eq!((status, answer.field("content-type")), (415, "application/json"), "{body}");
-    let body: serde_json::Value = serde_json::from_str(&body).expect("JSON");
-    assert_eq!(body["code"], Code::Unimplemented as i32, "{body}");
     for signal in ["trace.v1.TraceService", "logs.v1.LogsService"] {
         let method = format!("/opentelemetry.proto.collector.{signal}/Export");
         let status = rig.grpc.call(&method, samples::traces().into(), None).await.expect_err(signal);

@@ -2,7 +2,7 @@
 //! Response" and "OTLP/HTTP Response").
 
 use super::message::{Any, ExportMetricsPartialSuccess, ExportMetricsServiceResponse, Status};
-use crate::component::{CallError, Encoding, Refusal};
+use crate::component::{CallError, Refusal};
 use crate::intake::Outcome;
 use std::time::Duration;
 use tonic::Code;
@@ -77,13 +77,6 @@ fn refused(refusal: Refusal) -> Failure {
             Code::InvalidArgument,
             format!("these are {signal}, but only metrics are taken here: send them to another exporter"),
         ),
-        Refusal::UnsupportedEncoding(Encoding::Json) => Failure::new(
-            Code::Unimplemented,
-            "OTLP/JSON is not read by this version: send application/x-protobuf (OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf)",
-        ),
-        Refusal::UnsupportedEncoding(Encoding::Protobuf) => {
-            Failure::new(Code::Unimplemented, "protobuf is not read by this version")
-        }
         Refusal::TooLarge(limit) => Failure::too_large(limit),
     }
 }

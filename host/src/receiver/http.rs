@@ -218,7 +218,6 @@ fn http_status(code: Code) -> StatusCode {
     match code {
         Code::InvalidArgument => StatusCode::BAD_REQUEST,
         Code::ResourceExhausted => StatusCode::PAYLOAD_TOO_LARGE,
-        Code::Unimplemented => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
