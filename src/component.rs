@@ -41,6 +41,14 @@ impl GuestExporter for Exporter {
         Ok(acceptance.into())
     }
 
+    fn snapshot(&self) -> Vec<u8> {
+        self.0.borrow().snapshot()
+    }
+
+    fn restore(&self, state: Vec<u8>, is_current: bool) -> Result<(), String> {
+        self.0.borrow_mut().restore(&state, is_current)
+    }
+
     fn merge(&self, batches: Vec<wit::Batch>) -> Result<Vec<wit::Batch>, wit::BatchError> {
         let batches = batches.into_iter().map(core::Batch::try_from).collect::<Result<_, _>>()?;
         let merged = self.0.borrow().merge(batches)?;

@@ -1,5 +1,6 @@
 //! The exporter: one method for each function of the contract.
 
+use crate::accumulate::Accumulator;
 use crate::config::Config;
 use crate::translate::Translator;
 use crate::types::*;
@@ -57,6 +58,25 @@ impl Exporter {
         let batches = self.assembler.finish();
         let accepted_points = batches.iter().map(|batch| u64::from(batch.points)).sum();
         Ok(Acceptance { batches, accepted_points, rejections })
+    }
+
+    /// What `accept` has to remember from payload to payload; empty if the configuration keeps nothing.
+    pub fn snapshot(&self) -> Vec<u8> {
+        self.translator.totals().map(Accumulator::snapshot).unwrap_or_default()
+    }
+
+    /// Takes over what [`snapshot`](Self::snapshot) returned. `is_current` says that nothing was
+    /// accepted since.
+    ///
+    /// # Errors
+    ///
+    /// What cannot be read, or is not for this configuration. Nothing has changed then.
+    pub fn restore(&mut self, state: &[u8], is_current: bool) -> Result<(), String> {
+        match self.translator.totals_mut() {
+            Some(totals) => totals.restore(state, is_current),
+            None if state.is_empty() => Ok(()),
+            None => Err("this configuration keeps no state: set delta to accumulate".to_owned()),
+        }
     }
 
     /// Joins batches of one partition, in order, into as few as the limits allow.

@@ -1,6 +1,8 @@
 //! The exporter from payload to request, on messages built by the official OTLP types.
 
 mod batches;
+mod deltas;
 mod payload;
 mod refusals;
 mod translation;
+mod v2;

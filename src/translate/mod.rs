@@ -46,7 +46,7 @@ use resource::{BaseOptions, Resource};
 use sink::{Sample, Sink};
 
 /// The value that tells Prometheus a series has ended (`StaleNaN`).
-const STALE: u64 = 0x7ff0_0000_0000_0002;
+pub const STALE: u64 = 0x7ff0_0000_0000_0002;
 
 const NANOS_PER_MILLI: i64 = 1_000_000;
 
@@ -198,7 +198,12 @@ impl Translator {
     }
 
     /// The totals of delta metrics, if these are accumulated.
-    pub fn totals(&mut self) -> Option<&mut Accumulator> {
+    pub fn totals(&self) -> Option<&Accumulator> {
+        self.totals.as_ref()
+    }
+
+    /// The same, to be changed.
+    pub fn totals_mut(&mut self) -> Option<&mut Accumulator> {
         self.totals.as_mut()
     }
 }
