@@ -81,17 +81,34 @@ impl GuestExporter for Exporter {
         })
     }
 
-    fn judge(&self, response: wit::Response, attempt: u32, now: wit::Instant) -> wit::Verdict {
+    fn judge(
+        &self,
+        sent: wit::Sent,
+        response: wit::Response,
+        attempt: u32,
+        now: wit::Instant,
+    ) -> wit::Verdict {
+        let sent =
+            core::Sent { protocol: sent.protocol.into(), samples: sent.samples, histograms: sent.histograms };
         let response = core::Response {
             status: response.status,
             headers: response.headers.into_iter().map(core::Header::from).collect(),
             body: response.body,
         };
-        self.0.borrow().judge(&response, attempt, now).into()
+        self.0.borrow().judge(&sent, &response, attempt, now).into()
+    }
+
+    fn downgrade(&self, batch: wit::Batch) -> Result<Vec<wit::Batch>, wit::BatchError> {
+        let batches = self.0.borrow().downgrade(&batch.try_into()?)?;
+        Ok(batches.into_iter().map(wit::Batch::from).collect())
     }
 
     fn explain(&self, batch: wit::Batch) -> Result<String, wit::BatchError> {
         Ok(self.0.borrow().explain(&batch.try_into()?)?)
+    }
+
+    fn inspect(&self, batch: wit::Batch) -> Result<String, wit::BatchError> {
+        Ok(self.0.borrow().inspect(&batch.try_into()?)?)
     }
 }
 
@@ -145,6 +162,8 @@ impl TryFrom<wit::Batch> for core::Batch {
             points: batch.points,
             series: batch.series,
             samples: batch.samples,
+            histograms: batch.histograms,
+            exemplars: batch.exemplars,
             first: batch.first,
             last: batch.last,
             uncompressed_size: batch.uncompressed_size,
@@ -162,6 +181,8 @@ impl From<core::Batch> for wit::Batch {
             points: batch.points,
             series: batch.series,
             samples: batch.samples,
+            histograms: batch.histograms,
+            exemplars: batch.exemplars,
             first: batch.first,
             last: batch.last,
             uncompressed_size: batch.uncompressed_size,
@@ -270,6 +291,7 @@ impl From<core::Verdict> for wit::Verdict {
             core::Verdict::RefreshCredentials(why) => wit::Verdict::RefreshCredentials(why.into()),
             core::Verdict::FixClock(offset) => wit::Verdict::FixClock(offset),
             core::Verdict::Halve(why) => wit::Verdict::Halve(why.into()),
+            core::Verdict::Downgrade(why) => wit::Verdict::Downgrade(why.into()),
             core::Verdict::PartlyRejected(why) => wit::Verdict::PartlyRejected(why.into()),
             core::Verdict::Rejected(why) => wit::Verdict::Rejected(why.into()),
             core::Verdict::Stop(why) => wit::Verdict::Stop(why.into()),

@@ -85,7 +85,7 @@ impl Exporter {
     ///
     /// Batches that do not belong together or are not this exporter's.
     pub fn merge(&self, batches: Vec<Batch>) -> Result<Vec<Batch>, BatchError> {
-        batch::merge(batches, self.config.max_batch_size_bytes, self.config.digest)
+        batch::merge(batches, self.config.max_batch_size_bytes, &mut batch::Packer::new(self.config.digest))
     }
 
     /// Cuts a batch into two of nearly equal numbers of series.
@@ -121,17 +121,36 @@ impl Exporter {
         sigv4::sign(&self.config, digest, protocol, now, key)
     }
 
-    /// Says what an answer means.
-    pub fn judge(&self, response: &Response, attempt: u32, now: Instant) -> Verdict {
-        judge::judge(&self.config, response, attempt, now)
+    /// Says what the answer to what was sent means.
+    pub fn judge(&self, sent: &Sent, response: &Response, attempt: u32, now: Instant) -> Verdict {
+        judge::judge(&self.config, sent, response, attempt, now)
     }
 
-    /// Shows a batch as text, one sample a line.
+    /// Writes a batch of remote write 2.0 as batches of 1.0.
+    ///
+    /// # Errors
+    ///
+    /// A batch of 1.0, or a body that is not this exporter's.
+    pub fn downgrade(&self, batch: &Batch) -> Result<Vec<Batch>, BatchError> {
+        let limit = self.config.max_batch_size_bytes;
+        batch::downgrade(batch, limit, &mut batch::Packer::new(self.config.digest))
+    }
+
+    /// Shows a batch to people, as text.
     ///
     /// # Errors
     ///
     /// A body that is not this exporter's.
     pub fn explain(&self, batch: &Batch) -> Result<String, BatchError> {
         batch::explain(batch)
+    }
+
+    /// Shows a batch to programs, as JSON Lines.
+    ///
+    /// # Errors
+    ///
+    /// A body that is not this exporter's.
+    pub fn inspect(&self, batch: &Batch) -> Result<String, BatchError> {
+        batch::inspect(batch)
     }
 }

@@ -47,11 +47,15 @@ pub struct Batch {
     pub points: u32,
     /// Time series entries.
     pub series: u32,
-    /// Samples.
+    /// Samples, native histograms not among them.
     pub samples: u32,
-    /// The oldest sample.
+    /// Native histograms.
+    pub histograms: u32,
+    /// Exemplars.
+    pub exemplars: u32,
+    /// The oldest sample or native histogram.
     pub first: SampleTime,
-    /// The newest sample.
+    /// The newest sample or native histogram.
     pub last: SampleTime,
     /// Size of the body before compression, in bytes.
     pub uncompressed_size: u32,
@@ -196,6 +200,23 @@ pub struct Response {
     pub body: Vec<u8>,
 }
 
+/// What was sent, as far as it decides what an answer means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// What the body is written in.
+    pub protocol: Protocol,
+    /// Samples in the body.
+    pub samples: u32,
+    /// Native histograms in the body.
+    pub histograms: u32,
+}
+
+impl From<&Batch> for Sent {
+    fn from(batch: &Batch) -> Sent {
+        Sent { protocol: batch.protocol, samples: batch.samples, histograms: batch.histograms }
+    }
+}
+
 /// Retry the same batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Retry {
@@ -229,6 +250,8 @@ pub enum Verdict {
     FixClock(i64),
     /// Halve the batch and send both halves.
     Halve(Explanation),
+    /// The receiver does not take remote write 2.0: send the batch as 1.0, and all others too.
+    Downgrade(Explanation),
     /// The valid part was stored; the rest never will be.
     PartlyRejected(Explanation),
     /// Nothing was stored and nothing ever will be.

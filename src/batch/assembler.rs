@@ -1,11 +1,10 @@
 //! Collects the series of a payload into batches: one buffer for each partition, cut at points.
 
+use super::encoder::{Encoder, pieces};
 use super::pack::{Counts, Packer};
-use super::schedule::MetadataSchedule;
 use crate::config::Config;
 use crate::remote_write::buffer::Buffer;
-use crate::remote_write::frames::{Frame, frames};
-use crate::remote_write::v1::{SeriesWriter, push_metadata};
+use crate::remote_write::v2::Head;
 use crate::translate::exemplar::Exemplars;
 use crate::translate::identity;
 use crate::translate::labels::{Label, PointLabels};
@@ -18,14 +17,18 @@ pub struct Assembler {
     partitions: Vec<Partition>,
     packer: Packer,
     batches: Vec<Batch>,
+    encoder: Encoder,
     /// The point being written: its partition, where it begins, what it holds.
     current: usize,
-    start: usize,
-    writer: SeriesWriter,
+    start: Place,
     counts: Counts,
-    schedule: MetadataSchedule,
-    /// The encoded metadata of the family at hand, until its first point is written.
-    metadata: Buffer,
+}
+
+/// A place in the request of a partition: how many bytes of series and of symbols stand before it.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    series: usize,
+    symbols: usize,
 }
 
 /// What waits for its batch to fill up.
@@ -53,97 +56,95 @@ impl Assembler {
             partitions: (0..config.partitions).map(|_| Partition::default()).collect(),
             packer: Packer::new(config.digest),
             batches: Vec::new(),
+            encoder: Encoder::new(config),
             current: 0,
-            start: 0,
-            writer: SeriesWriter::default(),
+            start: Place::default(),
             counts: Counts::default(),
-            schedule: MetadataSchedule::new(config.translation.metadata_interval_ms),
-            metadata: Buffer::default(),
         }
     }
 
     /// Begins a payload.
     pub fn begin(&mut self, now: Instant) {
-        self.schedule.begin_payload(now / 1_000_000);
+        self.encoder.begin_payload(now / 1_000_000);
     }
 
     /// Ends the payload: what is left becomes the last batch of each partition.
     pub fn finish(&mut self) -> Vec<Batch> {
         for index in 0..self.partitions.len() {
-            let end = self.partitions[index].buffer.len();
-            self.flush(index, end);
+            self.flush(index, self.end_of(index));
         }
         std::mem::take(&mut self.batches)
     }
 
     /// Forgets the payload.
     pub fn discard(&mut self) {
-        self.schedule.undo_payload();
+        self.encoder.discard_payload();
         self.batches.clear();
         for partition in &mut self.partitions {
             partition.clear();
         }
     }
 
+    /// Where the request of a partition ends.
+    #[inline]
+    fn end_of(&self, index: usize) -> Place {
+        Place { series: self.partitions[index].buffer.len(), symbols: self.encoder.symbols(index).len() }
+    }
+
+    #[inline]
+    fn is_over_limit(&self, index: usize) -> bool {
+        let end = self.end_of(index);
+        end.series + end.symbols > self.limit
+    }
+
     /// Makes a batch of all points before `end`, which must be where a point begins or ends, and
     /// keeps what is behind it. The counts of what is kept are added by the caller.
-    fn flush(&mut self, index: usize, end: usize) {
+    fn flush(&mut self, index: usize, end: Place) {
         let partition = &mut self.partitions[index];
-        if end == 0 {
+        if end.series == 0 {
             return;
         }
-        let request = &partition.buffer.as_slice()[..end];
+        let series = &partition.buffer.as_slice()[..end.series];
+        let symbols = &self.encoder.symbols(index)[..end.symbols];
+        let protocol = self.encoder.protocol();
         let batch = if partition.out_of_order {
-            let sorted = in_order_of_time(request, &partition.points);
-            self.packer.pack(&sorted, index as u32, partition.counts)
+            let sorted = in_order_of_time(series, &partition.points);
+            self.packer.pack([symbols, &sorted], protocol, index as u32, partition.counts)
         } else {
-            self.packer.pack(request, index as u32, partition.counts)
+            self.packer.pack([symbols, series], protocol, index as u32, partition.counts)
         };
         self.batches.push(batch);
-        partition.buffer.drop_front(end);
+        partition.buffer.drop_front(end.series);
         partition.counts = Counts::default();
         partition.points.clear();
         partition.out_of_order = false;
+        self.encoder.restart(index, &mut partition.buffer);
     }
 
     /// Cuts a point that is larger than a whole batch between its series.
-    fn flush_in_pieces(&mut self, index: usize, mut counts: Counts) {
-        let request = std::mem::take(&mut self.partitions[index].buffer);
-        // The request was written a moment ago, so it is well formed.
-        for run in runs(&frames(request.as_slice()).unwrap_or_default(), self.limit) {
-            let piece = Counts {
-                points: std::mem::take(&mut counts.points),
-                series: run.len() as u32,
-                samples: run.iter().map(|frame| frame.samples).sum(),
-                ..counts
-            };
-            let bytes = &request.as_slice()[run[0].range.start..run[run.len() - 1].range.end];
-            self.batches.push(self.packer.pack(bytes, index as u32, piece));
+    fn flush_in_pieces(&mut self, index: usize, points: u32) {
+        let partition = &mut self.partitions[index];
+        let protocol = self.encoder.protocol();
+        let pieces = pieces(self.encoder.symbols(index), partition.buffer.as_slice(), protocol, self.limit);
+        for (number, (request, mut counts)) in pieces.into_iter().enumerate() {
+            counts.points = if number == 0 { points } else { 0 };
+            self.batches.push(self.packer.pack([b"", &request], protocol, index as u32, counts));
         }
-        self.partitions[index].buffer = request;
-        self.partitions[index].clear();
+        partition.clear();
+        self.encoder.restart(index, &mut partition.buffer);
     }
 }
 
 impl Sink for Assembler {
     fn family(&mut self, metadata: Option<&Metadata>) {
-        self.metadata.clear();
-        if let Some(metadata) = metadata.filter(|metadata| self.schedule.take(metadata)) {
-            push_metadata(&mut self.metadata, metadata);
-        }
+        self.encoder.family(metadata);
     }
 
     #[inline]
     fn begin(&mut self, identity: u64, points: u32) {
         self.current = identity::partition(identity, self.partitions.len() as u32) as usize;
-        let buffer = &mut self.partitions[self.current].buffer;
-        self.start = buffer.len();
-        if !self.metadata.is_empty() {
-            buffer.reserve(self.metadata.len());
-            buffer.push_slice(self.metadata.as_slice());
-            self.metadata.clear();
-        }
-        self.writer.begin_point();
+        self.start = self.end_of(self.current);
+        self.encoder.begin_point(self.current, &mut self.partitions[self.current].buffer);
         self.counts = Counts { points, ..Counts::default() };
     }
 
@@ -156,9 +157,10 @@ impl Sink for Assembler {
         sample: Sample,
         exemplars: Exemplars,
     ) {
-        let buffer = &mut self.partitions[self.current].buffer;
-        self.writer.series(buffer, labels, name, extra, sample, exemplars);
-        self.counts.add_series(sample.time);
+        let head = Head { labels, name, extra, exemplars };
+        self.encoder.series(self.current, &mut self.partitions[self.current].buffer, &head, sample);
+        self.counts.samples += 1;
+        self.counts.add_series(sample.time, &exemplars);
     }
 
     fn histogram(
@@ -168,24 +170,25 @@ impl Sink for Assembler {
         histogram: &NativeHistogram,
         exemplars: Exemplars,
     ) {
-        let buffer = &mut self.partitions[self.current].buffer;
-        self.writer.histogram(buffer, labels, name, histogram, exemplars);
-        self.counts.add_series(histogram.time);
+        let head = Head { labels, name, extra: None, exemplars };
+        self.encoder.histogram(self.current, &mut self.partitions[self.current].buffer, &head, histogram);
+        self.counts.histograms += 1;
+        self.counts.add_series(histogram.time, &exemplars);
     }
 
     #[inline]
     fn end(&mut self) {
-        if self.partitions[self.current].buffer.len() > self.limit {
+        if self.is_over_limit(self.current) {
             self.flush(self.current, self.start);
-            self.start = 0;
-            if self.partitions[self.current].buffer.len() > self.limit {
-                return self.flush_in_pieces(self.current, self.counts);
+            self.start = Place::default();
+            if self.is_over_limit(self.current) {
+                return self.flush_in_pieces(self.current, self.counts.points);
             }
         }
         let partition = &mut self.partitions[self.current];
         let time = self.counts.last;
         partition.out_of_order |= partition.points.last().is_some_and(|point| time < point.time);
-        partition.points.push(Mark { time, start: self.start });
+        partition.points.push(Mark { time, start: self.start.series });
         partition.counts.add(&self.counts);
     }
 }
@@ -211,20 +214,4 @@ fn in_order_of_time(request: &[u8], points: &[Mark]) -> Vec<u8> {
         sorted.extend_from_slice(&request[range]);
     }
     sorted
-}
-
-/// Divides series into runs that each fit the limit; a series larger than that is a run alone.
-fn runs(frames: &[Frame], limit: usize) -> Vec<&[Frame]> {
-    let mut runs = Vec::new();
-    let mut begin = 0;
-    for (index, frame) in frames.iter().enumerate() {
-        if index > begin && frame.range.end - frames[begin].range.start > limit {
-            runs.push(&frames[begin..index]);
-            begin = index;
-        }
-    }
-    if begin < frames.len() {
-        runs.push(&frames[begin..]);
-    }
-    runs
 }

@@ -117,3 +117,16 @@ pub(super) fn known_class(answer: &Answer) -> Option<&'static Class> {
 pub(super) fn class(answer: &Answer) -> &'static Class {
     known_class(answer).unwrap_or(&UNKNOWN)
 }
+
+/// Whether the receiver says that it does not know the version of the protocol or its message.
+pub(super) fn is_refusal_of_version(answer: &Answer) -> bool {
+    const TEXTS: [&str; 6] = [
+        "io.prometheus.write.v2",
+        "content type",
+        "content-type",
+        "protobuf message",
+        "remote-write-version",
+        "remote write version",
+    ];
+    answer.find(&TEXTS).is_some()
+}

@@ -3,11 +3,13 @@
 //!
 //! | status | verdict |
 //! | --- | --- |
-//! | 2xx | delivered |
+//! | 2xx | delivered; to 2.0 with fewer samples than were sent: partly rejected, without counts: downgrade |
 //! | none, 1xx, 408, 425, 5xx | retry after a growing pause, Retry-After being the least |
 //! | 429 | the same; slowly if the limit on series is reached, which heals only as series end |
 //! | 400, AMP | partly rejected: what was valid is stored |
 //! | 400, Prometheus | halve: one refused series took the others with it |
+//! | 400, to 2.0, with counts | partly rejected, or rejected if nothing was stored |
+//! | 400 for the version, 406, 415, to 2.0 | downgrade |
 //! | 401, 403 | fix the clock, refresh the credentials, or stop |
 //! | 413 | halve |
 //! | 3xx, 404, 405, 406, 407, 410, 415 | stop: address or protocol are wrong |
@@ -17,27 +19,36 @@ mod access;
 mod answer;
 mod data;
 mod pause;
+mod written;
 
 use crate::config::{Config, Profile};
-use crate::types::{Explanation, Instant, Response, Retry, Verdict};
+use crate::types::{Explanation, Instant, Protocol, Response, Retry, Sent, Verdict};
 use answer::{Answer, header, readable};
+use written::Written;
 
 /// How long a batch waits, at the least, when the receiver has too many series.
 const SERIES_LIMIT_PAUSE_MS: u64 = 5 * 60 * 1000;
 
-/// Says what an answer means.
+/// Says what the answer to what was sent means.
 ///
 /// `attempt` is 1 for the first answer to a batch; `now` is the local time the answer came, not
 /// corrected by an earlier [`Verdict::FixClock`]. A host that gets the same offset again although it
 /// signs with it should treat that as [`Verdict::RefreshCredentials`].
-pub fn judge(config: &Config, response: &Response, attempt: u32, now: Instant) -> Verdict {
-    Case { config, response, answer: Answer::read(response), attempt, now }.verdict()
+pub fn judge(config: &Config, sent: &Sent, response: &Response, attempt: u32, now: Instant) -> Verdict {
+    let written = match sent.protocol {
+        Protocol::RemoteWriteV1 => None,
+        Protocol::RemoteWriteV2 => Written::read(response),
+    };
+    Case { config, sent, response, written, answer: Answer::read(response), attempt, now }.verdict()
 }
 
 /// All that a verdict depends on.
 struct Case<'a> {
     config: &'a Config,
+    sent: &'a Sent,
     response: &'a Response,
+    /// What the receiver says it stored, if it speaks 2.0.
+    written: Option<Written>,
     answer: Answer,
     attempt: u32,
     now: Instant,
@@ -46,13 +57,14 @@ struct Case<'a> {
 impl Case<'_> {
     fn verdict(&self) -> Verdict {
         match self.response.status {
-            200..=299 => Verdict::Delivered,
+            200..=299 => self.success(),
             300..=399 => self.redirect(),
             400 => self.bad_request(),
             401 | 403 => access::judge(self),
             404 | 405 | 410 => {
                 Verdict::Stop(self.explain("not-found", not_found_remedy(self.config.profile)))
             }
+            406 | 415 if self.is_v2() => self.downgrade(),
             406 | 415 => Verdict::Stop(self.explain(
                 "unsupported-protocol",
                 "the receiver does not take this version of remote write: check that the endpoint is a \
@@ -76,6 +88,30 @@ impl Case<'_> {
         }
     }
 
+    fn is_v2(&self) -> bool {
+        self.sent.protocol == Protocol::RemoteWriteV2
+    }
+
+    fn success(&self) -> Verdict {
+        match &self.written {
+            None if self.is_v2() => self.downgrade(),
+            Some(written) if !written.is_all_of(self.sent) => Verdict::PartlyRejected(self.explain(
+                "partial-write",
+                "the receiver took the request but not all of it: its log says what it left out",
+            )),
+            _ => Verdict::Delivered,
+        }
+    }
+
+    /// Also for a 2xx without counts: the fields of 2.0 mean nothing to a receiver of 1.0, which sees
+    /// an empty request and is content with it.
+    fn downgrade(&self) -> Verdict {
+        Verdict::Downgrade(self.explain(
+            "unsupported-protocol",
+            "set protobuf_message to prometheus.WriteRequest: the receiver does not take remote write 2.0",
+        ))
+    }
+
     fn redirect(&self) -> Verdict {
         let remedy = "write the final address into the endpoint: a signed request cannot be redirected";
         let mut explanation = self.explain("redirect", remedy);
@@ -93,6 +129,8 @@ impl Case<'_> {
             self.throttled()
         } else if has_error_type && access::is_refusal_of_sender(&self.answer) {
             access::judge(self)
+        } else if self.is_v2() && self.written.is_none() && data::is_refusal_of_version(&self.answer) {
+            self.downgrade()
         } else {
             self.refused()
         }
@@ -104,6 +142,8 @@ impl Case<'_> {
         let explanation = self.explain(class.reason, class.remedy);
         match self.config.profile {
             _ if class.whole_request => Verdict::Rejected(explanation),
+            _ if self.written.as_ref().is_some_and(Written::is_nothing) => Verdict::Rejected(explanation),
+            _ if self.written.is_some() => Verdict::PartlyRejected(explanation),
             Profile::Aps => Verdict::PartlyRejected(explanation),
             Profile::Prometheus => Verdict::Halve(explanation),
         }
@@ -148,7 +188,13 @@ impl Case<'_> {
     }
 
     fn explain(&self, reason: &'static str, remedy: &str) -> Explanation {
-        Explanation { reason, detail: self.answer.detail.clone(), remedy: remedy.to_owned() }
+        let detail = match &self.written {
+            Some(written) if !written.is_all_of(self.sent) => {
+                readable(&[&written.describe(self.sent), ": ", &self.answer.detail].concat())
+            }
+            _ => self.answer.detail.clone(),
+        };
+        Explanation { reason, detail, remedy: remedy.to_owned() }
     }
 }
 

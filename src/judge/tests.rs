@@ -1,3 +1,5 @@
+mod v2;
+
 use super::*;
 use crate::types::Header;
 
@@ -13,8 +15,11 @@ fn answered(status: u16, headers: &[(&str, &str)], body: &[u8]) -> Response {
     Response { status, headers: headers.iter().map(field).collect(), body: body.to_vec() }
 }
 
+/// Two samples in the protocol that every receiver takes.
+const SENT: Sent = Sent { protocol: Protocol::RemoteWriteV1, samples: 2, histograms: 0 };
+
 fn verdict(config: &str, response: &Response) -> Verdict {
-    judge(&Config::read(config).unwrap(), response, 1, NOW)
+    judge(&Config::read(config).unwrap(), &SENT, response, 1, NOW)
 }
 
 fn amp(status: u16, body: &str) -> Verdict {
@@ -29,13 +34,14 @@ fn prometheus(status: u16, body: &str) -> Verdict {
 fn summary(verdict: Verdict) -> String {
     const REASONS: &str = "out-of-order duplicate-sample too-old series-limit label-limit invalid too-large \
                            forbidden unauthenticated signature not-found unsupported-protocol redirect \
-                           unexpected-status";
+                           unexpected-status partial-write";
     let (name, explanation) = match verdict {
         Verdict::Delivered => return "delivered".to_owned(),
         Verdict::Retry(_) => return "retry".to_owned(),
         Verdict::FixClock(offset) => return format!("fix-clock {offset}"),
         Verdict::RefreshCredentials(explanation) => ("refresh", explanation),
         Verdict::Halve(explanation) => ("halve", explanation),
+        Verdict::Downgrade(explanation) => ("downgrade", explanation),
         Verdict::PartlyRejected(explanation) => ("partly-rejected", explanation),
         Verdict::Rejected(explanation) => ("rejected", explanation),
         Verdict::Stop(explanation) => ("stop", explanation),
@@ -280,11 +286,11 @@ fn pauses_grow_up_to_the_longest() {
             {"initial_interval_ms":100,"multiplier":1.5,"max_interval_ms":1000}}"#,
     )
     .unwrap();
-    let after = |attempt| retry(judge(&config, &answered(503, &[], b""), attempt, NOW)).after;
+    let after = |attempt| retry(judge(&config, &SENT, &answered(503, &[], b""), attempt, NOW)).after;
     let pauses: Vec<u64> = [0, 1, 2, 3, 4, 6, 7, 1000, u32::MAX].map(after).to_vec();
     assert_eq!(pauses, [100, 100, 150, 225, 337, 759, 1000, 1000, 1000]);
     let steady = r#"{"endpoint":"http://h/","retry_on_failure":{"multiplier":1}}"#;
-    let judged = judge(&Config::read(steady).unwrap(), &answered(503, &[], b""), u32::MAX, NOW);
+    let judged = judge(&Config::read(steady).unwrap(), &SENT, &answered(503, &[], b""), u32::MAX, NOW);
     assert_eq!(retry(judged).after, 100);
 }
 
@@ -382,7 +388,7 @@ fn no_answer_whatever_its_form_makes_it_panic() {
                 let names = ["retry-after", "date", "x-amzn-errortype", "location"];
                 let headers = names.map(|name| (name, value));
                 for now in [0, NOW, u64::MAX] {
-                    judge(&config, &answered(status, &headers, body), u32::MAX, now);
+                    judge(&config, &SENT, &answered(status, &headers, body), u32::MAX, now);
                 }
             }
         }

@@ -1,59 +1,92 @@
 //! Takes an encoded request apart again, series by series, without decoding the labels.
 
+use super::message::series_field;
 use crate::otlp::wire::{Fields, Malformed};
+use crate::types::Protocol;
 use std::ops::Range;
 
-/// One `TimeSeries` entry of an encoded request.
+/// One `TimeSeries` entry of an encoded request. What stands before it and is no series goes with it,
+/// and so does what stands behind the last series: the metadata of families in remote write 1.0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
-    /// The entry with its tag and length, as a range of the request.
+    /// All of it, with tags and lengths, as a range of the request.
     pub range: Range<usize>,
+    /// The series alone.
+    pub series: Range<usize>,
     /// How many samples it holds.
     pub samples: u32,
-    /// The oldest sample.
+    /// How many native histograms it holds.
+    pub histograms: u32,
+    /// How many exemplars it holds.
+    pub exemplars: u32,
+    /// The oldest sample or histogram.
     pub first: i64,
-    /// The newest sample.
+    /// The newest sample or histogram.
     pub last: i64,
 }
 
-/// The series of an encoded `WriteRequest`, in order.
+/// The series of an encoded request, in order.
 ///
 /// # Errors
 ///
 /// Where the bytes are no such message.
-pub fn frames(request: &[u8]) -> Result<Vec<Frame>, Malformed> {
-    let mut frames = Vec::new();
+pub fn frames(request: &[u8], protocol: Protocol) -> Result<Vec<Frame>, Malformed> {
+    let mut frames: Vec<Frame> = Vec::new();
     let mut fields = Fields::of(request);
-    let mut start = 0;
+    let (mut start, mut begin) = (0, 0);
     while let Some(field) = fields.next_field()? {
         let end = request.len() - fields.rest().len();
-        if field.number == 1 {
-            frames.push(read_frame(field.bytes()?, start..end)?);
+        if field.number == series_field(protocol) {
+            frames.push(read_frame(field.bytes()?, protocol, begin..end, start..end)?);
+            begin = end;
         }
         start = end;
+    }
+    if let Some(last) = frames.last_mut() {
+        last.range.end = last.range.end.max(start);
     }
     Ok(frames)
 }
 
-fn read_frame(series: &[u8], range: Range<usize>) -> Result<Frame, Malformed> {
-    let mut frame = Frame { range, samples: 0, first: i64::MAX, last: i64::MIN };
-    let mut fields = Fields::of(series);
+fn read_frame(
+    message: &[u8],
+    protocol: Protocol,
+    range: Range<usize>,
+    series: Range<usize>,
+) -> Result<Frame, Malformed> {
+    let mut frame =
+        Frame { range, series, samples: 0, histograms: 0, exemplars: 0, first: i64::MAX, last: i64::MIN };
+    let mut fields = Fields::of(message);
     while let Some(field) = fields.next_field()? {
-        if field.number == 2 {
-            let time = sample_time(field.bytes()?)?;
-            frame.samples += 1;
-            frame.first = frame.first.min(time);
-            frame.last = frame.last.max(time);
+        match (protocol, field.number) {
+            (_, 2) => {
+                frame.samples += 1;
+                frame.see(time(field.bytes()?, 2)?);
+            }
+            (Protocol::RemoteWriteV1, 4) | (Protocol::RemoteWriteV2, 3) => {
+                frame.histograms += 1;
+                frame.see(time(field.bytes()?, 15)?);
+            }
+            (Protocol::RemoteWriteV1, 3) | (Protocol::RemoteWriteV2, 4) => frame.exemplars += 1,
+            _ => {}
         }
     }
     Ok(frame)
 }
 
-fn sample_time(sample: &[u8]) -> Result<i64, Malformed> {
+impl Frame {
+    fn see(&mut self, time: i64) {
+        self.first = self.first.min(time);
+        self.last = self.last.max(time);
+    }
+}
+
+/// The time of a sample or histogram, which stands in the field of this number.
+fn time(message: &[u8], number: u32) -> Result<i64, Malformed> {
     let mut time = 0;
-    let mut fields = Fields::of(sample);
+    let mut fields = Fields::of(message);
     while let Some(field) = fields.next_field()? {
-        if field.number == 2 {
+        if field.number == number {
             time = field.varint()?.cast_signed();
         }
     }

@@ -11,15 +11,15 @@ use crate::translate::labels::{Label, PointLabels};
 use crate::translate::sink::{Metadata, NativeHistogram, Sample};
 
 /// `WriteRequest.timeseries`, length-delimited.
-const TIMESERIES: u8 = 1 << 3 | 2;
+pub(super) const TIMESERIES: u8 = 1 << 3 | 2;
 /// `WriteRequest.metadata`, length-delimited.
 const METADATA: u8 = 3 << 3 | 2;
 /// `TimeSeries.samples`, length-delimited.
 const SAMPLES: u8 = 2 << 3 | 2;
 /// `TimeSeries.exemplars`, length-delimited.
-const EXEMPLARS: u8 = 3 << 3 | 2;
+pub(super) const EXEMPLARS: u8 = 3 << 3 | 2;
 /// `TimeSeries.histograms`, length-delimited.
-const HISTOGRAMS: u8 = 4 << 3 | 2;
+pub(super) const HISTOGRAMS: u8 = 4 << 3 | 2;
 /// `Sample.value`, eight bytes.
 const SAMPLE_VALUE: u8 = 1 << 3 | 1;
 /// `Sample.timestamp`, varint.

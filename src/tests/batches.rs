@@ -154,8 +154,7 @@ fn damaged_batches_are_told() {
     }
     let empty = Batch { body: Vec::new(), ..batch.clone() };
     assert!(matches!(exporter.merge(vec![empty]), Err(BatchError::Malformed(_))));
-    let other = Batch { protocol: Protocol::RemoteWriteV2, ..batch };
-    assert_eq!(exporter.halve(&other), Err(BatchError::UnsupportedProtocol(Protocol::RemoteWriteV2)));
+    assert_eq!(exporter.downgrade(&batch), Err(BatchError::UnsupportedProtocol(Protocol::RemoteWriteV1)));
 }
 
 #[test]

@@ -34,7 +34,11 @@ fn every_reason_is_counted_with_an_example_and_the_rest_goes_on() {
             ("invalid-name", 1, r#"metric "日本" is of type gauge"#),
             ("label-limit", 1, r#"metric "labelled" has a point with 9 labels"#),
             ("no-data", 0, r#"metric "nothing" has no data"#),
-            ("too-far-in-the-future", 1, r#"metric "early" has a point 1 ms further ahead than the receiver takes"#),
+            (
+                "too-far-in-the-future",
+                1,
+                r#"metric "early" has a point 1 ms further ahead than the receiver takes"#
+            ),
             ("too-old", 1, r#"metric "good" has a point 3600000 ms beyond the age the receiver takes"#),
             ("unspecified-temporality", 2, r#"metric "since.when" is of type sum"#),
             ("unsupported-scale", 1, r#"metric "e" has a point of scale -5"#),

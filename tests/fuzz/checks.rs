@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use preamp::Exporter;
-use preamp::types::{Batch, Encoding, Header, Response, Verdict};
+use preamp::types::{Batch, Encoding, Header, Protocol, Response, Sent, Verdict};
 
 /// 2026-01-15T23:59:30Z in nanoseconds.
 const NOW: u64 = 1_768_521_570_000_000_000;
@@ -47,8 +47,8 @@ pub fn accept(payload: &[u8]) {
 
 fn check(exporter: &Exporter, batch: &Batch) {
     let lines = exporter.explain(batch).expect("a batch can be read");
-    // A label value may hold a line feed, which is escaped, so lines are samples.
-    assert_eq!(lines.lines().count(), batch.samples as usize);
+    // A label value may hold a line feed, which is escaped, so lines are samples and histograms.
+    assert_eq!(lines.lines().count() as u32, batch.samples + batch.histograms);
     assert!(batch.uncompressed_size <= LIMIT || batch.series == 1, "a batch is over the limit");
     assert!(batch.first <= batch.last);
     if let Ok((one, two)) = exporter.halve(batch) {
@@ -57,7 +57,11 @@ fn check(exporter: &Exporter, batch: &Batch) {
     let middle = batch.first.midpoint(batch.last);
     let pruned = exporter.prune(batch.clone(), middle).expect("a batch can be pruned");
     let parts = [pruned.kept, pruned.expired];
-    assert_eq!(batch.samples, parts.iter().flatten().map(|part| part.samples).sum::<u32>());
+    let total = |of: fn(&Batch) -> u32| parts.iter().flatten().map(of).sum::<u32>();
+    assert_eq!(
+        (batch.samples, batch.histograms),
+        (total(|part| part.samples), total(|part| part.histograms))
+    );
 }
 
 /// Any answer gets a verdict, and what is shown to people is short and printable.
@@ -80,14 +84,22 @@ pub fn judge(answer: &[u8]) {
 
 fn check_verdict(exporter: &Exporter, response: &Response, attempt: u32, now: [u8; 8]) {
     let now = u64::from_le_bytes(now);
-    let verdict = exporter.judge(response, attempt, now);
-    assert_eq!(verdict, exporter.judge(response, attempt, now), "not the same twice");
+    for protocol in [Protocol::RemoteWriteV1, Protocol::RemoteWriteV2] {
+        let sent = Sent { protocol, samples: 2, histograms: 1 };
+        let verdict = exporter.judge(&sent, response, attempt, now);
+        assert_eq!(verdict, exporter.judge(&sent, response, attempt, now), "not the same twice");
+        check_explanation(verdict, response);
+    }
+}
+
+fn check_explanation(verdict: Verdict, response: &Response) {
     match verdict {
         Verdict::Delivered => assert_eq!(response.status / 100, 2),
         Verdict::Retry(retry) => assert!(retry.after > 0 && retry.after <= 24 * 3_600_000),
         Verdict::FixClock(_) => {}
         Verdict::RefreshCredentials(why)
         | Verdict::Halve(why)
+        | Verdict::Downgrade(why)
         | Verdict::PartlyRejected(why)
         | Verdict::Rejected(why)
         | Verdict::Stop(why) => {

@@ -8,12 +8,14 @@ use bytes::Bytes;
 use guest_memory::occurrences;
 use preamp_host::component::{
     Acceptance, BatchError, CallError, Encoding, Exporters, Header, OpenError, PoolLimits, Protocol, Refusal,
-    Response, SignError, Verdict, load,
+    Response, Sent, SignError, Verdict, load,
 };
 use preamp_host::credentials::{Credentials, Fixed, Secret, SigningKeys};
 use preamp_tests::payloads::{self, NOW_NS};
 
 const ENDPOINT: &str = "https://aps-workspaces.eu-west-1.amazonaws.com/workspaces/ws-1/api/v1/remote_write";
+
+const SENT: Sent = Sent { protocol: Protocol::RemoteWriteV1, samples: 1, histograms: 0 };
 
 fn configuration() -> String {
     serde_json::json!({
@@ -71,7 +73,7 @@ async fn every_function_of_the_contract_is_reached() {
     let unsigned = exporters.sign(&first.digest, Protocol::RemoteWriteV1, NOW_NS, None).await;
     assert_eq!(unsigned, Ok(Err(SignError::KeyRequired)));
     let answer = Response { status: 200, headers: vec![], body: vec![] };
-    assert_eq!(exporters.judge(&answer, 1, NOW_NS).await, Ok(Verdict::Delivered));
+    assert_eq!(exporters.judge(SENT, &answer, 1, NOW_NS).await, Ok(Verdict::Delivered));
     let json = exporters.accept(Bytes::from_static(b"{}"), Encoding::Json, NOW_NS).await.expect("no trap");
     assert_eq!(json.expect("a request without points").accepted_points, 0);
 }
@@ -152,7 +154,7 @@ async fn the_secret_key_never_enters_the_component() {
         assert!(request.headers.iter().any(|header| header.name == "authorization"), "{request:?}");
         let date = Header { name: "date".to_owned(), value: "Fri, 16 Jan 2026 00:00:00 GMT".to_owned() };
         let answer = Response { status: 403, headers: vec![date], body: b"{\"message\":\"no\"}".to_vec() };
-        exporters.judge(&answer, 1, NOW_NS).await.expect("no trap");
+        exporters.judge(SENT, &answer, 1, NOW_NS).await.expect("no trap");
     }
 
     // The pool keeps the instances, so what the calls left in their memories is still there. The

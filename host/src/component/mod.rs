@@ -15,7 +15,7 @@ mod signing_key;
 
 pub use bindings::exports::preamp::exporter::remote_write::{
     Acceptance, Batch, BatchError, Encoding, Explanation, Header, Problem, Protocol, Pruned, Refusal,
-    Rejection, Request, Response, Retry, SignError, Verdict,
+    Rejection, Request, Response, Retry, Sent, SignError, Verdict,
 };
 pub use embedded::load;
 pub use error::{CallError, LoadError, OpenError};

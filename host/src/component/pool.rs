@@ -4,7 +4,7 @@ use super::digest;
 use super::instance::{Instance, Template};
 use super::{
     Acceptance, Batch, BatchError, CallError, Component, Encoding, OpenError, Protocol, Pruned, Refusal,
-    Request, Response, SignError, SigningKey, Verdict,
+    Request, Response, Sent, SignError, SigningKey, Verdict,
 };
 use bytes::Bytes;
 use std::sync::atomic::AtomicU64;
@@ -179,6 +179,23 @@ impl Exporters {
         .await
     }
 
+    /// Writes a batch of remote write 2.0 as batches of 1.0.
+    ///
+    /// # Errors
+    ///
+    /// The call itself failed. That the batch is of 1.0 already or cannot be read is the inner error.
+    pub async fn downgrade(&self, batch: Batch) -> Result<Result<Vec<Batch>, BatchError>, CallError> {
+        self.compute("downgrade", move |instance| {
+            let (guest, store, exporter) = instance.parts();
+            let mut result = guest.exporter().call_downgrade(store, exporter, &batch)?;
+            if let Ok(batches) = &mut result {
+                digest::complete(batches);
+            }
+            Ok(result)
+        })
+        .await
+    }
+
     /// Shows the series and samples of a batch as text.
     ///
     /// # Errors
@@ -188,6 +205,19 @@ impl Exporters {
         self.compute("explain", move |instance| {
             let (guest, store, exporter) = instance.parts();
             guest.exporter().call_explain(store, exporter, &batch)
+        })
+        .await
+    }
+
+    /// Shows the series and samples of a batch as JSON Lines.
+    ///
+    /// # Errors
+    ///
+    /// The call itself failed. That the batch cannot be read is the inner error.
+    pub async fn inspect(&self, batch: Batch) -> Result<Result<String, BatchError>, CallError> {
+        self.compute("inspect", move |instance| {
+            let (guest, store, exporter) = instance.parts();
+            guest.exporter().call_inspect(store, exporter, &batch)
         })
         .await
     }
@@ -211,15 +241,21 @@ impl Exporters {
         })
     }
 
-    /// Says what an answer means that came at `now` to the given attempt, counted from 1.
+    /// Says what the answer means that came at `now` to the given attempt, counted from 1.
     ///
     /// # Errors
     ///
     /// The call itself failed.
-    pub async fn judge(&self, response: &Response, attempt: u32, now: u64) -> Result<Verdict, CallError> {
+    pub async fn judge(
+        &self,
+        sent: Sent,
+        response: &Response,
+        attempt: u32,
+        now: u64,
+    ) -> Result<Verdict, CallError> {
         self.pool.call(|instance| {
             let (guest, store, exporter) = instance.parts();
-            guest.exporter().call_judge(store, exporter, response, attempt, now)
+            guest.exporter().call_judge(store, exporter, sent, response, attempt, now)
         })
     }
 

@@ -22,7 +22,7 @@ impl Shared {
         if waiting.len() < 2 {
             return apart(waiting);
         }
-        let copies = waiting.iter().map(|batch| Batch::clone(batch)).collect();
+        let copies = self.copies(&waiting).await;
         let problem = match self.parts.exporters.merge(copies).await {
             Ok(Ok(merged)) if same_counts(&waiting, &merged) => return together(&waiting, merged),
             Ok(Ok(_)) => "the component merged batches into others of different counts".to_owned(),
@@ -33,6 +33,23 @@ impl Shared {
             tracing::error!(problem, held_back, "cannot merge batches; each is sent alone");
         }
         apart(waiting)
+    }
+
+    /// Copies of batches that can be sent. They are downgraded before they are merged: the other way
+    /// round they would be too large and be cut again.
+    async fn copies(&self, waiting: &[Arc<Batch>]) -> Vec<Batch> {
+        let mut copies = Vec::with_capacity(waiting.len());
+        for batch in waiting {
+            let downgraded = match self.fallback.concerns(batch) {
+                true => self.downgrade(batch).await,
+                false => None,
+            };
+            match downgraded {
+                Some(parts) => copies.extend(parts.iter().map(|part| Batch::clone(part))),
+                None => copies.push(Batch::clone(batch)),
+            }
+        }
+        copies
     }
 }
 
@@ -102,6 +119,8 @@ mod tests {
             points,
             series,
             samples: series,
+            histograms: 0,
+            exemplars: 0,
             first: 0,
             last: 0,
             uncompressed_size: 0,

@@ -5,6 +5,7 @@
 //! business; a worker only does what the verdict says.
 
 mod coalesce;
+mod fallback;
 mod http;
 mod pause;
 mod sender;
@@ -19,6 +20,7 @@ use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use self::fallback::Fallback;
 pub use self::http::HttpClient;
 pub use self::pause::Pauses;
 pub use self::tls::TlsError;
@@ -54,6 +56,7 @@ pub struct Parts {
 struct Shared {
     parts: Parts,
     notices: Notices,
+    fallback: Fallback,
     /// Cancelled when the process is stopping: what can be delivered still is, but nothing is held.
     closing: CancellationToken,
 }
@@ -80,8 +83,12 @@ impl Delivery {
     #[must_use]
     pub fn start(parts: Parts) -> Self {
         let partitions = parts.queue.partitions();
-        let shared =
-            Arc::new(Shared { parts, notices: Notices::default(), closing: CancellationToken::new() });
+        let shared = Arc::new(Shared {
+            parts,
+            notices: Notices::default(),
+            fallback: Fallback::default(),
+            closing: CancellationToken::new(),
+        });
         let workers =
             (0..partitions).map(|partition| worker::supervise(Arc::clone(&shared), partition)).collect();
         Self { shared, workers: Mutex::new(workers) }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::pause::jittered;
 use super::{Parts, Shared};
-use crate::component::{Batch, Request, Response};
+use crate::component::{Batch, Explanation, Request, Response, Sent};
 use crate::credentials::{CredentialsError, IssuedKey, SigningKeys};
 use crate::metrics::{Attempt, Outcome};
 
@@ -24,6 +24,8 @@ pub(super) enum End {
     Settled(Outcome),
     /// It must be halved; the reason counts if it cannot be.
     Halve(String),
+    /// The receiver takes only remote write 1.0.
+    Downgrade(Explanation),
 }
 
 /// What to do after an attempt.
@@ -112,7 +114,9 @@ impl<'a> Sender<'a> {
         let (response, took) = self.exchange(head).await;
         self.answers = self.answers.saturating_add(1);
         let parts = self.parts();
-        match parts.exporters.judge(&response, self.answers, parts.clock.now()).await {
+        let Batch { protocol, samples, histograms, .. } = **self.batch;
+        let sent = Sent { protocol, samples, histograms };
+        match parts.exporters.judge(sent, &response, self.answers, parts.clock.now()).await {
             Ok(verdict) => self.act(verdict, &signed, took),
             Err(error) => {
                 self.warn("judge", &error, "an answer of the receiver could not be judged; sending again");

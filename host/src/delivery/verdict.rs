@@ -24,6 +24,7 @@ impl Sender<'_> {
             }
             Verdict::FixClock(offset_ms) => self.fix_clock(offset_ms, signed),
             Verdict::Halve(explanation) => Step::End(End::Halve(explanation.reason)),
+            Verdict::Downgrade(explanation) => Step::End(End::Downgrade(explanation)),
             Verdict::PartlyRejected(explanation) => {
                 self.tell(&explanation, "the receiver refused a part of a batch for good");
                 Step::End(End::Settled(Outcome::PartlyRejected))
@@ -93,6 +94,7 @@ fn name(verdict: &Verdict) -> &'static str {
         Verdict::RefreshCredentials(_) => "refresh_credentials",
         Verdict::FixClock(_) => "fix_clock",
         Verdict::Halve(_) => "halve",
+        Verdict::Downgrade(_) => "downgrade",
         Verdict::PartlyRejected(_) => "partly_rejected",
         Verdict::Rejected(_) => "rejected",
         Verdict::Stop(_) => "stop",

@@ -69,6 +69,13 @@ impl Worker {
     async fn deliver(&self, batch: Arc<Batch>) -> Result<(), Abandoned> {
         let mut pieces = vec![(batch, 0)];
         while let Some((piece, halvings)) = pieces.pop() {
+            if self.shared.fallback.concerns(&piece) {
+                match self.shared.downgrade(&piece).await {
+                    Some(parts) => pieces.extend(parts.into_iter().rev().map(|part| (part, halvings))),
+                    None => self.settle(Outcome::Rejected("unsupported-protocol".to_owned()), &piece),
+                }
+                continue;
+            }
             match Sender::new(&self.shared, &piece).send().await? {
                 End::Settled(outcome) => self.settle(outcome, &piece),
                 End::Halve(reason) => match self.halve(&piece, halvings).await {
@@ -78,6 +85,10 @@ impl Worker {
                     }
                     None => self.settle(Outcome::Rejected(reason), &piece),
                 },
+                End::Downgrade(explanation) => {
+                    self.shared.fall_back(&explanation);
+                    pieces.push((piece, halvings));
+                }
             }
         }
         Ok(())

@@ -35,6 +35,7 @@ pub struct DeliveryMetrics {
     queue_full: ByLabel,
     verdicts: ByLabel,
     held: Gauge,
+    fallback: Gauge,
     signing_offset: Gauge<f64, AtomicU64>,
     samples: Counter,
     failed_samples: Counter,
@@ -55,6 +56,7 @@ impl DeliveryMetrics {
             queue_full: ByLabel::default(),
             verdicts: ByLabel::default(),
             held: Gauge::default(),
+            fallback: Gauge::default(),
             signing_offset: Gauge::default(),
             samples: Counter::default(),
             failed_samples: Counter::default(),
@@ -125,6 +127,11 @@ impl DeliveryMetrics {
             self.held.clone(),
         );
         registry.register(
+            "remote_write_fallback",
+            "1 once the receiver did not take remote write 2.0 and is sent 1.0, else 0",
+            self.fallback.clone(),
+        );
+        registry.register(
             "signing_offset_seconds",
             "What is added to the local clock when signing",
             self.signing_offset.clone(),
@@ -177,6 +184,11 @@ impl DeliveryMetrics {
     #[must_use]
     pub fn hold(&self) -> Count {
         Count::up(&self.held)
+    }
+
+    /// Shows that the receiver takes only remote write 1.0.
+    pub fn fell_back(&self) {
+        self.fallback.set(1);
     }
 
     /// Shows the correction of the signing clock, in milliseconds.

@@ -14,6 +14,8 @@ fn batch(points: u32) -> Batch {
         points,
         series: points,
         samples: 3 * points,
+        histograms: 0,
+        exemplars: 0,
         first: 1_000,
         last: 2_500,
         uncompressed_size: 9,

@@ -17,6 +17,8 @@ fn batch(partition: u32, id: u8, bytes: u32) -> Batch {
         points: bytes,
         series: 1,
         samples: 2 * bytes,
+        histograms: 0,
+        exemplars: 0,
         first: 0,
         last: 0,
         uncompressed_size: bytes,

@@ -1,0 +1,276 @@
+//! Remote write 2.0: series as `io.prometheus.write.v2.TimeSeries` entries of a `Request`, whose
+//! texts are numbers of its symbol table.
+
+mod family;
+mod references;
+mod symbols;
+
+use super::buffer::{Buffer, varint_size};
+use super::native::push_native;
+use crate::translate::exemplar::Exemplars;
+use crate::translate::identity;
+use crate::translate::labels::{Label, PointLabels, Shape};
+use crate::translate::sink::{NativeHistogram, Sample};
+use family::EncodedMetadata;
+use references::{Insertions, References};
+
+pub use family::{Family, push_metadata};
+pub use symbols::Symbols;
+
+/// `Request.timeseries`, length-delimited.
+pub(in crate::remote_write) const TIMESERIES: u8 = 5 << 3 | 2;
+/// `TimeSeries.labels_refs`, packed.
+pub(in crate::remote_write) const LABELS_REFS: u8 = 1 << 3 | 2;
+/// `TimeSeries.samples`, length-delimited.
+const SAMPLES: u8 = 2 << 3 | 2;
+/// `TimeSeries.histograms`, length-delimited.
+pub(in crate::remote_write) const HISTOGRAMS: u8 = 3 << 3 | 2;
+/// `TimeSeries.exemplars`, length-delimited.
+pub(in crate::remote_write) const EXEMPLARS: u8 = 4 << 3 | 2;
+/// `Sample.value` and `Exemplar.value`, eight bytes, by the number of the field.
+const SAMPLE_VALUE: u8 = 1 << 3 | 1;
+const EXEMPLAR_VALUE: u8 = 2 << 3 | 1;
+/// `Sample.timestamp` and `Exemplar.timestamp`, varint.
+const SAMPLE_TIME: u8 = 2 << 3;
+const EXEMPLAR_TIME: u8 = 3 << 3;
+/// `Sample.start_timestamp`, varint.
+const SAMPLE_START: u8 = 3 << 3;
+/// How many templates are kept; they are for shapes that alternate.
+const TEMPLATES_MAX: usize = 32;
+
+/// What a series has besides its values.
+#[derive(Clone, Copy)]
+pub struct Head<'a> {
+    /// The labels that all series of the point share.
+    pub labels: &'a PointLabels<'a>,
+    /// The metric name.
+    pub name: &'a [u8],
+    /// `le`, `quantile`.
+    pub extra: Option<Label<'a>>,
+    /// The exemplars.
+    pub exemplars: Exemplars<'a>,
+}
+
+/// Writes series, and the symbols they need.
+///
+/// The labels that the series of a point share are looked up once for the point. What depends on
+/// the shape of the labels, or on the family, is looked up once for a request.
+#[derive(Default)]
+pub struct SeriesWriter {
+    symbols: Symbols,
+    templates: Vec<References>,
+    latest: usize,
+    /// The references of the labels of the point at hand, encoded, once `has_point`.
+    point: Buffer,
+    insertions: Insertions,
+    has_point: bool,
+    /// The latest name of a series.
+    name: u32,
+    metadata: EncodedMetadata,
+    /// Exemplars and the histogram of the series at hand, encoded.
+    exemplars: Buffer,
+    histogram: Buffer,
+    /// The labels of an exemplar.
+    references: Buffer,
+}
+
+impl SeriesWriter {
+    /// The symbols of the request.
+    pub fn symbols(&self) -> &Symbols {
+        &self.symbols
+    }
+
+    /// Begins a new request without symbols, and returns the table for what is left over for it.
+    /// The encoded symbols of the request before are left in `before`.
+    pub fn restart(&mut self, before: &mut Buffer) -> &mut Symbols {
+        self.name = 0;
+        self.has_point = false;
+        self.symbols.restart(before);
+        &mut self.symbols
+    }
+
+    /// A point begins: its series share nothing with those before.
+    #[inline]
+    pub fn begin_point(&mut self) {
+        self.has_point = false;
+    }
+
+    /// Appends one series with one sample.
+    #[inline]
+    pub fn series(&mut self, out: &mut Buffer, family: &Family, head: &Head, sample: Sample) {
+        self.begin_series(out, family, head, 2 + sample_size(sample));
+        push_sample(out, sample);
+        self.end_series(out);
+    }
+
+    /// Appends one series with one native histogram.
+    pub fn histogram(&mut self, out: &mut Buffer, family: &Family, head: &Head, histogram: &NativeHistogram) {
+        let start = (histogram.start != 0).then_some(histogram.start);
+        self.histogram.clear();
+        push_native(&mut self.histogram, HISTOGRAMS, histogram, start);
+        self.begin_series(out, family, head, self.histogram.len());
+        out.push_slice(self.histogram.as_slice());
+        self.end_series(out);
+    }
+
+    /// Appends a series up to its samples or histogram, which take `values_size` bytes.
+    #[inline]
+    fn begin_series(&mut self, out: &mut Buffer, family: &Family, head: &Head, values_size: usize) {
+        if !self.has_point {
+            self.begin_labels(head.labels);
+        }
+        // The name of the series before is the likeliest.
+        if !identity::same(self.symbols.text(self.name), head.name) {
+            self.name = self.symbols.reference(head.name);
+        }
+        let template = &mut self.templates[self.latest];
+        let name = Pair { name: template.metric_name(), value: self.name };
+        let extra = head.extra.map(|extra| Pair {
+            name: template.extra_name(extra.name, &mut self.symbols),
+            value: self.symbols.reference(extra.value),
+        });
+        self.metadata.set(family, &mut self.symbols);
+        self.set_exemplars(head.exemplars);
+
+        let point = self.point.as_slice();
+        let references = point.len() + name.size() + extra.map_or(0, Pair::size);
+        let content = 1
+            + varint_size(references as u64)
+            + references
+            + values_size
+            + self.exemplars.len()
+            + self.metadata.as_slice().len();
+        out.reserve(11 + content);
+        out.push(TIMESERIES);
+        out.push_varint(content as u64);
+        out.push(LABELS_REFS);
+        out.push_varint(references as u64);
+        out.push_slice(&point[..self.insertions.name]);
+        name.push(out);
+        out.push_slice(&point[self.insertions.name..self.insertions.extra]);
+        if let Some(extra) = extra {
+            extra.push(out);
+        }
+        out.push_slice(&point[self.insertions.extra..]);
+    }
+
+    #[inline]
+    fn end_series(&self, out: &mut Buffer) {
+        out.push_slice(self.exemplars.as_slice());
+        out.push_slice(self.metadata.as_slice());
+    }
+
+    /// Looks up the labels that the series of a point share.
+    #[inline]
+    fn begin_labels(&mut self, labels: &PointLabels) {
+        self.latest = self.template_for(labels);
+        self.point.clear();
+        let template = &mut self.templates[self.latest];
+        self.insertions = template.write(&mut self.point, labels, &mut self.symbols);
+        self.has_point = true;
+    }
+
+    #[inline]
+    fn template_for(&mut self, labels: &PointLabels) -> usize {
+        let (shape, generation) = (labels.shape(), self.symbols.generation());
+        match self.templates.get(self.latest) {
+            Some(template) if template.is_for(shape, generation) => self.latest,
+            _ => self.find_template(labels, shape, generation),
+        }
+    }
+
+    fn find_template(&mut self, labels: &PointLabels, shape: Shape, generation: u32) -> usize {
+        if let Some(found) = self.templates.iter().position(|template| template.is_for(shape, generation)) {
+            return found;
+        }
+        // Those of another request are of no use any more.
+        let stale = self.templates.iter().position(|template| template.generation() != generation);
+        let index = stale.unwrap_or_else(|| {
+            if self.templates.len() == TEMPLATES_MAX {
+                self.templates.clear();
+            }
+            self.templates.push(References::default());
+            self.templates.len() - 1
+        });
+        self.templates[index].set(labels, &mut self.symbols);
+        index
+    }
+
+    #[inline]
+    fn set_exemplars(&mut self, exemplars: Exemplars) {
+        self.exemplars.clear();
+        if !exemplars.is_empty() {
+            self.push_exemplars(exemplars);
+        }
+    }
+
+    fn push_exemplars(&mut self, exemplars: Exemplars) {
+        let (out, references) = (&mut self.exemplars, &mut self.references);
+        for exemplar in exemplars.iter() {
+            references.clear();
+            for label in exemplar.labels() {
+                references.reserve(10);
+                references.push_varint(self.symbols.reference(label.name).into());
+                references.push_varint(self.symbols.reference(label.value).into());
+            }
+            let time = exemplar.time.cast_unsigned();
+            let labels = references.len();
+            let content = 1 + varint_size(labels as u64) + labels + 9 + 1 + varint_size(time);
+            out.reserve(content + 6);
+            out.push(EXEMPLARS);
+            out.push_varint(content as u64);
+            out.push(LABELS_REFS);
+            out.push_varint(labels as u64);
+            out.push_slice(references.as_slice());
+            push_exemplar_value(out, exemplar.value, exemplar.time);
+        }
+    }
+}
+
+/// The references of one label.
+#[derive(Clone, Copy)]
+struct Pair {
+    name: u32,
+    value: u32,
+}
+
+impl Pair {
+    #[inline]
+    fn size(self) -> usize {
+        varint_size(self.name.into()) + varint_size(self.value.into())
+    }
+
+    #[inline]
+    fn push(self, out: &mut Buffer) {
+        out.push_varint(self.name.into());
+        out.push_varint(self.value.into());
+    }
+}
+
+/// Appends a sample as a field of a series. Room for 32 bytes must be reserved.
+#[inline]
+pub(in crate::remote_write) fn push_sample(out: &mut Buffer, sample: Sample) {
+    out.push_array([SAMPLES, sample_size(sample) as u8, SAMPLE_VALUE]);
+    out.push_array(sample.value.to_bits().to_le_bytes());
+    out.push(SAMPLE_TIME);
+    out.push_varint(sample.time.cast_unsigned());
+    if sample.start != 0 {
+        out.push(SAMPLE_START);
+        out.push_varint(sample.start.cast_unsigned());
+    }
+}
+
+/// Appends the value and time of an exemplar, up to 20 bytes.
+pub(in crate::remote_write) fn push_exemplar_value(out: &mut Buffer, value: f64, time: i64) {
+    out.push(EXEMPLAR_VALUE);
+    out.push_array(value.to_bits().to_le_bytes());
+    out.push(EXEMPLAR_TIME);
+    out.push_varint(time.cast_unsigned());
+}
+
+/// Value and time are always written, also when they are zero: readers cannot tell, and −0.0 stays.
+#[inline]
+fn sample_size(sample: Sample) -> usize {
+    let start = if sample.start == 0 { 0 } else { 1 + varint_size(sample.start.cast_unsigned()) };
+    10 + varint_size(sample.time.cast_unsigned()) + start
+}
