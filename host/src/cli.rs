@@ -1,12 +1,23 @@
 //! The commands of `preamp`: what can be said, and what is done then.
 
+mod offline;
+mod progress;
+mod reading;
 mod run;
+mod translate;
 mod validate;
+mod words;
 
 use clap::{Args, Parser, Subcommand};
 use preamp_host::config::{self, Diagnostics, Loaded};
 use preamp_host::demo::{self, DemoArgs};
 use std::path::PathBuf;
+use std::process::ExitCode;
+use translate::TranslateArgs;
+
+/// Exit status of a command that did what it should, and found points that the exporter does not take.
+/// Prometheus' own tools call problems of the data, as opposed to trouble with it, 3 as well.
+const REJECTED: u8 = 3;
 
 /// Lines stay under 80 columns, since a line that is broken cannot be pasted.
 const EXAMPLES: &str = r#"Examples:
@@ -63,17 +74,19 @@ pub(crate) struct Cli {
 
 impl Cli {
     /// Does what was asked for.
-    pub(crate) fn execute(self) -> anyhow::Result<()> {
+    pub(crate) fn execute(self) -> anyhow::Result<ExitCode> {
         match self.command {
-            Command::Run(args) => complete(run::run(args)),
-            Command::Validate(args) => validate::validate(&args),
-            Command::Demo(args) => complete(demo::run(args)),
+            Command::Run(args) => complete(run::run(args))?,
+            Command::Validate(args) => validate::validate(&args)?,
+            Command::Demo(args) => complete(demo::run(args))?,
+            Command::Translate(args) => return complete(translate::translate(args)),
         }
+        Ok(ExitCode::SUCCESS)
     }
 }
 
 /// Runs a task to its end and leaves behind whatever else still runs then.
-fn complete(task: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+fn complete<T>(task: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let result = runtime.block_on(task);
     // Calls to the component cannot be interrupted, so dropping the runtime might wait for ever.
@@ -110,7 +123,25 @@ Send it metrics from any OpenTelemetry SDK:
     /// and a stand-in for AMP verifies each signature and keeps the series. Ends with a summary, and
     /// with exit status 1 if anything was lost.
     Demo(DemoArgs),
+    /// Show what becomes of captured OTLP payloads: series, samples, types, and points that are rejected.
+    ///
+    /// A payload is what an SDK or Collector sends: a protobuf message or OTLP/JSON. A file holds one
+    /// of them, JSON Lines, or whatever the Collector's file exporter wrote, compressed with gzip or zstd or
+    /// not. Memory is bounded by the largest payload, not by the file.
+    ///
+    /// The component does the work, as in `run`; nothing is sent.
+    #[command(after_long_help = TRANSLATE)]
+    Translate(TranslateArgs),
 }
+
+const TRANSLATE: &str = "\
+Examples:
+  preamp translate capture.json
+  preamp translate --config preamp.yaml metrics.jsonl.zst
+  preamp translate --format remote-write capture.pb > body.snappy
+
+Exit status: 0 everything was translated, 1 something could not be read (which is said),
+2 wrong usage, 3 points were rejected (the last lines say why, and what helps).";
 
 #[derive(Args, Debug)]
 struct ConfigArgs {
@@ -131,6 +162,11 @@ struct RunArgs {
 impl ConfigArgs {
     /// Reads the file, with references to this process' environment filled in.
     fn load(&self) -> Result<Loaded, Diagnostics> {
-        config::load(&self.config, &|name| std::env::var(name).ok())
+        config::load(&self.config, &environment)
     }
+}
+
+/// What references of a configuration to the environment mean.
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }

@@ -8,6 +8,7 @@
 //! [`service`] puts all parts together. Nothing here reads an OTLP field or knows a rule of
 //! Prometheus: that is what the component is for.
 
+pub mod capture;
 pub mod clock;
 pub mod component;
 pub mod config;

@@ -24,7 +24,7 @@ pub(super) fn validate(args: &ConfigArgs) -> anyhow::Result<()> {
 }
 
 /// Problems that the component found, as problems of the file they come from.
-pub(super) fn in_file(error: OpenError, loaded: &Loaded) -> anyhow::Error {
+pub(super) fn in_file<S>(error: OpenError, loaded: &Loaded<S>) -> anyhow::Error {
     match error {
         OpenError::Configuration(problems) => {
             let located = problems.iter().map(|problem| loaded.locate(&problem.path, &problem.message));

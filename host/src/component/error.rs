@@ -1,6 +1,7 @@
 //! What can go wrong between the host and the component, apart from what the contract says.
 
 use super::Problem;
+use std::path::PathBuf;
 
 /// Why the component could not be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +18,14 @@ pub enum LoadError {
     /// The bytes cannot be compiled.
     #[error("the component cannot be compiled: {0}")]
     Compile(String),
+    /// The file cannot be read, or is no component.
+    #[error("{}: cannot be loaded as a component: {error}", .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system or wasmtime says.
+        error: String,
+    },
 }
 
 /// Why an exporter could not be opened.

@@ -9,6 +9,7 @@ mod digest;
 mod embedded;
 pub mod engine;
 mod error;
+mod file;
 mod instance;
 mod pool;
 mod signing_key;
@@ -19,6 +20,7 @@ pub use bindings::exports::preamp::exporter::remote_write::{
 };
 pub use embedded::load;
 pub use error::{CallError, LoadError, OpenError};
+pub use file::load_file;
 pub use pool::{Exporters, PoolLimits, PoolStats};
 pub use signing_key::SigningKey;
 pub use wasmtime::component::Component;

@@ -73,6 +73,15 @@ impl<'d> Extensions<'d> {
     }
 }
 
+/// The signers among `service.extensions`, for who looks at no other extension.
+pub(super) fn read_signers<'d>(service: Option<View<'d>>) -> Vec<(&'d str, View<'d>)> {
+    let entries = service.map(|view| view.entries()).unwrap_or_default();
+    let enabled = entries.into_iter().find(|(key, _)| *key == "extensions");
+    let enabled = enabled.map(|(_, view)| view.texts()).unwrap_or_default();
+    let is_signer = |id: &str| SIGV4AUTH.contains(&id.split('/').next().unwrap_or_default());
+    enabled.into_iter().filter(|(id, _)| is_signer(id)).collect()
+}
+
 fn check_supported(extension: &Component, reference: &View) {
     if DEBUGGING.contains(&extension.kind) {
         reference.warn(format!(

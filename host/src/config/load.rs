@@ -3,8 +3,8 @@
 use super::component::{Places, nearest};
 use super::diagnostic::{Diagnostic, Diagnostics, Report};
 use super::exporter::{Exporter, read_remote_write};
-use super::extensions::Extensions;
-use super::ids::{Component, read_components};
+use super::extensions::{Extensions, read_signers};
+use super::ids::{Component, find, read_components};
 use super::keys::{Key, read};
 use super::receiver::read_otlp;
 use super::service::{Defined, EXPORTERS, RECEIVERS, connect, read_service};
@@ -27,18 +27,24 @@ const ROOT: &[Key] = &[
     read("service"),
 ];
 
-/// A configuration that can be used.
+/// A configuration that can be used, or the part of it that was asked for.
 #[derive(Debug)]
-pub struct Loaded {
+pub struct Loaded<S = Settings> {
     /// What it means.
-    pub settings: Settings,
+    pub settings: S,
     /// What the operator should know, in the order of the places.
     pub warnings: Vec<Diagnostic>,
     file: String,
     places: Places,
 }
 
-impl Loaded {
+impl<S> Loaded<S> {
+    /// The same of a part of the settings.
+    pub fn map<T>(self, part: impl FnOnce(S) -> T) -> Loaded<T> {
+        let Loaded { settings, warnings, file, places } = self;
+        Loaded { settings: part(settings), warnings, file, places }
+    }
+
     /// Turns a problem that the component found in its configuration into one of the file: `pointer`
     /// is a JSON Pointer (RFC 6901) into `component_json`, as `open` gives it. What does not stand in
     /// the file is placed at the nearest part that contains it.
@@ -61,9 +67,28 @@ impl Loaded {
 ///
 /// All problems of the file, in the order of their places.
 pub fn load(path: &Path, environment: Environment) -> Result<Loaded, Diagnostics> {
+    parse(&path.display().to_string(), &read_file(path)?, environment)
+}
+
+/// Reads nothing but one exporter of a configuration file, and the extensions it signs with. The
+/// exporter need not be in a pipeline, and the file may hold what this version does not serve.
+///
+/// # Errors
+///
+/// All problems of that part of the file, in the order of their places.
+pub fn load_exporter(
+    path: &Path,
+    id: &str,
+    environment: Environment,
+) -> Result<Loaded<ExporterSettings>, Diagnostics> {
     let name = path.display().to_string();
+    parse_part(&name, &read_file(path)?, environment, |root| read_exporter(root, id))
+}
+
+fn read_file(path: &Path) -> Result<String, Diagnostics> {
     let fault = |message: String| {
-        Diagnostics(vec![Diagnostic { file: name.clone(), place: None, path: String::new(), message }])
+        let file = path.display().to_string();
+        Diagnostics(vec![Diagnostic { file, place: None, path: String::new(), message }])
     };
     let mut bytes = Vec::new();
     std::fs::File::open(path)
@@ -72,8 +97,7 @@ pub fn load(path: &Path, environment: Environment) -> Result<Loaded, Diagnostics
     if bytes.len() as u64 > FILE_BYTES_MAX {
         return Err(fault(format!("is larger than {FILE_BYTES_MAX} bytes: that is no configuration")));
     }
-    let text = String::from_utf8(bytes).map_err(|error| fault(format!("is not UTF-8: {error}")))?;
-    parse(&name, &text, environment)
+    String::from_utf8(bytes).map_err(|error| fault(format!("is not UTF-8: {error}")))
 }
 
 /// Reads a configuration from a text; `name` stands for it in messages.
@@ -82,8 +106,17 @@ pub fn load(path: &Path, environment: Environment) -> Result<Loaded, Diagnostics
 ///
 /// All problems of the text, in the order of their places.
 pub fn parse(name: &str, text: &str, environment: Environment) -> Result<Loaded, Diagnostics> {
+    parse_part(name, text, environment, read_root)
+}
+
+fn parse_part<S>(
+    name: &str,
+    text: &str,
+    environment: Environment,
+    read: impl FnOnce(&View) -> Option<(S, Places)>,
+) -> Result<Loaded<S>, Diagnostics> {
     let report = Report::new(name);
-    let settings = read_document(text, environment, &report);
+    let settings = read_document(text, environment, &report, read);
     match (settings, report.finish()) {
         (Some((settings, places)), (errors, warnings)) if errors.0.is_empty() => {
             Ok(Loaded { settings, warnings: warnings.0, file: name.to_owned(), places })
@@ -92,7 +125,12 @@ pub fn parse(name: &str, text: &str, environment: Environment) -> Result<Loaded,
     }
 }
 
-fn read_document(text: &str, environment: Environment, report: &Report) -> Option<(Settings, Places)> {
+fn read_document<S>(
+    text: &str,
+    environment: Environment,
+    report: &Report,
+    read: impl FnOnce(&View) -> Option<(S, Places)>,
+) -> Option<(S, Places)> {
     let (document, faults) = yaml::parse(text);
     for fault in faults {
         report.error(fault.place, &fault.path, fault.message);
@@ -104,7 +142,7 @@ fn read_document(text: &str, environment: Environment, report: &Report) -> Optio
         root.error(format!("expected `receivers`, `exporters` and `service`, found {}", root.shown()));
         return None;
     }
-    read_root(&root)
+    read(&root)
 }
 
 fn read_root(root: &View) -> Option<(Settings, Places)> {
@@ -127,8 +165,23 @@ fn read_root(root: &View) -> Option<(Settings, Places)> {
     extensions.warn_of_unused();
     let (receiver_id, exporter_id) = connected?;
     let receiver = with_id(receivers, receiver_id)?;
-    let (exporter, places) = settle(exporter_id, with_id(exporters, exporter_id)?, &receiver);
+    let (exporter, places) = settle(exporter_id, with_id(exporters, exporter_id)?, Some(&receiver));
     Some((Settings { receiver, exporter, telemetry: service.telemetry }, places))
+}
+
+fn read_exporter(root: &View, id: &str) -> Option<(ExporterSettings, Places)> {
+    let section = root.section(&[ROOT]);
+    let defined = section.get("exporters");
+    let exporters = read_components(defined.clone());
+    let exporter = find(&exporters, id, "exporter", defined.as_ref().unwrap_or(root))?;
+    if !EXPORTERS.contains(&exporter.kind) {
+        exporter.view.error(exporter.unsupported("exporter", &EXPORTERS));
+        return None;
+    }
+    let signers = read_signers(section.get("service"));
+    let extensions = Extensions::read(read_components(section.get("extensions")), &signers);
+    let exporter = read_remote_write(&exporter.view, &extensions)?;
+    Some(settle(id, exporter, None))
 }
 
 /// Reads all components of certain types, each with its id.
@@ -145,13 +198,14 @@ fn with_id<T>(components: Vec<(&str, T)>, id: &str) -> Option<T> {
     components.into_iter().find(|(own, _)| *own == id).map(|(_, component)| component)
 }
 
-/// Completes an exporter with what the receiver says.
-fn settle(id: &str, exporter: Exporter, receiver: &OtlpReceiver) -> (ExporterSettings, Places) {
-    let Exporter { mut component, timeout, retry, queue, sigv4, tls } = exporter;
-    let listeners = [&receiver.grpc, &receiver.http].into_iter().flatten();
+/// Completes an exporter with what the receiver, if there is one, says.
+fn settle(id: &str, exporter: Exporter, receiver: Option<&OtlpReceiver>) -> (ExporterSettings, Places) {
+    let Exporter { mut component, timeout, retry, queue, sigv4, tls, state_file } = exporter;
+    let listeners = receiver.into_iter().flat_map(|receiver| [&receiver.grpc, &receiver.http]).flatten();
     if let Some(largest) = listeners.map(|listener| listener.max_request_bytes).max() {
         component.set("max_payload_bytes", largest);
     }
     let (component_json, places) = component.finish();
-    (ExporterSettings { id: id.to_owned(), component_json, timeout, retry, queue, sigv4, tls }, places)
+    let id = id.to_owned();
+    (ExporterSettings { id, component_json, timeout, retry, queue, sigv4, tls, state_file }, places)
 }

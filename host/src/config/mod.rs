@@ -23,7 +23,7 @@ mod view;
 mod yaml;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Place};
-pub use load::{Loaded, load, parse};
+pub use load::{Loaded, load, load_exporter, parse};
 pub use settings::{
     ClientTls, ExporterSettings, Listener, LogFormat, OtlpReceiver, Queue, Retry, Settings, SigV4, Telemetry,
 };

@@ -1,0 +1,153 @@
+//! An exporter that sends nothing: what `translate` and `diff` give captured payloads to. It is
+//! configured and called as in `run`, up to the queue.
+
+use super::environment;
+use super::validate::in_file;
+use preamp_host::capture::{PAYLOAD_BYTES_MAX, Payload};
+use preamp_host::clock::Clock;
+use preamp_host::component::{
+    self, Acceptance, Batch, BatchError, CallError, Component, Exporters, PoolLimits, Refusal, Request,
+};
+use preamp_host::config::{self, ExporterSettings, Loaded, SigV4};
+use serde_json::{Map, Value};
+use std::io::Write as _;
+use std::path::Path;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// Stands for the receiver where no configuration names one; its host brings AMP's limits.
+const ENDPOINT: &str =
+    "https://aps-workspaces.eu-west-1.amazonaws.com/workspaces/ws-EXAMPLE/api/v1/remote_write";
+
+/// What an exporter is configured with, to be changed where a command needs something else.
+pub(super) struct Configuration {
+    options: Map<String, Value>,
+    /// Where it comes from, for problems that the component finds.
+    loaded: Option<Loaded<ExporterSettings>>,
+}
+
+impl Configuration {
+    /// Reads a file: the exporter of that id, or the one that `run` would use. Without a file, the
+    /// defaults for AMP. `now` is the time at which payloads are taken; without one their age
+    /// is not looked at.
+    pub(super) fn read(
+        file: Option<&Path>,
+        exporter: Option<&str>,
+        now: Option<u64>,
+    ) -> anyhow::Result<Configuration> {
+        let loaded = match (file, exporter) {
+            (None, _) => None,
+            (Some(file), Some(id)) => Some(config::load_exporter(file, id, &environment)?),
+            (Some(file), None) => Some(config::load(file, &environment)?.map(|settings| settings.exporter)),
+        };
+        let options = match &loaded {
+            Some(loaded) => serde_json::from_str(&loaded.settings.component_json)?,
+            None => Map::from_iter([
+                ("endpoint".to_owned(), ENDPOINT.into()),
+                ("digest".to_owned(), false.into()),
+            ]),
+        };
+        let mut configuration = Configuration { options, loaded };
+        // A capture may be of any size and age, unlike a request.
+        configuration.set("max_payload_bytes", PAYLOAD_BYTES_MAX);
+        if now.is_none() {
+            configuration.set("max_sample_age_ms", 0);
+            configuration.set("max_sample_future_ms", 0);
+        }
+        for warning in configuration.loaded.iter().flat_map(|loaded| &loaded.warnings) {
+            writeln!(std::io::stderr(), "warning: {warning}")?;
+        }
+        Ok(configuration)
+    }
+
+    /// Sets an option of the component.
+    pub(super) fn set(&mut self, option: &str, value: impl Into<Value>) {
+        self.options.insert(option.to_owned(), value.into());
+    }
+
+    /// The same without what an operator may want to keep to himself: header fields and signing.
+    pub(super) fn public(&self) -> Configuration {
+        let mut options = self.options.clone();
+        options.remove("headers");
+        options.remove("sigv4");
+        Configuration { options, loaded: None }
+    }
+
+    /// What requests are signed for.
+    pub(super) fn signed_for(&self) -> Option<&SigV4> {
+        self.loaded.as_ref()?.settings.sigv4.as_ref()
+    }
+
+    /// Opens an exporter of a component.
+    pub(super) fn open(&self, component: &Component, now: Option<u64>) -> anyhow::Result<Offline> {
+        let limits = PoolLimits {
+            payload_bytes_max: PAYLOAD_BYTES_MAX,
+            // One instance for all payloads, so that what the exporter remembers of earlier ones stays.
+            recycle_above_bytes: usize::MAX,
+            parallel_calls: 1,
+            ..PoolLimits::default()
+        };
+        let options = Value::Object(self.options.clone()).to_string();
+        let exporters = Exporters::open(component, &options, limits).map_err(|error| match &self.loaded {
+            Some(loaded) => in_file(error, loaded),
+            None => error.into(),
+        })?;
+        Ok(Offline { exporters, now: now.unwrap_or_else(|| Clock::system().now()) })
+    }
+}
+
+/// The component in the file, or the one built into this program.
+pub(super) fn load_component(file: Option<&Path>) -> anyhow::Result<Component> {
+    Ok(file.map_or_else(component::load, component::load_file)?)
+}
+
+/// An open exporter.
+pub(super) struct Offline {
+    exporters: Exporters,
+    now: u64,
+}
+
+impl Offline {
+    /// Translates a payload. The error says why it is none.
+    pub(super) async fn accept(&self, payload: &Payload) -> Result<Acceptance, String> {
+        match self.exporters.accept(payload.bytes.clone(), payload.encoding, self.now).await {
+            Ok(Ok(acceptance)) => Ok(acceptance),
+            Ok(Err(refusal)) => Err(refused(refusal)),
+            Err(failure) => Err(failure.to_string()),
+        }
+    }
+
+    /// The head of the request that a batch is sent with.
+    pub(super) async fn head(&self, batch: &Batch) -> anyhow::Result<Request> {
+        let request = self.exporters.sign(&batch.digest, batch.protocol, self.now, None).await?;
+        request.map_err(|error| anyhow::anyhow!("the component makes no request: {error:?}"))
+    }
+
+    /// The series of a batch as text.
+    pub(super) async fn explain(&self, batch: Batch) -> anyhow::Result<String> {
+        answered(self.exporters.explain(batch).await)
+    }
+}
+
+fn refused(refusal: Refusal) -> String {
+    match refusal {
+        Refusal::Malformed(what) => format!("is no OTLP metrics payload: {what}"),
+        Refusal::WrongSignal(signal) => format!("holds {signal}: only metrics can be translated"),
+        Refusal::TooLarge(limit) => format!("is larger than the {limit} bytes that are taken at once"),
+    }
+}
+
+/// What the component says about a batch that it made itself.
+fn answered<T>(answer: Result<Result<T, BatchError>, CallError>) -> anyhow::Result<T> {
+    answer?.map_err(|error| anyhow::anyhow!("the component does not read what it wrote: {error:?}"))
+}
+
+/// Reads the option `--now`: nanoseconds since the Unix epoch.
+pub(super) fn parse_instant(text: &str) -> Result<u64, String> {
+    if text == "now" {
+        return Ok(Clock::system().now());
+    }
+    let instant = OffsetDateTime::parse(text, &Rfc3339)
+        .map_err(|_| "expected a time such as 2026-01-16T12:00:00Z, or `now`".to_owned())?;
+    u64::try_from(instant.unix_timestamp_nanos()).map_err(|_| "expected a time from 1970 to 2554".to_owned())
+}
