@@ -111,11 +111,11 @@ impl Namer {
         } else if per.last() == Some(&b'_') {
             per.pop();
         }
-        if !per.is_empty() && main.last() == Some(&b'_') {
-            main.pop();
-        }
+        // Looked for before its last underscore goes, as the Collector's exporter does.
         if tokens().any(|token| token == main) {
             main.clear();
+        } else if !per.is_empty() && main.last() == Some(&b'_') {
+            main.pop();
         }
         push_token(&self.namespace, out);
         for token in tokens().chain([main.as_slice(), per.as_slice()]) {
@@ -124,7 +124,7 @@ impl Namer {
             }
         }
         push_token(type_word, out);
-        escape_first_digit(out, 0);
+        escape_first_digit(out);
     }
 
     /// Names keep their characters. A word that the name ends with already is moved to its place among
@@ -155,11 +155,11 @@ impl Namer {
     }
 
     fn write_escaped(&self, name: &[u8], out: &mut Vec<u8>) {
-        push_escaped(&self.namespace, out);
-        if out.is_empty() {
+        if self.namespace.is_empty() {
             push_escaped(name, out);
-            escape_first_digit(out, 0);
+            escape_first_digit(out);
         } else {
+            push_escaped(&self.namespace, out);
             out.push(b'_');
             push_escaped(name, out);
         }
@@ -198,9 +198,9 @@ fn push_escaped(name: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-fn escape_first_digit(out: &mut Vec<u8>, at: usize) {
-    if out.get(at).is_some_and(u8::is_ascii_digit) {
-        out.insert(at, b'_');
+fn escape_first_digit(out: &mut Vec<u8>) {
+    if out.first().is_some_and(u8::is_ascii_digit) {
+        out.insert(0, b'_');
     }
 }
 
@@ -230,6 +230,8 @@ mod tests {
             ("total", "", Total, "total"),
             ("x", "foo!", Total, "x_foo__total"),
             ("x", "foo!/s", Total, "x_foo_per_second_total"),
+            ("foo.x", "foo!/s", Plain, "foo_x_foo_per_second"),
+            ("x", "\u{2003}m", Plain, "x_meters"),
             ("x", "{req}/s", Gauge, "x_per_second"),
             ("x", "s/{thing}", Gauge, "x_seconds"),
             ("x", "/s", Gauge, "x_per_second"),
@@ -267,6 +269,7 @@ mod tests {
             ("", "_.", None),
             ("", "日本", None),
             ("my.app", "x", Some("my_app_x")),
+            ("日本", "1x", Some("_1x")),
         ] {
             assert_eq!(
                 named(namespace, (true, false), name, "s", TypeSuffix::Total).as_deref(),

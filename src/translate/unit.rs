@@ -54,7 +54,7 @@ impl<'a> Unit<'a> {
 
 /// A half without blanks around it; nothing if it is an annotation such as `{request}`.
 fn without_annotation(half: &[u8]) -> &[u8] {
-    let half = half.trim_ascii();
+    let half = std::str::from_utf8(half).map_or(half, |half| half.trim().as_bytes());
     if half.iter().any(|b| matches!(b, b'{' | b'}')) { b"" } else { half }
 }
 
