@@ -27,6 +27,7 @@ Usage: ./build.sh COMMAND
   host             build the exporter for this machine: target/release/preamp
   bench [OPTIONS]  measure against the Collector's translator (--quick, --json FILE,
                    --component FILE to measure another build of the component)
+  capture          record again what real OpenTelemetry SDKs and the Collector send: tests/captures
   lint             formatting, clippy, dependency rules
   clean [--all]    remove what was built (--all: and what was fetched)
   help             this text
@@ -310,13 +311,13 @@ bench() {
 
 clean() {
     rm -rf "$TARGET"
-    if [[ ${1:-} == --all ]]; then rm -rf "$CACHE" tests/jco/node_modules; fi
+    if [[ ${1:-} == --all ]]; then rm -rf "$CACHE" tests/jco/node_modules tests/producers/{node/node_modules,java/target}; fi
 }
 
 command=${1:-help}
 shift || true
 case $command in
-demo | host | component | lint | bench | clean) "$command" "$@" ;;
+demo | host | component | capture | lint | bench | clean) "$command" "$@" ;;
 test) test_all ;;
 help | -h | --help) usage ;;
 *)
