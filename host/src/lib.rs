@@ -21,4 +21,5 @@ mod notices;
 pub mod queue;
 pub mod receiver;
 pub mod service;
+pub mod state_file;
 pub mod telemetry;

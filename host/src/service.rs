@@ -4,9 +4,11 @@
 mod metrics_server;
 mod running;
 mod sockets;
+mod state;
 
 pub use running::{Running, Stopped};
 pub use sockets::Addresses;
+pub use state::RestoreError;
 
 use crate::clock::Clock;
 use crate::component::{self, Component, Exporters, LoadError, OpenError, PoolLimits};
@@ -19,6 +21,7 @@ use crate::queue::{MemoryQueue, Queue};
 use crate::receiver::grpc::GrpcReceiver;
 use crate::receiver::http::HttpReceiver;
 use sockets::Sockets;
+use state::Saver;
 use std::sync::Arc;
 
 /// What a service gets from outside beside its settings.
@@ -72,6 +75,9 @@ pub enum StartError {
     /// The TLS settings cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// What an earlier process remembered cannot be used.
+    #[error(transparent)]
+    State(#[from] RestoreError),
 }
 
 /// How a service is started.
@@ -88,6 +94,10 @@ impl Service {
         let exporter = &settings.exporter;
         let exporters = Exporters::open(&parts.component, &exporter.component_json, parts.limits)?;
         let client = HttpClient::new(exporter.timeout, &exporter.tls)?;
+        let saver = match &exporter.state_file {
+            Some(path) if exporters.remembers() => Some(Saver::start(&exporters, path).await?),
+            _ => None,
+        };
         let queue = queue(&exporter.queue);
         let pool = exporters.clone();
         let metrics = Metrics::new(&settings.receiver.id, &exporter.id, queue.clone(), move || pool.stats());
@@ -108,7 +118,7 @@ impl Service {
             pauses: parts.pauses,
             metrics: metrics.clone(),
         });
-        let mut running = Running::new(sockets.addresses(), metrics.clone(), delivery);
+        let mut running = Running::new(sockets.addresses(), metrics.clone(), delivery, saver);
         let intake = Intake::new(exporters, queue, clock, metrics);
         add_servers(&mut running, settings, sockets, Arc::new(intake));
         Ok(running)

@@ -64,6 +64,9 @@ fn conclude(stopped: &Stopped, failure: Option<String>) -> anyhow::Result<()> {
     if stopped.receivers_aborted {
         tracing::warn!("requests that did not end in time were broken off; their senders will repeat them");
     }
+    if let Some(reason) = &stopped.unsaved {
+        tracing::error!(reason, "the totals of delta metrics could not be saved: they begin anew");
+    }
     if let Some(failure) = failure {
         bail!(failure);
     }
@@ -76,6 +79,9 @@ fn conclude(stopped: &Stopped, failure: Option<String>) -> anyhow::Result<()> {
             remains.batches,
             remains.bytes
         );
+    }
+    if stopped.unsaved.is_some() {
+        bail!("the totals of delta metrics could not be saved: see above why");
     }
     Ok(())
 }

@@ -11,6 +11,8 @@ pub mod engine;
 mod error;
 mod file;
 mod instance;
+mod keeper;
+mod limits;
 mod pool;
 mod signing_key;
 
@@ -21,6 +23,7 @@ pub use bindings::exports::preamp::exporter::remote_write::{
 pub use embedded::load;
 pub use error::{CallError, LoadError, OpenError};
 pub use file::load_file;
-pub use pool::{Exporters, PoolLimits, PoolStats};
+pub use limits::{PoolLimits, PoolStats};
+pub use pool::Exporters;
 pub use signing_key::SigningKey;
 pub use wasmtime::component::Component;

@@ -2,6 +2,8 @@
 
 use super::digest;
 use super::instance::{Instance, Template};
+use super::keeper::{self, Keeper};
+use super::limits::{PoolLimits, PoolStats};
 use super::{
     Acceptance, Batch, BatchError, CallError, Component, Encoding, OpenError, Protocol, Pruned, Refusal,
     Request, Response, Sent, SignError, SigningKey, Verdict,
@@ -10,52 +12,8 @@ use bytes::Bytes;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
-use tokio::sync::Semaphore;
-
-/// How much an exporter may use.
-#[derive(Clone, Debug)]
-pub struct PoolLimits {
-    /// The largest payload given to the component, in bytes; larger ones are refused before they
-    /// are copied.
-    pub payload_bytes_max: usize,
-    /// The most linear memory of one instance, in bytes.
-    pub memory_bytes_max: usize,
-    /// An instance with more linear memory than this after a call, in bytes, is replaced, because
-    /// linear memory never shrinks.
-    pub recycle_above_bytes: usize,
-    /// A call that takes longer is logged, again and again while it lasts.
-    pub slow_call: Duration,
-    /// How many calls may compute at the same time.
-    pub parallel_calls: usize,
-}
-
-impl Default for PoolLimits {
-    fn default() -> PoolLimits {
-        PoolLimits {
-            payload_bytes_max: 256 << 20,
-            memory_bytes_max: 1 << 30,
-            recycle_above_bytes: 64 << 20,
-            slow_call: Duration::from_secs(5),
-            parallel_calls: std::thread::available_parallelism().map_or(1, usize::from),
-        }
-    }
-}
-
-/// What a pool has done so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PoolStats {
-    /// Instances that exist now.
-    pub instances: u64,
-    /// Instances made so far.
-    pub created: u64,
-    /// Calls made so far.
-    pub calls: u64,
-    /// Calls that ended in a trap, running out of memory included.
-    pub traps: u64,
-    /// Instances replaced because their memory had grown.
-    pub recycled: u64,
-}
+use std::time::Instant;
+use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 
 #[derive(Default)]
 pub(super) struct Counters {
@@ -75,12 +33,17 @@ pub(super) struct Counters {
 /// there are processors. `sign` and `judge` take microseconds and run where they are called.
 ///
 /// A trap costs the call that caused it and nothing else: its instance is dropped, and the next
-/// call gets a fresh one. Running calls cannot be interrupted (see [`engine`](super::engine)); one
+/// call gets a fresh one. If the configuration makes the exporter remember, all payloads go to one
+/// instance, one after the other, and its successor goes on from where it was.
+///
+/// Running calls cannot be interrupted (see [`engine`](super::engine)); one
 /// that lasts longer than [`PoolLimits::slow_call`] is logged.
 #[derive(Clone)]
 pub struct Exporters {
     pool: Arc<Pool>,
     processors: Arc<Semaphore>,
+    /// Only if the configuration makes the exporter remember.
+    keeper: Option<Arc<AsyncMutex<Keeper>>>,
 }
 
 impl Exporters {
@@ -97,9 +60,55 @@ impl Exporters {
         let template = Template::new(component, configuration, limits.memory_bytes_max)?;
         let counters = Arc::<Counters>::default();
         let first = template.instantiate(&counters)?;
+        let kept = Keeper::new(first).map_err(|trap| OpenError::Component(format!("{trap:#}")))?;
+        let (idle, keeper) = match kept {
+            Ok(keeper) => (Vec::new(), Some(Arc::new(AsyncMutex::new(keeper)))),
+            Err(instance) => (vec![instance], None),
+        };
         let processors = Arc::new(Semaphore::new(limits.parallel_calls.max(1)));
-        let pool = Arc::new(Pool { template, limits, counters, idle: Mutex::new(vec![first]) });
-        Ok(Exporters { pool, processors })
+        let pool = Arc::new(Pool { template, limits, counters, idle: Mutex::new(idle) });
+        Ok(Exporters { pool, processors, keeper })
+    }
+
+    /// Whether the configuration makes the exporter remember what it has accepted.
+    #[must_use]
+    pub fn remembers(&self) -> bool {
+        self.keeper.is_some()
+    }
+
+    /// What the exporter remembers; empty if its configuration makes it remember nothing.
+    ///
+    /// # Errors
+    ///
+    /// The call itself failed.
+    pub async fn snapshot(&self) -> Result<Vec<u8>, CallError> {
+        let Some(keeper) = &self.keeper else { return Ok(Vec::new()) };
+        self.keep(keeper, "snapshot", |keeper, pool| keeper.snapshot(pool).map(<[u8]>::to_vec)).await
+    }
+
+    /// What the exporter remembers at its end: payloads are no longer accepted.
+    ///
+    /// # Errors
+    ///
+    /// The call itself failed.
+    pub async fn close(&self) -> Result<Vec<u8>, CallError> {
+        let Some(keeper) = &self.keeper else { return Ok(Vec::new()) };
+        self.keep(keeper, "snapshot", |keeper, pool| keeper.close(pool).map(<[u8]>::to_vec)).await
+    }
+
+    /// Goes on from what an earlier exporter remembered. `is_current` says that it accepted nothing
+    /// after that.
+    ///
+    /// # Errors
+    ///
+    /// The call itself failed. That the state cannot be used is the inner error.
+    pub async fn restore(
+        &self,
+        snapshot: Vec<u8>,
+        is_current: bool,
+    ) -> Result<Result<(), String>, CallError> {
+        let Some(keeper) = &self.keeper else { return Ok(Ok(())) };
+        self.keep(keeper, "restore", move |keeper, pool| keeper.restore(pool, &snapshot, is_current)).await
     }
 
     /// Translates one OTLP metrics payload into batches.
@@ -117,15 +126,11 @@ impl Exporters {
         if payload.len() > limit {
             return Ok(Err(Refusal::TooLarge(limit as u64)));
         }
-        self.compute("accept", move |instance| {
-            let (guest, store, exporter) = instance.parts();
-            let mut result = guest.exporter().call_accept(store, exporter, &payload, encoding, now)?;
-            if let Ok(acceptance) = &mut result {
-                digest::complete(&mut acceptance.batches);
-            }
-            Ok(result)
-        })
-        .await
+        if let Some(keeper) = &self.keeper {
+            let accept = move |keeper: &mut Keeper, pool: &Pool| keeper.accept(pool, payload, encoding, now);
+            return self.keep(keeper, "accept", accept).await;
+        }
+        self.compute("accept", move |instance| keeper::accept(instance, &payload, encoding, now)).await
     }
 
     /// Joins batches of one partition, in the order given, into as few as the size limits allow.
@@ -272,11 +277,32 @@ impl Exporters {
         }
     }
 
-    /// Runs a call on a thread for blocking work, once a processor is free for it.
+    /// Works with the keeper, one call after the other in the order they came.
+    async fn keep<R: Send + 'static>(
+        &self,
+        keeper: &Arc<AsyncMutex<Keeper>>,
+        function: &'static str,
+        work: impl FnOnce(&mut Keeper, &Pool) -> Result<R, CallError> + Send + 'static,
+    ) -> Result<R, CallError> {
+        // Waiting takes no processor from calls that could run.
+        let mut keeper = keeper.clone().lock_owned().await;
+        self.work(function, move |pool| work(&mut keeper, pool)).await
+    }
+
+    /// Makes a call on any instance.
     async fn compute<R: Send + 'static>(
         &self,
         function: &'static str,
         call: impl FnOnce(&mut Instance) -> wasmtime::Result<R> + Send + 'static,
+    ) -> Result<R, CallError> {
+        self.work(function, move |pool| pool.call(call)).await
+    }
+
+    /// Works on a thread for blocking work, once a processor is free for it.
+    async fn work<R: Send + 'static>(
+        &self,
+        function: &'static str,
+        work: impl FnOnce(&Pool) -> Result<R, CallError> + Send + 'static,
     ) -> Result<R, CallError> {
         let Ok(processor) = self.processors.clone().acquire_owned().await else {
             return Err(CallError::Unavailable("the pool is closed".to_owned()));
@@ -285,7 +311,7 @@ impl Exporters {
         let slow_call = pool.limits.slow_call;
         let mut running = tokio::task::spawn_blocking(move || {
             let _processor = processor;
-            pool.call(call)
+            work(&pool)
         });
         let started = Instant::now();
         loop {
@@ -305,7 +331,8 @@ fn lost(error: &tokio::task::JoinError) -> CallError {
     CallError::Trapped(format!("the thread of the call is gone: {error}"))
 }
 
-struct Pool {
+/// What instances are made from, and those that wait.
+pub(super) struct Pool {
     template: Template,
     limits: PoolLimits,
     counters: Arc<Counters>,
@@ -316,19 +343,25 @@ impl Pool {
     /// Makes a call on an instance of the pool, and puts it back if it is still good.
     fn call<R>(&self, call: impl FnOnce(&mut Instance) -> wasmtime::Result<R>) -> Result<R, CallError> {
         let idle = self.idle().pop();
-        let mut instance = match idle {
-            Some(instance) => instance,
-            None => self
-                .template
-                .instantiate(&self.counters)
-                .map_err(|e| CallError::Unavailable(e.to_string()))?,
-        };
+        let (result, instance) = self.attempt(idle.map_or_else(|| self.fresh(), Ok)?, call)?;
+        self.put_back(instance);
+        Ok(result)
+    }
+
+    /// A new instance.
+    pub(super) fn fresh(&self) -> Result<Instance, CallError> {
+        self.template.instantiate(&self.counters).map_err(|error| CallError::Unavailable(error.to_string()))
+    }
+
+    /// Makes a call on an instance, and gives it back if it is still good.
+    pub(super) fn attempt<R>(
+        &self,
+        mut instance: Instance,
+        call: impl FnOnce(&mut Instance) -> wasmtime::Result<R>,
+    ) -> Result<(R, Instance), CallError> {
         self.counters.calls.fetch_add(1, Relaxed);
         match call(&mut instance) {
-            Ok(result) => {
-                self.put_back(instance);
-                Ok(result)
-            }
+            Ok(result) => Ok((result, instance)),
             Err(trap) => {
                 self.counters.traps.fetch_add(1, Relaxed);
                 let error = instance.explain(&trap);
@@ -339,11 +372,19 @@ impl Pool {
     }
 
     fn put_back(&self, instance: Instance) {
-        if instance.memory_bytes() > self.limits.recycle_above_bytes {
-            self.counters.recycled.fetch_add(1, Relaxed);
+        if instance.memory_bytes() > self.recycle_above_bytes() {
+            self.count_recycled();
         } else {
             self.idle().push(instance);
         }
+    }
+
+    pub(super) fn recycle_above_bytes(&self) -> usize {
+        self.limits.recycle_above_bytes
+    }
+
+    pub(super) fn count_recycled(&self) {
+        self.counters.recycled.fetch_add(1, Relaxed);
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<Instance>> {

@@ -55,6 +55,8 @@ pub struct ExporterSettings {
     pub sigv4: Option<SigV4>,
     /// TLS towards the receiver.
     pub tls: ClientTls,
+    /// Where the totals of delta metrics are kept while no process runs.
+    pub state_file: Option<PathBuf>,
 }
 
 impl fmt::Debug for ExporterSettings {
@@ -66,6 +68,7 @@ impl fmt::Debug for ExporterSettings {
             .field("queue", &self.queue)
             .field("sigv4", &self.sigv4)
             .field("tls", &self.tls)
+            .field("state_file", &self.state_file)
             .finish_non_exhaustive()
     }
 }

@@ -1,6 +1,7 @@
 //! A service at work, and its end.
 
 use super::Addresses;
+use super::state::Saver;
 use crate::delivery::{Delivery, Remains};
 use crate::metrics::{Metrics, Snapshot};
 use std::fmt::Display;
@@ -23,6 +24,7 @@ pub struct Running {
     addresses: Addresses,
     metrics: Arc<Metrics>,
     delivery: Delivery,
+    saver: Option<Saver>,
     /// Tells receivers to finish.
     pub(super) stop_receivers: CancellationToken,
     /// Tells the server of `/metrics` to finish.
@@ -40,14 +42,22 @@ pub struct Stopped {
     pub receivers_aborted: bool,
     /// What the queue still held: it was not delivered in time.
     pub remains: Remains,
+    /// Why what the exporter remembers could not be saved, if it was to be.
+    pub unsaved: Option<String>,
 }
 
 impl Running {
-    pub(super) fn new(addresses: Addresses, metrics: Arc<Metrics>, delivery: Delivery) -> Running {
+    pub(super) fn new(
+        addresses: Addresses,
+        metrics: Arc<Metrics>,
+        delivery: Delivery,
+        saver: Option<Saver>,
+    ) -> Running {
         Running {
             addresses,
             metrics,
             delivery,
+            saver,
             stop_receivers: CancellationToken::new(),
             stop_metrics: CancellationToken::new(),
             receivers: Tasks::new(),
@@ -107,10 +117,20 @@ impl Running {
         let now = Instant::now();
         self.stop_receivers.cancel();
         let receivers_done = finish(&mut self.receivers, now + deadline / SHARE_OF_RECEIVERS).await;
+        // Before delivery ends, which may take until somebody loses patience.
+        let unsaved = match self.saver.take() {
+            Some(saver) => saver.finish().await.err().map(|error| error.to_string()),
+            None => None,
+        };
         let remains = self.delivery.drain((now + deadline).saturating_duration_since(Instant::now())).await;
         self.stop_metrics.cancel();
         self.metrics_server.shutdown().await;
-        Stopped { ledger: self.metrics.ledger.snapshot(), receivers_aborted: !receivers_done, remains }
+        Stopped {
+            ledger: self.metrics.ledger.snapshot(),
+            receivers_aborted: !receivers_done,
+            remains,
+            unsaved,
+        }
     }
 }
 

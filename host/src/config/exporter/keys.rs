@@ -36,6 +36,7 @@ pub(super) const PREAMP: &[Key] = &[
     read("delta"),
     read("delta_max_series"),
     read("delta_max_idle"),
+    read("delta_state_file"),
     read("metadata_interval"),
     read("max_sample_age"),
     read("max_sample_future"),

@@ -10,6 +10,7 @@ use super::extensions::Extensions;
 use super::settings::{ClientTls, Queue, Retry, SigV4};
 use super::sigv4auth::Sigv4Auth;
 use super::view::{Section, View};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// The Collector's limit for one attempt where the file gives none.
@@ -24,6 +25,7 @@ pub(super) struct Exporter {
     pub queue: Queue,
     pub sigv4: Option<SigV4>,
     pub tls: ClientTls,
+    pub state_file: Option<PathBuf>,
 }
 
 /// Reads an exporter of type `prometheusremotewrite`; `None` after something was reported that leaves
@@ -42,6 +44,7 @@ pub(super) fn read_remote_write<'d>(view: &View<'d>, extensions: &Extensions<'d>
     let queue = delivery::read_queue(&section, &mut component);
     let retry = delivery::read_retry(&section, &mut component);
     translation::read_translation(&section, &mut component);
+    let state_file = read_state_file(&section);
     let endpoint = endpoint?;
     component.set_from("endpoint", endpoint.url.as_str(), &endpoint.view);
     let sigv4 = match authenticator {
@@ -52,7 +55,17 @@ pub(super) fn read_remote_write<'d>(view: &View<'d>, extensions: &Extensions<'d>
         client::Authenticator::Unusable => None,
         client::Authenticator::Sigv4(auth) => Some(read_scope(auth, &endpoint, &mut component)?),
     };
-    Some(Exporter { component, timeout, retry, queue, sigv4, tls })
+    Some(Exporter { component, timeout, retry, queue, sigv4, tls, state_file })
+}
+
+/// Reads where the totals of delta metrics are kept.
+fn read_state_file(section: &Section) -> Option<PathBuf> {
+    let view = section.get("delta_state_file")?;
+    let accumulates = section.get("delta").and_then(|delta| delta.text()) == Some("accumulate");
+    if !accumulates {
+        view.warn("keeps nothing without `delta: accumulate`");
+    }
+    view.text().filter(|path| !path.is_empty()).map(PathBuf::from)
 }
 
 fn read_scope(

@@ -1,0 +1,178 @@
+//! The file that holds what the exporter remembers while no process runs (`delta_state_file`).
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+/// What the file begins with, followed by a word and the end of the line.
+const MAGIC: &str = "preamp state 1 ";
+/// The process ended after this was written: nothing was accepted since.
+const FINAL: &str = "final\n";
+/// The process went on.
+const INTERIM: &str = "interim\n";
+
+/// No state is larger: it comes out of the memory of one instance.
+const BYTES_MAX: u64 = 4 << 30;
+
+/// Why the file cannot be used. All of these are told before anything is accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// Another process has it.
+    #[error("delta_state_file {}: is in use by another process; give each its own", .0.display())]
+    InUse(PathBuf),
+    /// The system does not let it be read or written.
+    #[error("delta_state_file {}: cannot be {doing}: {error}", .path.display())]
+    System {
+        /// The file.
+        path: PathBuf,
+        /// `read` or `written`.
+        doing: &'static str,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// It holds something else, and must not be overwritten.
+    #[error(
+        "delta_state_file {}: {reason}; to begin without it, move it away or name another file",
+        .path.display()
+    )]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// The file, reserved for this process.
+#[derive(Debug)]
+pub struct StateFile {
+    path: PathBuf,
+    /// Held as long as this lives. The file itself cannot be locked: it is replaced at each writing.
+    _lock: File,
+}
+
+/// What was found in the file.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Saved {
+    /// What the exporter remembered.
+    pub state: Vec<u8>,
+    /// Whether that was all, up to its end.
+    pub is_final: bool,
+}
+
+impl StateFile {
+    /// Reserves the file.
+    ///
+    /// # Errors
+    ///
+    /// Another process has it, or its folder cannot be written to.
+    pub fn reserve(path: &Path) -> Result<StateFile, StateError> {
+        let lock = File::create(beside(path, ".lock")).map_err(system(path, "written"))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(StateFile { path: path.to_owned(), _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(StateError::InUse(path.to_owned())),
+            Err(TryLockError::Error(error)) => Err(system(path, "written")(error)),
+        }
+    }
+
+    /// Reads what is there; `None` if there is no file yet.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read, or is not one of these.
+    pub fn read(&self) -> Result<Option<Saved>, StateError> {
+        let mut bytes = Vec::new();
+        match File::open(&self.path).and_then(|file| file.take(BYTES_MAX).read_to_end(&mut bytes)) {
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(system(&self.path, "read")(error)),
+        }
+        let Some(rest) = bytes.strip_prefix(MAGIC.as_bytes()) else {
+            return Err(self.unusable("holds something else than a state of preamp"));
+        };
+        for (word, is_final) in [(FINAL, true), (INTERIM, false)] {
+            if let Some(state) = rest.strip_prefix(word.as_bytes()) {
+                return Ok(Some(Saved { state: state.to_vec(), is_final }));
+            }
+        }
+        Err(self.unusable("is damaged in its first line"))
+    }
+
+    /// Replaces what is there, all at once: whatever happens, the file holds the old or the new state.
+    ///
+    /// # Errors
+    ///
+    /// What the system says; the file is as before then.
+    pub fn write(&self, state: &[u8], is_final: bool) -> Result<(), StateError> {
+        self.replace(state, if is_final { FINAL } else { INTERIM }).map_err(system(&self.path, "written"))
+    }
+
+    fn replace(&self, state: &[u8], word: &str) -> io::Result<()> {
+        let new = beside(&self.path, ".new");
+        let mut file = File::create(&new)?;
+        file.write_all(MAGIC.as_bytes())?;
+        file.write_all(word.as_bytes())?;
+        file.write_all(state)?;
+        file.sync_all()?;
+        fs::rename(&new, &self.path)?;
+        // The new name is on disk only once its folder is.
+        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+    }
+
+    /// The error that what the file holds cannot be used.
+    pub fn unusable(&self, reason: impl Into<String>) -> StateError {
+        StateError::Unusable { path: self.path.clone(), reason: reason.into() }
+    }
+}
+
+fn system(path: &Path, doing: &'static str) -> impl Fn(io::Error) -> StateError {
+    move |error| StateError::System { path: path.to_owned(), doing, error }
+}
+
+/// The path with something appended to its name.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = StateFile::reserve(&folder.path().join("totals")).unwrap();
+        assert_eq!(file.read().unwrap(), None);
+        for is_final in [false, true] {
+            file.write(b"state", is_final).unwrap();
+            assert_eq!(file.read().unwrap(), Some(Saved { state: b"state".to_vec(), is_final }));
+        }
+        let names = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        assert_eq!(names.count(), 2, "the file and its lock");
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_said_with_a_remedy() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("totals");
+        let file = StateFile::reserve(&path).unwrap();
+        let second = StateFile::reserve(&path).unwrap_err().to_string();
+        assert!(second.ends_with("is in use by another process; give each its own"), "{second}");
+        for (content, said) in [
+            (&b"receivers:\n"[..], "holds something else than a state of preamp; to begin without it, move"),
+            (b"preamp state 1 fin", "is damaged in its first line; to begin without it, move it away"),
+        ] {
+            fs::write(&path, content).unwrap();
+            let error = file.read().unwrap_err().to_string();
+            assert!(error.contains(said) && error.contains("totals"), "{error}");
+            assert_eq!(fs::read(&path).unwrap(), content);
+        }
+        drop(file);
+        let nowhere = StateFile::reserve(&folder.path().join("no/such/folder")).unwrap_err().to_string();
+        assert!(nowhere.contains("cannot be written: "), "{nowhere}");
+        assert!(StateFile::reserve(&path).is_ok(), "free again");
+    }
+}
