@@ -146,6 +146,37 @@ go_peer() {
         fail "the Go peer does not build." "Is the Go module proxy reachable?"
 }
 
+# ---- captures ---------------------------------------------------------------------------------
+
+# What is captured is committed, so only who wants newer producers needs this, with Go, Java and Maven.
+PRODUCERS=$CACHE/producers
+
+producers() {
+    need go "Install Go 1.26 or newer."
+    need node "Install Node.js 20 or newer, with npm."
+    need mvn "Install Maven and Java 17 or newer."
+    npm ci --prefix tests/producers/node --no-audit --no-fund --silent ||
+        fail "npm ci in tests/producers/node failed." "Is the npm registry reachable?"
+    mvn --batch-mode --quiet --file tests/producers/java compile dependency:copy-dependencies ||
+        fail "the Java producer does not build." "Is Maven Central reachable?"
+    go build -C tests/producers/hostmetrics -trimpath -o "$PRODUCERS/hostmetrics" . ||
+        fail "the hostmetrics producer does not build." "Is the Go module proxy reachable?"
+    CARGO_TARGET_DIR=$PRODUCERS/rust cargo build --locked --manifest-path tests/producers/rust/Cargo.toml
+}
+
+capture() {
+    stage "Python packages" python_packages
+    stage "producers" producers
+    local python=$CACHE/python/bin/python jars=tests/producers/java/target
+    play() { "$python" tests/producers/capture.py tests/captures "$@"; }
+    say "captures"
+    play python "$python" tests/producers/python/play.py
+    play node node tests/producers/node/play.mjs
+    play java java -classpath "$jars/classes:$jars/dependency/*" Play
+    play rust "$PRODUCERS/rust/debug/preamp-rust-producer"
+    play hostmetrics "$PRODUCERS/hostmetrics"
+}
+
 cargo_deny() {
     [[ $("$CACHE/cargo/bin/cargo-deny" --version 2>/dev/null) == "cargo-deny $CARGO_DENY_VERSION" ]] && return
     # Without optimisation: it compiles in a third of the time, and runs for a second.
