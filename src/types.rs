@@ -90,7 +90,7 @@ pub struct Acceptance {
 /// Why a payload was refused as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// Not a well-formed message; what and where: the byte offset, or the line and column of JSON.
+    /// Not a well-formed message; what, at which byte offset, and for JSON in which field.
     Malformed(String),
     /// A message of another signal: `traces` or `logs`.
     WrongSignal(&'static str),

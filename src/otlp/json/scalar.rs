@@ -12,23 +12,22 @@ impl Scalar {
         }
     }
 
-    /// What is expected, for a person.
+    /// What is wrong with anything else.
     pub fn expected(self) -> &'static str {
         match self {
-            Scalar::Bool => "true or false",
-            Scalar::Enum(_) => "a number or a name of this enum",
-            Scalar::Uint32 => "a whole number of 32 bits, not negative",
-            Scalar::Uint64 | Scalar::Fixed64 => "a whole number of 64 bits, not negative",
-            Scalar::Int64 | Scalar::Sfixed64 => "a whole number of 64 bits",
-            Scalar::Sint32 => "a whole number of 32 bits",
-            Scalar::Double => "a number",
+            Scalar::Bool => "expected true or false",
+            Scalar::Enum(_) => "expected a number or a name of this enum",
+            Scalar::Uint32 => "expected a whole number of 32 bits, not negative",
+            Scalar::Uint64 | Scalar::Fixed64 => "expected a whole number of 64 bits, not negative",
+            Scalar::Int64 | Scalar::Sfixed64 => "expected a whole number of 64 bits",
+            Scalar::Sint32 => "expected a whole number of 32 bits",
+            Scalar::Double => "expected a number",
         }
     }
 
-    /// Writes a value, without a tag. `json` is its text as it stands in the document, a number or
-    /// the same in quotes. `None` if it is no value of this type.
-    pub fn write(self, json: &str, out: &mut Vec<u8>) -> Option<()> {
-        let text = json.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(json);
+    /// Writes a value, without a tag. `text` is as it stands in the document, where it may also stand
+    /// in quotes. `None` if it is no value of this type.
+    pub fn write(self, text: &str, out: &mut Vec<u8>) -> Option<()> {
         match self {
             Scalar::Bool => out.push(u8::from(text.parse::<bool>().ok()?)),
             Scalar::Enum(names) => {
