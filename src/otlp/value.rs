@@ -276,7 +276,7 @@ fn write(out: &mut Vec<u8>, text: std::fmt::Arguments) {
 
 /// The shortest text that reads back as the same double: fixed form from 1e-6 to below 1e21, else
 /// with an exponent; as JSON has it in ECMAScript.
-fn write_double(double: f64, out: &mut Vec<u8>) {
+pub fn write_double(double: f64, out: &mut Vec<u8>) {
     let size = double.abs();
     if double.is_nan() {
         out.extend_from_slice(b"NaN");

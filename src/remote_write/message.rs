@@ -5,6 +5,7 @@ mod histogram;
 
 pub use histogram::{Buckets, Histogram};
 
+use crate::otlp::value::write_double;
 use crate::otlp::wire::{Field, Fields, Malformed};
 use crate::translate::STALE;
 use crate::translate::base::METRIC_NAME;
@@ -292,6 +293,10 @@ pub fn value_text(value: f64) -> String {
         f64::INFINITY => "+Inf".to_owned(),
         f64::NEG_INFINITY => "-Inf".to_owned(),
         _ if value.to_bits() == STALE => "StaleNaN".to_owned(),
-        _ => value.to_string(),
+        _ => {
+            let mut text = Vec::new();
+            write_double(value, &mut text);
+            String::from_utf8(text).unwrap_or_default()
+        }
     }
 }

@@ -2,6 +2,8 @@
 
 mod batches;
 mod deltas;
+mod histograms;
+mod options;
 mod payload;
 mod refusals;
 mod translation;
