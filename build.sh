@@ -27,6 +27,9 @@ Usage: ./build.sh COMMAND
   host             build the exporter for this machine: target/release/preamp
   bench [OPTIONS]  measure against the Collector's translator (--quick, --json FILE,
                    --component FILE to measure another build of the component)
+  differential [OPTIONS]
+                   100,000 random payloads, options and all, against the Collector's translator
+                   (--cases N, --seed S, --case N)
   capture          record again what real OpenTelemetry SDKs and the Collector send: tests/captures
   lint             formatting, clippy, dependency rules
   clean [--all]    remove what was built (--all: and what was fetched)
@@ -144,6 +147,15 @@ go_peer() {
     need go "Install Go 1.26 or newer; it builds the program that the benchmark compares with."
     go build -C tests/bench/go-peer -trimpath -o "$TARGET/go-peer" . ||
         fail "the Go peer does not build." "Is the Go module proxy reachable?"
+}
+
+# The Collector's translator, as the judge of ours, and its last version that wrote _created.
+oracles() {
+    need go "Install Go 1.26 or newer; it builds the Collector's translator, which judges ours."
+    go build -C tests/oracle -trimpath -o "$TARGET/oracle" . &&
+        go build -C tests/oracle/created -trimpath -o "$TARGET/oracle-created" . ||
+        fail "tests/oracle does not build." "Is the Go module proxy reachable?"
+    export PREAMP_ORACLE=$TARGET/oracle PREAMP_ORACLE_CREATED=$TARGET/oracle-created
 }
 
 # ---- captures ---------------------------------------------------------------------------------
@@ -326,6 +338,7 @@ test_all() {
     stage "Prometheus" prometheus_server
     stage "Node packages" node_packages
     stage "Go peer" go_peer
+    stage "oracles" oracles
     host
     lint
     stage "tests" tests
@@ -340,6 +353,13 @@ bench() {
     PREAMP_GO_PEER=$TARGET/go-peer "$TARGET/release/bench" "$@"
 }
 
+differential() {
+    stage "oracles" oracles
+    host
+    cargo build --release --locked --workspace --bin differential
+    "$TARGET/release/differential" --component "$@"
+}
+
 clean() {
     rm -rf "$TARGET"
     if [[ ${1:-} == --all ]]; then rm -rf "$CACHE" tests/jco/node_modules tests/producers/{node/node_modules,java/target}; fi
@@ -348,7 +368,7 @@ clean() {
 command=${1:-help}
 shift || true
 case $command in
-demo | host | component | capture | lint | bench | clean) "$command" "$@" ;;
+demo | host | component | capture | differential | lint | bench | clean) "$command" "$@" ;;
 test) test_all ;;
 help | -h | --help) usage ;;
 *)

@@ -1,9 +1,12 @@
 //! What the tests and the benchmark share.
 
+pub mod canonical;
 pub mod children;
 pub mod component;
 pub mod corpus;
+pub mod differential;
 pub mod loopback;
+pub mod oracle;
 pub mod payloads;
 pub mod prometheus;
 pub mod promql;

@@ -1,0 +1,3 @@
+module preamp.dev/tests/oracle/protocol
+
+go 1.26
