@@ -147,3 +147,21 @@ fn the_older_scope_series_carries_the_attributes_of_a_scope() {
         ]
     );
 }
+
+#[test]
+fn resource_labels_that_are_no_strings_stay_right_from_scope_to_scope() {
+    let attributes = [text("service.name", "shop"), attribute("cores", Value::IntValue(16))];
+    let mut payload = resource(&attributes, vec![gauge("g", vec![point(1.0, &[])])]);
+    payload.scope_metrics[0].scope = Some(InstrumentationScope {
+        name: "one".to_owned(),
+        attributes: vec![attribute("level", Value::IntValue(7))],
+        ..Default::default()
+    });
+    let second = resource(&[], vec![gauge("h", vec![point(2.0, &[])])]).scope_metrics;
+    payload.scope_metrics.extend(second);
+    let options = r#""otel_scope_info":{"enabled":true},"disable_scope_info":true,
+        "target_info":{"enabled":false},"resource_to_telemetry_conversion":{"enabled":true}"#;
+    let series = series(options, vec![payload]);
+    let labelled = |name| format!(r#"{name}{{cores="16",job="shop",service_name="shop"}}"#);
+    assert_eq!(series[..2], [labelled("g") + " 1", labelled("h") + " 2"]);
+}

@@ -242,8 +242,6 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
         self.newest = 0;
         self.attributes.clear();
         self.attributes.extend_from_slice(self.resource.converted());
-        self.translator.scratch.clear();
-        self.translator.scratch.extend_from_slice(self.resource.scratch());
         let mut fields = Fields::of(message);
         while let Some(part) = fields.next_field()? {
             if part.number == field::SCOPE_METRICS {
@@ -260,6 +258,9 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
         let scope = find_message(message, field::SCOPE)?;
         let base = self.translator.base_options.scope_base(&self.resource, scope)?;
         self.translator.labels.set_base(base);
+        // `otel_scope_info` of the scope before may have left its own here.
+        self.translator.scratch.clear();
+        self.translator.scratch.extend_from_slice(self.resource.scratch());
         let newest_before = std::mem::take(&mut self.newest);
         let mut fields = Fields::of(message);
         while let Some(part) = fields.next_field()? {
