@@ -8,7 +8,9 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match cli::Cli::parse().execute() {
+    let cli = cli::Cli::parse();
+    let status_of_failure = cli.status_of_failure();
+    match cli.execute() {
         Ok(status) => status,
         // Whoever reads what is said has heard enough.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
@@ -20,7 +22,7 @@ fn main() -> ExitCode {
                 Some(problems) => writeln!(stderr, "{problems}"),
                 None => writeln!(stderr, "preamp: {error:#}"),
             };
-            ExitCode::FAILURE
+            status_of_failure
         }
     }
 }

@@ -8,6 +8,7 @@ pub mod differential;
 pub mod loopback;
 pub mod oracle;
 pub mod payloads;
+pub mod preamp_command;
 pub mod prometheus;
 pub mod promql;
 pub mod remote_write;

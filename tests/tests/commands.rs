@@ -1,35 +1,14 @@
 //! The commands as an operator meets them: what they say, where, and with which exit status.
 
-use preamp_tests::children::{Background, address_after, built, program};
+use preamp_tests::children::{Background, address_after};
 use preamp_tests::loopback::exchange;
 use preamp_tests::payloads;
+use preamp_tests::preamp_command::{Said, preamp, say};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// A port that nothing listens on.
 const NOWHERE: &str = "http://127.0.0.1:9/api/v1/write";
-
-struct Said {
-    status: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-fn preamp(arguments: &[&str]) -> anyhow::Result<Command> {
-    let mut command = Command::new(program("PREAMP_BIN", built("preamp"))?);
-    command.args(arguments);
-    Ok(command)
-}
-
-fn say(arguments: &[&str]) -> anyhow::Result<Said> {
-    let output = preamp(arguments)?.output()?;
-    Ok(Said {
-        status: output.status.code(),
-        stdout: String::from_utf8(output.stdout)?,
-        stderr: String::from_utf8(output.stderr)?,
-    })
-}
 
 fn configuration(folder: &Path, endpoint: &str, telemetry: &str) -> anyhow::Result<PathBuf> {
     let file = folder.join("preamp.yaml");
@@ -59,7 +38,8 @@ fn validate(file: &Path) -> anyhow::Result<Said> {
 fn the_configuration_that_help_shows_is_valid() -> anyhow::Result<()> {
     let help = say(&["--help"])?;
     assert_eq!(help.status, Some(0), "{}", help.stderr);
-    let example = help.stdout.split("complete:").nth(1).and_then(|rest| rest.split("Exit status").next());
+    let text = help.stdout();
+    let example = text.split("complete:").nth(1).and_then(|rest| rest.split("Exit status").next());
     let example = example.unwrap_or_default();
     assert!(example.lines().all(|line| line.len() < 80), "help breaks a line of this:\n{example}");
     let folder = tempfile::tempdir()?;
@@ -67,7 +47,7 @@ fn the_configuration_that_help_shows_is_valid() -> anyhow::Result<()> {
     std::fs::write(&file, example)?;
     let said = validate(&file)?;
     assert_eq!((said.status, said.stderr.as_str()), (Some(0), ""), "{}", said.stderr);
-    assert!(said.stdout.ends_with("example.yaml is valid\n"), "{}", said.stdout);
+    assert!(said.stdout().ends_with("example.yaml is valid\n"), "{}", said.stdout());
     Ok(())
 }
 
@@ -76,13 +56,13 @@ fn every_problem_has_its_line_whoever_finds_it() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let file = configuration(folder.path(), NOWHERE, "{metrics: {level: none}, lgos: {}}")?;
     let said = validate(&file)?;
-    assert_eq!((said.status, said.stdout.as_str()), (Some(1), ""));
+    assert_eq!((said.status, said.stdout().as_str()), (Some(1), ""));
     assert!(said.stderr.contains("preamp.yaml:9:") && said.stderr.contains("`logs`"), "{}", said.stderr);
 
     // The host lets headers pass; that this one cannot be set is known to the component alone.
     let endpoint = format!("{NOWHERE}\n    headers: {{Host: elsewhere}}");
     let said = validate(&configuration(folder.path(), &endpoint, "{metrics: {level: none}}")?)?;
-    assert_eq!((said.status, said.stdout.as_str()), (Some(1), ""));
+    assert_eq!((said.status, said.stdout().as_str()), (Some(1), ""));
     assert!(said.stderr.contains("preamp.yaml:8:") && said.stderr.contains("Host"), "{}", said.stderr);
     Ok(())
 }
@@ -95,7 +75,7 @@ fn wrong_usage_is_told_from_problems() -> anyhow::Result<()> {
     let missing = validate(Path::new("/nowhere/preamp.yaml"))?;
     assert_eq!(missing.status, Some(1));
     assert!(missing.stderr.contains("/nowhere/preamp.yaml: cannot be read"), "{}", missing.stderr);
-    assert_eq!(say(&["--version"])?.stdout, concat!("preamp ", env!("CARGO_PKG_VERSION"), "\n"));
+    assert_eq!(say(&["--version"])?.stdout(), concat!("preamp ", env!("CARGO_PKG_VERSION"), "\n"));
     Ok(())
 }
 

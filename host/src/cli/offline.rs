@@ -48,8 +48,10 @@ impl Configuration {
             ]),
         };
         let mut configuration = Configuration { options, loaded };
-        // A capture may be of any size and age, unlike a request.
+        // A capture may be of any size and age, unlike a request; and series come in the order of the
+        // payload, in as few bodies as can be, if no worker waits for them.
         configuration.set("max_payload_bytes", PAYLOAD_BYTES_MAX);
+        configuration.set("partitions", 1);
         if now.is_none() {
             configuration.set("max_sample_age_ms", 0);
             configuration.set("max_sample_future_ms", 0);
@@ -126,6 +128,11 @@ impl Offline {
     /// The series of a batch as text.
     pub(super) async fn explain(&self, batch: Batch) -> anyhow::Result<String> {
         answered(self.exporters.explain(batch).await)
+    }
+
+    /// The series of a batch as JSON Lines; the function `inspect` of the contract documents them.
+    pub(super) async fn inspect(&self, batch: Batch) -> anyhow::Result<String> {
+        answered(self.exporters.inspect(batch).await)
     }
 }
 

@@ -46,6 +46,8 @@ pub(super) struct TranslateArgs {
 enum Format {
     /// Series and samples in the notation of Prometheus, one sample a line.
     Text,
+    /// JSON Lines: one object for each payload, series and rejection.
+    Json,
     /// The bodies of the requests that `run` would send.
     RemoteWrite,
 }
@@ -61,8 +63,7 @@ impl TranslateArgs {
         let mut configuration =
             Configuration::read(self.config.as_deref(), self.exporter.as_deref(), self.now)?;
         if self.format != Format::RemoteWrite {
-            // So that series come in the order of the payload, and types are seen in 1.0 as well.
-            configuration.set("partitions", 1);
+            // Types are shown whether they are sent or not.
             configuration.set("send_metadata", true);
             configuration.set("metadata_interval_ms", 0);
         }
@@ -76,7 +77,8 @@ impl TranslateArgs {
             }
             (Format::RemoteWrite, folder) => Output::Bodies(Bodies::new(folder.as_deref())?),
             (_, Some(_)) => bail!("--output is for --format remote-write; redirect other formats"),
-            (Format::Text, None) => Output::View(View::new()),
+            (Format::Text, None) => Output::View(View::text()),
+            (Format::Json, None) => Output::View(View::json()),
         })
     }
 }
@@ -103,7 +105,7 @@ pub(super) async fn translate(args: TranslateArgs) -> anyhow::Result<ExitCode> {
         Output::View(view) => view.finish(&report)?,
         Output::Bodies(bodies) => {
             let hint = bodies.finish(&configuration, &component).await?;
-            write!(std::io::stderr(), "{report}{hint}")?;
+            write!(std::io::stderr(), "{report}{}{hint}", report.sizes())?;
         }
     }
     Ok(match (unreadable, report.rejections().is_empty()) {

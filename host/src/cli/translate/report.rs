@@ -1,21 +1,17 @@
 //! What became of all payloads together.
 
+use crate::cli::totals::Totals;
 use crate::cli::words::Counted;
 use preamp_host::capture::Place;
 use preamp_host::component::{Acceptance, Rejection};
+use serde_json::{Value, json};
 use std::fmt;
 
-/// Counts over all payloads.
+/// Counts and rejections of all payloads.
 #[derive(Default)]
 pub(super) struct Report {
-    payloads: u64,
-    accepted: u64,
+    totals: Totals,
     rejections: Vec<Rejected>,
-    batches: u64,
-    series: u64,
-    samples: u64,
-    uncompressed: u64,
-    compressed: u64,
 }
 
 /// Points that were rejected for one reason.
@@ -29,15 +25,7 @@ pub(super) struct Rejected {
 impl Report {
     /// Counts a payload.
     pub(super) fn add(&mut self, place: &Place, acceptance: &Acceptance) {
-        self.payloads += 1;
-        self.accepted += acceptance.accepted_points;
-        for batch in &acceptance.batches {
-            self.batches += 1;
-            self.series += u64::from(batch.series);
-            self.samples += u64::from(batch.samples);
-            self.uncompressed += u64::from(batch.uncompressed_size);
-            self.compressed += batch.body.len() as u64;
-        }
+        self.totals.add(acceptance);
         for rejection in &acceptance.rejections {
             let known = self.rejections.iter_mut().find(|known| known.rejection.reason == rejection.reason);
             match known {
@@ -53,27 +41,51 @@ impl Report {
     pub(super) fn rejections(&self) -> &[Rejected] {
         &self.rejections
     }
+
+    /// The sizes of the bodies, where they are those that would be sent.
+    pub(super) fn sizes(&self) -> String {
+        let Totals { batches, uncompressed_bytes, compressed_bytes, .. } = self.totals;
+        format!(
+            "{} of {}, compressed {}\n",
+            Counted(batches, "request body"),
+            Counted(uncompressed_bytes, "byte"),
+            Counted(compressed_bytes, "byte")
+        )
+    }
+
+    /// The rejections and the totals as JSON objects.
+    pub(super) fn to_json(&self) -> impl Iterator<Item = Value> {
+        let Totals { payloads, points, rejected_points, series, samples, histograms, exemplars, .. } =
+            self.totals;
+        let total = json!({ "total": {
+            "payloads": payloads,
+            "points": points,
+            "rejected_points": rejected_points,
+            "series": series,
+            "samples": samples,
+            "histograms": histograms,
+            "exemplars": exemplars,
+        }});
+        self.rejections.iter().map(Rejected::to_json).chain([total])
+    }
+}
+
+impl Rejected {
+    fn to_json(&self) -> Value {
+        let Rejected { rejection, place } = self;
+        json!({ "rejection": {
+            "reason": rejection.reason,
+            "points": rejection.points,
+            "example": rejection.example,
+            "example_in": place.to_string(),
+            "remedy": rejection.remedy,
+        }})
+    }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "{}: {}, {}, {}",
-            Counted(self.payloads, "payload"),
-            Counted(self.accepted, "point"),
-            Counted(self.series, "series"),
-            Counted(self.samples, "sample")
-        )?;
-        if self.batches > 0 {
-            writeln!(
-                f,
-                "{} of {}, compressed {}",
-                Counted(self.batches, "request body"),
-                Counted(self.uncompressed, "byte"),
-                Counted(self.compressed, "byte")
-            )?;
-        }
+        writeln!(f, "{}", self.totals)?;
         for Rejected { rejection: Rejection { reason, points, example, remedy }, place } in &self.rejections {
             writeln!(f, "rejected {}: {reason}", Counted(*points, "point"))?;
             writeln!(f, "    {place}: {example}\n    {remedy}")?;

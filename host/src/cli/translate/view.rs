@@ -2,19 +2,35 @@
 
 use super::report::Report;
 use crate::cli::offline::Offline;
-use crate::cli::words::Counted;
+use crate::cli::totals::Taken;
 use preamp_host::capture::Payload;
 use preamp_host::component::Acceptance;
+use serde_json::json;
 use std::io::{BufWriter, Stdout, Write, stdout};
 
 /// A stream of payloads, each followed by its series.
 pub(super) struct View {
     out: BufWriter<Stdout>,
+    notation: Notation,
+}
+
+#[derive(Clone, Copy)]
+enum Notation {
+    Text,
+    Json,
 }
 
 impl View {
-    pub(super) fn new() -> View {
-        View { out: BufWriter::with_capacity(1 << 16, stdout()) }
+    pub(super) fn text() -> View {
+        View::new(Notation::Text)
+    }
+
+    pub(super) fn json() -> View {
+        View::new(Notation::Json)
+    }
+
+    fn new(notation: Notation) -> View {
+        View { out: BufWriter::with_capacity(1 << 16, stdout()), notation }
     }
 
     /// Writes one payload and its series.
@@ -24,21 +40,43 @@ impl View {
         payload: &Payload,
         acceptance: Acceptance,
     ) -> anyhow::Result<()> {
-        write!(self.out, "# {}: {}", payload.place, Counted(acceptance.accepted_points, "point"))?;
-        match acceptance.rejections.iter().map(|rejection| rejection.points).sum::<u64>() {
-            0 => writeln!(self.out)?,
-            rejected => writeln!(self.out, ", {rejected} rejected")?,
+        let place = &payload.place;
+        let points = acceptance.accepted_points;
+        let rejected_points = acceptance.rejections.iter().map(|rejection| rejection.points).sum();
+        match self.notation {
+            Notation::Text => {
+                writeln!(self.out, "# {place}: {}", Taken { points, rejected_points })?;
+            }
+            Notation::Json => {
+                let object = json!({ "payload": {
+                    "place": place.to_string(), "points": points, "rejected_points": rejected_points,
+                }});
+                writeln!(self.out, "{object}")?;
+            }
         }
         for batch in acceptance.batches {
-            self.out.write_all(exporter.explain(batch).await?.as_bytes())?;
+            let series = match self.notation {
+                Notation::Text => exporter.explain(batch).await?,
+                Notation::Json => exporter.inspect(batch).await?,
+            };
+            self.out.write_all(series.as_bytes())?;
         }
         Ok(())
     }
 
     /// Writes what became of all of them.
     pub(super) fn finish(mut self, report: &Report) -> anyhow::Result<()> {
-        for line in report.to_string().lines() {
-            writeln!(self.out, "# {line}")?;
+        match self.notation {
+            Notation::Text => {
+                for line in report.to_string().lines() {
+                    writeln!(self.out, "# {line}")?;
+                }
+            }
+            Notation::Json => {
+                for object in report.to_json() {
+                    writeln!(self.out, "{object}")?;
+                }
+            }
         }
         Ok(self.out.flush()?)
     }

@@ -3,6 +3,7 @@
 mod errors;
 mod files;
 mod mutations;
+mod one_exporter;
 mod signing;
 mod structure;
 mod warnings;
