@@ -71,7 +71,7 @@ impl Rewriter {
         self.series.clear();
         push_references(&mut self.series, &mut self.labels, symbols, &series.labels);
         for sample in &series.samples {
-            v2::push_sample(&mut self.series, *sample);
+            push_sample(&mut self.series, *sample);
         }
         for histogram in &series.histograms {
             push_message(&mut self.series, v2::HISTOGRAMS, histogram);
@@ -97,7 +97,7 @@ impl Rewriter {
         self.series.clear();
         push_labels(&mut self.series, &series.labels);
         for sample in &series.samples {
-            v2::push_sample(&mut self.series, Sample { start: 0, ..*sample });
+            push_sample(&mut self.series, Sample { start: 0, ..*sample });
         }
         for exemplar in &series.exemplars {
             self.part.clear();
@@ -132,6 +132,12 @@ fn push_labels(out: &mut Buffer, labels: &[Label]) {
         out.reserve(label.name.len() + label.value.len() + 32);
         push_label(out, *label);
     }
+}
+
+fn push_sample(out: &mut Buffer, sample: Sample) {
+    // Others may put more than one sample into a series.
+    out.reserve(40);
+    v2::push_sample(out, sample);
 }
 
 fn push_exemplar_value(out: &mut Buffer, exemplar: &Exemplar) {
