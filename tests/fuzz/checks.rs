@@ -1,111 +1,90 @@
-//! What must hold whatever comes in. The fuzz targets and the deterministic run in the tests share it.
+//! What must hold whatever comes in. The fuzz targets and the deterministic run in the tests share it, and
+//! each uses its part.
+#![allow(dead_code)]
 
-use std::cell::RefCell;
+pub mod judging;
+pub mod options;
+pub mod rework;
+mod shape;
 
+use options::Options;
 use preamp::Exporter;
-use preamp::types::{Batch, Encoding, Header, Protocol, Response, Sent, Verdict};
-
-/// 2026-01-15T23:59:30Z in nanoseconds.
-const NOW: u64 = 1_768_521_570_000_000_000;
-
-/// The limit of a body is small, so that small payloads are cut too.
-const LIMIT: u32 = 2_000;
-
-fn exporter(profile: &str) -> Exporter {
-    Exporter::open(&format!(
-        r#"{{"endpoint":"https://localhost/","profile":"{profile}","max_batch_size_bytes":{LIMIT},
-            "partitions":3,"sigv4":{{"region":"eu-west-1","service":"aps"}},
-            "external_labels":{{"cluster":"c"}},"resource_to_telemetry_conversion":{{"enabled":true}}}}"#
-    ))
-    .expect("the configuration is valid")
-}
+use preamp::types::{Acceptance, Batch, Encoding, Refusal};
+use shape::{NOW, Source};
 
 /// A payload is refused, or becomes batches that are whole, counted, within their limits, and the same every
-/// time.
-#[allow(dead_code)]
-pub fn accept(payload: &[u8]) {
-    // One exporter sees all payloads, the other only this: what came before must make no difference.
-    thread_local!(static SEASONED: RefCell<Exporter> = RefCell::new(exporter("prometheus")));
-    let mut first = exporter("prometheus");
-    let accepted = first.accept(payload, Encoding::Protobuf, NOW);
-    let again = SEASONED.with_borrow_mut(|seasoned| seasoned.accept(payload, Encoding::Protobuf, NOW));
-    assert_eq!(accepted, again, "not the same twice");
-    let Ok(acceptance) = accepted else { return };
+/// time. The first bytes choose the configuration.
+pub fn accept(input: &[u8]) {
+    let Some((options, payload)) = Options::split(input) else { return };
+    check_accept(options, payload, Encoding::Protobuf);
+}
+
+/// The same for JSON.
+pub fn json(input: &[u8]) {
+    let Some((options, payload)) = Options::split(input) else { return };
+    check_accept(options, payload, Encoding::Json);
+}
+
+fn check_accept(options: Options, payload: &[u8], encoding: Encoding) {
+    let accepted = options.with_exporter(|exporter| exporter.accept(payload, encoding, NOW));
+    match &accepted {
+        Ok(acceptance) => check_acceptance(options, acceptance),
+        Err(Refusal::Malformed(what)) => assert!(what.contains(" at byte "), "{what}"),
+        Err(_) => {}
+    }
+    // A second run makes each input cost more than twice: one in eight must do.
+    if payload.len() % 8 == 0 {
+        assert_eq!(accepted, options.open().accept(payload, encoding, NOW), "not the same twice");
+    }
+}
+
+fn check_acceptance(options: Options, acceptance: &Acceptance) {
     let points: u64 = acceptance.batches.iter().map(|batch| u64::from(batch.points)).sum();
     assert_eq!(acceptance.accepted_points, points);
     for batch in &acceptance.batches {
-        check(&first, batch);
+        assert!(batch.partition < options.partitions());
+        check_counts(batch, options.limit());
     }
-    for partition in 0..3 {
-        let batches: Vec<_> =
-            acceptance.batches.iter().filter(|batch| batch.partition == partition).cloned().collect();
-        let series: u32 = batches.iter().map(|batch| batch.series).sum();
-        let merged = first.merge(batches).expect("batches of one partition merge");
-        assert_eq!(series, merged.iter().map(|batch| batch.series).sum::<u32>());
+    for rejection in &acceptance.rejections {
+        assert!(!rejection.example.is_empty() && !rejection.remedy.is_empty());
+        assert!(rejection.example.chars().count() < 600, "{}", rejection.example);
     }
 }
 
-fn check(exporter: &Exporter, batch: &Batch) {
-    let lines = exporter.explain(batch).expect("a batch can be read");
-    // A label value may hold a line feed, which is escaped, so lines are samples and histograms.
-    assert_eq!(lines.lines().count() as u32, batch.samples + batch.histograms);
-    assert!(batch.uncompressed_size <= LIMIT || batch.series == 1, "a batch is over the limit");
-    assert!(batch.first <= batch.last);
-    if let Ok((one, two)) = exporter.halve(batch) {
-        assert_eq!((one.series + two.series, one.points + two.points), (batch.series, batch.points));
+fn check_counts(batch: &Batch, limit: u32) {
+    assert!(batch.uncompressed_size <= limit || batch.series == 1, "over the limit: {}", summary(batch));
+    assert!(batch.series > 0 && batch.samples + batch.histograms == batch.series, "{}", summary(batch));
+    assert!(batch.first <= batch.last, "{}", summary(batch));
+}
+
+fn summary(batch: &Batch) -> String {
+    format!("{:?}", Batch { body: Vec::new(), ..batch.clone() })
+}
+
+/// State of any bytes is taken or refused, and what is taken is given out again.
+pub fn state(input: &[u8]) {
+    let Some((options, state)) = Options::split(input) else { return };
+    let (mut exporter, mut other) = (options.open(), options.open());
+    let (is_current, state) =
+        state.split_first().map_or((false, state), |(first, rest)| (first & 1 == 1, rest));
+    let before = exporter.snapshot();
+    if exporter.restore(state, is_current).is_err() {
+        assert_eq!(exporter.snapshot(), before, "state that was refused changed something");
+        return;
     }
-    let middle = batch.first.midpoint(batch.last);
-    let pruned = exporter.prune(batch.clone(), middle).expect("a batch can be pruned");
-    let parts = [pruned.kept, pruned.expired];
-    let total = |of: fn(&Batch) -> u32| parts.iter().flatten().map(of).sum::<u32>();
-    assert_eq!(
-        (batch.samples, batch.histograms),
-        (total(|part| part.samples), total(|part| part.histograms))
-    );
+    let taken = exporter.snapshot();
+    other.restore(&taken, true).expect("state that was given out");
+    assert_eq!(other.snapshot(), taken);
+    let payload = shape::payload(&mut Source::new(state));
+    let accepted = exporter.accept(&payload, Encoding::Protobuf, NOW).expect("a well-formed payload");
+    check_acceptance(options, &accepted);
 }
 
-/// Any answer gets a verdict, and what is shown to people is short and printable.
-#[allow(dead_code)]
-pub fn judge(answer: &[u8]) {
-    let Some((head, rest)) = answer.split_first_chunk::<14>() else { return };
-    let [s0, s1, a0, a1, a2, a3, now @ ..] = *head;
-    let attempt = u32::from_le_bytes([a0, a1, a2, a3]);
-    let mut parts = rest.split(|byte| *byte == 0);
-    let mut text = || String::from_utf8_lossy(parts.next().unwrap_or_default()).into_owned();
-    let names = ["retry-after", "date", "content-type", "x-amzn-errortype"];
-    let headers = names.map(|name| Header { name: name.to_owned(), value: text() }).to_vec();
-    let body = text().into_bytes();
-    let response = Response { status: u16::from_le_bytes([s0, s1]), headers, body };
-    thread_local!(static EXPORTERS: [Exporter; 2] = ["aps", "prometheus"].map(exporter));
-    EXPORTERS.with(|exporters| {
-        exporters.iter().for_each(|exporter| check_verdict(exporter, &response, attempt, now))
-    });
-}
-
-fn check_verdict(exporter: &Exporter, response: &Response, attempt: u32, now: [u8; 8]) {
-    let now = u64::from_le_bytes(now);
-    for protocol in [Protocol::RemoteWriteV1, Protocol::RemoteWriteV2] {
-        let sent = Sent { protocol, samples: 2, histograms: 1 };
-        let verdict = exporter.judge(&sent, response, attempt, now);
-        assert_eq!(verdict, exporter.judge(&sent, response, attempt, now), "not the same twice");
-        check_explanation(verdict, response);
-    }
-}
-
-fn check_explanation(verdict: Verdict, response: &Response) {
-    match verdict {
-        Verdict::Delivered => assert_eq!(response.status / 100, 2),
-        Verdict::Retry(retry) => assert!(retry.after > 0 && retry.after <= 24 * 3_600_000),
-        Verdict::FixClock(_) => {}
-        Verdict::RefreshCredentials(why)
-        | Verdict::Halve(why)
-        | Verdict::Downgrade(why)
-        | Verdict::PartlyRejected(why)
-        | Verdict::Rejected(why)
-        | Verdict::Stop(why) => {
-            assert!(!why.reason.is_empty() && !why.remedy.is_empty());
-            assert!(why.detail.chars().count() <= 300, "{}", why.detail);
-            assert!(!why.detail.chars().any(char::is_control), "{:?}", why.detail);
-        }
+/// A configuration of any text is taken, or refused with places and reasons.
+pub fn open(input: &[u8]) {
+    let Ok(text) = str::from_utf8(input) else { return };
+    if let Err(problems) = Exporter::open(text) {
+        assert!(!problems.is_empty());
+        assert!(problems.iter().all(|problem| !problem.message.is_empty()));
     }
 }

@@ -7,6 +7,7 @@ pub mod corpus;
 pub mod differential;
 pub mod loopback;
 pub mod oracle;
+pub mod otlp_json;
 pub mod payloads;
 pub mod preamp_command;
 pub mod prometheus;

@@ -4,4 +4,4 @@
 #[path = "../checks.rs"]
 mod checks;
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| checks::judge(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| checks::judging::judge(data));

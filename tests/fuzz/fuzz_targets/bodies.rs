@@ -1,0 +1,7 @@
+//! Batches of any bytes.
+#![no_main]
+
+#[path = "../checks.rs"]
+mod checks;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| checks::rework::bodies(data));

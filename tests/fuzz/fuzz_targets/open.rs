@@ -1,0 +1,7 @@
+//! Configurations of any text.
+#![no_main]
+
+#[path = "../checks.rs"]
+mod checks;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| checks::open(data));
