@@ -13,4 +13,5 @@ pub mod preamp_command;
 pub mod prometheus;
 pub mod promql;
 pub mod remote_write;
+pub mod running;
 pub mod transcript;

@@ -4,16 +4,15 @@
 #[path = "end_to_end/recorded.rs"]
 mod recorded;
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Output};
 
 use amp_stand_in::{Options, Signer, StandIn, Storage};
 use anyhow::{Context as _, ensure};
-use preamp_tests::children::{Background, address_after, built, fetched, program, wait_for};
-use preamp_tests::loopback::exchange;
+use preamp_tests::children::{fetched, program};
 use preamp_tests::prometheus::Prometheus;
 use preamp_tests::promql::query;
+use preamp_tests::running::{self, PIPELINE, Running};
 use recorded::Recorded;
 
 const ACCESS_KEY_ID: &str = "AKIDEXAMPLE";
@@ -31,15 +30,17 @@ fn signer(secret_access_key: &str) -> Signer {
     }
 }
 
+/// Preamp's credentials.
+const ENVIRONMENT: [(&str, &str); 3] = [
+    ("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID),
+    ("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY),
+    ("AWS_SESSION_TOKEN", SESSION_TOKEN),
+];
+
 fn configuration(endpoint: &str) -> String {
+    let signed = PIPELINE.replace("service:\n", "service:\n  extensions: [sigv4auth]\n");
     format!(
-        "receivers:
-  otlp:
-    protocols:
-      grpc:
-        endpoint: 127.0.0.1:0
-      http:
-        endpoint: 127.0.0.1:0
+        "{signed}
 extensions:
   sigv4auth:
     region: {REGION}
@@ -49,70 +50,11 @@ exporters:
     endpoint: {endpoint}
     auth:
       authenticator: sigv4auth
-service:
-  extensions: [sigv4auth]
-  telemetry:
-    logs:
-      level: debug
-    metrics:
-      readers:
-        - pull:
-            exporter:
-              prometheus:
-                host: 127.0.0.1
-                port: 0
-  pipelines:
-    metrics:
-      receivers: [otlp]
-      exporters: [prometheusremotewrite]
 "
     )
 }
 
-/// `preamp run` as a process of its own, with credentials in its environment.
-struct Preamp {
-    process: Background,
-    grpc: SocketAddr,
-    http: SocketAddr,
-    metrics: SocketAddr,
-}
-
-fn preamp(arguments: &[&str], configuration: &Path) -> anyhow::Result<Command> {
-    let mut command = Command::new(program("PREAMP_BIN", built("preamp"))?);
-    command
-        .args(arguments)
-        .arg("--config")
-        .arg(configuration)
-        .env("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID)
-        .env("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY)
-        .env("AWS_SESSION_TOKEN", SESSION_TOKEN);
-    Ok(command)
-}
-
-impl Preamp {
-    fn start(endpoint: &str, folder: &Path) -> anyhow::Result<Self> {
-        let file = folder.join("preamp.yaml");
-        std::fs::write(&file, configuration(endpoint))?;
-        let mut process = Background::start("preamp", preamp(&["run", "--drain-timeout=2"], &file)?, folder)?;
-        let [grpc, http, metrics] = process.wait_for("preamp to be ready", |log| {
-            log.lines().find_map(|line| {
-                let (_, addresses) = line.split_once(" ready ")?;
-                let address = |name: &str| address_after(addresses, name);
-                Some([address("grpc=")?, address("http=")?, address("metrics=")?])
-            })
-        })?;
-        Ok(Self { process, grpc, http, metrics })
-    }
-
-    fn self_metrics(&self) -> anyhow::Result<String> {
-        let reply = exchange(self.metrics, "GET", "/metrics", &[("host", "preamp")], b"");
-        let reply = reply.context("no answer from /metrics")?;
-        ensure!(reply.headers["content-type"].starts_with("application/openmetrics-text"), "{reply:?}");
-        Ok(reply.body)
-    }
-}
-
-fn record(protocol: &str, preamp: &Preamp) -> anyhow::Result<Recorded> {
+fn record(protocol: &str, preamp: &Running) -> anyhow::Result<Recorded> {
     let python = program("PREAMP_PYTHON", fetched("python/bin/python"))?;
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/sdk_producer.py");
     let endpoint = match protocol {
@@ -122,14 +64,8 @@ fn record(protocol: &str, preamp: &Preamp) -> anyhow::Result<Recorded> {
     let Output { status, stdout, stderr } =
         Command::new(python).arg(script).args([protocol, &endpoint]).output()?;
     let stderr = String::from_utf8_lossy(&stderr);
-    ensure!(status.success(), "sdk_producer.py: {status}, {stderr}\npreamp said:\n{}", preamp.process.said());
+    ensure!(status.success(), "sdk_producer.py: {status}, {stderr}\npreamp said:\n{}", preamp.said());
     serde_json::from_slice(&stdout).with_context(|| format!("sdk_producer.py wrote no JSON; {stderr}"))
-}
-
-/// The value of a self-metric, summed over its label sets that hold the text.
-fn self_metric(page: &str, name: &str, holding: &str) -> f64 {
-    let lines = page.lines().filter(|line| line.starts_with(name) && line.contains(holding));
-    lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -140,16 +76,11 @@ async fn what_the_sdk_recorded_is_what_prometheus_answers() -> anyhow::Result<()
     let options =
         Options { storage: Storage::Prometheus(upstream), ..Options::signed(signer(SECRET_ACCESS_KEY)) };
     let stand_in = StandIn::start(options).await?;
-    let mut preamp = Preamp::start(&stand_in.url(), folder.path())?;
+    let mut preamp = Running::start(&configuration(&stand_in.url()), &ENVIRONMENT, folder.path())?;
 
     for protocol in ["http", "grpc"] {
         let recorded = record(protocol, &preamp)?;
-        wait_for("all that was accepted to be delivered", || {
-            let page = preamp.self_metrics()?;
-            let (accepted, delivered) = (points(&page, "accepted"), points(&page, "delivered"));
-            Ok((accepted > 0.0 && accepted == delivered).then_some(()))
-        })
-        .with_context(|| format!("{:?}\npreamp said:\n{}", stand_in.report(), preamp.process.said()))?;
+        preamp.wait_until_delivered().with_context(|| format!("{:?}", stand_in.report()))?;
         let all = query(prometheus.address(), &format!("{{job=\"{}\"}}", recorded.job()))?;
         assert_eq!(all, recorded.expected(), "{protocol}");
         let medians = query(
@@ -168,18 +99,14 @@ async fn what_the_sdk_recorded_is_what_prometheus_answers() -> anyhow::Result<()
     }
 
     let page = preamp.self_metrics()?;
-    let status = preamp.process.terminate()?;
+    let status = preamp.terminate()?;
     let report = stand_in.report();
-    assert!(status.success(), "{status}: {}", preamp.process.said());
+    assert!(status.success(), "{status}: {}", preamp.said());
     assert!(report.verified > 0 && report.unverified == 0 && report.refused() == 0, "{report:?}");
     assert_eq!(report.answers.keys().collect::<Vec<_>>(), [&200], "{report:?}");
     assert_no_secret("/metrics", &page);
-    assert_no_secret("the log", &preamp.process.said());
+    assert_no_secret("the log", &preamp.said());
     Ok(())
-}
-
-fn points(page: &str, state: &str) -> f64 {
-    self_metric(page, "preamp_points_total", &format!("state=\"{state}\""))
 }
 
 fn assert_no_secret(place: &str, text: &str) {
@@ -195,22 +122,22 @@ async fn no_secret_is_in_logs_metrics_or_errors() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let other_secret = SECRET_ACCESS_KEY.to_lowercase();
     let stand_in = StandIn::start(Options::signed(signer(&other_secret))).await?;
-    let mut preamp = Preamp::start(&stand_in.url(), folder.path())?;
+    let mut preamp = Running::start(&configuration(&stand_in.url()), &ENVIRONMENT, folder.path())?;
     let recorded = record("http", &preamp)?;
     assert_eq!(recorded.resource["service.name"], "checkout-http");
     let told =
         |log: &str| log.to_lowercase().contains("signature we calculated does not match").then_some(());
-    preamp.process.wait_for("the operator to be told of the bad signature", told)?;
+    preamp.wait_for("the operator to be told of the bad signature", told)?;
     assert_no_secret("/metrics", &preamp.self_metrics()?);
     // It cannot deliver, so it may end with an error; it must end.
-    preamp.process.terminate()?;
-    assert_no_secret("the log", &preamp.process.said());
+    preamp.terminate()?;
+    assert_no_secret("the log", &preamp.said());
     assert!(stand_in.report().unverified > 0 && stand_in.report().verified == 0);
 
     let broken = folder.path().join("broken.yaml");
     std::fs::write(&broken, configuration(&stand_in.url()).replace("endpoint: http", "endpiont: http"))?;
     for command in ["run", "validate"] {
-        let output = self::preamp(&[command], &broken)?.output()?;
+        let output = running::preamp(&[command], &broken)?.envs(ENVIRONMENT).output()?;
         let said = [output.stdout, output.stderr].concat();
         let said = String::from_utf8_lossy(&said);
         assert!(!output.status.success() && said.contains("endpiont"), "{command}: {said}");

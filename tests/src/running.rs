@@ -1,0 +1,137 @@
+//! `preamp run` as a process of its own.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Command, ExitStatus};
+
+use anyhow::{Context as _, ensure};
+
+use crate::children::{Background, address_after, built, program, wait_for};
+use crate::loopback::exchange;
+
+/// A receiver on each protocol and self-metrics, all on ports of the system's choice: the sections `receivers` and
+/// `service` of a Collector file with the exporter `prometheusremotewrite`.
+pub const PIPELINE: &str = "receivers:
+  otlp:
+    protocols:
+      grpc:
+        endpoint: 127.0.0.1:0
+      http:
+        endpoint: 127.0.0.1:0
+service:
+  telemetry:
+    logs:
+      level: debug
+    metrics:
+      readers:
+        - pull:
+            exporter:
+              prometheus:
+                host: 127.0.0.1
+                port: 0
+  pipelines:
+    metrics:
+      receivers: [otlp]
+      exporters: [prometheusremotewrite]
+";
+
+/// A `preamp run` that is ready. It ends when dropped.
+pub struct Running {
+    process: Background,
+    /// Where it takes OTLP over gRPC.
+    pub grpc: SocketAddr,
+    /// Where it takes OTLP over HTTP.
+    pub http: SocketAddr,
+    metrics: SocketAddr,
+}
+
+/// A command of the `preamp` that was built, on a Collector file.
+///
+/// # Errors
+/// When it was not built.
+pub fn preamp(arguments: &[&str], configuration: &Path) -> anyhow::Result<Command> {
+    let mut command = Command::new(program("PREAMP_BIN", built("preamp"))?);
+    command.args(arguments).arg("--config").arg(configuration);
+    Ok(command)
+}
+
+impl Running {
+    /// Starts it with the text of a Collector file, which is put into the folder beside its log.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub fn start(configuration: &str, environment: &[(&str, &str)], folder: &Path) -> anyhow::Result<Self> {
+        let file = folder.join("preamp.yaml");
+        std::fs::write(&file, configuration)?;
+        let mut command = preamp(&["run", "--drain-timeout=2"], &file)?;
+        command.envs(environment.iter().copied());
+        let mut process = Background::start("preamp", command, folder)?;
+        let [grpc, http, metrics] = process.wait_for("preamp to be ready", |log| {
+            log.lines().find_map(|line| {
+                let (_, addresses) = line.split_once(" ready ")?;
+                let address = |name: &str| address_after(addresses, name);
+                Some([address("grpc=")?, address("http=")?, address("metrics=")?])
+            })
+        })?;
+        Ok(Self { process, grpc, http, metrics })
+    }
+
+    /// The page `/metrics`.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub fn self_metrics(&self) -> anyhow::Result<String> {
+        let reply = exchange(self.metrics, "GET", "/metrics", &[("host", "preamp")], b"");
+        let reply = reply.context("no answer from /metrics")?;
+        ensure!(reply.headers["content-type"].starts_with("application/openmetrics-text"), "{reply:?}");
+        Ok(reply.body)
+    }
+
+    /// How many points are in a state, such as `delivered`.
+    ///
+    /// # Errors
+    /// When there is no page `/metrics`.
+    pub fn points(&self, state: &str) -> anyhow::Result<f64> {
+        Ok(self_metric(&self.self_metrics()?, "preamp_points_total", &format!("state=\"{state}\"")))
+    }
+
+    /// Waits until all points that were accepted, at least one, are delivered.
+    ///
+    /// # Errors
+    /// When that does not come to pass.
+    pub fn wait_until_delivered(&self) -> anyhow::Result<()> {
+        let waited = wait_for("all that was accepted to be delivered", || {
+            let (accepted, delivered) = (self.points("accepted")?, self.points("delivered")?);
+            Ok((accepted > 0.0 && accepted == delivered).then_some(()))
+        });
+        waited.with_context(|| format!("preamp said:\n{}", self.said()))
+    }
+
+    /// Waits until something is found in its log.
+    ///
+    /// # Errors
+    /// When it ends before that, or time is over.
+    pub fn wait_for<T>(&mut self, what: &str, find: impl Fn(&str) -> Option<T>) -> anyhow::Result<T> {
+        self.process.wait_for(what, find)
+    }
+
+    /// What it has said so far.
+    #[must_use]
+    pub fn said(&self) -> String {
+        self.process.said()
+    }
+
+    /// Asks it to stop, and waits until it has.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub fn terminate(&mut self) -> anyhow::Result<ExitStatus> {
+        self.process.terminate()
+    }
+}
+
+/// The value of a self-metric, summed over its label sets that hold the text.
+fn self_metric(page: &str, name: &str, holding: &str) -> f64 {
+    let lines = page.lines().filter(|line| line.starts_with(name) && line.contains(holding));
+    lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+}
