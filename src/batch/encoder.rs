@@ -1,7 +1,7 @@
 //! The two protocols behind one face: what the assembler writes points with.
 
 use super::pack::Counts;
-use super::schedule::MetadataSchedule;
+use super::schedule::{MetadataKey, MetadataSchedule};
 use crate::config::Config;
 use crate::otlp::wire::{Fields, Malformed};
 use crate::remote_write::buffer::Buffer;
@@ -27,8 +27,10 @@ pub enum Encoder {
 pub struct V1 {
     writer: v1::SeriesWriter,
     schedule: MetadataSchedule,
-    /// The encoded metadata of the family at hand, until its first point is written.
+    /// The metadata of the family at hand, encoded, and its key on the schedule, until the first point
+    /// of the family is written.
     metadata: Buffer,
+    due: Option<MetadataKey>,
 }
 
 /// What remote write 2.0 takes: a symbol table for each partition.
@@ -49,6 +51,7 @@ impl Encoder {
                 writer: v1::SeriesWriter::default(),
                 schedule: MetadataSchedule::new(config.translation.metadata_interval_ms),
                 metadata: Buffer::default(),
+                due: None,
             })),
             Protocol::RemoteWriteV2 => Encoder::V2(Box::new(V2 {
                 writers: (0..config.partitions).map(|_| v2::SeriesWriter::default()).collect(),
@@ -92,7 +95,8 @@ impl Encoder {
         match self {
             Encoder::V1(v1) => {
                 v1.metadata.clear();
-                if let Some(metadata) = metadata.filter(|metadata| v1.schedule.take(metadata)) {
+                v1.due = metadata.and_then(|metadata| v1.schedule.due(metadata));
+                if let (Some(metadata), Some(_)) = (metadata, v1.due) {
                     v1::push_metadata(&mut v1.metadata, metadata);
                 }
             }
@@ -105,10 +109,10 @@ impl Encoder {
     pub fn begin_point(&mut self, partition: usize, out: &mut Buffer) {
         match self {
             Encoder::V1(v1) => {
-                if !v1.metadata.is_empty() {
+                if let Some(key) = v1.due.take() {
+                    v1.schedule.mark_sent(key);
                     out.reserve(v1.metadata.len());
                     out.push_slice(v1.metadata.as_slice());
-                    v1.metadata.clear();
                 }
                 v1.writer.begin_point();
             }

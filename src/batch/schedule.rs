@@ -15,6 +15,10 @@ pub struct MetadataSchedule {
     now_ms: u64,
 }
 
+/// What a schedule knows metadata by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MetadataKey(u64);
+
 struct Sent {
     /// The number of the payload it was sent with.
     payload: u64,
@@ -33,22 +37,23 @@ impl MetadataSchedule {
         self.now_ms = now_ms;
     }
 
-    /// Whether this metadata is due now; if it is, it counts as sent. Metadata that changed is always
-    /// due.
-    pub fn take(&mut self, metadata: &Metadata) -> bool {
+    /// The key of this metadata if it is due now. Metadata that changed is always due.
+    pub fn due(&self, metadata: &Metadata) -> Option<MetadataKey> {
         let texts = [metadata.name, metadata.help, metadata.unit];
         let hashes = texts.map(|text| identity::hash(text).0);
         let key = hashes.iter().fold(metadata.kind as u64, |key, hash| identity::label(key, *hash));
         let is_due = self.sent.get(&key).is_none_or(|sent| {
             sent.payload != self.payload && self.now_ms.abs_diff(sent.at_ms) >= self.interval_ms
         });
-        if is_due {
-            if self.sent.len() >= FAMILIES_MAX {
-                self.sent.clear();
-            }
-            self.sent.insert(key, Sent { payload: self.payload, at_ms: self.now_ms });
+        is_due.then_some(MetadataKey(key))
+    }
+
+    /// Counts metadata as sent with the present payload.
+    pub fn mark_sent(&mut self, key: MetadataKey) {
+        if self.sent.len() >= FAMILIES_MAX {
+            self.sent.clear();
         }
-        is_due
+        self.sent.insert(key.0, Sent { payload: self.payload, at_ms: self.now_ms });
     }
 
     /// Forgets what was sent with the present payload, which is refused.
@@ -62,6 +67,11 @@ mod tests {
     use super::*;
     use crate::translate::sink::MetricType;
 
+    fn take(schedule: &mut MetadataSchedule, help: &'static str) -> bool {
+        let due = schedule.due(&about(help));
+        due.inspect(|key| schedule.mark_sent(*key)).is_some()
+    }
+
     fn about(help: &'static str) -> Metadata<'static> {
         Metadata { name: b"x", kind: MetricType::Gauge, help: help.as_bytes(), unit: b"" }
     }
@@ -70,13 +80,13 @@ mod tests {
     fn once_in_a_payload_and_again_after_the_interval() {
         let mut schedule = MetadataSchedule::new(1000);
         schedule.begin_payload(5_000);
-        assert!(schedule.take(&about("a")));
-        assert!(!schedule.take(&about("a")));
-        assert!(schedule.take(&about("b")), "changed");
+        assert!(take(&mut schedule, "a"));
+        assert!(!take(&mut schedule, "a"));
+        assert!(take(&mut schedule, "b"), "changed");
         schedule.begin_payload(5_999);
-        assert!(!schedule.take(&about("a")));
+        assert!(!take(&mut schedule, "a"));
         schedule.begin_payload(6_000);
-        assert!(schedule.take(&about("a")));
+        assert!(take(&mut schedule, "a"));
     }
 
     #[test]
@@ -84,8 +94,8 @@ mod tests {
         let mut schedule = MetadataSchedule::new(0);
         for _ in 0..2 {
             schedule.begin_payload(5);
-            assert!(schedule.take(&about("a")));
-            assert!(!schedule.take(&about("a")));
+            assert!(take(&mut schedule, "a"));
+            assert!(!take(&mut schedule, "a"));
         }
     }
 
@@ -93,9 +103,9 @@ mod tests {
     fn a_refused_payload_sent_nothing() {
         let mut schedule = MetadataSchedule::new(1000);
         schedule.begin_payload(5);
-        assert!(schedule.take(&about("a")));
+        assert!(take(&mut schedule, "a"));
         schedule.undo_payload();
         schedule.begin_payload(6);
-        assert!(schedule.take(&about("a")));
+        assert!(take(&mut schedule, "a"));
     }
 }

@@ -15,6 +15,7 @@ fn gauge_data() -> Data {
 #[test]
 fn metadata_is_sent_once_in_a_payload_and_only_with_series() {
     let metrics = vec![
+        described("speed", "m/s", "How fast.", Data::Gauge(Gauge::default())),
         described("speed", "m/s", "How fast.", gauge_data()),
         sum("delta", AggregationTemporality::Delta, vec![point(1.0, &[])]),
         sum("requests", AggregationTemporality::Cumulative, vec![point(1.0, &[])]),
