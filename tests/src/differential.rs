@@ -42,7 +42,11 @@ impl Case {
         Self { payload: generate::payload(&mut rng), options }
     }
 
-    fn question(&self) -> anyhow::Result<Question> {
+    /// The question about it for an oracle.
+    ///
+    /// # Errors
+    /// When the options are no JSON.
+    pub fn question(&self) -> anyhow::Result<Question> {
         let options = serde_json::from_str(&self.options.configuration())?;
         Ok(Question { payload: self.payload.encode_to_vec(), options })
     }
@@ -173,7 +177,8 @@ pub fn actual(exporter: &mut preamp::Exporter, case: &Case) -> anyhow::Result<(A
 /// When it takes no such configuration.
 pub fn exporter(case: &Case) -> anyhow::Result<preamp::Exporter> {
     let configuration = case.options.configuration();
-    preamp::Exporter::open(&configuration).map_err(|problems| anyhow::anyhow!("{configuration}: {problems:?}"))
+    preamp::Exporter::open(&configuration)
+        .map_err(|problems| anyhow::anyhow!("{configuration}: {problems:?}"))
 }
 
 /// The difference between what was written and what should have been, as text; `None` if there is none.

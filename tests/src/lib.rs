@@ -15,3 +15,4 @@ pub mod promql;
 pub mod remote_write;
 pub mod running;
 pub mod transcript;
+pub mod vectors;

@@ -10,6 +10,7 @@ use preamp_tests::differential::run::{Form, Report, Run, run};
 use preamp_tests::differential::{Case, difference_of, differences, minimised};
 use preamp_tests::oracle::Oracle;
 use preamp_tests::payloads::NOW_NS;
+use preamp_tests::vectors;
 use wasmtime::component::Component;
 
 const USAGE: &str = "\
@@ -20,17 +21,24 @@ Usage: differential [OPTIONS]
   --case N       only this case, with all that was asked and answered
   --component    each case through the component as well, which must write the same bytes
   --jobs N       how many at once (2)
+  --write-vectors
+                 only ask about the cases by hand, and write tests/vectors
 ";
 
 struct Arguments {
     run: Run,
     only: Option<u64>,
     component: bool,
+    write_vectors: bool,
 }
 
 fn arguments() -> anyhow::Result<Arguments> {
-    let mut parsed =
-        Arguments { run: Run { seed: 1, cases: 100_000, jobs: 2 }, only: None, component: false };
+    let mut parsed = Arguments {
+        run: Run { seed: 1, cases: 100_000, jobs: 2 },
+        only: None,
+        component: false,
+        write_vectors: false,
+    };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut number = || -> anyhow::Result<u64> {
@@ -43,6 +51,7 @@ fn arguments() -> anyhow::Result<Arguments> {
             "--case" => parsed.only = Some(number()?),
             "--jobs" => parsed.run.jobs = usize::try_from(number()?)?,
             "--component" => parsed.component = true,
+            "--write-vectors" => parsed.write_vectors = true,
             _ => bail!("{argument} is no option\n\n{USAGE}"),
         }
     }
@@ -51,6 +60,10 @@ fn arguments() -> anyhow::Result<Arguments> {
 
 fn main() -> anyhow::Result<ExitCode> {
     let arguments = arguments()?;
+    if arguments.write_vectors {
+        println!("{} vectors written", vectors::write()?);
+        return Ok(ExitCode::SUCCESS);
+    }
     if let Some(index) = arguments.only {
         return show(&Case::random(arguments.run.seed, index));
     }

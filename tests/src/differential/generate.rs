@@ -63,7 +63,12 @@ fn scope_metrics_of(rng: &mut Rng) -> ScopeMetrics {
         attributes: scope_attributes(rng),
         ..InstrumentationScope::default()
     });
-    let metrics = (0..few(rng, 3)).map(|_| metric(rng)).collect();
+    let mut metrics: Vec<_> = (0..few(rng, 3)).map(|_| metric(rng)).collect();
+    if rng.u8(..16) == 0
+        && let Some(first) = metrics.first().cloned()
+    {
+        metrics.push(Metric { description: "What it is called too.".to_owned(), ..first });
+    }
     ScopeMetrics { scope, metrics, ..ScopeMetrics::default() }
 }
 

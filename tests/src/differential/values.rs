@@ -10,7 +10,7 @@ use crate::payloads::{RECENT_NS, START_NS};
 /// How deep arrays and maps nest: far below the depth at which Preamp refuses them.
 const DEPTH_MAX: u32 = 4;
 
-const NAMES: [&str; 40] = [
+const NAMES: [&str; 41] = [
     "requests",
     "http.server.duration",
     "a.total.b",
@@ -46,6 +46,7 @@ const NAMES: [&str; 40] = [
     "x_bucket",
     "x.ratio",
     "日total",
+    "étotal",
     "a_",
     "a.per_second_",
     "total.",
@@ -239,11 +240,23 @@ pub fn text(rng: &mut Rng) -> String {
 
 /// A double.
 pub fn double(rng: &mut Rng) -> f64 {
-    match rng.u8(..4) {
+    let double = match rng.u8(..4) {
         0 => f64::from_bits(rng.u64(..)),
         1 => f64::from(rng.i32(..)) / 1000.0,
         _ => pick(rng, &DOUBLES),
-    }
+    };
+    if lies_between_two_texts(double) { 0.25 } else { double }
+}
+
+/// Whether two texts of a number are the shortest, and equally near. The libraries of Go and Rust then
+/// choose different ones (docs/differences.md).
+fn lies_between_two_texts(double: f64) -> bool {
+    let digits = |text: String| -> String {
+        text.split('e').next().unwrap_or_default().chars().filter(char::is_ascii_digit).collect()
+    };
+    let (shortest, exact) = (digits(format!("{double:e}")), digits(format!("{double:.40e}")));
+    let rest = exact.get(shortest.len()..).unwrap_or_default().trim_end_matches('0');
+    double.is_finite() && rest == "5"
 }
 
 /// A whole number.
@@ -264,12 +277,12 @@ pub fn count(rng: &mut Rng) -> u64 {
     }
 }
 
-/// A time in nanoseconds, within what 64 bits with a sign hold.
+/// A time in nanoseconds.
 pub fn time(rng: &mut Rng) -> u64 {
     match rng.u8(..16) {
         0 => 0,
-        1 => pick(rng, &[1, 999_999, 1_000_000, 1_999_999, i64::MAX as u64]),
-        2 => rng.u64(..i64::MAX as u64),
+        1 => pick(rng, &[1, 999_999, 1_000_000, 1_999_999, i64::MAX as u64, u64::MAX]),
+        2 => rng.u64(..),
         _ => RECENT_NS + u64::from(rng.u8(..3)) * 500_000,
     }
 }

@@ -10,9 +10,13 @@ use super::Case;
 
 /// What a data point of any type has.
 pub trait Point {
+    /// `attributes`.
     fn attributes(&mut self) -> &mut Vec<KeyValue>;
+    /// `exemplars`, of those types that have them.
     fn exemplars(&mut self) -> Option<&mut Vec<Exemplar>>;
+    /// `start_time_unix_nano`.
     fn start(&self) -> u64;
+    /// `time_unix_nano`.
     fn time(&mut self) -> &mut u64;
 }
 
@@ -54,6 +58,30 @@ pub fn points(metric: &mut Metric) -> Vec<&mut dyn Point> {
         Some(Data::ExponentialHistogram(data)) => all(&mut data.data_points),
         Some(Data::Summary(data)) => all(&mut data.data_points),
     }
+}
+
+/// A metric for each of its points, with that point alone.
+#[must_use]
+pub fn each_point(metric: &Metric) -> Vec<Metric> {
+    let count = points(&mut metric.clone()).len();
+    let alone = |at: usize| {
+        let mut alone = metric.clone();
+        match &mut alone.data {
+            None => {}
+            Some(Data::Gauge(data)) => keep_only(&mut data.data_points, at),
+            Some(Data::Sum(data)) => keep_only(&mut data.data_points, at),
+            Some(Data::Histogram(data)) => keep_only(&mut data.data_points, at),
+            Some(Data::ExponentialHistogram(data)) => keep_only(&mut data.data_points, at),
+            Some(Data::Summary(data)) => keep_only(&mut data.data_points, at),
+        }
+        alone
+    };
+    (0..count).map(alone).collect()
+}
+
+fn keep_only<P>(points: &mut Vec<P>, at: usize) {
+    points.truncate(at + 1);
+    points.drain(..at);
 }
 
 impl Case {
