@@ -12,7 +12,7 @@ use clap::{Args, ValueEnum};
 use comparison::{Comparison, Sides};
 use inspected::Series;
 use preamp_host::capture::Payload;
-use preamp_host::component::{Acceptance, Component};
+use preamp_host::component::Acceptance;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -142,18 +142,24 @@ fn refused_by(name: &str, reading: &mut Reading, payload: &Payload, reason: &str
 
 fn open(choices: &Sides<Choice>, names: &Sides<String>, now: Option<u64>) -> anyhow::Result<Sides<Offline>> {
     let [first, second] = choices;
+    let configuration = |choice: &Choice| Configuration::read(choice.config, choice.exporter, now);
+    let configured = configuration(first)?;
+    // What both sides share is read once, and complains once.
+    let other_configured = match (first.config, first.exporter) == (second.config, second.exporter) {
+        true => None,
+        false => Some(configuration(second)?),
+    };
     let component = load_component(first.component)?;
-    let other = if first.component == second.component {
-        component.clone()
-    } else {
-        load_component(second.component)?
+    let other_component = match first.component == second.component {
+        true => None,
+        false => Some(load_component(second.component)?),
     };
-    let open = |choice: &Choice, component: &Component, name: &str| {
-        Configuration::read(choice.config, choice.exporter, now)?
-            .open(component, now)
-            .with_context(|| format!("with {name}"))
-    };
-    Ok([open(first, &component, &names[0])?, open(second, &other, &names[1])?])
+    let second = other_configured.as_ref().unwrap_or(&configured);
+    let other_component = other_component.as_ref().unwrap_or(&component);
+    Ok([
+        configured.open(&component, now).with_context(|| format!("with {}", names[0]))?,
+        second.open(other_component, now).with_context(|| format!("with {}", names[1]))?,
+    ])
 }
 
 async fn compare(

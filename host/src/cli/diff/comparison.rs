@@ -38,7 +38,7 @@ pub(super) struct Difference {
     /// Points that have another value, or another start, on the second side.
     pub(super) altered: u64,
     /// The first of them.
-    pub(super) example: Option<Sides<Point>>,
+    pub(super) example: Option<Box<Sides<Point>>>,
     /// A hash of the times and values of the points that only one side has.
     digest: Sides<u64>,
 }
@@ -162,7 +162,7 @@ impl Difference {
                     Some((point, other)) if equal(&point, &other) => {}
                     Some((point, other)) => {
                         self.altered += 1;
-                        self.example.get_or_insert([point, other]);
+                        self.example.get_or_insert_with(|| Box::new([point, other]));
                     }
                 },
             }

@@ -6,18 +6,37 @@ use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// What identifies a series, in the order of the names.
+/// What identifies a series: names and values in turn, each followed by a byte that UTF-8 does not
+/// have. Of labels there are many, and so they take one piece of memory only.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
-pub(super) struct Labels(pub(super) Vec<(String, String)>);
+#[serde(from = "Vec<(String, String)>")]
+pub(super) struct Labels(Box<[u8]>);
+
+const END: u8 = 0xff;
+
+impl Labels {
+    /// Names and values, in the order sent.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        let mut texts =
+            self.0.split(|byte| *byte == END).map(|text| str::from_utf8(text).unwrap_or_default());
+        std::iter::from_fn(move || Some((texts.next()?, texts.next()?)))
+    }
+}
+
+impl From<Vec<(String, String)>> for Labels {
+    fn from(labels: Vec<(String, String)>) -> Labels {
+        let texts = labels.iter().flat_map(|(name, value)| [name, value]);
+        Labels(texts.flat_map(|text| text.bytes().chain([END])).collect())
+    }
+}
 
 impl fmt::Display for Labels {
     /// As `explain` has it: the name in front of the braces.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const NAME: &str = "__name__";
-        let name = self.0.iter().find(|(name, _)| name == NAME);
-        f.write_str(name.map_or("", |(_, value)| value))?;
-        let others: Vec<_> = self.0.iter().filter(|(name, _)| name != NAME).collect();
-        let labels: Vec<_> = others.iter().map(|(name, value)| format!("{name}={value:?}")).collect();
+        f.write_str(self.iter().find(|(name, _)| *name == NAME).map_or("", |(_, value)| value))?;
+        let others = self.iter().filter(|(name, _)| *name != NAME);
+        let labels: Vec<_> = others.map(|(name, value)| format!("{name}={value:?}")).collect();
         write!(f, "{{{}}}", labels.join(","))
     }
 }

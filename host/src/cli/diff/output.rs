@@ -69,9 +69,7 @@ fn edits(renamed: &[(Sides<Labels>, u64)]) -> Vec<(String, Vec<&Labels>)> {
 }
 
 fn edit(old: &Labels, new: &Labels) -> String {
-    let [old, new] = [old, new].map(|labels| {
-        labels.0.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect::<BTreeMap<_, _>>()
-    });
+    let [old, new] = [old, new].map(|labels| labels.iter().collect::<BTreeMap<_, _>>());
     let names: BTreeSet<_> = old.keys().chain(new.keys()).collect();
     let changes = names.into_iter().filter_map(|name| match (old.get(name), new.get(name)) {
         (Some(old), Some(new)) if old == new => None,
@@ -156,17 +154,17 @@ pub(super) fn json(names: &Sides<String>, differences: &Differences) -> io::Resu
     let mut out = BufWriter::new(stdout().lock());
     let mut write = |kind: &str, value: Value| writeln!(out, "{}", json!({ kind: value }));
     for ([from, to], samples) in &differences.renamed {
-        write("renamed", json!({ "from": from.0, "to": to.0, "samples": samples }))?;
+        write("renamed", json!({ "from": pairs(from), "to": pairs(to), "samples": samples }))?;
     }
     for (kind, series) in [("lost", &differences.lost), ("added", &differences.added)] {
         for (labels, samples) in series {
-            write(kind, json!({ "labels": labels.0, "samples": samples }))?;
+            write(kind, json!({ "labels": pairs(labels), "samples": samples }))?;
         }
     }
     for (labels, Difference { lone: [lost, added], altered, example, .. }) in &differences.changed {
-        let example = example.as_ref().map(|points| points.each_ref().map(point));
+        let example = example.as_deref().map(|points| points.each_ref().map(point));
         let counts = json!({ "lost": lost, "added": added, "altered": altered });
-        write("changed", json!({ "labels": labels.0, "samples": counts, "altered": example }))?;
+        write("changed", json!({ "labels": pairs(labels), "samples": counts, "first_altered": example }))?;
     }
     for (name, descriptions) in &differences.described {
         write(
@@ -179,6 +177,10 @@ pub(super) fn json(names: &Sides<String>, differences: &Differences) -> io::Resu
     }
     write("total", json!({ "sides": names, "totals": differences.totals.each_ref().map(total) }))?;
     out.flush()
+}
+
+fn pairs(labels: &Labels) -> Vec<(&str, &str)> {
+    labels.iter().collect()
 }
 
 fn point(Point { time, start, value }: &Point) -> Value {

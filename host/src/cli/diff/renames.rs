@@ -24,10 +24,11 @@ pub(super) struct Lone {
 
 /// Pairs, and what is left, in the order of the labels.
 pub(super) fn pair(lone: Sides<Vec<Lone>>) -> (Vec<Sides<Lone>>, Sides<Vec<Lone>>) {
-    let labels: Sides<HashSet<u64>> =
-        [0, 1].map(|side| lone[side].iter().flat_map(|lone| lone.labels.0.iter().map(hash)).collect());
-    let is_shared = |label: &&(String, String)| labels.iter().all(|side| side.contains(&hash(label)));
-    let shared = |lone: &Lone| hash(&lone.labels.0.iter().filter(is_shared).collect::<Vec<_>>());
+    let labels: Sides<HashSet<u64>> = lone
+        .each_ref()
+        .map(|lone| lone.iter().flat_map(|lone| lone.labels.iter().map(|it| hash(&it))).collect());
+    let is_shared = |label: &(&str, &str)| labels.iter().all(|side| side.contains(&hash(label)));
+    let shared = |lone: &Lone| hash(&lone.labels.iter().filter(is_shared).collect::<Vec<_>>());
 
     let mut pairs = Vec::new();
     let mut rest = Sides::<Vec<Lone>>::default();
@@ -79,14 +80,15 @@ fn pair_alike(group: Sides<Vec<Lone>>, pairs: &mut Vec<Sides<Lone>>, rest: &mut 
 
 /// Indices of candidates, the best ones first.
 fn by_likeness(first: &[Option<Lone>], second: &[Option<Lone>]) -> Vec<(usize, usize)> {
-    if first.len().saturating_mul(second.len()) > COMPARED_MAX {
+    let candidates = first.len().saturating_mul(second.len());
+    if candidates <= 1 || candidates > COMPARED_MAX {
         return (0..first.len()).zip(0..second.len()).collect();
     }
     let names = |lone: &[Option<Lone>]| -> Vec<String> {
         lone.iter().flatten().map(|lone| lone.labels.to_string()).collect()
     };
     let (olds, news) = (names(first), names(second));
-    let mut candidates = Vec::new();
+    let mut candidates = Vec::with_capacity(candidates);
     for (old, old_name) in olds.iter().enumerate() {
         for (new, new_name) in news.iter().enumerate() {
             candidates.push((strsim::jaro_winkler(old_name, new_name), old, new));
@@ -102,7 +104,7 @@ mod tests {
 
     fn labels(name: &str, others: &[(&str, &str)]) -> Labels {
         let all = [("__name__", name)].into_iter().chain(others.iter().copied());
-        Labels(all.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+        all.map(|(name, value)| (name.to_owned(), value.to_owned())).collect::<Vec<_>>().into()
     }
 
     fn lone(name: &str, others: &[(&str, &str)], digest: u64) -> Lone {

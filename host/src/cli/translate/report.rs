@@ -63,7 +63,7 @@ impl Report {
             "rejected_points": rejected_points,
             "series": series,
             "samples": samples,
-            "histograms": histograms,
+            "native_histograms": histograms,
             "exemplars": exemplars,
         }});
         self.rejections.iter().map(Rejected::to_json).chain([total])

@@ -32,7 +32,7 @@ fn altered_samples_are_counted_and_the_first_is_shown() {
     let [(labels, difference)] = &found.changed[..] else { panic!("{found:?}") };
     assert_eq!(labels.to_string(), "x{}");
     assert_eq!((difference.altered, difference.lone), (2, [0, 1]));
-    let [old, new] = difference.example.clone().unwrap();
+    let [old, new] = *difference.example.clone().unwrap();
     assert_eq!((old.value.as_str(), new.value.as_str(), old.time), ("2", "2.5", 20));
     assert!(found.lost.is_empty() && found.added.is_empty() && found.renamed.is_empty());
 }
