@@ -4,9 +4,10 @@ use super::base::ExtraLabel;
 use super::delta::Delta;
 use super::family::Family;
 use super::histogram::Classic;
+use super::native::Layout;
 use super::reject::{describe, or_reject};
 use super::rejections::Reason;
-use super::sink::{NativeHistogram, Sink};
+use super::sink::{NativeHistogram, Sample, Sink};
 use super::{STALE, Translator, Unreadable, Walk, keep_part, sample, write_created};
 use crate::otlp::exponential::{ExponentialBuckets, ExponentialPoint, Side};
 use crate::otlp::point::Buckets;
@@ -36,19 +37,11 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
             keep_part(part, attributes, exemplars, scratch)
         })?;
         let Some(time) = self.accept_time(&point.head, &family.metric) else { return Ok(()) };
-        let policy = self.translator.options.exponential_histograms;
-        let is_native = policy.native && point.scale >= SCHEMA_MIN;
-        if policy.native && !is_native {
-            let what = || describe(&family.metric, &format!("has a point of scale {}", point.scale));
-            self.rejections.add(Reason::UnsupportedScale, u64::from(!policy.classic), what);
-        }
-        if !is_native && !policy.classic {
-            return Ok(());
-        }
         self.read_exemplars(family)?;
         let translator = &mut *self.translator;
         let Translator { labels, scratch, metric_name, options, exponential, series_name: name, .. } =
             translator;
+        let policy = options.exponential_histograms;
         let extra = if policy.classic { ExtraLabel::Le } else { ExtraLabel::None };
         let labels = labels.labels(&self.attributes, self.resource.converted().len(), extra, scratch);
         let labels = or_reject(labels, family, metric_name, &options.limits, &mut self.rejections);
@@ -61,35 +54,20 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
             let Some(start) = start else { return Ok(()) };
             point.head.start = start;
         }
-        // The scale of a total is that of its coarsest point.
-        let is_native = is_native && point.scale >= SCHEMA_MIN;
+        let is_native = policy.native && point.scale >= SCHEMA_MIN;
+        if policy.native && !is_native {
+            let what = || describe(&family.metric, &format!("has a point of scale {}", point.scale));
+            self.rejections.add(Reason::UnsupportedScale, u64::from(!policy.classic), what);
+        }
+        if !is_native && !policy.classic {
+            return Ok(());
+        }
         let sample = |value: f64| sample(&point.head, time, value);
         self.sink.begin(identity, 1);
         let schema = downscale(exponential, point.scale, SCHEMA_MAX);
         if is_native {
-            translator
-                .positive
-                .set(exponential.positive.counts.iter().copied(), first_index(&exponential.positive));
-            translator
-                .negative
-                .set(exponential.negative.counts.iter().copied(), first_index(&exponential.negative));
-            let stamp = sample(point.sum.unwrap_or(0.0));
-            let native = NativeHistogram {
-                schema,
-                count: if point.head.no_recorded_value { STALE } else { point.count },
-                sum: stamp.value,
-                zero_threshold: if point.zero_threshold == 0.0 {
-                    ZERO_THRESHOLD
-                } else {
-                    point.zero_threshold
-                },
-                zero_count: point.zero_count,
-                positive: translator.positive.buckets(),
-                negative: translator.negative.buckets(),
-                custom_values: &[],
-                time,
-                start: stamp.start,
-            };
+            let layouts = [&mut translator.positive, &mut translator.negative];
+            let native = native(exponential, layouts, &point, schema, sample(point.sum.unwrap_or(0.0)));
             self.sink.histogram(&labels, metric_name, &native, translator.exemplars.all());
         }
         if policy.classic {
@@ -114,9 +92,30 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
     }
 }
 
-/// Native buckets are numbered by their upper bound, OTLP's by the lower.
-fn first_index(side: &Side) -> i64 {
-    i64::from(side.offset) + 1
+/// A point as a native histogram; `stamp` is the sample of its sum.
+fn native<'h>(
+    exponential: &ExponentialBuckets,
+    [positive, negative]: [&'h mut Layout; 2],
+    point: &ExponentialPoint,
+    schema: i32,
+    stamp: Sample,
+) -> NativeHistogram<'h> {
+    for (layout, side) in [(&mut *positive, &exponential.positive), (&mut *negative, &exponential.negative)] {
+        // Native buckets are numbered by their upper bound, OTLP's by the lower.
+        layout.set(side.counts.iter().copied(), i64::from(side.offset) + 1);
+    }
+    NativeHistogram {
+        schema,
+        count: if point.head.no_recorded_value { STALE } else { point.count },
+        sum: stamp.value,
+        zero_threshold: if point.zero_threshold == 0.0 { ZERO_THRESHOLD } else { point.zero_threshold },
+        zero_count: point.zero_count,
+        positive: positive.buckets(),
+        negative: negative.buckets(),
+        custom_values: &[],
+        time: stamp.time,
+        start: stamp.start,
+    }
 }
 
 /// Lowers the scale of both sides to `max` if it is higher, and returns what it is then.

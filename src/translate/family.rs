@@ -12,6 +12,9 @@ use crate::otlp::point::time;
 /// A metric ready for its points to be translated.
 pub(super) struct Family<'a> {
     pub metric: Metric<'a>,
+    pub kind: Kind,
+    /// The message that holds the points.
+    pub data: &'a [u8],
     /// The part that the name has in the identity of its series.
     pub identity: u64,
     /// Whether its points are deltas, which are to be added up.
@@ -26,10 +29,7 @@ pub(super) struct Family<'a> {
 
 impl<'a, S: Sink> Walk<'a, '_, S> {
     /// Names a metric and announces it to the sink; `None` if it was rejected.
-    pub(super) fn family(
-        &mut self,
-        metric: Metric<'a>,
-    ) -> Result<Option<(Kind, &'a [u8], Family<'a>)>, Unreadable> {
+    pub(super) fn family(&mut self, metric: Metric<'a>) -> Result<Option<Family<'a>>, Unreadable> {
         let Some((kind, data)) = metric.data else {
             self.rejections.add(Reason::NoData, 0, || describe(&metric, "has no data"));
             return Ok(None);
@@ -61,8 +61,10 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
             },
             has_created: self.translator.options.created && (is_counter || !is_number),
             metric,
+            kind,
+            data,
         };
-        Ok(Some((kind, data, family)))
+        Ok(Some(family))
     }
 
     /// Tells the sink what is known of the metric.

@@ -277,10 +277,10 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
     }
 
     fn metric(&mut self, metric: Metric<'a>) -> Result<(), Unreadable> {
-        let Some((kind, data, family)) = self.family(metric)? else { return Ok(()) };
-        let mut points = points(data);
+        let Some(family) = self.family(metric)? else { return Ok(()) };
+        let mut points = points(family.data);
         while let Some(message) = points.next_point()? {
-            match kind {
+            match family.kind {
                 Kind::Gauge | Kind::Sum => self.number_point(message, &family)?,
                 Kind::Histogram => self.histogram_point(message, &family)?,
                 Kind::ExponentialHistogram => self.exponential_point(message, &family)?,
