@@ -64,6 +64,7 @@ fn summary(batch: &Batch) -> String {
 /// State of any bytes is taken or refused, and what is taken is given out again.
 pub fn state(input: &[u8]) {
     let Some((options, state)) = Options::split(input) else { return };
+    let options = options.accumulating();
     let (mut exporter, mut other) = (options.open(), options.open());
     let (is_current, state) =
         state.split_first().map_or((false, state), |(first, rest)| (first & 1 == 1, rest));

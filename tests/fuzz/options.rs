@@ -9,6 +9,9 @@ use preamp::Exporter;
 /// How many bytes of an input choose a configuration.
 pub const BYTES: usize = 3;
 
+/// The bits of the last byte that choose a configuration with memory.
+const REMEMBERS: u8 = 0b1100;
+
 /// How many exporters are kept open.
 const KEPT_MAX: usize = 2_000;
 
@@ -47,14 +50,22 @@ impl Options {
         if self.bit(1, 7) { 3 } else { 1 }
     }
 
-    /// Whether delta metrics are added up.
-    pub fn accumulates(self) -> bool {
-        self.bit(1, 4)
+    /// Whether what an exporter makes of a payload depends on those before it: one in four, since each
+    /// input then needs an exporter of its own.
+    fn remembers(self) -> bool {
+        self.0[2] & REMEMBERS == REMEMBERS
     }
 
-    /// Whether what an exporter makes of a payload depends on those before it.
-    pub fn remembers(self) -> bool {
-        self.accumulates() || self.bit(2, 3)
+    /// Whether delta metrics are added up.
+    fn accumulates(self) -> bool {
+        self.remembers() && self.bit(1, 4)
+    }
+
+    /// The same with delta metrics added up.
+    pub fn accumulating(mut self) -> Options {
+        self.0[1] |= 1 << 4;
+        self.0[2] |= REMEMBERS;
+        self
     }
 
     /// A new exporter.
@@ -120,11 +131,8 @@ impl Options {
             (0, 7, r#""otel_scope_info":{"enabled":true}"#),
             (1, 0, r#""convert_explicit_histograms_to_nhcb":true"#),
             (1, 1, r#""keep_classic_histograms":true"#),
-            (1, 4, r#""delta":"accumulate","delta_max_series":20"#),
             (1, 5, r#""target_info":{"enabled":false}"#),
             (1, 6, r#""disable_scope_info":true"#),
-            (2, 2, r#""max_labels_per_series":8,"max_labels_bytes":200,"max_sample_future_ms":1000"#),
-            (2, 3, r#""metadata_interval_ms":60000"#),
             (2, 5, r#""digest":false"#),
             (2, 6, r#""namespace":"my.app""#),
             (2, 7, r#""external_labels":{"cluster":"c","a_b":"external"}"#),
@@ -134,6 +142,14 @@ impl Options {
                 add(option);
             }
         }
+        add(match (self.remembers(), self.accumulates()) {
+            (true, true) => r#""delta":"accumulate","delta_max_series":20"#,
+            (true, false) => r#""metadata_interval_ms":60000"#,
+            _ if self.bit(2, 2) => {
+                r#""max_labels_per_series":8,"max_labels_bytes":200,"max_sample_future_ms":1000"#
+            }
+            _ => r#""metadata_interval_ms":0"#,
+        });
         json.push('}');
         json
     }

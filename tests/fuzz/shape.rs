@@ -73,7 +73,7 @@ fn scope_metrics(scope: &mut Message, source: &mut Source) {
         message.text(2, source.pick(&["", "1.0"]));
         attributes(message, 3, source);
     });
-    for _ in 0..=source.below(4) {
+    for _ in 0..=source.below(3) {
         scope.message(2, |message| metric(message, source));
     }
 }
@@ -84,7 +84,7 @@ fn metric(metric: &mut Message, source: &mut Source) {
     metric.text(3, source.pick(&UNITS));
     let kind = source.below(5);
     metric.message([5, 7, 9, 10, 11][usize::from(kind)], |data| {
-        for _ in 0..source.below(7) {
+        for _ in 0..source.below(5) {
             data.message(1, |message| point(message, kind, source));
         }
         if (1..4).contains(&kind) {
