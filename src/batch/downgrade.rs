@@ -29,7 +29,7 @@ pub fn downgrade(batch: &Batch, limit: usize, packer: &mut Packer) -> Result<Vec
     };
     let mut rewriter = Rewriter::default();
     let mut latest = None;
-    opened.for_each(opened.series.iter(), |frame, series| {
+    opened.for_each(&opened.series, &mut |frame, series| {
         let start = downgrade.request.len();
         let family = series.family();
         if family != latest {

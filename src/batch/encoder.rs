@@ -177,7 +177,7 @@ impl V2 {
         let texts = symbols(self.symbols.as_slice(), Protocol::RemoteWriteV2)?;
         let mut series = Series::default();
         let mut fields = Fields::of(self.series.as_slice());
-        while let Some(field) = fields.next_field()? {
+        while let Some(field) = fields.next_shared()? {
             series.read(field.bytes()?, Protocol::RemoteWriteV2, &texts)?;
             self.rewriter.push_v2(out, table, &series);
         }
@@ -224,7 +224,7 @@ fn pieces_v2(
     let mut series = Series::default();
     for frame in frames {
         let mut field = Fields::of(&request[frame.series.clone()]);
-        let Some(field) = field.next_field()? else { continue };
+        let Some(field) = field.next_shared()? else { continue };
         series.read(field.bytes()?, Protocol::RemoteWriteV2, &texts)?;
         let mark = assembly.mark();
         assembly.push(&series);

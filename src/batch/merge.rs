@@ -88,13 +88,13 @@ fn merge_v2(
         let mark = assembly.mark();
         // Series hardly shrink, so those that are too large together need not be tried.
         let fits = assembly.series_size() + opened.series_size() <= limit && {
-            opened.append_to(&mut assembly, opened.series.iter())?;
+            opened.append_to(&mut assembly, &opened.series, &|_| true)?;
             assembly.size() <= limit
         };
         if !fits && !run.is_empty() {
             merged.push(seal(std::mem::take(&mut run), &assembly, mark, packer));
             assembly.clear();
-            opened.append_to(&mut assembly, opened.series.iter())?;
+            opened.append_to(&mut assembly, &opened.series, &|_| true)?;
         }
         run.push(batch);
     }

@@ -21,6 +21,7 @@ impl Opened<'_> {
     /// # Errors
     ///
     /// A body that is no request of the batch's protocol.
+    #[inline(never)]
     pub fn new(batch: &Batch) -> Result<Opened<'_>, BatchError> {
         let request = snappy::decompress(&batch.body, batch.uncompressed_size)?;
         let series = frames(&request, batch.protocol).map_err(|malformed| damaged(malformed, &request))?;
@@ -36,19 +37,19 @@ impl Opened<'_> {
     pub fn pack(
         &self,
         run: &[Frame],
-        is_wanted: impl Fn(&Frame) -> bool,
+        is_wanted: &dyn Fn(&Frame) -> bool,
         with_metadata: bool,
         points: u32,
         packer: &mut Packer,
     ) -> Result<Batch, BatchError> {
         let mut counts = Counts { points, ..Counts::default() };
-        let wanted = || run.iter().filter(|frame| is_wanted(frame));
-        wanted().for_each(|frame| counts.add(&Counts::of_series(frame)));
+        let wanted = run.iter().filter(|frame| is_wanted(frame));
+        wanted.for_each(|frame| counts.add(&Counts::of_series(frame)));
         let request = match self.batch.protocol {
             Protocol::RemoteWriteV1 => self.bytes(run, is_wanted, with_metadata),
             Protocol::RemoteWriteV2 => {
                 let mut assembly = Assembly::default();
-                self.append_to(&mut assembly, wanted())?;
+                self.append_to(&mut assembly, run, is_wanted)?;
                 assembly.request(assembly.mark())
             }
         };
@@ -56,7 +57,7 @@ impl Opened<'_> {
     }
 
     /// The bytes of a request of 1.0 with some of the series of a run.
-    fn bytes(&self, run: &[Frame], is_wanted: impl Fn(&Frame) -> bool, with_metadata: bool) -> Vec<u8> {
+    fn bytes(&self, run: &[Frame], is_wanted: &dyn Fn(&Frame) -> bool, with_metadata: bool) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(run.iter().map(|frame| frame.range.len()).sum());
         for frame in run {
             let (before, behind) = (frame.range.start..frame.series.start, frame.series.end..frame.range.end);
@@ -69,38 +70,41 @@ impl Opened<'_> {
         bytes
     }
 
-    /// Appends series of 2.0 to another request.
+    /// Appends those series of a run that are wanted, of a batch of 2.0, to another request.
     ///
     /// # Errors
     ///
     /// A series that refers to symbols that are not there.
-    pub fn append_to<'f>(
+    pub fn append_to(
         &self,
         assembly: &mut Assembly,
-        series: impl Iterator<Item = &'f Frame>,
+        run: &[Frame],
+        is_wanted: &dyn Fn(&Frame) -> bool,
     ) -> Result<(), BatchError> {
-        self.for_each(series, |_, series| {
-            assembly.push(series);
+        self.for_each(run, &mut |frame, series| {
+            if is_wanted(frame) {
+                assembly.push(series);
+            }
             Ok(())
         })
     }
 
-    /// Reads series, one after the other.
+    /// Reads the series of a run, one after the other.
     ///
     /// # Errors
     ///
     /// A series that refers to symbols that are not there, and what `take` says.
-    pub fn for_each<'o, 'f>(
+    pub fn for_each<'o>(
         &'o self,
-        frames: impl Iterator<Item = &'f Frame>,
-        mut take: impl FnMut(&Frame, &Series<'o>) -> Result<(), Malformed>,
+        run: &[Frame],
+        take: &mut dyn FnMut(&Frame, &Series<'o>) -> Result<(), Malformed>,
     ) -> Result<(), BatchError> {
-        let read_all = || {
+        let mut read_all = || {
             let texts = symbols(&self.request, self.batch.protocol)?;
             let mut series = Series::default();
-            for frame in frames {
+            for frame in run {
                 let mut field = Fields::of(&self.request[frame.series.clone()]);
-                if let Some(field) = field.next_field()? {
+                if let Some(field) = field.next_shared()? {
                     series.read(field.bytes()?, self.batch.protocol, &texts)?;
                     take(frame, &series)?;
                 }

@@ -21,8 +21,8 @@ pub fn halve(batch: &Batch, packer: &mut Packer) -> Result<(Batch, Batch), Batch
     let (first, second) = opened.series.split_at(middle);
     let points = opened.points_before(middle);
     Ok((
-        opened.pack(first, |_| true, true, points, packer)?,
-        opened.pack(second, |_| true, true, batch.points - points, packer)?,
+        opened.pack(first, &|_| true, true, points, packer)?,
+        opened.pack(second, &|_| true, true, batch.points - points, packer)?,
     ))
 }
 
@@ -47,8 +47,8 @@ pub fn prune(batch: Batch, oldest: SampleTime, packer: &mut Packer) -> Result<Pr
     let points = opened.points_before(kept);
     let rest = batch.points - points;
     Ok(Pruned {
-        kept: Some(opened.pack(&opened.series, |frame| frame.last >= oldest, true, points, packer)?),
-        expired: Some(opened.pack(&opened.series, |frame| frame.last < oldest, false, rest, packer)?),
+        kept: Some(opened.pack(&opened.series, &|frame| frame.last >= oldest, true, points, packer)?),
+        expired: Some(opened.pack(&opened.series, &|frame| frame.last < oldest, false, rest, packer)?),
     })
 }
 

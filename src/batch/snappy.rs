@@ -27,6 +27,7 @@ pub fn join(blocks: &[&[u8]]) -> Result<Vec<u8>, BatchError> {
 ///
 /// The size is checked first: it decides how much memory is taken, and a damaged preamble could ask
 /// for any amount.
+#[inline(never)]
 pub fn decompress(block: &[u8], size: u32) -> Result<Vec<u8>, BatchError> {
     let (stated, _) = split(block)?;
     if stated != u64::from(size) {

@@ -164,6 +164,12 @@ impl<'a> Fields<'a> {
         Ok(None)
     }
 
+    /// The same for readers off the hot path, which share one copy of the code.
+    #[inline(never)]
+    pub fn next_shared(&mut self) -> Result<Option<Field<'a>>, Malformed> {
+        self.next_field()
+    }
+
     #[inline(always)]
     fn tag(&mut self) -> Result<(u32, u8), Malformed> {
         let place = self.rest;

@@ -1,6 +1,6 @@
 //! Shows an encoded request to people, in the notation of the Prometheus and OpenMetrics text formats.
 
-use super::message::{Buckets, Entry, Exemplar, Histogram, Series, entries, type_name, value_text};
+use super::message::{Buckets, Entry, Exemplar, Histogram, Series, for_each_entry, type_name, value_text};
 use crate::otlp::wire::Malformed;
 use crate::translate::base::METRIC_NAME;
 use crate::translate::labels::Label;
@@ -16,12 +16,11 @@ use std::fmt::Write;
 ///
 /// Bytes that are no message of the protocol.
 pub fn to_text(request: &[u8], protocol: Protocol) -> Result<String, Malformed> {
-    let entries = entries(request, protocol)?;
     let mut text = String::new();
     let mut latest = None;
-    for entry in &entries {
+    for_each_entry(request, protocol, &mut |entry| {
         match entry {
-            Entry::Metadata(family) => push_family(&mut text, family),
+            Entry::Metadata(family) => push_family(&mut text, &family),
             Entry::Series(series) => {
                 let family = series.family();
                 if family != latest {
@@ -31,7 +30,8 @@ pub fn to_text(request: &[u8], protocol: Protocol) -> Result<String, Malformed> 
                 push_series(&mut text, series)?;
             }
         }
-    }
+        Ok(())
+    })?;
     Ok(text)
 }
 

@@ -34,7 +34,7 @@ pub fn frames(request: &[u8], protocol: Protocol) -> Result<Vec<Frame>, Malforme
     let mut frames: Vec<Frame> = Vec::new();
     let mut fields = Fields::of(request);
     let (mut start, mut begin) = (0, 0);
-    while let Some(field) = fields.next_field()? {
+    while let Some(field) = fields.next_shared()? {
         let end = request.len() - fields.rest().len();
         if field.number == series_field(protocol) {
             frames.push(read_frame(field.bytes()?, protocol, begin..end, start..end)?);
@@ -57,7 +57,7 @@ fn read_frame(
     let mut frame =
         Frame { range, series, samples: 0, histograms: 0, exemplars: 0, first: i64::MAX, last: i64::MIN };
     let mut fields = Fields::of(message);
-    while let Some(field) = fields.next_field()? {
+    while let Some(field) = fields.next_shared()? {
         match (protocol, field.number) {
             (_, 2) => {
                 frame.samples += 1;
@@ -85,7 +85,7 @@ impl Frame {
 fn time(message: &[u8], number: u32) -> Result<i64, Malformed> {
     let mut time = 0;
     let mut fields = Fields::of(message);
-    while let Some(field) = fields.next_field()? {
+    while let Some(field) = fields.next_shared()? {
         if field.number == number {
             time = field.varint()?.cast_signed();
         }

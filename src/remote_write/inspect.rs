@@ -1,10 +1,11 @@
 //! Shows an encoded request to programs, as JSON Lines.
 
-use super::message::{Buckets, Entry, Exemplar, Histogram, Series, entries, type_name, value_text};
+use super::message::{Buckets, Entry, Exemplar, Histogram, Series, for_each_entry, type_name, value_text};
 use crate::otlp::wire::Malformed;
 use crate::translate::labels::Label;
 use crate::translate::sink::{Metadata, Sample};
 use crate::types::Protocol;
+use std::fmt::{Display, Write};
 
 /// One JSON object a line for each series, and for each family whose metadata stands alone; the
 /// contract (`inspect`) says what is in them.
@@ -13,151 +14,182 @@ use crate::types::Protocol;
 ///
 /// Bytes that are no message of the protocol.
 pub fn to_json_lines(request: &[u8], protocol: Protocol) -> Result<String, Malformed> {
-    let mut json = Json::default();
-    for entry in &entries(request, protocol)? {
+    let mut json = Json(String::new());
+    for_each_entry(request, protocol, &mut |entry| {
         match entry {
             Entry::Series(series) => json.series(series)?,
-            Entry::Metadata(metadata) => json.object(|json| {
-                json.member("metadata", |json| {
-                    json.object(|json| {
-                        json.member("name", |json| json.text(metadata.name));
-                        json.metadata(metadata);
-                    });
-                });
-            }),
+            Entry::Metadata(metadata) => json.family(&metadata),
         }
         json.0.push('\n');
-    }
+        Ok(())
+    })?;
     Ok(json.0)
 }
 
 /// Text to which JSON is appended.
-#[derive(Default)]
 struct Json(String);
 
 impl Json {
     fn series(&mut self, series: &Series) -> Result<(), Malformed> {
-        let histograms = series.histograms.iter().map(|message| Histogram::read(message));
-        let histograms = histograms.collect::<Result<Vec<_>, _>>()?;
-        self.object(|json| {
-            json.member("labels", |json| json.labels(&series.labels));
-            if let Some(metadata) = &series.metadata {
-                json.metadata(metadata);
-            }
-            json.member("samples", |json| json.array(&series.samples, Json::sample));
-            json.member("histograms", |json| json.array(&histograms, Json::histogram));
-            json.member("exemplars", |json| json.array(&series.exemplars, Json::exemplar));
-        });
+        self.open('{');
+        self.key("labels");
+        self.labels(&series.labels);
+        if let Some(metadata) = &series.metadata {
+            self.metadata(metadata);
+        }
+        self.key("samples");
+        self.open('[');
+        series.samples.iter().for_each(|sample| self.sample(sample));
+        self.close(']');
+        self.key("histograms");
+        self.open('[');
+        for message in &series.histograms {
+            self.histogram(&Histogram::read(message)?);
+        }
+        self.close(']');
+        self.key("exemplars");
+        self.open('[');
+        series.exemplars.iter().for_each(|exemplar| self.exemplar(exemplar));
+        self.close(']');
+        self.close('}');
         Ok(())
     }
 
+    fn family(&mut self, metadata: &Metadata) {
+        self.open('{');
+        self.key("metadata");
+        self.open('{');
+        self.key("name");
+        self.text(metadata.name);
+        self.metadata(metadata);
+        self.close('}');
+        self.close('}');
+    }
+
     fn metadata(&mut self, metadata: &Metadata) {
-        self.member("type", |json| json.text(type_name(metadata.kind).as_bytes()));
-        self.member("help", |json| json.text(metadata.help));
-        self.member("unit", |json| json.text(metadata.unit));
+        let members =
+            [("type", type_name(metadata.kind).as_bytes()), ("help", metadata.help), ("unit", metadata.unit)];
+        for (name, text) in members {
+            self.key(name);
+            self.text(text);
+        }
     }
 
     fn labels(&mut self, labels: &[Label]) {
-        self.array(labels, |json, label| {
-            json.array(&[label.name, label.value], |json, text| json.text(text))
-        });
+        self.open('[');
+        for label in labels {
+            self.open('[');
+            self.text(label.name);
+            self.text(label.value);
+            self.close(']');
+        }
+        self.close(']');
     }
 
     fn sample(&mut self, sample: &Sample) {
-        self.object(|json| {
-            json.member("value", |json| json.value(sample.value));
-            json.times(sample.time, sample.start);
-        });
+        self.open('{');
+        self.double("value", sample.value);
+        self.times(sample.time, sample.start);
+        self.close('}');
     }
 
     fn exemplar(&mut self, exemplar: &Exemplar) {
-        self.object(|json| {
-            json.member("labels", |json| json.labels(&exemplar.labels));
-            json.member("value", |json| json.value(exemplar.value));
-            json.times(exemplar.time, 0);
-        });
+        self.open('{');
+        self.key("labels");
+        self.labels(&exemplar.labels);
+        self.double("value", exemplar.value);
+        self.times(exemplar.time, 0);
+        self.close('}');
     }
 
     fn histogram(&mut self, histogram: &Histogram) {
-        self.object(|json| {
-            json.member("schema", |json| json.number(histogram.schema));
-            json.member("count", |json| json.number(histogram.count));
-            json.member("sum", |json| json.value(histogram.sum));
-            json.member("zero_threshold", |json| json.value(histogram.zero_threshold));
-            json.member("zero_count", |json| json.number(histogram.zero_count));
-            json.member("positive", |json| json.buckets(&histogram.positive));
-            json.member("negative", |json| json.buckets(&histogram.negative));
-            json.member("custom_values", |json| {
-                json.array(&histogram.custom_values, |json, bound| json.value(*bound));
-            });
-            json.times(histogram.time, histogram.start);
-        });
+        self.open('{');
+        self.integer("schema", &histogram.schema);
+        self.integer("count", &histogram.count);
+        self.double("sum", histogram.sum);
+        self.double("zero_threshold", histogram.zero_threshold);
+        self.integer("zero_count", &histogram.zero_count);
+        self.buckets("positive", &histogram.positive);
+        self.buckets("negative", &histogram.negative);
+        self.key("custom_values");
+        self.open('[');
+        histogram.custom_values.iter().for_each(|bound| self.text(value_text(*bound).as_bytes()));
+        self.close(']');
+        self.times(histogram.time, histogram.start);
+        self.close('}');
     }
 
-    fn buckets(&mut self, buckets: &Buckets) {
-        self.object(|json| {
-            json.member("spans", |json| {
-                json.array(&buckets.spans, |json, span| {
-                    json.array(&[i64::from(span.offset), i64::from(span.length)], |json, n| json.number(*n));
-                });
-            });
-            json.member("deltas", |json| json.array(&buckets.deltas, |json, delta| json.number(*delta)));
-        });
+    fn buckets(&mut self, name: &str, buckets: &Buckets) {
+        self.key(name);
+        self.open('{');
+        self.key("spans");
+        self.open('[');
+        for span in &buckets.spans {
+            self.open('[');
+            self.number(&span.offset);
+            self.number(&span.length);
+            self.close(']');
+        }
+        self.close(']');
+        self.key("deltas");
+        self.open('[');
+        buckets.deltas.iter().for_each(|delta| self.number(delta));
+        self.close(']');
+        self.close('}');
     }
 
     fn times(&mut self, time: i64, start: i64) {
-        self.member("time", |json| json.number(time));
+        self.integer("time", &time);
         if start != 0 {
-            self.member("start", |json| json.number(start));
+            self.integer("start", &start);
         }
     }
 
-    fn object(&mut self, members: impl FnOnce(&mut Json)) {
-        self.0.push('{');
-        members(self);
-        self.0.push('}');
-    }
-
-    fn member(&mut self, name: &str, value: impl FnOnce(&mut Json)) {
-        if !self.0.ends_with('{') {
-            self.0.push(',');
-        }
-        self.text(name.as_bytes());
-        self.0.push(':');
-        value(self);
-    }
-
-    fn array<T>(&mut self, items: &[T], mut write: impl FnMut(&mut Json, &T)) {
-        self.0.push('[');
-        for (index, item) in items.iter().enumerate() {
-            if index > 0 {
-                self.0.push(',');
-            }
-            write(self, item);
-        }
-        self.0.push(']');
-    }
-
-    fn number(&mut self, number: impl ToString) {
-        self.0.push_str(&number.to_string());
-    }
-
-    fn value(&mut self, value: f64) {
+    fn double(&mut self, name: &str, value: f64) {
+        self.key(name);
         self.text(value_text(value).as_bytes());
     }
 
+    fn integer(&mut self, name: &str, number: &dyn Display) {
+        self.key(name);
+        self.number(number);
+    }
+
+    /// A comma, unless what follows is the first of its kind or the value of a member.
+    fn separate(&mut self) {
+        if !self.0.ends_with(['{', '[', ':', '\n']) && !self.0.is_empty() {
+            self.0.push(',');
+        }
+    }
+
+    fn open(&mut self, bracket: char) {
+        self.separate();
+        self.0.push(bracket);
+    }
+
+    fn close(&mut self, bracket: char) {
+        self.0.push(bracket);
+    }
+
+    fn key(&mut self, name: &str) {
+        self.text(name.as_bytes());
+        self.0.push(':');
+    }
+
+    fn number(&mut self, number: &dyn Display) {
+        self.separate();
+        let _infallible = write!(self.0, "{number}");
+    }
+
+    #[inline(never)]
     fn text(&mut self, text: &[u8]) {
+        self.separate();
         self.0.push('"');
         for c in String::from_utf8_lossy(text).chars() {
             match c {
                 '"' | '\\' => self.0.extend(['\\', c]),
-                '\n' => self.0.push_str("\\n"),
                 c if c.is_ascii_control() => {
-                    const HEX: [char; 16] =
-                        ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
-                    let code = c as usize;
-                    self.0.push_str("\\u00");
-                    self.0.extend([HEX[code >> 4], HEX[code & 15]]);
+                    let _infallible = write!(self.0, "\\u{:04x}", u32::from(c));
                 }
                 c => self.0.push(c),
             }

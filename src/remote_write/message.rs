@@ -13,11 +13,11 @@ use crate::translate::labels::Label;
 use crate::translate::sink::{Metadata, MetricType, Sample};
 use crate::types::Protocol;
 
-/// What stands in a request, in its order.
+/// What stands in a request.
 #[derive(Debug)]
-pub enum Entry<'a> {
+pub enum Entry<'s, 'a> {
     /// A series.
-    Series(Series<'a>),
+    Series(&'s Series<'a>),
     /// The metadata of a family, which stands alone in remote write 1.0.
     Metadata(Metadata<'a>),
 }
@@ -48,25 +48,28 @@ pub struct Exemplar<'a> {
     pub time: i64,
 }
 
-/// Reads a whole request.
+/// Reads a whole request, in its order.
 ///
 /// # Errors
 ///
-/// Bytes that are no message of the protocol, or refer to symbols that are not there.
-pub fn entries(request: &[u8], protocol: Protocol) -> Result<Vec<Entry<'_>>, Malformed> {
+/// Bytes that are no message of the protocol, or refer to symbols that are not there; what `take` says.
+pub fn for_each_entry<'a>(
+    request: &'a [u8],
+    protocol: Protocol,
+    take: &mut dyn FnMut(Entry<'_, 'a>) -> Result<(), Malformed>,
+) -> Result<(), Malformed> {
     let texts = symbols(request, protocol)?;
-    let mut entries = Vec::new();
+    let mut series = Series::default();
     let mut fields = Fields::of(request);
-    while let Some(field) = fields.next_field()? {
+    while let Some(field) = fields.next_shared()? {
         if field.number == series_field(protocol) {
-            let mut series = Series::default();
             series.read(field.bytes()?, protocol, &texts)?;
-            entries.push(Entry::Series(series));
+            take(Entry::Series(&series))?;
         } else if protocol == Protocol::RemoteWriteV1 && field.number == 3 {
-            entries.push(Entry::Metadata(read_metadata_v1(field.bytes()?)?));
+            take(Entry::Metadata(read_metadata_v1(field.bytes()?)?))?;
         }
     }
-    Ok(entries)
+    Ok(())
 }
 
 /// The symbols of a request; none in 1.0.
@@ -78,7 +81,7 @@ pub fn symbols(request: &[u8], protocol: Protocol) -> Result<Vec<&[u8]>, Malform
     let mut symbols = Vec::new();
     let mut fields = Fields::of(request);
     if protocol == Protocol::RemoteWriteV2 {
-        while let Some(field) = fields.next_field()? {
+        while let Some(field) = fields.next_shared()? {
             if field.number == 4 {
                 symbols.push(field.bytes()?);
             }
@@ -135,7 +138,7 @@ impl<'a> Series<'a> {
         self.exemplars.clear();
         self.metadata = None;
         let mut fields = Fields::of(message);
-        while let Some(field) = fields.next_field()? {
+        while let Some(field) = fields.next_shared()? {
             match (protocol, field.number) {
                 (_, 1) => read_labels(&field, protocol, texts, &mut self.labels)?,
                 (_, 2) => self.samples.push(read_sample(field.bytes()?)?),
@@ -182,7 +185,7 @@ fn read_labels<'a>(
 fn read_label(message: &[u8]) -> Result<Label<'_>, Malformed> {
     let mut label = Label { name: b"", value: b"" };
     let mut fields = Fields::of(message);
-    while let Some(field) = fields.next_field()? {
+    while let Some(field) = fields.next_shared()? {
         match field.number {
             1 => label.name = field.bytes()?,
             2 => label.value = field.bytes()?,
@@ -201,7 +204,7 @@ fn text<'a>(texts: &[&'a [u8]], reference: u64, place: &[u8]) -> Result<&'a [u8]
 fn read_sample(message: &[u8]) -> Result<Sample, Malformed> {
     let mut sample = Sample { value: 0.0, time: 0, start: 0 };
     let mut fields = Fields::of(message);
-    while let Some(field) = fields.next_field()? {
+    while let Some(field) = fields.next_shared()? {
         match field.number {
             1 => sample.value = field.double()?,
             2 => sample.time = field.varint()?.cast_signed(),
@@ -219,7 +222,7 @@ fn read_exemplar<'a>(
 ) -> Result<Exemplar<'a>, Malformed> {
     let mut exemplar = Exemplar::default();
     let mut fields = Fields::of(message);
-    while let Some(field) = fields.next_field()? {
+    while let Some(field) = fields.next_shared()? {
         match field.number {
             1 => read_labels(&field, protocol, texts, &mut exemplar.labels)?,
             2 => exemplar.value = field.double()?,
@@ -233,7 +236,7 @@ fn read_exemplar<'a>(
 fn read_metadata_v1(message: &[u8]) -> Result<Metadata<'_>, Malformed> {
     let mut metadata = Metadata { name: b"", kind: MetricType::Unknown, help: b"", unit: b"" };
     let mut fields = Fields::of(message);
-    while let Some(field) = fields.next_field()? {
+    while let Some(field) = fields.next_shared()? {
         match field.number {
             1 => metadata.kind = metric_type(field.varint()?),
             2 => metadata.name = field.bytes()?,
@@ -248,7 +251,7 @@ fn read_metadata_v1(message: &[u8]) -> Result<Metadata<'_>, Malformed> {
 fn read_metadata_v2<'a>(message: &'a [u8], texts: &[&'a [u8]]) -> Result<Metadata<'a>, Malformed> {
     let mut metadata = Metadata { name: b"", kind: MetricType::Unknown, help: b"", unit: b"" };
     let mut fields = Fields::of(message);
-    while let Some(field) = fields.next_field()? {
+    while let Some(field) = fields.next_shared()? {
         match field.number {
             1 => metadata.kind = metric_type(field.varint()?),
             3 => metadata.help = text(texts, field.varint()?, message)?,

@@ -158,7 +158,7 @@ fn push_without_start(out: &mut Buffer, histogram: &[u8]) -> Result<(), Malforme
     let mut fields = Fields::of(histogram);
     loop {
         let before = fields.rest();
-        let Some(field) = fields.next_field()? else { return Ok(()) };
+        let Some(field) = fields.next_shared()? else { return Ok(()) };
         if field.number != START_TIMESTAMP {
             let field = &before[..before.len() - fields.rest().len()];
             out.reserve(field.len());

@@ -46,7 +46,7 @@ impl Histogram {
     pub fn read(message: &[u8]) -> Result<Histogram, Malformed> {
         let mut histogram = Histogram::default();
         let mut fields = Fields::of(message);
-        while let Some(field) = fields.next_field()? {
+        while let Some(field) = fields.next_shared()? {
             match field.number {
                 1 => histogram.count = field.varint()?,
                 3 => histogram.sum = field.double()?,
@@ -70,7 +70,7 @@ impl Histogram {
 fn read_span(message: &[u8]) -> Result<Span, Malformed> {
     let mut span = Span { offset: 0, length: 0 };
     let mut fields = Fields::of(message);
-    while let Some(field) = fields.next_field()? {
+    while let Some(field) = fields.next_shared()? {
         match field.number {
             1 => span.offset = field.zigzag()?,
             2 => span.length = field.varint()? as u32,
