@@ -25,7 +25,7 @@ Usage: ./build.sh COMMAND
   test             lint, then every test, with the real programs it works with
   component        build the WebAssembly component: target/component/preamp.wasm
   host             build the exporter for this machine: target/release/preamp
-  bench [OPTIONS]  measure against the Collector's translator (--quick, --json FILE,
+  bench [OPTIONS]  measure against two exporters in Go (--quick, --json FILE,
                    --component FILE to measure another build of the component)
   differential [OPTIONS]
                    100,000 random payloads, options and all, against the Collector's translator
@@ -143,10 +143,20 @@ node_packages() {
     stamp "$mark" "$wanted"
 }
 
-go_peer() {
-    need go "Install Go 1.26 or newer; it builds the program that the benchmark compares with."
-    go build -C tests/bench/go-peer -trimpath -o "$TARGET/go-peer" . ||
-        fail "the Go peer does not build." "Is the Go module proxy reachable?"
+# valgrind_tools unpacks what counts instructions in `tests/tests/instructions.rs`.
+valgrind_tools() {
+    [[ -x $CACHE/valgrind/usr/bin/valgrind.bin ]] || debian_packages "$CACHE/valgrind" valgrind
+    VALGRIND_LIB=$CACHE/valgrind/usr/libexec/valgrind "$CACHE/valgrind/usr/bin/valgrind.bin" --version >/dev/null ||
+        fail "the valgrind in .cache/valgrind does not run." "Remove that folder and try again."
+}
+
+go_peers() {
+    need go "Install Go 1.26 or newer; it builds the programs that the benchmark compares with."
+    local peer
+    for peer in go-peer vm-peer; do
+        go build -C "tests/bench/$peer" -trimpath -o "$TARGET/$peer" . ||
+            fail "tests/bench/$peer does not build." "Is the Go module proxy reachable?"
+    done
 }
 
 # The Collector's translator, as the judge of ours, and its last version that wrote _created.
@@ -337,7 +347,8 @@ test_all() {
     stage "Python packages" python_packages
     stage "Prometheus" prometheus_server
     stage "Node packages" node_packages
-    stage "Go peer" go_peer
+    stage "Go peers" go_peers
+    stage "valgrind" valgrind_tools
     stage "oracles" oracles
     host
     lint
@@ -345,12 +356,12 @@ test_all() {
 }
 
 bench() {
-    stage "Go peer" go_peer
+    stage "Go peers" go_peers
     host
     cargo build --release --locked --workspace --bin bench
     say "bench"
     cd "$CALLER"
-    PREAMP_GO_PEER=$TARGET/go-peer "$TARGET/release/bench" "$@"
+    PREAMP_GO_PEER=$TARGET/go-peer PREAMP_VM_PEER=$TARGET/vm-peer "$TARGET/release/bench" "$@"
 }
 
 differential() {

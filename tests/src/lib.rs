@@ -5,6 +5,7 @@ pub mod children;
 pub mod component;
 pub mod corpus;
 pub mod differential;
+pub mod loads;
 pub mod loopback;
 pub mod oracle;
 pub mod otlp_json;

@@ -3,10 +3,13 @@
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue};
+use opentelemetry_proto::tonic::metrics::v1::exponential_histogram_data_point::Buckets;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use opentelemetry_proto::tonic::metrics::v1::summary_data_point::ValueAtQuantile;
 use opentelemetry_proto::tonic::metrics::v1::{
-    AggregationTemporality, Gauge, Histogram, HistogramDataPoint, Metric, NumberDataPoint, ResourceMetrics,
-    ScopeMetrics, Sum, number_data_point,
+    AggregationTemporality, ExponentialHistogram, ExponentialHistogramDataPoint, Gauge, Histogram,
+    HistogramDataPoint, Metric, NumberDataPoint, ResourceMetrics, ScopeMetrics, Sum, Summary,
+    SummaryDataPoint, number_data_point,
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::Message;
@@ -80,10 +83,10 @@ fn request_point(resource: usize, metric: usize, point: usize) -> NumberDataPoin
     double_point(attributes, (seed % 10_000_000) as f64 / 1_000.0)
 }
 
-/// A histogram payload of an HTTP service: `points` data points of 5 attributes and 14 buckets, which
-/// makes 16 series of each.
+/// A histogram payload of an HTTP service: `points` data points of 5 attributes and 12 buckets, which
+/// makes 14 series of each.
 pub fn latencies(points: usize) -> Vec<u8> {
-    const BOUNDS: [f64; 13] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5];
+    const BOUNDS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
     let points = (0..points)
         .map(|point| {
             let counts: Vec<u64> =
@@ -103,6 +106,62 @@ pub fn latencies(points: usize) -> Vec<u8> {
     let histogram =
         Histogram { data_points: points, aggregation_temporality: AggregationTemporality::Cumulative as i32 };
     let metric = metric("http.server.request.duration", "s", Data::Histogram(histogram));
+    payload(vec![resource(shop(), vec![scope("io.opentelemetry.contrib.http", vec![metric])])])
+}
+
+/// An exponential histogram payload of an HTTP service: `points` data points of 5 attributes and 48
+/// buckets, about a quarter of them empty, which makes one native histogram of each.
+pub fn distributions(points: usize) -> Vec<u8> {
+    const BUCKETS: usize = 48;
+    let points = (0..points)
+        .map(|point| {
+            let bucket_counts: Vec<u64> = (0..BUCKETS)
+                .map(|bucket| scramble((point * 100 + bucket) as u64) % 400)
+                .map(|count| count.saturating_sub(100))
+                .collect();
+            let zero_count = point as u64 % 3;
+            ExponentialHistogramDataPoint {
+                attributes: request_point(0, 0, point).attributes,
+                start_time_unix_nano: START_NS,
+                time_unix_nano: RECENT_NS,
+                count: bucket_counts.iter().sum::<u64>() + zero_count,
+                sum: Some(point as f64 * 0.75),
+                scale: 3,
+                zero_count,
+                positive: Some(Buckets { offset: -40, bucket_counts }),
+                ..Default::default()
+            }
+        })
+        .collect();
+    let histogram = ExponentialHistogram {
+        data_points: points,
+        aggregation_temporality: AggregationTemporality::Cumulative as i32,
+    };
+    let metric = metric("http.server.request.duration", "s", Data::ExponentialHistogram(histogram));
+    payload(vec![resource(shop(), vec![scope("io.opentelemetry.contrib.http", vec![metric])])])
+}
+
+/// A summary payload of an HTTP service: `points` data points of 5 attributes and 4 quantiles, which
+/// makes 6 series of each.
+pub fn quantiles(points: usize) -> Vec<u8> {
+    let data_points = (0..points)
+        .map(|point| {
+            let quantile = |quantile| {
+                let value = (scramble(point as u64) % 10_000) as f64 / 1_000.0 * (1.0 + quantile);
+                ValueAtQuantile { quantile, value }
+            };
+            SummaryDataPoint {
+                attributes: request_point(0, 0, point).attributes,
+                start_time_unix_nano: START_NS,
+                time_unix_nano: RECENT_NS,
+                count: scramble(point as u64) % 1_000,
+                sum: point as f64 * 0.75,
+                quantile_values: [0.5, 0.9, 0.99, 1.0].map(quantile).to_vec(),
+                ..Default::default()
+            }
+        })
+        .collect();
+    let metric = metric("http.server.request.duration", "s", Data::Summary(Summary { data_points }));
     payload(vec![resource(shop(), vec![scope("io.opentelemetry.contrib.http", vec![metric])])])
 }
 

@@ -3,11 +3,13 @@ module preamp.dev/tests/bench/go-peer
 go 1.26
 
 require (
-	github.com/golang/snappy v1.0.0
 	github.com/open-telemetry/opentelemetry-collector-contrib/pkg/translator/prometheusremotewrite v0.156.0
 	github.com/prometheus/prometheus v0.312.0
 	go.opentelemetry.io/collector/pdata v1.62.0
+	preamp.dev/tests/bench/serve v0.0.0
 )
+
+replace preamp.dev/tests/bench/serve => ../serve
 
 require (
 	cloud.google.com/go/auth v0.20.0 // indirect
@@ -41,6 +43,7 @@ require (
 	github.com/go-logr/stdr v1.2.2 // indirect
 	github.com/gogo/protobuf v1.3.2 // indirect
 	github.com/golang-jwt/jwt/v5 v5.3.1 // indirect
+	github.com/golang/snappy v1.0.0 // indirect
 	github.com/google/s2a-go v0.1.9 // indirect
 	github.com/google/uuid v1.6.0 // indirect
 	github.com/googleapis/enterprise-certificate-proxy v0.3.15 // indirect

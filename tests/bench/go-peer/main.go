@@ -1,131 +1,126 @@
 // The peer of the benchmark: what the OpenTelemetry Collector's prometheusremotewrite exporter does
-// with a payload, up to the point where it would be sent, with its own translator.
-//
-// It serves one payload file. Each line on standard input holds a number of repetitions; the answer
-// is one line of JSON with the mean of those repetitions, garbage collection included. Run it with
-// GOMAXPROCS=1 to compare single threads.
+// with a payload, up to the point where it would be sent, with its own translator and in its own way
+// of cutting requests.
 package main
 
 import (
-	"bufio"
-	"crypto/sha256"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
-	"strconv"
-	"time"
+	"sort"
 
-	"github.com/golang/snappy"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/pkg/translator/prometheusremotewrite"
 	"github.com/prometheus/prometheus/prompb"
+	writev2 "github.com/prometheus/prometheus/prompb/io/prometheus/write/v2"
 	"go.opentelemetry.io/collector/pdata/pmetric"
+	"preamp.dev/tests/bench/serve"
 )
 
 // settings are those of the Collector's exporter when nothing is configured.
 var settings = prometheusremotewrite.Settings{AddMetricSuffixes: true}
 
-// answer is what one line of standard output holds.
-type answer struct {
-	// NanosecondsPerPayload is the mean over the repetitions.
-	NanosecondsPerPayload int64 `json:"ns"`
-	// Bytes is the size of all request bodies of one payload.
-	Bytes int `json:"bytes"`
-	// Series is the number of time series in them.
-	Series int `json:"series"`
-	// Requests is the number of bodies.
-	Requests int `json:"requests"`
-}
-
 func main() {
-	maxBatchBytes := flag.Int("max-batch-bytes", 3_000_000, "largest request body before compression")
+	peer := peer{}
+	flag.IntVar(&peer.maxBatchBytes, "max-batch-bytes", 3_000_000, "largest request body before compression")
+	protocol := flag.String("protocol", "1.0", "of remote write: 1.0 or 2.0")
 	flag.Parse()
-	if err := serve(flag.Arg(0), *maxBatchBytes); err != nil {
+	exports := map[string]func(pmetric.Metrics) (serve.Result, error){"1.0": peer.exportV1, "2.0": peer.exportV2}
+	export, known := exports[*protocol]
+	if !known {
+		fmt.Fprintln(os.Stderr, "go-peer: there is no remote write", *protocol)
+		os.Exit(2)
+	}
+	err := serve.Payload(flag.Arg(0), func(payload []byte) (serve.Result, error) {
+		metrics, err := (&pmetric.ProtoUnmarshaler{}).UnmarshalMetrics(payload)
+		if err != nil {
+			return serve.Result{}, fmt.Errorf("unmarshal: %w", err)
+		}
+		return export(metrics)
+	})
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "go-peer:", err)
 		os.Exit(1)
 	}
-}
-
-func serve(path string, maxBatchBytes int) error {
-	payload, err := os.ReadFile(path)
-	if err != nil {
-		return fmt.Errorf("read the OTLP payload: %w", err)
-	}
-	peer := peer{maxBatchBytes: maxBatchBytes}
-	output := json.NewEncoder(os.Stdout)
-	for input := bufio.NewScanner(os.Stdin); input.Scan(); {
-		repetitions, err := strconv.Atoi(input.Text())
-		if err != nil || repetitions < 1 {
-			return fmt.Errorf("expected a number of repetitions, got %q", input.Text())
-		}
-		var result answer
-		start := time.Now()
-		for range repetitions {
-			if result, err = peer.export(payload); err != nil {
-				return err
-			}
-		}
-		result.NanosecondsPerPayload = time.Since(start).Nanoseconds() / int64(repetitions)
-		if err := output.Encode(result); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // peer keeps its buffers from payload to payload, as the Collector's exporter does.
 type peer struct {
 	maxBatchBytes int
 	encoded       []byte
-	compressed    []byte
-	digest        [sha256.Size]byte
+	body          serve.Body
 }
 
-// export turns one payload into request bodies and hashes each, as signing needs.
-func (p *peer) export(payload []byte) (answer, error) {
-	metrics, err := (&pmetric.ProtoUnmarshaler{}).UnmarshalMetrics(payload)
-	if err != nil {
-		return answer{}, fmt.Errorf("unmarshal: %w", err)
-	}
+func (p *peer) exportV1(metrics pmetric.Metrics) (serve.Result, error) {
 	series, err := prometheusremotewrite.FromMetrics(metrics, settings)
 	if err != nil {
-		return answer{}, fmt.Errorf("translate: %w", err)
+		return serve.Result{}, fmt.Errorf("translate: %w", err)
 	}
-	result := answer{Series: len(series)}
-	request := prompb.WriteRequest{Timeseries: make([]prompb.TimeSeries, 0, len(series))}
-	size := 0
-	flush := func() error {
-		bytes, err := p.encode(&request)
-		result.Bytes += bytes
-		result.Requests++
-		request.Timeseries = request.Timeseries[:0]
-		size = 0
-		return err
-	}
-	for _, one := range series {
-		added := one.Size()
-		if size+added >= p.maxBatchBytes && size > 0 {
-			if err := flush(); err != nil {
-				return answer{}, err
-			}
+	var result serve.Result
+	err = cut(series, 0, p.maxBatchBytes, (*prompb.TimeSeries).Size, func(batch []prompb.TimeSeries) error {
+		for i := range batch {
+			samples := batch[i].Samples
+			sort.Slice(samples, func(i, j int) bool { return samples[i].Timestamp < samples[j].Timestamp })
 		}
-		request.Timeseries = append(request.Timeseries, *one)
-		size += added
-	}
-	return result, flush()
+		return p.encode(&result, &prompb.WriteRequest{Timeseries: batch}, len(batch))
+	})
+	return result, err
 }
 
-// encode writes one request body, and returns its size.
-func (p *peer) encode(request *prompb.WriteRequest) (int, error) {
+// exportV2 sends all symbols of the payload in each of its requests, as the exporter does.
+func (p *peer) exportV2(metrics pmetric.Metrics) (serve.Result, error) {
+	series, symbols, err := prometheusremotewrite.FromMetricsV2(metrics, settings)
+	if err != nil {
+		return serve.Result{}, fmt.Errorf("translate: %w", err)
+	}
+	symbolBytes := 0
+	for _, symbol := range symbols.Symbols() {
+		symbolBytes += len(symbol)
+	}
+	var result serve.Result
+	err = cut(series, symbolBytes, p.maxBatchBytes, (*writev2.TimeSeries).Size, func(batch []writev2.TimeSeries) error {
+		for i := range batch {
+			samples := batch[i].Samples
+			sort.Slice(samples, func(i, j int) bool { return samples[i].Timestamp < samples[j].Timestamp })
+		}
+		return p.encode(&result, &writev2.Request{Symbols: symbols.Symbols(), Timeseries: batch}, len(batch))
+	})
+	return result, err
+}
+
+// cut hands series on in batches that stay below a size, of which each has a fixed part.
+func cut[S any](series map[string]*S, fixed, limit int, sizeOf func(*S) int, flush func([]S) error) error {
+	batch := make([]S, 0, len(series))
+	size := fixed
+	for _, one := range series {
+		added := sizeOf(one)
+		if size+added >= limit && len(batch) > 0 {
+			if err := flush(batch); err != nil {
+				return err
+			}
+			batch = batch[:0]
+			size = fixed
+		}
+		batch = append(batch, *one)
+		size += added
+	}
+	return flush(batch)
+}
+
+type message interface {
+	Size() int
+	MarshalToSizedBuffer([]byte) (int, error)
+}
+
+// encode writes one request body.
+func (p *peer) encode(result *serve.Result, request message, series int) error {
 	size := request.Size()
 	if cap(p.encoded) < size {
 		p.encoded = make([]byte, size)
 	}
 	written, err := request.MarshalToSizedBuffer(p.encoded[:size])
 	if err != nil {
-		return 0, fmt.Errorf("marshal: %w", err)
+		return fmt.Errorf("marshal: %w", err)
 	}
-	p.compressed = snappy.Encode(p.compressed[:cap(p.compressed)], p.encoded[:written])
-	p.digest = sha256.Sum256(p.compressed)
-	return len(p.compressed), nil
+	p.body.Add(result, p.encoded[:written], series)
+	return nil
 }

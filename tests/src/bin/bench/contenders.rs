@@ -1,37 +1,33 @@
 //! Who is measured. Each does all that lies between an OTLP payload and bodies that could be sent:
 //! decode, translate, encode, compress, hash.
 
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context as _, bail, ensure};
-use preamp::types::Encoding;
-use preamp_tests::children;
+use anyhow::ensure;
+use cpu_time::ThreadTime;
+use preamp::types::{Encoding, Protocol};
 use preamp_tests::component::Instance;
+use preamp_tests::loads::configuration;
 use preamp_tests::payloads::NOW_NS;
 use sha2::{Digest, Sha256};
 
-/// The same for all: an AMP workspace, whose limits make the smallest bodies.
-const CONFIGURATION: &str = r#"{
-    "endpoint": "https://aps-workspaces.eu-west-1.amazonaws.com/workspaces/ws-1/api/v1/remote_write",
-    "max_batch_size_bytes": 990000
-}"#;
-
-/// As the host configures the component: it digests the bodies itself.
-const CONFIGURATION_OF_HOST: &str = r#"{
-    "endpoint": "https://aps-workspaces.eu-west-1.amazonaws.com/workspaces/ws-1/api/v1/remote_write",
-    "max_batch_size_bytes": 990000,
-    "digest": false
-}"#;
-const BODY_BYTES_MAX: &str = "990000";
+use crate::peers;
 
 /// What some repetitions of a payload gave.
 pub struct Measured {
-    /// The mean time for one payload.
+    /// The mean for one payload, in processor time: so that the machine's other work counts as little as can be.
     pub payload: Duration,
     /// The size of all bodies of one payload.
+    pub sizes: Sizes,
+}
+
+/// The size of bodies.
+#[derive(Clone, Copy, Default, serde::Deserialize)]
+pub struct Sizes {
+    /// As they are sent.
     pub bytes: usize,
+    /// Before compression.
+    pub encoded: usize,
 }
 
 /// Something that takes one payload again and again.
@@ -43,28 +39,41 @@ pub trait Contender {
     fn run(&mut self, repetitions: u32) -> anyhow::Result<Measured>;
 }
 
-/// All contenders, ready for a payload.
+/// All contenders that speak a protocol, ready for a payload.
 pub fn all<'a>(
     payload: &'a [u8],
+    protocol: Protocol,
     component: &preamp_host::component::Component,
 ) -> anyhow::Result<Vec<Box<dyn Contender + 'a>>> {
-    let mut native = Native::new(payload)?;
+    let mut native = Native::new(payload, protocol)?;
     let floor = Floor::new(native.bodies()?)?;
-    Ok(vec![
+    // The component's digests are made by the host, with the instructions of the processor.
+    let instance = Instance::open(component, &configuration(protocol, false))?;
+    let mut all: Vec<Box<dyn Contender + 'a>> = vec![
         Box::new(native),
-        Box::new(Component { instance: Instance::open(component, CONFIGURATION_OF_HOST)?, payload }),
+        Box::new(Component { instance, payload }),
         Box::new(floor),
-        Box::new(GoPeer::start(payload)?),
-    ])
+        Box::new(peers::collector(payload, protocol)?),
+    ];
+    if protocol == Protocol::RemoteWriteV1 {
+        all.push(Box::new(peers::victoria_metrics(payload)?));
+    }
+    Ok(all)
 }
 
-fn timed(repetitions: u32, mut once: impl FnMut() -> anyhow::Result<usize>) -> anyhow::Result<Measured> {
-    let mut bytes = 0;
-    let start = Instant::now();
+/// How many points a payload has.
+pub fn points(payload: &[u8]) -> anyhow::Result<usize> {
+    let batches = Native::new(payload, Protocol::RemoteWriteV1)?.accept()?;
+    Ok(batches.iter().map(|batch| batch.points as usize).sum())
+}
+
+fn timed(repetitions: u32, mut once: impl FnMut() -> anyhow::Result<Sizes>) -> anyhow::Result<Measured> {
+    let mut sizes = Sizes::default();
+    let start = ThreadTime::now();
     for _ in 0..repetitions {
-        bytes = once()?;
+        sizes = once()?;
     }
-    Ok(Measured { payload: start.elapsed() / repetitions, bytes })
+    Ok(Measured { payload: start.elapsed() / repetitions, sizes })
 }
 
 /// The library.
@@ -74,17 +83,21 @@ struct Native<'a> {
 }
 
 impl<'a> Native<'a> {
-    fn new(payload: &'a [u8]) -> anyhow::Result<Native<'a>> {
-        let exporter =
-            preamp::Exporter::open(CONFIGURATION).map_err(|problems| anyhow::anyhow!("{problems:?}"))?;
+    fn new(payload: &'a [u8], protocol: Protocol) -> anyhow::Result<Native<'a>> {
+        let exporter = preamp::Exporter::open(&configuration(protocol, true))
+            .map_err(|problems| anyhow::anyhow!("{problems:?}"))?;
         Ok(Native { exporter, payload })
     }
 
-    fn bodies(&mut self) -> anyhow::Result<Vec<Vec<u8>>> {
+    fn accept(&mut self) -> anyhow::Result<Vec<preamp::types::Batch>> {
         let acceptance = self.exporter.accept(self.payload, Encoding::Protobuf, NOW_NS);
         let acceptance = acceptance.map_err(|refusal| anyhow::anyhow!("{refusal:?}"))?;
         ensure!(acceptance.rejections.is_empty(), "points were rejected: {:?}", acceptance.rejections);
-        Ok(acceptance.batches.into_iter().map(|batch| batch.body).collect())
+        Ok(acceptance.batches)
+    }
+
+    fn bodies(&mut self) -> anyhow::Result<Vec<Vec<u8>>> {
+        Ok(self.accept()?.into_iter().map(|batch| batch.body).collect())
     }
 }
 
@@ -94,7 +107,13 @@ impl Contender for Native<'_> {
     }
 
     fn run(&mut self, repetitions: u32) -> anyhow::Result<Measured> {
-        timed(repetitions, || Ok(self.bodies()?.iter().map(Vec::len).sum()))
+        timed(repetitions, || {
+            let batches = self.accept()?;
+            Ok(Sizes {
+                bytes: batches.iter().map(|batch| batch.body.len()).sum(),
+                encoded: batches.iter().map(|batch| batch.uncompressed_size as usize).sum(),
+            })
+        })
     }
 }
 
@@ -113,12 +132,13 @@ impl Contender for Component<'_> {
         timed(repetitions, || {
             let acceptance = self.instance.accept(self.payload, NOW_NS)?;
             let acceptance = acceptance.map_err(|refusal| anyhow::anyhow!("{refusal:?}"))?;
-            let mut bytes = 0;
+            let mut sizes = Sizes::default();
             for batch in &acceptance.batches {
                 std::hint::black_box(Sha256::digest(&batch.body));
-                bytes += batch.body.len();
+                sizes.bytes += batch.body.len();
+                sizes.encoded += batch.uncompressed_size as usize;
             }
-            Ok(bytes)
+            Ok(sizes)
         })
     }
 }
@@ -153,72 +173,16 @@ impl Contender for Floor {
 
     fn run(&mut self, repetitions: u32) -> anyhow::Result<Measured> {
         timed(repetitions, || {
-            let mut bytes = 0;
+            let mut sizes = Sizes::default();
             for encoded in &self.encoded {
                 self.copy.clear();
                 self.copy.extend_from_slice(encoded);
                 let size = self.encoder.compress(&self.copy, &mut self.compressed)?;
                 std::hint::black_box(Sha256::digest(&self.compressed[..size]));
-                bytes += size;
+                sizes.bytes += size;
+                sizes.encoded += encoded.len();
             }
-            Ok(bytes)
+            Ok(sizes)
         })
-    }
-}
-
-/// The Collector's translator in Go, on one thread.
-struct GoPeer {
-    child: Child,
-    requests: ChildStdin,
-    answers: BufReader<ChildStdout>,
-    _payload: tempfile::NamedTempFile,
-}
-
-#[derive(serde::Deserialize)]
-struct GoAnswer {
-    ns: u64,
-    bytes: usize,
-}
-
-impl GoPeer {
-    fn start(payload: &[u8]) -> anyhow::Result<GoPeer> {
-        let program =
-            children::program("PREAMP_GO_PEER", std::env::current_exe()?.with_file_name("../go-peer"))?;
-        let mut file = tempfile::NamedTempFile::new()?;
-        file.write_all(payload)?;
-        let mut child = Command::new(program)
-            .args(["-max-batch-bytes", BODY_BYTES_MAX])
-            .arg(file.path())
-            .env("GOMAXPROCS", "1")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .context("cannot start the Go peer")?;
-        let (Some(requests), Some(answers)) = (child.stdin.take(), child.stdout.take()) else {
-            bail!("the Go peer has no standard streams");
-        };
-        Ok(GoPeer { child, requests, answers: BufReader::new(answers), _payload: file })
-    }
-}
-
-impl Contender for GoPeer {
-    fn name(&self) -> &'static str {
-        "go-peer"
-    }
-
-    fn run(&mut self, repetitions: u32) -> anyhow::Result<Measured> {
-        writeln!(self.requests, "{repetitions}")?;
-        let mut line = String::new();
-        self.answers.read_line(&mut line)?;
-        let answer: GoAnswer = serde_json::from_str(&line).context("the Go peer did not answer")?;
-        Ok(Measured { payload: Duration::from_nanos(answer.ns), bytes: answer.bytes })
-    }
-}
-
-impl Drop for GoPeer {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _killed = self.child.kill();
-        let _reaped = self.child.wait();
     }
 }

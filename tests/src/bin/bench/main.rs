@@ -1,10 +1,11 @@
 //! Measures what a data point costs: in the library, in the component, at the least possible, and in
-//! the Collector's exporter. One table, from one run. `./build.sh bench` builds all it needs.
+//! two peers. One table, from one run. `./build.sh bench` builds all it needs.
 //!
 //! The contenders take turns, round after round, so that whatever else the machine does hits them
 //! alike; of each, the best round counts.
 
 mod contenders;
+mod peers;
 mod program;
 mod report;
 
@@ -12,11 +13,12 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use contenders::Contender;
+use contenders::{Contender, Sizes};
+use preamp::types::Protocol;
 use preamp_host::component::{self, Component, engine};
 use preamp_tests::component::trap;
-use preamp_tests::payloads;
-use report::{Report, Row};
+use preamp_tests::loads::{self, KINDS, PROTOCOLS, version};
+use report::{BYTES, ENCODED, NANOSECONDS, Report, Row};
 
 /// How long to measure.
 #[derive(Clone, Copy)]
@@ -32,19 +34,29 @@ struct Effort {
 
 const THOROUGH: Effort = Effort {
     round: Duration::from_millis(200),
-    payload: Duration::from_secs(20),
+    payload: Duration::from_secs(12),
     rounds_min: 3,
     rounds_max: 15,
 };
 
 const QUICK: Effort = Effort {
     round: Duration::from_millis(50),
-    payload: Duration::from_secs(4),
+    payload: Duration::from_secs(1),
     rounds_min: 1,
     rounds_max: 5,
 };
 
+/// The sizes of payloads, in points. A point of a histogram or summary has the work of several others,
+/// and in the peer as many times the memory, so those stop earlier.
 const POINTS: [usize; 5] = [100, 1_000, 10_000, 100_000, 1_000_000];
+const POINTS_OF_MANY_PARTS_MAX: usize = 100_000;
+
+/// One payload to measure with.
+struct Load {
+    name: &'static str,
+    points: usize,
+    payload: Vec<u8>,
+}
 
 fn main() -> anyhow::Result<()> {
     let options = Options::read(std::env::args().skip(1))?;
@@ -53,17 +65,33 @@ fn main() -> anyhow::Result<()> {
         None => component::load()?,
     };
     let mut report = Report::default();
-    for points in POINTS {
-        let payload = payloads::requests(points);
-        measure(&component, "requests", points, &payload, options.effort, &mut report)?;
+    for load in loads().chain([captures()?]) {
+        for protocol in PROTOCOLS {
+            measure(&component, &load, protocol, options.effort, &mut report)?;
+        }
     }
-    measure(&component, "latencies", 1_000, &payloads::latencies(1_000), options.effort, &mut report)?;
     program::measure(&mut report)?;
     report.print();
     match options.json {
         Some(path) => report.write(&path).with_context(|| format!("cannot write {}", path.display())),
         None => Ok(()),
     }
+}
+
+/// All payloads, each made when it is needed: the largest are hundreds of megabytes.
+fn loads() -> impl Iterator<Item = Load> {
+    KINDS.iter().enumerate().flat_map(|(index, kind)| {
+        let fits = move |points: &usize| index == 0 || *points <= POINTS_OF_MANY_PARTS_MAX;
+        let sizes = POINTS.into_iter().filter(fits);
+        sizes.map(|points| Load { name: kind.name, points, payload: (kind.make)(points) })
+    })
+}
+
+/// What real producers sent, all of it at once.
+fn captures() -> anyhow::Result<Load> {
+    let payload = loads::captures()?;
+    let points = contenders::points(&payload)?;
+    Ok(Load { name: "captures", points, payload })
 }
 
 struct Options {
@@ -95,17 +123,17 @@ impl Options {
 /// Lets every contender take the payload, and reports the best of each.
 fn measure(
     component: &Component,
-    name: &'static str,
-    points: usize,
-    payload: &[u8],
+    load: &Load,
+    protocol: Protocol,
     effort: Effort,
     report: &mut Report,
 ) -> anyhow::Result<()> {
-    eprintln!("measuring {name}, {points} points");
-    let mut contenders = contenders::all(payload, component)?;
+    let version = version(protocol);
+    eprintln!("measuring {}, {} points, remote write {version}", load.name, load.points);
+    let mut contenders = contenders::all(&load.payload, protocol, component)?;
     let mut best = vec![f64::INFINITY; contenders.len()];
     let mut repetitions = vec![1; contenders.len()];
-    let mut bytes = vec![0; contenders.len()];
+    let mut sizes = vec![Sizes::default(); contenders.len()];
     let start = Instant::now();
     let mut round = 0;
     while round < effort.rounds_min || (start.elapsed() < effort.payload && round < effort.rounds_max) {
@@ -115,14 +143,19 @@ fn measure(
             }
             let result = contender.run(repetitions[index])?;
             best[index] = best[index].min(result.payload.as_nanos() as f64);
-            bytes[index] = result.bytes;
+            sizes[index] = result.sizes;
         }
         round += 1;
     }
     for (index, contender) in contenders.iter().enumerate() {
-        let row = |value: f64, unit| Row { name: contender.name(), payload: name, points, value, unit };
-        report.add(row(best[index] / points as f64, "ns/point"));
-        report.add(row(bytes[index] as f64 / points as f64, "bytes/point"));
+        let mut add = |value: f64, unit| {
+            let (payload, points) = (load.name, load.points);
+            let value = value / points as f64;
+            report.add(Row { name: contender.name(), payload, protocol: version, points, value, unit });
+        };
+        add(best[index], NANOSECONDS);
+        add(sizes[index].bytes as f64, BYTES);
+        add(sizes[index].encoded as f64, ENCODED);
     }
     Ok(())
 }

@@ -26,7 +26,7 @@ pub fn measure(report: &mut Report) -> anyhow::Result<()> {
         soonest = soonest.min(start.as_secs_f64() * 1e3);
         leanest = leanest.min(memory);
     }
-    let row = |name, value, unit| Row { name, payload: "requests", points: 1, value, unit };
+    let row = |name, value, unit| Row { name, payload: "requests", protocol: "1.0", points: 1, value, unit };
     report.add(row("start", soonest, "ms"));
     report.add(row("idle-memory", leanest, "MiB"));
     Ok(())
