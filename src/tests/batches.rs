@@ -179,3 +179,80 @@ fn the_digest_can_be_left_to_the_host() {
     assert_eq!(without.merge(vec![first, second]).unwrap()[0].digest, None);
     assert_eq!(without.prune(batch, TIME as i64 + 1).unwrap().kept.unwrap().digest, None);
 }
+
+/// Metadata stands before the first series of its family, and what becomes of a batch must not lose it.
+#[test]
+fn metadata_goes_with_its_series() {
+    let described = |name: &str, times: [u64; 2]| Metric {
+        description: format!("What {name} is"),
+        ..gauge(name, times.map(|time| point_at(TIME + time, 1.0, &[text("n", &time.to_string())])).to_vec())
+    };
+    let metrics = vec![described("a", [0, 9]), described("b", [1, 2]), described("c", [8, 9])];
+    let mut exporter = exporter(r#""send_metadata":true"#);
+    let batch = accept(&mut exporter, &encode(vec![resource(&[], metrics)])).batches.remove(0);
+    let all = samples(&exporter, std::slice::from_ref(&batch));
+    let (families, series): (Vec<String>, Vec<String>) =
+        all.iter().cloned().partition(|line| line.starts_with('#'));
+    assert_eq!((families.len(), series.len()), (6, 6), "{all:?}");
+
+    let (first, second) = exporter.halve(&batch).unwrap();
+    assert_eq!(samples(&exporter, &[first.clone(), second.clone()]), all);
+    assert_eq!(samples(&exporter, &exporter.merge(vec![first, second]).unwrap()), all);
+
+    let pruned = exporter.prune(batch, TIME as i64 + 5).unwrap();
+    let kept = samples(&exporter, pruned.kept.as_slice());
+    let expired = samples(&exporter, pruned.expired.as_slice());
+    let of_kept: Vec<_> = kept.iter().filter(|line| line.starts_with('#')).cloned().collect();
+    assert_eq!(of_kept, families);
+    assert_eq!((kept.len(), expired.len()), (6 + 3, 3));
+}
+
+#[test]
+fn inspection_is_json_with_all_there_is() {
+    let mut stale = point(1.0, &[text("quote", "a\"b\\c\n\u{1}é")]);
+    stale.flags = 1;
+    let mut observed = point(f64::INFINITY, &[]);
+    observed.exemplars = vec![exemplar(-0.5, text("user", "u"))];
+    let mut counter = sum("s", AggregationTemporality::Cumulative, vec![observed]);
+    counter.description = "Help".to_owned();
+    let metrics = vec![gauge("g", vec![stale]), counter, exponential(exponential_point())];
+    let mut exporter = exporter(r#""send_metadata":true"#);
+    let batch = accept(&mut exporter, &encode(vec![resource(&[], metrics)])).batches.remove(0);
+    assert_eq!((batch.samples, batch.histograms, batch.exemplars), (2, 1, 1));
+    let json = exporter.inspect(&batch).unwrap();
+    let found: Vec<serde_json::Value> =
+        json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let metadata = |name, kind, help| serde_json::json!({"metadata": {"name": name, "type": kind, "help": help, "unit": ""}});
+    let series = |labels: serde_json::Value, samples, histograms, exemplars| {
+        serde_json::json!({
+            "labels": labels, "samples": samples, "histograms": histograms, "exemplars": exemplars
+        })
+    };
+    let nothing = || serde_json::json!([]);
+    let histogram = serde_json::json!([{
+        "schema": 1, "count": 13, "sum": "2.5", "zero_threshold": "1e-128", "zero_count": 3,
+        "positive": {"spans": [[3, 3], [3, 1]], "deltas": [1, -1, 2, 1]},
+        "negative": {"spans": [[-2, 1]], "deltas": [4]},
+        "custom_values": [], "time": TIME
+    }]);
+    let ids = [["span_id", &"ab".repeat(8)], ["trace_id", &"12".repeat(16)], ["user", "u"]];
+    let expected = [
+        metadata("g", "gauge", ""),
+        series(
+            serde_json::json!([["__name__", "g"], ["quote", "a\"b\\c\n\u{1}é"]]),
+            serde_json::json!([{"value": "StaleNaN", "time": TIME}]),
+            nothing(),
+            nothing(),
+        ),
+        metadata("s_total", "counter", "Help"),
+        series(
+            serde_json::json!([["__name__", "s_total"]]),
+            serde_json::json!([{"value": "+Inf", "time": TIME}]),
+            nothing(),
+            serde_json::json!([{"labels": ids, "value": "-0.5", "time": TIME - 2}]),
+        ),
+        metadata("e", "histogram", ""),
+        series(serde_json::json!([["__name__", "e"]]), nothing(), histogram, nothing()),
+    ];
+    assert_eq!(found, expected);
+}
