@@ -155,10 +155,13 @@ pub fn actual(exporter: &mut preamp::Exporter, case: &Case) -> anyhow::Result<(A
         .map_err(|refusal| anyhow::anyhow!("the payload was refused: {refusal:?}"))?;
     let mut written = Canonical::default();
     for batch in &acceptance.batches {
+        let before = written.series.len();
         match batch.protocol {
             Protocol::RemoteWriteV1 => written.add_v1(&batch.body)?,
             Protocol::RemoteWriteV2 => written.add_v2(&batch.body)?,
         }
+        let (series, said) = (written.series.len() - before, batch.series as usize);
+        ensure!(series == said && series > 0, "a batch of {series} series says that it has {said}");
     }
     let rejected: u64 = acceptance.rejections.iter().map(|rejection| rejection.points).sum();
     let points = case.points() as u64;

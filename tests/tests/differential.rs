@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::ensure;
 use preamp_tests::differential::differences;
 use preamp_tests::differential::run::{Form, Run, run};
-use preamp_tests::differential::{Case, difference_of};
+use preamp_tests::differential::{Case, difference_of, minimised};
 use preamp_tests::oracle::Oracle;
 use preamp_tests::vectors::EACH_POINT;
 
@@ -44,6 +44,8 @@ fn a_difference_is_found() -> anyhow::Result<()> {
     let mut limited = case;
     limited.options.set("max_sample_age_ms", serde_json::json!(1));
     ensure!(difference_of(&mut oracle, &limited)?.is_some(), "points left out were not missed");
+    let smallest = minimised(&limited, |case| Ok(difference_of(&mut oracle, case)?.is_some()))?;
+    ensure!(smallest.points() == 1 && smallest.options.0.len() == 1, "{smallest:?} is not minimal");
     Ok(())
 }
 

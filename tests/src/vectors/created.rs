@@ -52,6 +52,10 @@ pub fn definitions() -> Vec<Definition> {
         created("counter", vec![counter(vec![number(START_NS, "1"), number(START_NS + 1_999_999, "2")])]),
         created("counter without start", vec![counter(vec![number(0, "1"), number(START_NS, "2")])]),
         created(
+            "one counter twice",
+            vec![counter(vec![number(START_NS, "1"), number(START_NS + 5_000_000, "1")])],
+        ),
+        created(
             "sum that is not monotonic",
             vec![sum("x", "s", vec![number(START_NS, "1")], Cumulative, false)],
         ),
@@ -69,7 +73,7 @@ fn created(name: &str, metrics: Vec<Metric>) -> Definition {
 }
 
 /// Asks about the case, and about each point alone: where these differ, a point without start cost the
-/// points behind it.
+/// points behind it, or only the first point of a series has its `_created`.
 pub fn answered(definition: &Definition, oracle: &mut Oracle) -> anyhow::Result<Vector> {
     let answer = oracle.ask(&definition.case.question()?)?.sorted();
     let mut each = Canonical::default();

@@ -82,6 +82,12 @@ fn times() -> Vec<Definition> {
         of_metrics(&name, json!({}), vec![sum("x", "", vec![point], Cumulative, true)]).and_in_v2()
     });
     all.extend(starts.into_iter().flatten());
+    let long = double_point(vec![text("long", &"v".repeat(2_000))], 1.0);
+    all.push(of_metrics(
+        "first series larger than a batch",
+        json!({ "max_batch_size_bytes": 1024 }),
+        vec![gauge("x", "", vec![long, double_point(vec![], 2.0)])],
+    ));
     all.push(of_metrics(
         "later point first",
         json!({}),
