@@ -34,6 +34,9 @@ const EXAMPLES: &str = r#"Examples:
       export AWS_ACCESS_KEY_ID=… AWS_SECRET_ACCESS_KEY=…
       preamp run --config preamp.yaml
 
+  See what becomes of metrics that were captured:
+      preamp translate capture.json
+
 A configuration that is complete:
 
   receivers:
@@ -53,7 +56,8 @@ A configuration that is complete:
     pipelines:
       metrics: {receivers: [otlp], exporters: [prometheusremotewrite]}
 
-Exit status: 0 all well, 1 a problem (which is said), 2 wrong usage."#;
+Exit status: 0 all well, 1 a problem (which is said), 2 wrong usage;
+translate and diff have more."#;
 
 /// Takes OTLP metrics and delivers them to Amazon Managed Service for Prometheus (AMP), or to any
 /// other receiver of Prometheus remote write.

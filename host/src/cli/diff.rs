@@ -5,7 +5,7 @@ mod inspected;
 mod output;
 mod renames;
 
-use super::offline::{Configuration, Offline, load_component, parse_instant};
+use super::offline::{Configuration, Offline, load_component, parse_instant, taken_at};
 use super::reading::{Reading, ReadingArgs};
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
@@ -154,11 +154,13 @@ fn open(choices: &Sides<Choice>, names: &Sides<String>, now: Option<u64>) -> any
         true => None,
         false => Some(load_component(second.component)?),
     };
+    // One time for both, since an exporter may remember it.
+    let taken_at = taken_at(now);
     let second = other_configured.as_ref().unwrap_or(&configured);
     let other_component = other_component.as_ref().unwrap_or(&component);
     Ok([
-        configured.open(&component, now).with_context(|| format!("with {}", names[0]))?,
-        second.open(other_component, now).with_context(|| format!("with {}", names[1]))?,
+        configured.open(&component, taken_at).with_context(|| format!("with {}", names[0]))?,
+        second.open(other_component, taken_at).with_context(|| format!("with {}", names[1]))?,
     ])
 }
 

@@ -80,8 +80,8 @@ impl Configuration {
         self.loaded.as_ref()?.settings.sigv4.as_ref()
     }
 
-    /// Opens an exporter of a component.
-    pub(super) fn open(&self, component: &Component, now: Option<u64>) -> anyhow::Result<Offline> {
+    /// Opens an exporter of a component that takes all payloads at `now`.
+    pub(super) fn open(&self, component: &Component, now: u64) -> anyhow::Result<Offline> {
         let limits = PoolLimits {
             payload_bytes_max: PAYLOAD_BYTES_MAX,
             // One instance for all payloads, so that what the exporter remembers of earlier ones stays.
@@ -94,8 +94,13 @@ impl Configuration {
             Some(loaded) => in_file(error, loaded),
             None => error.into(),
         })?;
-        Ok(Offline { exporters, now: now.unwrap_or_else(|| Clock::system().now()) })
+        Ok(Offline { exporters, now })
     }
+}
+
+/// When payloads are taken: without `--now`, when the command starts.
+pub(super) fn taken_at(now: Option<u64>) -> u64 {
+    now.unwrap_or_else(|| Clock::system().now())
 }
 
 /// The component in the file, or the one built into this program.

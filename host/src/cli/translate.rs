@@ -5,7 +5,7 @@ mod report;
 mod view;
 
 use super::REJECTED;
-use super::offline::{Configuration, Offline, load_component, parse_instant};
+use super::offline::{Configuration, Offline, load_component, parse_instant, taken_at};
 use super::reading::{Reading, ReadingArgs};
 use anyhow::bail;
 use bodies::Bodies;
@@ -88,7 +88,7 @@ pub(super) async fn translate(args: TranslateArgs) -> anyhow::Result<ExitCode> {
     let mut output = args.output()?;
     let configuration = args.configuration()?;
     let component = load_component(args.component.as_deref())?;
-    let exporter = configuration.open(&component, args.now)?;
+    let exporter = configuration.open(&component, taken_at(args.now))?;
     let mut reading = Reading::new(&args.reading);
     let mut report = Report::default();
     while let Some(payload) = reading.next() {

@@ -1,6 +1,6 @@
 //! Request bodies as they would be sent, and how to send them by hand.
 
-use crate::cli::offline::Configuration;
+use crate::cli::offline::{Configuration, taken_at};
 use crate::cli::words::Counted;
 use anyhow::{Context as _, bail};
 use preamp_host::component::{Batch, Component, Header, Request};
@@ -75,7 +75,7 @@ impl Bodies {
 /// A command that sends a body with the header fields that the exporter would set. Those of the
 /// configuration are left out: they may be secret.
 async fn curl(batch: &Batch, configuration: &Configuration, component: &Component) -> anyhow::Result<String> {
-    let exporter = configuration.public().open(component, None)?;
+    let exporter = configuration.public().open(component, taken_at(None))?;
     let Request { method, url, headers } = exporter.head(batch).await?;
     let mut command = format!("curl --fail-with-body --request {method} {}", quoted(&url));
     for Header { name, value } in headers.iter().filter(|header| header.name != "host") {
