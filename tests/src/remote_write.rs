@@ -10,6 +10,25 @@ use crate::loopback::{Reply, exchange};
 struct WriteRequest {
     #[prost(message, repeated, tag = "1")]
     timeseries: Vec<TimeSeries>,
+    #[prost(message, repeated, tag = "3")]
+    metadata: Vec<Metadata>,
+}
+
+/// `prometheus.MetricMetadata`.
+#[derive(Clone, PartialEq, Message)]
+pub struct Metadata {
+    /// The number of the type.
+    #[prost(int32, tag = "1")]
+    pub kind: i32,
+    /// The name of the metric.
+    #[prost(string, tag = "2")]
+    pub name: String,
+    /// The description.
+    #[prost(string, tag = "4")]
+    pub help: String,
+    /// The unit.
+    #[prost(string, tag = "5")]
+    pub unit: String,
 }
 
 /// `prometheus.TimeSeries`.
@@ -21,9 +40,18 @@ pub struct TimeSeries {
     samples: Vec<Sample>,
     #[prost(message, repeated, tag = "3")]
     exemplars: Vec<Exemplar>,
+    #[prost(message, repeated, tag = "4")]
+    histograms: Vec<Histogram>,
 }
 
 impl TimeSeries {
+    /// The same series with a native histogram.
+    #[must_use]
+    pub fn with_histogram(mut self, histogram: &Histogram) -> Self {
+        self.histograms.push(histogram.clone());
+        self
+    }
+
     /// The same series with an exemplar.
     #[must_use]
     pub fn with_exemplar(mut self) -> Self {
@@ -57,6 +85,46 @@ struct Exemplar {
     value: f64,
 }
 
+/// `prometheus.Histogram`, as far as it is needed here.
+#[derive(Clone, PartialEq, Message)]
+pub struct Histogram {
+    /// How many measurements.
+    #[prost(uint64, tag = "1")]
+    pub count: u64,
+    /// Their sum.
+    #[prost(double, tag = "3")]
+    pub sum: f64,
+    /// The resolution.
+    #[prost(sint32, tag = "4")]
+    pub schema: i32,
+    /// How far the zero bucket goes.
+    #[prost(double, tag = "5")]
+    pub zero_threshold: f64,
+    /// How many measurements are in it.
+    #[prost(uint64, tag = "6")]
+    pub zero_count: u64,
+    /// Runs of buckets of positive values.
+    #[prost(message, repeated, tag = "11")]
+    pub positive_spans: Vec<Span>,
+    /// How much more each bucket holds than the one before.
+    #[prost(sint64, repeated, tag = "12")]
+    pub positive_deltas: Vec<i64>,
+    /// Milliseconds since the Unix epoch.
+    #[prost(int64, tag = "15")]
+    pub timestamp: i64,
+}
+
+/// `prometheus.BucketSpan`.
+#[derive(Clone, Copy, PartialEq, Message)]
+pub struct Span {
+    /// How far it begins from the end of the one before.
+    #[prost(sint32, tag = "1")]
+    pub offset: i32,
+    /// How many buckets.
+    #[prost(uint32, tag = "2")]
+    pub length: u32,
+}
+
 /// A series of a metric, with samples of time in milliseconds and value.
 #[must_use]
 pub fn series(name: &str, samples: &[(i64, f64)]) -> TimeSeries {
@@ -71,13 +139,21 @@ pub fn labelled(labels: &[(&str, &str)], samples: &[(i64, f64)]) -> TimeSeries {
         labels: labels.iter().map(label).collect(),
         samples: samples.iter().map(|&(timestamp, value)| Sample { value, timestamp }).collect(),
         exemplars: Vec::new(),
+        histograms: Vec::new(),
     }
 }
 
 /// A message of series, not compressed.
 #[must_use]
 pub fn message(series: &[TimeSeries]) -> Vec<u8> {
-    WriteRequest { timeseries: series.to_vec() }.encode_to_vec()
+    WriteRequest { timeseries: series.to_vec(), metadata: Vec::new() }.encode_to_vec()
+}
+
+/// Writes metadata, unsigned, and gives the answer, if any.
+#[must_use]
+pub fn describe(stand_in: &StandIn, metadata: &[Metadata]) -> Option<Reply> {
+    let message = WriteRequest { timeseries: Vec::new(), metadata: metadata.to_vec() }.encode_to_vec();
+    post(stand_in, "application/x-protobuf", &compressed(&message))
 }
 
 /// A message in the snappy block format.

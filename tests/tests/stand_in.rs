@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use amp_stand_in::{Fault, Options, Script, Signer, StandIn, WORKSPACE_PATH};
+use amp_stand_in::{Fault, KeptHistogram, KeptMetadata, Options, Script, Signer, StandIn, WORKSPACE_PATH};
 use preamp_tests::loopback::{Reply, exchange};
-use preamp_tests::remote_write::{TimeSeries, compressed, labelled, message, post, series, write};
+use preamp_tests::remote_write::{
+    Histogram, Metadata, Span, TimeSeries, compressed, describe, labelled, message, post, series, write,
+};
 
 /// 2026-01-15T23:59:30Z, the time of the golden vector.
 const GOLDEN_SECONDS: u64 = 1_768_521_570;
@@ -274,18 +276,125 @@ async fn a_body_of_a_million_bytes_is_too_large_before_and_after_compression() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn other_protocols_and_exemplars_are_refused() {
-    let stand_in = unsigned().await;
-    let good = series("m", &[(NOW_MS, 1.0)]);
-    let v2 = "application/x-protobuf;proto=io.prometheus.write.v2.Request";
-    let reply = post(&stand_in, v2, &compressed(&message(std::slice::from_ref(&good)))).expect("an answer");
-    assert_eq!(reply.status, 400);
-    assert!(reply.body.contains("only remote write 1.0"), "{reply:?}");
+async fn other_protocols_are_refused() {
+    let body = compressed(&message(&[series("m", &[(NOW_MS, 1.0)])]));
+    let version_2 = "application/x-protobuf;proto=io.prometheus.write.v2.Request";
+    let older = Options { version_2_status: http::StatusCode::BAD_REQUEST, ..Options::unsigned() };
+    for (options, media_type, status) in [
+        (Options::unsigned(), version_2, 415),
+        (older, version_2, 400),
+        (Options::unsigned(), "text/plain", 400),
+    ] {
+        let stand_in = start(options, GOLDEN_SECONDS).await;
+        let reply = post(&stand_in, media_type, &body).expect("an answer");
+        assert_eq!(reply.status, status, "{media_type}: {reply:?}");
+        assert!(reply.body.contains("only remote write 1.0"), "{reply:?}");
+        assert!(stand_in.series().is_empty());
+    }
+}
 
-    let (code, text) = status(&stand_in, &[good.with_exemplar()]);
-    assert_eq!(code, 400);
-    assert!(text.contains("exemplars are not supported"), "{text}");
-    assert!(stand_in.series().is_empty());
+#[tokio::test(flavor = "multi_thread")]
+async fn exemplars_are_ignored_and_counted() {
+    let stand_in = unsigned().await;
+    assert_eq!(status(&stand_in, &[series("m", &[(NOW_MS, 1.0)]).with_exemplar()]).0, 200);
+    assert_eq!((stand_in.report().samples_stored, stand_in.report().exemplars_ignored), (1, 1));
+}
+
+/// Four measurements in bucket 1, three in 2, four in 6 and two at zero.
+fn native() -> Histogram {
+    Histogram {
+        count: 13,
+        sum: 21.5,
+        schema: 8,
+        zero_threshold: 1e-128,
+        zero_count: 2,
+        positive_spans: vec![Span { offset: 1, length: 2 }, Span { offset: 3, length: 1 }],
+        positive_deltas: vec![4, -1, 1],
+        timestamp: NOW_MS,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn native_histograms_are_kept_in_order() {
+    let stand_in = unsigned().await;
+    let with = |histogram: &Histogram| status(&stand_in, &[series("h", &[]).with_histogram(histogram)]);
+    assert_eq!(with(&native()).0, 200);
+    let kept = KeptHistogram {
+        timestamp: NOW_MS,
+        count: 13,
+        sum: 21.5,
+        schema: 8,
+        zero_threshold: 1e-128,
+        zero_count: 2,
+        positive: vec![(1, 4), (2, 3), (6, 4)],
+        negative: Vec::new(),
+    };
+    assert_eq!(stand_in.histograms().into_values().collect::<Vec<_>>(), [[kept]]);
+
+    assert_eq!(with(&native()).0, 200, "a repeat is silent");
+    let (code, text) = with(&Histogram { sum: 22.0, ..native() });
+    assert_eq!((code, text.contains("duplicate sample for timestamp")), (400, true), "{text}");
+    let (code, text) = with(&Histogram { timestamp: NOW_MS - 60_001, ..native() });
+    assert_eq!((code, text.contains("out of order sample")), (400, true), "{text}");
+    let (code, text) = with(&Histogram { timestamp: NOW_MS - 3_600_001, ..native() });
+    assert_eq!((code, text.contains("greater_than_max_sample_age")), (400, true), "{text}");
+    let report = stand_in.report();
+    assert_eq!(
+        (report.samples_stored, report.samples_repeated, report.refused(), report.series),
+        (1, 1, 3, 1)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn native_histograms_must_be_such_as_amp_takes() {
+    let stand_in = unsigned().await;
+    let stale = f64::from_bits(0x7ff0_0000_0000_0002);
+    for good in [
+        Histogram { schema: -4, ..native() },
+        Histogram { count: 0, sum: stale, timestamp: NOW_MS + 1, ..Histogram::default() },
+        Histogram { count: 14, sum: f64::NAN, timestamp: NOW_MS + 2, ..native() },
+    ] {
+        let (code, text) = status(&stand_in, &[series("good", &[]).with_histogram(&good)]);
+        assert_eq!(code, 200, "{good:?}: {text}");
+    }
+    let (schema, invalid) = ("native_histogram_invalid_schema", "native_histogram_invalid");
+    let overlapping = vec![Span { offset: 1, length: 2 }, Span { offset: -1, length: 1 }];
+    for (reason, bad) in [
+        (schema, Histogram { schema: 9, ..native() }),
+        (schema, Histogram { schema: -5, ..native() }),
+        (schema, Histogram { schema: -53, ..native() }),
+        (invalid, Histogram { count: 12, ..native() }),
+        (invalid, Histogram { count: 14, ..native() }),
+        (invalid, Histogram { positive_spans: overlapping, ..native() }),
+        (invalid, Histogram { positive_deltas: vec![4, -5, 14], ..native() }),
+        (invalid, Histogram { positive_deltas: vec![4, -1], ..native() }),
+        (invalid, Histogram { positive_deltas: vec![4, -1, 1, 0], ..native() }),
+    ] {
+        let before = stand_in.report().samples_refused.get(reason).copied().unwrap_or_default();
+        let (code, text) = status(&stand_in, &[series("bad", &[]).with_histogram(&bad)]);
+        assert_eq!((code, text.contains("native histogram")), (400, true), "{bad:?}: {text}");
+        assert_eq!(stand_in.report().samples_refused.get(reason), Some(&(before + 1)), "{bad:?}");
+    }
+    assert_eq!(stand_in.histograms().len(), 1, "only the good ones are kept");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metadata_is_kept_up_to_the_quota() {
+    let mut options = Options::unsigned();
+    options.limits.metadata = 1;
+    let stand_in = start(options, GOLDEN_SECONDS).await;
+    let of = |name: &str, help: &str| Metadata {
+        kind: 1,
+        name: name.to_owned(),
+        help: help.to_owned(),
+        unit: "seconds".to_owned(),
+    };
+    for metadata in [of("a", "old"), of("a", "new"), of("b", "too much")] {
+        assert_eq!(describe(&stand_in, &[metadata]).map(|reply| reply.status), Some(200));
+    }
+    let kept = KeptMetadata { kind: 1, help: "new".to_owned(), unit: "seconds".to_owned() };
+    assert_eq!(stand_in.metadata().into_iter().collect::<Vec<_>>(), [("a".to_owned(), kept)]);
+    assert_eq!(stand_in.report().metadata, 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,7 +6,7 @@ use amp_stand_in::{Options, StandIn, Storage};
 use anyhow::Context as _;
 use preamp_tests::prometheus::Prometheus;
 use preamp_tests::promql::query;
-use preamp_tests::remote_write::{TimeSeries, labelled, series, write};
+use preamp_tests::remote_write::{Histogram, Span, TimeSeries, labelled, series, write};
 
 fn now() -> anyhow::Result<i64> {
     Ok(i64::try_from(SystemTime::UNIX_EPOCH.elapsed()?.as_millis())?)
@@ -41,6 +41,21 @@ async fn what_prometheus_refuses_for_good_is_a_400() -> anyhow::Result<()> {
     assert_eq!((code, text.contains("labels not sorted")), (400, true), "{text}");
     let stored: Vec<f64> = query(prometheus.address(), "{__name__=~\"m|good|bad\"}")?.into_values().collect();
     assert_eq!(stored, [4.0, 1.0], "good and m, but not bad");
+
+    if prometheus.is_version_3() {
+        let histogram = Histogram {
+            count: 3,
+            sum: 4.5,
+            positive_spans: vec![Span { offset: 0, length: 1 }],
+            positive_deltas: vec![3],
+            timestamp: now,
+            ..Histogram::default()
+        };
+        let native = series("native", &[]).with_histogram(&histogram).with_exemplar();
+        assert_eq!(answer(&[native])?.0, 200);
+        let sums = query(prometheus.address(), "histogram_sum(native)")?;
+        assert_eq!(sums.into_values().collect::<Vec<_>>(), [4.5]);
+    }
 
     drop(prometheus);
     assert_eq!(answer(&[series("m", &[(now + 1000, 1.0)])])?.0, 503, "no upstream: worth another try");

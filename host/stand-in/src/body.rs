@@ -1,11 +1,12 @@
 //! From the bytes of a request to its series: headers, size, snappy, protobuf, and the rules for label sets.
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 use prost::Message;
 
 use crate::answer::Answer;
-use crate::message::{Label, TimeSeries, WriteRequest};
+use crate::histogram::KeptHistogram;
+use crate::message::{Histogram, Label, TimeSeries, WriteRequest};
 use crate::options::Limits;
 use crate::store::{Labels, notation};
 
@@ -15,10 +16,18 @@ pub(crate) struct Decoded {
     pub(crate) uncompressed_bytes: usize,
 }
 
+/// What a remote write 2.0 request says of itself in its media type.
+const VERSION_2: &str = "io.prometheus.write.v2.Request";
+
 /// Reads a body, or fails with the answer to give. Headers are checked strictly by the remote-write specification,
 /// which AMP itself may not do: a sender must not rely on leniency.
-pub(crate) fn decode(headers: &HeaderMap, body: &Bytes, limits: &Limits) -> Result<Decoded, Answer> {
-    check_headers(headers)?;
+pub(crate) fn decode(
+    headers: &HeaderMap,
+    body: &Bytes,
+    limits: &Limits,
+    version_2: StatusCode,
+) -> Result<Decoded, Answer> {
+    check_headers(headers, version_2)?;
     let unreadable = |what: &str| Answer::refused(format!("cannot read the request: {what}"));
     let length = snap::raw::decompress_len(body).map_err(|error| unreadable(&error.to_string()))?;
     if length >= limits.body_bytes {
@@ -33,7 +42,7 @@ pub(crate) fn decode(headers: &HeaderMap, body: &Bytes, limits: &Limits) -> Resu
     Ok(Decoded { request, uncompressed_bytes: raw.len() })
 }
 
-fn check_headers(headers: &HeaderMap) -> Result<(), Answer> {
+fn check_headers(headers: &HeaderMap, version_2: StatusCode) -> Result<(), Answer> {
     let value = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let wanted = [
         ("content-type", "application/x-protobuf"),
@@ -42,10 +51,12 @@ fn check_headers(headers: &HeaderMap) -> Result<(), Answer> {
     ];
     for (name, expected) in wanted {
         if value(name) != expected {
-            return Err(Answer::refused(format!(
-                "only remote write 1.0 is supported: {name} must be {expected:?}, not {:?}",
-                value(name)
-            )));
+            let status =
+                if value("content-type").contains(VERSION_2) { version_2 } else { StatusCode::BAD_REQUEST };
+            let sent = value(name);
+            let text =
+                format!("only remote write 1.0 is supported: {name} must be {expected:?}, not {sent:?}");
+            return Err(Answer::text(status, text));
         }
     }
     match value("user-agent") {
@@ -57,22 +68,30 @@ fn check_headers(headers: &HeaderMap) -> Result<(), Answer> {
 /// A refusal of a whole series: reason and text.
 pub(crate) type SeriesRefusal = (&'static str, String);
 
-/// The label set of a series that a distributor would let pass. `oldest` is the least time a sample may have, in
+/// A series that a distributor would let pass.
+pub(crate) struct Passed<'a> {
+    pub(crate) labels: Labels,
+    pub(crate) series: &'a TimeSeries,
+    pub(crate) histograms: Vec<KeptHistogram>,
+}
+
+impl Passed<'_> {
+    /// How many samples it has, native histograms included.
+    pub(crate) fn samples(&self) -> usize {
+        self.series.samples.len() + self.histograms.len()
+    }
+}
+
+/// A series as a distributor would let it pass. `oldest` is the least time a sample may have, in
 /// milliseconds; one that is older takes its series with it, but no other.
-pub(crate) fn check_series(
-    series: &TimeSeries,
+pub(crate) fn check_series<'a>(
+    series: &'a TimeSeries,
     limits: &Limits,
     oldest: i64,
-) -> Result<Labels, SeriesRefusal> {
+) -> Result<Passed<'a>, SeriesRefusal> {
     let labels: Labels =
         series.labels.iter().map(|label| (label.name.clone(), label.value.clone())).collect();
     let refuse = |reason, what: &str| Err((reason, format!("{what}; series {}", notation(&labels))));
-    if !series.exemplars.is_empty() {
-        return refuse("exemplars", "exemplars are not supported");
-    }
-    if !series.histograms.is_empty() {
-        return refuse("native-histograms", "this stand-in does not judge native histograms");
-    }
     if labels.len() > limits.labels {
         return refuse("max_label_names_per_series", "series has too many labels");
     }
@@ -89,14 +108,19 @@ pub(crate) fn check_series(
             std::cmp::Ordering::Greater => return refuse("labels_not_sorted", "labels not sorted"),
         }
     }
-    if series.samples.windows(2).any(|pair| pair[0].timestamp > pair[1].timestamp) {
+    let of_samples = series.samples.iter().map(|sample| sample.timestamp);
+    let of_histograms = series.histograms.iter().map(|histogram| histogram.timestamp);
+    if !of_samples.clone().is_sorted() || !of_histograms.clone().is_sorted() {
         return refuse("samples_not_sorted", "samples of a series must be in order of time");
     }
-    if let Some(sample) = series.samples.iter().find(|sample| sample.timestamp < oldest) {
-        let what = format!("timestamp too old: {} (greater_than_max_sample_age)", sample.timestamp);
+    if let Some(time) = of_samples.chain(of_histograms).find(|time| *time < oldest) {
+        let what = format!("timestamp too old: {time} (greater_than_max_sample_age)");
         return refuse("greater_than_max_sample_age", &what);
     }
-    Ok(labels)
+    match series.histograms.iter().map(Histogram::judge).collect() {
+        Ok(histograms) => Ok(Passed { labels, series, histograms }),
+        Err((reason, text)) => refuse(reason, &text),
+    }
 }
 
 fn is_label(label: &Label) -> bool {

@@ -2,7 +2,7 @@
 //! sender does without an AWS account.
 //!
 //! It verifies the signature of every request with an implementation of its own, enforces AMP's limits (body size,
-//! sample age, order, label sets), gives AMP's answers, plays faults on request, and keeps the series or hands them
+//! sample age, order, label sets, native histograms), gives AMP's answers, plays faults on request, and keeps the series or hands them
 //! to a real Prometheus. It uses no code of Preamp, so that an error on one side cannot hide the same on the other.
 //!
 //! ```no_run
@@ -18,6 +18,7 @@
 mod answer;
 mod body;
 mod fault;
+mod histogram;
 mod message;
 mod options;
 mod report;
@@ -38,9 +39,10 @@ use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, JoinSet};
 
 pub use fault::{Fault, Script};
+pub use histogram::KeptHistogram;
 pub use options::{Authentication, Clock, Limits, Options, Signer, Storage, WORKSPACE_PATH};
 pub use report::Report;
-pub use store::{KeptSample, Labels};
+pub use store::{KeptMetadata, KeptSample, Labels};
 
 use workspace::Workspace;
 
@@ -88,6 +90,18 @@ impl StandIn {
     #[must_use]
     pub fn series(&self) -> BTreeMap<Labels, Vec<KeptSample>> {
         self.workspace.state().store.series().clone()
+    }
+
+    /// A copy of the native histograms kept in memory, by series and in order of time.
+    #[must_use]
+    pub fn histograms(&self) -> BTreeMap<Labels, Vec<KeptHistogram>> {
+        self.workspace.state().store.histograms().clone()
+    }
+
+    /// A copy of the metadata kept in memory, by the name of the metric.
+    #[must_use]
+    pub fn metadata(&self) -> BTreeMap<String, KeptMetadata> {
+        self.workspace.state().store.metadata().clone()
     }
 
     /// Lets the next request meet a fault; of several, each request meets one.

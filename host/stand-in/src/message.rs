@@ -1,5 +1,5 @@
-//! Remote write 1.0 on the wire (Prometheus remote-write specification 1.0, `prompb`). Fields that AMP does not
-//! take, or that this stand-in cannot judge, are read as bytes so that they can be refused by name.
+//! Remote write 1.0 on the wire (Prometheus remote-write specification 1.0, `prompb`). Exemplars, which
+//! AMP has no place for, are read as bytes so that they can be counted.
 
 /// `prometheus.WriteRequest`.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -19,8 +19,8 @@ pub(crate) struct TimeSeries {
     pub(crate) samples: Vec<Sample>,
     #[prost(bytes = "vec", repeated, tag = "3")]
     pub(crate) exemplars: Vec<Vec<u8>>,
-    #[prost(bytes = "vec", repeated, tag = "4")]
-    pub(crate) histograms: Vec<Vec<u8>>,
+    #[prost(message, repeated, tag = "4")]
+    pub(crate) histograms: Vec<Histogram>,
 }
 
 /// `prometheus.Label`.
@@ -39,6 +39,44 @@ pub(crate) struct Sample {
     pub(crate) value: f64,
     #[prost(int64, tag = "2")]
     pub(crate) timestamp: i64,
+}
+
+/// `prometheus.Histogram`; time in milliseconds since the Unix epoch.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Histogram {
+    #[prost(uint64, optional, tag = "1")]
+    pub(crate) count: Option<u64>,
+    #[prost(double, optional, tag = "2")]
+    pub(crate) float_count: Option<f64>,
+    #[prost(double, tag = "3")]
+    pub(crate) sum: f64,
+    #[prost(sint32, tag = "4")]
+    pub(crate) schema: i32,
+    #[prost(double, tag = "5")]
+    pub(crate) zero_threshold: f64,
+    #[prost(uint64, optional, tag = "6")]
+    pub(crate) zero_count: Option<u64>,
+    #[prost(message, repeated, tag = "8")]
+    pub(crate) negative_spans: Vec<BucketSpan>,
+    #[prost(sint64, repeated, tag = "9")]
+    pub(crate) negative_deltas: Vec<i64>,
+    #[prost(message, repeated, tag = "11")]
+    pub(crate) positive_spans: Vec<BucketSpan>,
+    #[prost(sint64, repeated, tag = "12")]
+    pub(crate) positive_deltas: Vec<i64>,
+    #[prost(int32, tag = "14")]
+    pub(crate) reset_hint: i32,
+    #[prost(int64, tag = "15")]
+    pub(crate) timestamp: i64,
+}
+
+/// `prometheus.BucketSpan`.
+#[derive(Clone, Copy, PartialEq, prost::Message)]
+pub(crate) struct BucketSpan {
+    #[prost(sint32, tag = "1")]
+    pub(crate) offset: i32,
+    #[prost(uint32, tag = "2")]
+    pub(crate) length: u32,
 }
 
 /// `prometheus.MetricMetadata`.

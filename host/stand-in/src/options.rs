@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use http::Uri;
+use http::{StatusCode, Uri};
 
 use crate::fault::Script;
 
@@ -30,6 +30,9 @@ pub struct Options {
     pub storage: Storage,
     /// The wall clock.
     pub clock: Clock,
+    /// What remote write 2.0, which AMP does not document, is answered with. The specification of 2.0 wants 415;
+    /// receivers that are older than it tend to 400.
+    pub version_2_status: StatusCode,
 }
 
 /// Who may write to the workspace.
@@ -77,6 +80,8 @@ pub struct Limits {
     pub out_of_order_window: Duration,
     /// A series with more labels is refused.
     pub labels: usize,
+    /// Metadata of more metrics is silently dropped.
+    pub metadata: usize,
 }
 
 impl Default for Limits {
@@ -86,6 +91,7 @@ impl Default for Limits {
             sample_age: Duration::from_secs(3600),
             out_of_order_window: Duration::from_secs(60),
             labels: 150,
+            metadata: 20_000,
         }
     }
 }
@@ -115,6 +121,7 @@ impl Options {
             faults: Script::default(),
             storage: Storage::Memory,
             clock: Arc::new(SystemTime::now),
+            version_2_status: StatusCode::UNSUPPORTED_MEDIA_TYPE,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 /// Counters since the start. Every sample of a verified, readable request that met no fault is in exactly one of
-/// `samples_stored`, `samples_repeated` and `samples_refused`.
+/// `samples_stored`, `samples_repeated` and `samples_refused`; a native histogram is one sample.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// Requests that arrived, those that met a fault included.
@@ -28,6 +28,9 @@ pub struct Report {
     pub samples_refused: BTreeMap<&'static str, u64>,
     /// Metadata entries in bodies answered with 2xx.
     pub metadata: u64,
+    /// Exemplars that came with series that passed. They are ignored, as by a Cortex without room for them: AMP says
+    /// that it does not support them, but not what it does when they come.
+    pub exemplars_ignored: u64,
     /// Series that samples are kept of.
     pub series: u64,
     /// The latest few answers that were not 2xx, status and text, for a person.

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat};
 
-use crate::message::Sample;
+use crate::histogram::KeptHistogram;
+use crate::message::{MetricMetadata, Sample};
 use crate::options::TENANT;
 
 /// A label set: names and values, sorted by name.
@@ -31,59 +32,143 @@ pub(crate) enum Outcome {
     Refused(&'static str, String),
 }
 
-/// All series of the workspace.
+/// The type, help and unit of a metric.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptMetadata {
+    /// The number of the type in `prometheus.MetricMetadata`: 1 for a counter, 2 for a gauge, 3 for a histogram.
+    pub kind: i32,
+    /// The description.
+    pub help: String,
+    /// The unit.
+    pub unit: String,
+}
+
+/// What is kept of a series at a time.
+trait Kept {
+    fn timestamp(&self) -> i64;
+    /// Whether this is the other one, bit for bit in what is measured.
+    fn repeats(&self, other: &Self) -> bool;
+}
+
+impl Kept for KeptSample {
+    fn timestamp(&self) -> i64 {
+        self.timestamp
+    }
+
+    fn repeats(&self, other: &Self) -> bool {
+        self.value.to_bits() == other.value.to_bits()
+    }
+}
+
+impl Kept for KeptHistogram {
+    fn timestamp(&self) -> i64 {
+        self.timestamp
+    }
+
+    fn repeats(&self, other: &Self) -> bool {
+        let bits = |kept: &Self| (kept.sum.to_bits(), kept.count, kept.zero_count);
+        bits(self) == bits(other) && (self.sum.is_nan() || self == other)
+    }
+}
+
+type Tracks<T> = BTreeMap<Labels, Vec<T>>;
+
+/// All series of the workspace. A series has either samples or histograms, so each keep an order of their own.
 #[derive(Debug, Default)]
 pub(crate) struct Store {
-    series: BTreeMap<Labels, Vec<KeptSample>>,
+    series: Tracks<KeptSample>,
+    histograms: Tracks<KeptHistogram>,
+    metadata: BTreeMap<String, KeptMetadata>,
 }
 
 impl Store {
     /// Takes one sample of one series.
     pub(crate) fn append(&mut self, labels: &Labels, sample: &Sample, window: Duration) -> Outcome {
-        let kept = match self.series.get_mut(labels) {
-            Some(kept) => kept,
-            None => self.series.entry(labels.clone()).or_default(),
-        };
         let new = KeptSample { timestamp: sample.timestamp, value: sample.value };
-        let Some(newest) = kept.last().copied() else {
-            kept.push(new);
-            return Outcome::Stored;
-        };
-        let window = i64::try_from(window.as_millis()).unwrap_or(i64::MAX);
-        if new.timestamp < newest.timestamp.saturating_sub(window) {
-            return Outcome::Refused("sample-out-of-order", cortex_error("out of order sample", labels, new));
-        }
-        match kept.binary_search_by_key(&new.timestamp, |known| known.timestamp) {
-            Ok(index) if kept[index].value.to_bits() == new.value.to_bits() => Outcome::Repeated,
-            Ok(_) => {
-                let what = "duplicate sample for timestamp";
-                Outcome::Refused("new-value-for-timestamp", cortex_error(what, labels, new))
-            }
-            Err(index) => {
-                kept.insert(index, new);
-                Outcome::Stored
-            }
+        append(&mut self.series, labels, new, window)
+    }
+
+    /// Takes one native histogram of one series.
+    pub(crate) fn append_histogram(
+        &mut self,
+        labels: &Labels,
+        histogram: &KeptHistogram,
+        window: Duration,
+    ) -> Outcome {
+        append(&mut self.histograms, labels, histogram.clone(), window)
+    }
+
+    /// Takes the metadata of one metric, unless there is too much already.
+    pub(crate) fn describe(&mut self, sent: &MetricMetadata, limit: usize) {
+        if self.metadata.len() < limit || self.metadata.contains_key(&sent.metric_family_name) {
+            let kept = KeptMetadata { kind: sent.kind, help: sent.help.clone(), unit: sent.unit.clone() };
+            self.metadata.insert(sent.metric_family_name.clone(), kept);
         }
     }
 
     /// Forgets samples older than `oldest` (in milliseconds), and series that have no others. Nothing so old could
     /// be written again, so the judgement does not change; memory stays bounded.
     pub(crate) fn forget(&mut self, oldest: i64) {
-        self.series.retain(|_, kept| {
-            let gone = kept.partition_point(|sample| sample.timestamp < oldest);
-            kept.drain(..gone);
-            !kept.is_empty()
-        });
+        forget(&mut self.series, oldest);
+        forget(&mut self.histograms, oldest);
     }
 
-    pub(crate) fn series(&self) -> &BTreeMap<Labels, Vec<KeptSample>> {
+    /// How many series there are.
+    pub(crate) fn len(&self) -> usize {
+        self.series.len() + self.histograms.len()
+    }
+
+    pub(crate) fn series(&self) -> &Tracks<KeptSample> {
         &self.series
+    }
+
+    pub(crate) fn histograms(&self) -> &Tracks<KeptHistogram> {
+        &self.histograms
+    }
+
+    pub(crate) fn metadata(&self) -> &BTreeMap<String, KeptMetadata> {
+        &self.metadata
     }
 }
 
+fn append<T: Kept>(tracks: &mut Tracks<T>, labels: &Labels, new: T, window: Duration) -> Outcome {
+    let kept = match tracks.get_mut(labels) {
+        Some(kept) => kept,
+        None => tracks.entry(labels.clone()).or_default(),
+    };
+    let time = new.timestamp();
+    let Some(newest) = kept.last().map(Kept::timestamp) else {
+        kept.push(new);
+        return Outcome::Stored;
+    };
+    let window = i64::try_from(window.as_millis()).unwrap_or(i64::MAX);
+    if time < newest.saturating_sub(window) {
+        return Outcome::Refused("sample-out-of-order", cortex_error("out of order sample", labels, time));
+    }
+    match kept.binary_search_by_key(&time, Kept::timestamp) {
+        Ok(index) if kept[index].repeats(&new) => Outcome::Repeated,
+        Ok(_) => {
+            let what = "duplicate sample for timestamp";
+            Outcome::Refused("new-value-for-timestamp", cortex_error(what, labels, time))
+        }
+        Err(index) => {
+            kept.insert(index, new);
+            Outcome::Stored
+        }
+    }
+}
+
+fn forget<T: Kept>(tracks: &mut Tracks<T>, oldest: i64) {
+    tracks.retain(|_, kept| {
+        let gone = kept.partition_point(|sample| sample.timestamp() < oldest);
+        kept.drain(..gone);
+        !kept.is_empty()
+    });
+}
+
 /// The text of an ingester's refusal, such as AMP passes it on.
-fn cortex_error(what: &str, labels: &Labels, sample: KeptSample) -> String {
-    let time = DateTime::from_timestamp_millis(sample.timestamp).unwrap_or_default();
+fn cortex_error(what: &str, labels: &Labels, time: i64) -> String {
+    let time = DateTime::from_timestamp_millis(time).unwrap_or_default();
     let time = time.to_rfc3339_opts(SecondsFormat::AutoSi, true);
     format!("user={TENANT}: err: {what}. timestamp={time}, series={}", notation(labels))
 }

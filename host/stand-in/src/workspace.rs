@@ -12,13 +12,13 @@ use hyper::body::Incoming;
 use prost::Message;
 
 use crate::answer::Answer;
-use crate::body::{Decoded, check_series, decode};
+use crate::body::{Decoded, Passed, check_series, decode};
 use crate::fault::{Fault, Script};
-use crate::message::{TimeSeries, WriteRequest};
+use crate::message::{MetricMetadata, TimeSeries, WriteRequest};
 use crate::options::{Authentication, Clock, Limits, Options, Storage, WORKSPACE_PATH};
 use crate::report::Report;
 use crate::signature::{Verifier, missing_token};
-use crate::store::{Labels, Outcome, Store};
+use crate::store::{Outcome, Store};
 use crate::upstream::Upstream;
 
 /// Nothing beyond this is read of a body, in bytes: what is larger than the quota gets its 413 just the same.
@@ -42,6 +42,7 @@ pub(crate) struct Workspace {
     upstream: Option<Upstream>,
     limits: Limits,
     clock: Clock,
+    version_2_status: StatusCode,
     state: Mutex<State>,
 }
 
@@ -51,9 +52,6 @@ pub(crate) struct State {
     pub(crate) faults: Script,
     forgot: SystemTime,
 }
-
-/// A series that passed the distributor's checks, and what it was read from.
-type Passed<'a> = (Labels, &'a TimeSeries);
 
 impl Workspace {
     pub(crate) fn new(options: Options) -> std::io::Result<Self> {
@@ -78,6 +76,7 @@ impl Workspace {
             upstream,
             limits: options.limits,
             clock: options.clock,
+            version_2_status: options.version_2_status,
             state: Mutex::new(state),
         })
     }
@@ -189,7 +188,7 @@ impl Workspace {
 
     /// What the Cortex behind the front does: the valid part is stored, the first refusal answered.
     async fn take(&self, headers: &HeaderMap, body: &Bytes, now: SystemTime) -> Answer {
-        let decoded = match decode(headers, body, &self.limits) {
+        let decoded = match decode(headers, body, &self.limits, self.version_2_status) {
             Ok(decoded) => decoded,
             Err(answer) => return answer,
         };
@@ -199,28 +198,43 @@ impl Workspace {
         let mut passed: Vec<Passed<'_>> = Vec::new();
         for series in &decoded.request.timeseries {
             match check_series(series, &self.limits, oldest) {
-                Ok(labels) => passed.push((labels, series)),
-                Err((reason, text)) => refusals.push((reason, text, series.samples.len())),
+                Ok(series) => passed.push(series),
+                Err((reason, text)) => {
+                    refusals.push((reason, text, series.samples.len() + series.histograms.len()));
+                }
             }
         }
+        let exemplars = passed.iter().map(|passed| passed.series.exemplars.len() as u64).sum::<u64>();
+        let metadata = &decoded.request.metadata;
         let stored = match &self.upstream {
-            Some(upstream) if refusals.is_empty() => {
+            Some(upstream) if refusals.is_empty() && exemplars == 0 => {
                 self.relay(upstream, headers, body.clone(), &passed).await
             }
-            Some(upstream) => self.relay(upstream, headers, encode(&passed), &passed).await,
-            None => self.store(&passed, oldest, now),
+            Some(upstream) => self.relay(upstream, headers, encode(&passed, metadata), &passed).await,
+            None => self.store(&passed, metadata, oldest, now),
         };
+        self.state().report.exemplars_ignored += exemplars;
         self.settle(&decoded, body.len(), refusals, stored)
     }
 
     /// Keeps the samples in memory.
-    fn store(&self, passed: &[Passed<'_>], oldest: i64, now: SystemTime) -> Answer {
+    fn store(
+        &self,
+        passed: &[Passed<'_>],
+        metadata: &[MetricMetadata],
+        oldest: i64,
+        now: SystemTime,
+    ) -> Answer {
         let mut state = self.state();
         let State { store, report, forgot, .. } = &mut *state;
         let mut first_refusal = None;
-        for (labels, series) in passed {
-            for sample in &series.samples {
-                match store.append(labels, sample, self.limits.out_of_order_window) {
+        let window = self.limits.out_of_order_window;
+        for Passed { labels, series, histograms } in passed {
+            let samples = series.samples.iter().map(|sample| store.append(labels, sample, window));
+            let mut outcomes: Vec<Outcome> = samples.collect();
+            outcomes.extend(histograms.iter().map(|it| store.append_histogram(labels, it, window)));
+            for outcome in outcomes {
+                match outcome {
                     Outcome::Stored => report.samples_stored += 1,
                     Outcome::Repeated => report.samples_repeated += 1,
                     Outcome::Refused(reason, text) => {
@@ -230,11 +244,14 @@ impl Workspace {
                 }
             }
         }
+        for metadata in metadata {
+            store.describe(metadata, self.limits.metadata);
+        }
         if now.duration_since(*forgot).is_ok_and(|since| since > FORGET_INTERVAL) {
             store.forget(oldest);
             *forgot = now;
         }
-        report.series = store.series().len() as u64;
+        report.series = store.len() as u64;
         first_refusal.map_or_else(Answer::stored, Answer::refused)
     }
 
@@ -247,7 +264,7 @@ impl Workspace {
         passed: &[Passed<'_>],
     ) -> Answer {
         let answer = upstream.forward(headers, body).await;
-        let samples = passed.iter().map(|(_, series)| series.samples.len() as u64).sum::<u64>();
+        let samples = passed.iter().map(|passed| passed.samples() as u64).sum::<u64>();
         let mut state = self.state();
         if answer.status.is_success() {
             state.report.samples_stored += samples;
@@ -282,10 +299,11 @@ impl Workspace {
     }
 }
 
-/// The valid part of a request as a body of its own.
-fn encode(passed: &[Passed<'_>]) -> Bytes {
-    let timeseries = passed.iter().map(|(_, series)| (*series).clone()).collect();
-    let raw = WriteRequest { timeseries, metadata: Vec::new() }.encode_to_vec();
-    let compressed = snap::raw::Encoder::new().compress_vec(&raw);
+/// What is taken of a request as a body of its own.
+fn encode(passed: &[Passed<'_>], metadata: &[MetricMetadata]) -> Bytes {
+    let taken = |passed: &Passed<'_>| TimeSeries { exemplars: Vec::new(), ..passed.series.clone() };
+    let request =
+        WriteRequest { timeseries: passed.iter().map(taken).collect(), metadata: metadata.to_vec() };
+    let compressed = snap::raw::Encoder::new().compress_vec(&request.encode_to_vec());
     Bytes::from(compressed.unwrap_or_default())
 }
