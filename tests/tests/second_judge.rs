@@ -6,6 +6,8 @@
 
 #[path = "second_judge/captures.rs"]
 mod captures;
+#[path = "second_judge/classic.rs"]
+mod classic;
 #[path = "second_judge/host_metrics.rs"]
 mod host_metrics;
 #[path = "second_judge/quantile.rs"]
@@ -16,7 +18,9 @@ mod scenario;
 mod sdks;
 
 use std::path::Path;
+use std::time::Duration;
 
+use amp_stand_in::{Options, StandIn, Storage};
 use anyhow::Context as _;
 use captures::{Producer, payloads, send};
 use host_metrics::Points;
@@ -35,15 +39,9 @@ const VERSION_1: &str = "prometheus.WriteRequest";
 const VERSION_2: &str = "io.prometheus.write.v2.Request";
 
 /// A `preamp run` that writes to Prometheus, with these further options of the exporter.
-fn preamp(prometheus: &Prometheus, options: &[&str], folder: &Path) -> anyhow::Result<Running> {
-    let mut configuration = format!(
-        "{PIPELINE}
-exporters:
-  prometheusremotewrite:
-    endpoint: {}
-",
-        prometheus.write_url()
-    );
+fn preamp(endpoint: &str, options: &[&str], folder: &Path) -> anyhow::Result<Running> {
+    let mut configuration =
+        format!("{PIPELINE}\nexporters:\n  prometheusremotewrite:\n    endpoint: {endpoint}\n");
     for option in options {
         configuration.push_str(&format!("    {option}\n"));
     }
@@ -60,22 +58,35 @@ fn prometheus_3(folder: &Path, features: &[&str], about: &str) -> anyhow::Result
     Ok(None)
 }
 
+/// Exponential histograms as such as this Prometheus takes.
+fn histograms(prometheus: &Prometheus) -> String {
+    let kind = if prometheus.is_version_3() { "native" } else { "classic" };
+    format!("exponential_histograms: {kind}")
+}
+
 fn what_sdks_recorded(prometheus: &Prometheus, message: &str, folder: &Path) -> anyhow::Result<()> {
-    let histograms = if prometheus.is_version_3() { "native" } else { "classic" };
-    let options =
-        [&*format!("protobuf_message: {message}"), &*format!("exponential_histograms: {histograms}")];
-    let preamp = preamp(prometheus, &options, folder)?;
+    let options = [&*format!("protobuf_message: {message}"), &*histograms(prometheus)];
+    let preamp = preamp(&prometheus.write_url(), &options, folder)?;
+    send_all(&preamp)?;
+    examine(prometheus, message, true)
+}
+
+fn send_all(preamp: &Running) -> anyhow::Result<()> {
     for name in SDKS {
         for (media_type, body) in payloads(name)? {
-            send(&preamp, media_type, &body).with_context(|| name.to_owned())?;
+            send(preamp, media_type, &body).with_context(|| name.to_owned())?;
         }
     }
-    preamp.wait_until_delivered()?;
+    preamp.wait_until_delivered()
+}
+
+fn examine(prometheus: &Prometheus, message: &str, exemplars: bool) -> anyhow::Result<()> {
     let judge = Judge {
         prometheus: prometheus.address(),
         newest: newest(prometheus.address())?,
         native: prometheus.is_version_3(),
         over_version_1: message == VERSION_1,
+        exemplars,
     };
     let scenario = Scenario::read()?;
     let recorded = scenario.recorded();
@@ -102,6 +113,41 @@ fn what_sdks_recorded_is_what_prometheus_answers_over_2_0() -> anyhow::Result<()
     what_sdks_recorded(&prometheus, VERSION_2, folder.path())
 }
 
+#[test]
+fn exponential_histograms_can_be_classic_ones() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let prometheus = Prometheus::start(folder.path())?;
+    let preamp = preamp(&prometheus.write_url(), &["exponential_histograms: classic"], folder.path())?;
+    send_all(&preamp)?;
+    let newest = newest(prometheus.address())?;
+    let scenario = Scenario::read()?;
+    let recorded = scenario.recorded();
+    for name in SDKS {
+        classic::examine(prometheus.address(), newest, &Producer::read(name)?, &recorded)?;
+    }
+    Ok(())
+}
+
+/// The profile for AMP in front of AMP's stand-in, which hands on to Prometheus what AMP would store.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_sdks_recorded_is_what_amp_would_answer() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let prometheus = Prometheus::start(folder.path())?;
+    let storage = Storage::Prometheus(prometheus.write_url().parse()?);
+    let mut options = Options { storage, ..Options::unsigned() };
+    // The captures are older than AMP allows, by as much as they are old.
+    options.limits.sample_age = Duration::from_secs(10 * 365 * 24 * 3600);
+    let stand_in = StandIn::start(options).await?;
+    let options = ["profile: aps", "max_sample_age: 0s", "send_metadata: true", &*histograms(&prometheus)];
+    let preamp = preamp(&stand_in.url(), &options, folder.path())?;
+    send_all(&preamp).with_context(|| format!("{:?}", stand_in.report()))?;
+    examine(&prometheus, VERSION_1, false)?;
+    let report = stand_in.report();
+    assert_eq!((report.refused(), report.exemplars_ignored), (0, 0), "{report:?}");
+    assert!(report.metadata > 0, "{report:?}");
+    Ok(())
+}
+
 /// Only 2.0 carries types, units and start times with each series; Prometheus makes labels of the first two, and a
 /// zero at the third.
 #[test]
@@ -110,7 +156,8 @@ fn types_units_and_start_times_arrive_over_2_0() -> anyhow::Result<()> {
     let features = ["type-and-unit-labels", "created-timestamp-zero-ingestion"];
     let about = "types, units and start times in remote write 2.0";
     let Some(prometheus) = prometheus_3(folder.path(), &features, about)? else { return Ok(()) };
-    let preamp = preamp(&prometheus, &[&format!("protobuf_message: {VERSION_2}")], folder.path())?;
+    let preamp =
+        preamp(&prometheus.write_url(), &[&format!("protobuf_message: {VERSION_2}")], folder.path())?;
     for (media_type, body) in payloads("java")? {
         send(&preamp, media_type, &body)?;
     }
@@ -146,7 +193,11 @@ fn types_units_and_start_times_arrive_over_2_0() -> anyhow::Result<()> {
 fn what_the_collector_scraped_is_what_prometheus_answers() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let prometheus = Prometheus::start(folder.path())?;
-    let preamp = preamp(&prometheus, &["resource_to_telemetry_conversion: {enabled: true}"], folder.path())?;
+    let preamp = preamp(
+        &prometheus.write_url(),
+        &["resource_to_telemetry_conversion: {enabled: true}"],
+        folder.path(),
+    )?;
     let mut expected = Points::new();
     for (media_type, body) in payloads("hostmetrics")? {
         host_metrics::read(&body, &mut expected)?;
@@ -180,7 +231,7 @@ fn what_the_collector_scraped_is_what_prometheus_answers() -> anyhow::Result<()>
 fn a_summary_is_what_prometheus_answers() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let prometheus = Prometheus::start(folder.path())?;
-    let preamp = preamp(&prometheus, &[], folder.path())?;
+    let preamp = preamp(&prometheus.write_url(), &[], folder.path())?;
     let quantiles = [(0.0, 0.125), (0.5, 0.25), (0.99, 1.5), (1.0, 4.0)];
     let point = SummaryDataPoint {
         start_time_unix_nano: START_NS,

@@ -24,6 +24,8 @@ pub struct Judge {
     /// Whether they came over remote write 1.0. Prometheus then appends exemplars before it appends the native
     /// histogram that they came with, and so knows no series yet for those of the first.
     pub over_version_1: bool,
+    /// Whether exemplars were to be sent.
+    pub exemplars: bool,
 }
 
 /// A series that Prometheus must have, and its samples: one for each export.
@@ -164,7 +166,7 @@ impl Judge {
 
     fn exemplars(&self, producer: &Producer, recorded: &[&Recorded<'_>]) -> anyhow::Result<()> {
         let mut expected = BTreeSet::new();
-        for recorded in recorded.iter().filter(|_| producer.supports("exemplars")) {
+        for recorded in recorded.iter().filter(|_| self.exemplars && producer.supports("exemplars")) {
             let labels = |suffix: &str| recorded.labels(&producer.job(), suffix, scope_attributes(producer));
             for Traced { export, value, span } in &recorded.traced {
                 let series = match recorded.instrument.kind {
