@@ -98,6 +98,9 @@ impl Exponential {
     }
 
     fn lower_scale(&mut self, by: u32) {
+        if by == 0 {
+            return;
+        }
         self.positive.downscale(by);
         self.negative.downscale(by);
         self.scale = self.scale.saturating_sub_unsigned(by);
