@@ -162,7 +162,7 @@ impl<'a> Sender<'a> {
 
     async fn exchange(&self, head: Request) -> (Response, Duration) {
         let attempt = Attempt {
-            samples: self.batch.samples.into(),
+            content: self.batch.as_ref().into(),
             bytes: self.body.len() as u64,
             number: self.answers.saturating_add(1),
         };

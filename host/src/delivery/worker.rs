@@ -115,8 +115,8 @@ impl Worker {
 
     fn settle(&self, outcome: Outcome, batch: &Batch) {
         let metrics = &self.shared.parts.metrics;
-        let (points, samples) = (u64::from(batch.points), u64::from(batch.samples));
-        metrics.delivery.settled(&outcome, points, samples, batch.last);
+        let points = u64::from(batch.points);
+        metrics.delivery.settled(&outcome, points, batch.into(), batch.last);
         metrics.ledger.settled(outcome, points);
     }
 

@@ -10,15 +10,34 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use super::{ByLabel, Outcome, add};
+use crate::component::Batch;
 
 /// Upper bounds of the request durations, in seconds; those of Prometheus for its own remote write.
 const DURATION_BOUNDS: [f64; 12] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0];
 
+/// What a batch holds, in what Prometheus counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Content {
+    /// Samples.
+    pub samples: u64,
+    /// Native histograms.
+    pub histograms: u64,
+    /// Exemplars.
+    pub exemplars: u64,
+}
+
+impl From<&Batch> for Content {
+    fn from(batch: &Batch) -> Self {
+        let Batch { samples, histograms, exemplars, .. } = *batch;
+        Self { samples: samples.into(), histograms: histograms.into(), exemplars: exemplars.into() }
+    }
+}
+
 /// One request as it was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attempt {
-    /// Samples in it.
-    pub samples: u64,
+    /// What is in it.
+    pub content: Content,
     /// Bytes of its body.
     pub bytes: u64,
     /// 1 for the first time this batch is sent.
@@ -37,9 +56,9 @@ pub struct DeliveryMetrics {
     held: Gauge,
     fallback: Gauge,
     signing_offset: Gauge<f64, AtomicU64>,
-    samples: Counter,
-    failed_samples: Counter,
-    retried_samples: Counter,
+    sent: ContentCounters,
+    failed: ContentCounters,
+    retried: ContentCounters,
     bytes: Counter,
     durations: Histogram,
     highest_accepted: Gauge<f64, AtomicU64>,
@@ -58,9 +77,9 @@ impl DeliveryMetrics {
             held: Gauge::default(),
             fallback: Gauge::default(),
             signing_offset: Gauge::default(),
-            samples: Counter::default(),
-            failed_samples: Counter::default(),
-            retried_samples: Counter::default(),
+            sent: ContentCounters::default(),
+            failed: ContentCounters::default(),
+            retried: ContentCounters::default(),
             bytes: Counter::default(),
             durations: Histogram::new(DURATION_BOUNDS),
             highest_accepted: Gauge::default(),
@@ -92,13 +111,9 @@ impl DeliveryMetrics {
 
     fn register_remote_storage_names(&self, registry: &mut Registry, exporter: &str) {
         let registry = labelled(registry, "prometheus_remote_storage", "remote_name", exporter);
-        registry.register("samples", "Samples sent, each attempt counted", self.samples.clone());
-        registry.register(
-            "samples_failed",
-            "Samples that will not be sent again",
-            self.failed_samples.clone(),
-        );
-        registry.register("samples_retried", "Samples that were sent again", self.retried_samples.clone());
+        self.sent.register(registry, "", "sent, each attempt counted");
+        self.failed.register(registry, "_failed", "that will not be sent again");
+        self.retried.register(registry, "_retried", "that were sent again");
         registry.register("bytes", "Bytes of bodies sent, compressed", self.bytes.clone());
         registry.register(
             "sent_batch_duration_seconds",
@@ -154,10 +169,10 @@ impl DeliveryMetrics {
     /// Counts a request that is being sent. It is in flight until the guard is dropped.
     #[must_use]
     pub fn sending(&self, attempt: Attempt) -> Count {
-        self.samples.inc_by(attempt.samples);
+        self.sent.add(attempt.content);
         self.bytes.inc_by(attempt.bytes);
         if attempt.number > 1 {
-            self.retried_samples.inc_by(attempt.samples);
+            self.retried.add(attempt.content);
         }
         Count::up(&self.in_flight)
     }
@@ -168,15 +183,14 @@ impl DeliveryMetrics {
         self.durations.observe(after.as_secs_f64());
     }
 
-    /// Counts the end of a batch with as many points and samples, the newest one at `newest`
-    /// milliseconds.
-    pub fn settled(&self, outcome: &Outcome, points: u64, samples: u64, newest: i64) {
+    /// Counts the end of a batch with as many points, the newest one at `newest` milliseconds.
+    pub fn settled(&self, outcome: &Outcome, points: u64, content: Content, newest: i64) {
         if *outcome == Outcome::Delivered {
             self.sent_points.inc_by(points);
             raise(&self.highest_sent, newest);
         } else {
             self.failed_points.inc_by(points);
-            self.failed_samples.inc_by(samples);
+            self.failed.add(content);
         }
     }
 
@@ -195,6 +209,32 @@ impl DeliveryMetrics {
     #[expect(clippy::cast_precision_loss, reason = "a clock is not off by thousands of years")]
     pub fn signing_offset(&self, milliseconds: i64) {
         self.signing_offset.set(milliseconds as f64 / 1_000.0);
+    }
+}
+
+/// A counter for each kind of what a batch holds.
+#[derive(Debug, Default)]
+struct ContentCounters {
+    samples: Counter,
+    histograms: Counter,
+    exemplars: Counter,
+}
+
+impl ContentCounters {
+    fn register(&self, registry: &mut Registry, suffix: &str, help: &str) {
+        for (kind, title, counter) in [
+            ("samples", "Samples", &self.samples),
+            ("histograms", "Native histograms", &self.histograms),
+            ("exemplars", "Exemplars", &self.exemplars),
+        ] {
+            registry.register(format!("{kind}{suffix}"), format!("{title} {help}"), counter.clone());
+        }
+    }
+
+    fn add(&self, content: Content) {
+        self.samples.inc_by(content.samples);
+        self.histograms.inc_by(content.histograms);
+        self.exemplars.inc_by(content.exemplars);
     }
 }
 

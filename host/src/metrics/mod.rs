@@ -14,7 +14,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use component::ComponentCollector;
-pub use delivery::{Attempt, DeliveryMetrics};
+pub use delivery::{Attempt, Content, DeliveryMetrics};
 pub use ledger::{Ledger, Outcome, Snapshot};
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;

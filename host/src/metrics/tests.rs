@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Attempt, Metrics, Outcome, RequestOutcome, Snapshot, Transport};
+use super::{Attempt, Content, Metrics, Outcome, RequestOutcome, Snapshot, Transport};
 use crate::component::{Batch, PoolStats, Protocol};
 use crate::queue::{MemoryQueue, Queue};
 
@@ -91,10 +91,11 @@ async fn the_page_has_the_names_that_dashboards_know() {
     metrics.receiver.untranslated("delta-temporality", 2);
     metrics.delivery.enqueued(2_500);
     metrics.delivery.enqueue_failed(Some("bytes"), 3);
-    let in_flight = metrics.delivery.sending(Attempt { samples: 30, bytes: 7, number: 2 });
+    let content = Content { samples: 30, histograms: 5, exemplars: 1 };
+    let in_flight = metrics.delivery.sending(Attempt { content, bytes: 7, number: 2 });
     metrics.delivery.answered("retry", Duration::from_millis(20));
-    metrics.delivery.settled(&Outcome::Delivered, 4, 12, 2_000);
-    metrics.delivery.settled(&Outcome::PartlyRejected, 6, 18, 2_500);
+    metrics.delivery.settled(&Outcome::Delivered, 4, content, 2_000);
+    metrics.delivery.settled(&Outcome::PartlyRejected, 6, content, 2_500);
     metrics.ledger.settled(Outcome::Rejected("too-old".to_owned()), 1);
     let page = metrics.encode();
     for line in [
@@ -109,6 +110,9 @@ async fn the_page_has_the_names_that_dashboards_know() {
         r#"otelcol_exporter_queue_size{exporter="prometheusremotewrite/amp",data_type="metrics"} 1"#,
         r#"otelcol_exporter_queue_capacity{exporter="prometheusremotewrite/amp",data_type="metrics"} 10"#,
         r#"prometheus_remote_storage_samples_total{remote_name="prometheusremotewrite/amp"} 30"#,
+        r#"prometheus_remote_storage_histograms_total{remote_name="prometheusremotewrite/amp"} 5"#,
+        r#"prometheus_remote_storage_exemplars_total{remote_name="prometheusremotewrite/amp"} 1"#,
+        r#"prometheus_remote_storage_histograms_failed_total{remote_name="prometheusremotewrite/amp"} 5"#,
         r#"prometheus_remote_storage_samples_retried_total{remote_name="prometheusremotewrite/amp"} 30"#,
         r#"prometheus_remote_storage_samples_pending{remote_name="prometheusremotewrite/amp"} 30"#,
         r#"prometheus_remote_storage_shards{remote_name="prometheusremotewrite/amp"} 2"#,
