@@ -28,6 +28,7 @@ fn every_key_of_the_full_file_arrives() {
     let sigv4 = exporter.sigv4.as_ref().unwrap();
     assert_eq!((sigv4.region.as_str(), sigv4.service.as_str()), ("eu-west-1", "aps"));
     assert_eq!(exporter.tls.ca_file.as_deref(), Some("/etc/ca.pem".as_ref()));
+    assert_eq!(exporter.state_file.as_deref(), Some("/var/lib/preamp/totals".as_ref()));
     assert_eq!(settings.telemetry.log_level, tracing::Level::WARN);
     assert_eq!(settings.telemetry.log_format, LogFormat::Json);
     assert_eq!(settings.telemetry.metrics_endpoint.as_deref(), Some("0.0.0.0:9999"));
@@ -226,15 +227,15 @@ fn problems_of_the_component_are_placed_in_the_file() {
         ("/sigv4/region", "f:17:13: extensions.sigv4auth/amp.region"),
         (
             "/retry_on_failure/initial_interval_ms",
-            "f:78:25: exporters.prometheusremotewrite/amp.retry_on_failure.initial_interval",
+            "f:79:25: exporters.prometheusremotewrite/amp.retry_on_failure.initial_interval",
         ),
-        ("/partitions", "f:71:36: exporters.prometheusremotewrite/amp.max_batch_request_parallelism"),
+        ("/partitions", "f:72:36: exporters.prometheusremotewrite/amp.max_batch_request_parallelism"),
         ("/translation_strategy", "f:38:27: exporters.prometheusremotewrite/amp.translation_strategy"),
         (
             "/resource_constant_labels/included/1",
             "f:50:11: exporters.prometheusremotewrite/amp.resource_constant_labels.included[1]",
         ),
-        ("/max_sample_age_ms", "f:66:21: exporters.prometheusremotewrite/amp.max_sample_age"),
+        ("/max_sample_age_ms", "f:67:21: exporters.prometheusremotewrite/amp.max_sample_age"),
         ("/otel_scope_info/enabled", "f:43:16: exporters.prometheusremotewrite/amp.scope_info.enabled"),
         ("/max_payload_bytes", "f:22:5: exporters.prometheusremotewrite/amp"),
         ("", "f:22:5: exporters.prometheusremotewrite/amp"),

@@ -21,6 +21,7 @@ fn keys_that_change_nothing() {
             "sending_queue",
             "the Collector's exporter calls it `remote_write_queue`; taken as that",
         ),
+        ("delta_state_file: /x", "delta_state_file", "keeps nothing without `delta: accumulate`"),
     ] {
         assert_warns(&with_exporter(key), &[&format!("f:4:5: {EXPORTER}.{path}: {why}")]);
     }
