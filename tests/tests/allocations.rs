@@ -5,9 +5,18 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
+use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
+use opentelemetry_proto::tonic::metrics::v1::exponential_histogram_data_point::Buckets;
+use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use opentelemetry_proto::tonic::metrics::v1::{
+    AggregationTemporality, ExponentialHistogram, ExponentialHistogramDataPoint,
+};
 use preamp::types::Encoding;
-use preamp_tests::payloads::{NOW_NS, double_point, gauge, integer, latencies, metrics, requests, text};
+use preamp_tests::payloads::{
+    NOW_NS, double_point, gauge, integer, latencies, metric, metrics, requests, text,
+};
+use prost::Message;
 
 thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
@@ -94,4 +103,78 @@ fn metrics_and_resources_ask_for_little() {
     let (ten, twenty) = (count(&requests(10_000)), count(&requests(20_000)));
     let per_metric = (twenty - ten) / 100;
     assert!(per_metric <= 15, "{per_metric} allocations for each metric of 100 points: {ten}, then {twenty}");
+}
+
+/// A payload as the deltas of one second, the given number of seconds before [`NOW_NS`].
+fn as_deltas(payload: &[u8], seconds_ago: u64) -> Vec<u8> {
+    let time = NOW_NS - seconds_ago * 1_000_000_000;
+    let start = time - 1_000_000_000;
+    let mut request = ExportMetricsServiceRequest::decode(payload).expect("a sound payload");
+    let scopes = request.resource_metrics.iter_mut().flat_map(|resource| &mut resource.scope_metrics);
+    let delta = AggregationTemporality::Delta as i32;
+    for metric in scopes.flat_map(|scope| &mut scope.metrics) {
+        match &mut metric.data {
+            Some(Data::Sum(sum)) => {
+                sum.aggregation_temporality = delta;
+                for point in &mut sum.data_points {
+                    (point.start_time_unix_nano, point.time_unix_nano) = (start, time);
+                }
+            }
+            Some(Data::Histogram(histogram)) => {
+                histogram.aggregation_temporality = delta;
+                for point in &mut histogram.data_points {
+                    (point.start_time_unix_nano, point.time_unix_nano) = (start, time);
+                }
+            }
+            Some(Data::ExponentialHistogram(histogram)) => {
+                histogram.aggregation_temporality = delta;
+                for point in &mut histogram.data_points {
+                    (point.start_time_unix_nano, point.time_unix_nano) = (start, time);
+                }
+            }
+            _ => {}
+        }
+    }
+    request.encode_to_vec()
+}
+
+/// How often memory is asked for while deltas of known series are added up.
+fn count_deltas(payload: &[u8]) -> u64 {
+    let configuration = r#"{ "endpoint": "http://127.0.0.1:9090/api/v1/write", "delta": "accumulate" }"#;
+    let mut exporter = preamp::Exporter::open(configuration).expect("the configuration is valid");
+    let mut allocations = 0;
+    // The series, then the room to undo a payload, then what is counted.
+    for seconds_ago in [3, 2, 1] {
+        let payload = as_deltas(payload, seconds_ago);
+        let before = ALLOCATIONS.get();
+        let accepted = exporter.accept(&payload, Encoding::Protobuf, NOW_NS);
+        let acceptance = accepted.expect("the payload is sound");
+        allocations = ALLOCATIONS.get() - before;
+        assert!(acceptance.rejections.is_empty(), "{:?}", acceptance.rejections);
+    }
+    allocations
+}
+
+#[test]
+fn deltas_of_known_series_ask_for_no_memory() {
+    let exponential = |points| {
+        let point = |number| ExponentialHistogramDataPoint {
+            attributes: attributes(number),
+            count: 10,
+            scale: 3,
+            positive: Some(Buckets { offset: -2, bucket_counts: vec![1, 2, 3, 4] }),
+            ..Default::default()
+        };
+        let data =
+            ExponentialHistogram { data_points: (0..points).map(point).collect(), ..Default::default() };
+        metrics(vec![metric("distance", "m", Data::ExponentialHistogram(data))])
+    };
+    for (kind, few, many) in [
+        ("histograms", count_deltas(&latencies(1_000)), count_deltas(&latencies(2_000))),
+        ("exponential histograms", count_deltas(&exponential(1_000)), count_deltas(&exponential(2_000))),
+    ] {
+        assert!(many <= few + BATCHES, "{kind}: {few} allocations for 1,000 points, {many} for 2,000");
+    }
+    let (few, many) = (count_deltas(&requests(1_000)), count_deltas(&requests(2_000)));
+    assert!(many <= few + 10 * 15 + BATCHES, "sums: {few} allocations for 1,000 points, {many} for 2,000");
 }
