@@ -30,6 +30,8 @@ struct Effort {
     /// but there are at least so many, and never more than `rounds_max`.
     rounds_min: u32,
     rounds_max: u32,
+    /// No payload has more points.
+    points_max: usize,
 }
 
 const THOROUGH: Effort = Effort {
@@ -37,6 +39,7 @@ const THOROUGH: Effort = Effort {
     payload: Duration::from_secs(12),
     rounds_min: 3,
     rounds_max: 15,
+    points_max: 1_000_000,
 };
 
 const QUICK: Effort = Effort {
@@ -44,6 +47,7 @@ const QUICK: Effort = Effort {
     payload: Duration::from_secs(1),
     rounds_min: 1,
     rounds_max: 5,
+    points_max: 10_000,
 };
 
 /// The sizes of payloads, in points. A point of a histogram or summary has the work of several others,
@@ -65,13 +69,14 @@ fn main() -> anyhow::Result<()> {
         None => component::load()?,
     };
     let mut report = Report::default();
-    for load in loads().chain([captures()?]) {
+    report::print_head();
+    for load in loads(options.effort.points_max).chain([captures()?]) {
         for protocol in PROTOCOLS {
             measure(&component, &load, protocol, options.effort, &mut report)?;
         }
     }
     program::measure(&mut report)?;
-    report.print();
+    report.print_bars();
     match options.json {
         Some(path) => report.write(&path).with_context(|| format!("cannot write {}", path.display())),
         None => Ok(()),
@@ -79,10 +84,10 @@ fn main() -> anyhow::Result<()> {
 }
 
 /// All payloads, each made when it is needed: the largest are hundreds of megabytes.
-fn loads() -> impl Iterator<Item = Load> {
-    KINDS.iter().enumerate().flat_map(|(index, kind)| {
-        let fits = move |points: &usize| index == 0 || *points <= POINTS_OF_MANY_PARTS_MAX;
-        let sizes = POINTS.into_iter().filter(fits);
+fn loads(points_max: usize) -> impl Iterator<Item = Load> {
+    KINDS.iter().enumerate().flat_map(move |(index, kind)| {
+        let most = if index == 0 { points_max } else { points_max.min(POINTS_OF_MANY_PARTS_MAX) };
+        let sizes = POINTS.into_iter().filter(move |points| *points <= most);
         sizes.map(|points| Load { name: kind.name, points, payload: (kind.make)(points) })
     })
 }
@@ -157,6 +162,7 @@ fn measure(
         add(sizes[index].bytes as f64, BYTES);
         add(sizes[index].encoded as f64, ENCODED);
     }
+    report.print_latest();
     Ok(())
 }
 

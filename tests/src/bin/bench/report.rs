@@ -58,61 +58,38 @@ impl Report {
         Ok(std::fs::write(path, format!("[{}]\n", rows.join(",\n ")))?)
     }
 
-    /// Prints the table and how it compares with the bars.
-    pub fn print(&self) {
-        self.print_table();
+    /// Prints the row of the run that was measured last.
+    pub fn print_latest(&self) {
+        let Some(run) = self.runs().pop() else { return };
+        let time = |name| self.value(name, run, NANOSECONDS);
+        let ratio = |one: Option<f64>, other: Option<f64>| Some(one? / other?);
+        let (native, component, floor) = (time("native"), time("component"), time("floor"));
+        let (go, vm) = (time("go-peer"), time("vm-peer"));
+        println!(
+            "{:<13} {:>3} {:>9}  {:>8} {:>9} {:>8} {:>9} {:>9}  {:>8} {:>7} {:>7}  {:>8} {:>8}  {:>8} {:>8}",
+            run.payload,
+            run.protocol,
+            run.points,
+            shown(native, 0),
+            shown(component, 0),
+            shown(floor, 0),
+            shown(go, 0),
+            shown(vm, 0),
+            shown(ratio(component, native), 2),
+            shown(ratio(go, component), 1),
+            shown(ratio(vm, component), 2),
+            shown(self.value("component", run, BYTES), 1),
+            shown(self.value("go-peer", run, BYTES), 1),
+            shown(self.value("component", run, ENCODED), 0),
+            shown(self.value("go-peer", run, ENCODED), 0),
+        );
+    }
+
+    /// Prints how the figures compare with the bars.
+    pub fn print_bars(&self) {
         println!();
         for bar in self.bars() {
             println!("{bar}");
-        }
-    }
-
-    fn print_table(&self) {
-        println!(
-            "{:28}  {:^47}  {:^23}  {:^15}  {:^13}",
-            "", "ns per point", "times as long", "bytes per point", "encoded"
-        );
-        println!(
-            "{:<13} {:>3} {:>10}  {:>8} {:>9} {:>8} {:>9} {:>9}  {:>7} {:>7} {:>7}  {:>7} {:>7}  {:>6} {:>6}",
-            "payload",
-            "RW",
-            "points",
-            "native",
-            "component",
-            "floor",
-            "Go",
-            "VM",
-            "c/native",
-            "Go/c",
-            "VM/c",
-            "preamp",
-            "Go",
-            "preamp",
-            "Go"
-        );
-        for run in self.runs() {
-            let time = |name| self.value(name, run, NANOSECONDS);
-            let ratio = |one: Option<f64>, other: Option<f64>| Some(one? / other?);
-            let (native, component, floor) = (time("native"), time("component"), time("floor"));
-            let (go, vm) = (time("go-peer"), time("vm-peer"));
-            println!(
-                "{:<13} {:>3} {:>10}  {:>8} {:>9} {:>8} {:>9} {:>9}  {:>8} {:>7} {:>7}  {:>7} {:>7}  {:>6} {:>6}",
-                run.payload,
-                run.protocol,
-                run.points,
-                shown(native, 0),
-                shown(component, 0),
-                shown(floor, 0),
-                shown(go, 0),
-                shown(vm, 0),
-                shown(ratio(component, native), 2),
-                shown(ratio(go, component), 1),
-                shown(ratio(vm, component), 2),
-                shown(self.value("component", run, BYTES), 1),
-                shown(self.value("go-peer", run, BYTES), 1),
-                shown(self.value("component", run, ENCODED), 0),
-                shown(self.value("go-peer", run, ENCODED), 0),
-            );
         }
     }
 
@@ -197,6 +174,32 @@ impl Report {
             .find(|row| (row.name, row.payload, row.protocol, row.points, row.unit) == wanted)?;
         Some(row.value)
     }
+}
+
+/// Prints the head of the table, whose rows come as they are measured.
+pub fn print_head() {
+    println!(
+        "{:<27}  {:^47}  {:^24}  {:^17}  {:^17}",
+        "", "ns per point", "times as long", "bytes per point", "before compression"
+    );
+    println!(
+        "{:<13} {:>3} {:>9}  {:>8} {:>9} {:>8} {:>9} {:>9}  {:>8} {:>7} {:>7}  {:>8} {:>8}  {:>8} {:>8}",
+        "payload",
+        "RW",
+        "points",
+        "native",
+        "component",
+        "floor",
+        "Go",
+        "VM",
+        "c/native",
+        "Go/c",
+        "VM/c",
+        "preamp",
+        "Go",
+        "preamp",
+        "Go"
+    );
 }
 
 fn shown(value: Option<f64>, digits: usize) -> String {
