@@ -31,6 +31,18 @@ impl Prometheus {
     /// # Errors
     /// When there is none, it does not know a feature, or it does not come up.
     pub fn start_with(folder: &Path, features: &[&str]) -> anyhow::Result<Self> {
+        Self::start_taking(&["prometheus.WriteRequest", "io.prometheus.write.v2.Request"], folder, features)
+    }
+
+    /// One that takes remote write 1.0 only, as version 2 does anyhow.
+    ///
+    /// # Errors
+    /// When there is none, or it does not come up.
+    pub fn start_of_1_0(folder: &Path) -> anyhow::Result<Self> {
+        Self::start_taking(&["prometheus.WriteRequest"], folder, &[])
+    }
+
+    fn start_taking(messages: &[&str], folder: &Path, features: &[&str]) -> anyhow::Result<Self> {
         let binary = binary()?;
         let version = version(&binary)?;
         let configuration = folder.join("prometheus.yaml");
@@ -42,7 +54,7 @@ impl Prometheus {
             .args(["--web.listen-address=127.0.0.1:0", "--web.enable-remote-write-receiver"])
             .arg(format!("--enable-feature={}", [&["exemplar-storage"], features].concat().join(",")));
         if knows_version_3(&version) {
-            for message in ["prometheus.WriteRequest", "io.prometheus.write.v2.Request"] {
+            for message in messages {
                 command.arg(format!("--web.remote-write-receiver.accepted-protobuf-messages={message}"));
             }
         }

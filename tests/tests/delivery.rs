@@ -1,6 +1,8 @@
 //! Delivery under fire: the real component, a receiver that refuses, stalls and breaks off, and a
 //! ledger that must account for every point at the end of each test.
 
+#[path = "delivery/fallback.rs"]
+mod fallback;
 #[path = "delivery/recorder.rs"]
 mod recorder;
 #[path = "delivery/rig.rs"]

@@ -27,6 +27,8 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 /// What differs from test to test.
 pub struct Setup {
     pub partitions: u32,
+    /// Remote write 2.0 is tried, else 1.0 is sent.
+    pub remote_write_2: bool,
     pub max_payloads: u64,
     pub timeout: Duration,
     pub retry: Retry,
@@ -38,6 +40,7 @@ impl Default for Setup {
     fn default() -> Self {
         Self {
             partitions: 1,
+            remote_write_2: false,
             max_payloads: 10_000,
             timeout: Duration::from_secs(10),
             retry: Retry { enabled: true, randomization_factor: 0.5, max_elapsed_time: None },
@@ -58,8 +61,7 @@ pub struct Rig {
 impl Rig {
     /// Starts to deliver to `url`. Retries and pauses are short.
     pub fn start(url: &str, setup: Setup) -> Self {
-        let signed = setup.credentials.is_some();
-        let configuration = configuration(url, setup.partitions, signed);
+        let configuration = configuration(url, &setup);
         let component = load().expect("the host was built with the component: ./build.sh host");
         let exporters =
             Exporters::open(&component, &configuration, PoolLimits::default()).expect("configured");
@@ -130,16 +132,19 @@ impl Rig {
     }
 }
 
-fn configuration(url: &str, partitions: u32, signed: bool) -> String {
+fn configuration(url: &str, setup: &Setup) -> String {
     let mut configuration = serde_json::json!({
         "endpoint": url,
         "profile": "aps",
-        "partitions": partitions,
+        "partitions": setup.partitions,
         "target_info": { "enabled": false },
         "disable_scope_info": true,
         "retry_on_failure": { "initial_interval_ms": 5, "max_interval_ms": 50 },
     });
-    if signed {
+    if setup.remote_write_2 {
+        configuration["protobuf_message"] = "io.prometheus.write.v2.Request".into();
+    }
+    if setup.credentials.is_some() {
         configuration["sigv4"] = serde_json::json!({ "region": REGION, "service": SERVICE });
     }
     configuration.to_string()
