@@ -3,6 +3,8 @@
 
 #[path = "receivers/client.rs"]
 mod client;
+#[path = "receivers/json.rs"]
+mod json;
 #[path = "receivers/rig.rs"]
 mod rig;
 #[path = "receivers/samples.rs"]

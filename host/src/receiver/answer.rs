@@ -1,7 +1,9 @@
 //! What an outcome is called in the answers of both protocols (OTLP specification, "OTLP/gRPC
 //! Response" and "OTLP/HTTP Response").
 
-use super::message::{Any, ExportMetricsPartialSuccess, ExportMetricsServiceResponse, Status};
+use super::message::{
+    Any, ExportMetricsPartialSuccess, ExportMetricsServiceResponse, RETRY_INFO_TYPE, Status,
+};
 use crate::component::{CallError, Refusal};
 use crate::intake::Outcome;
 use std::time::Duration;
@@ -39,6 +41,19 @@ impl Failure {
     /// A failure that may be over soon.
     pub(super) fn busy(reason: String) -> Failure {
         Failure { code: Code::Unavailable, message: reason, retry_after: Some(RETRY_AFTER) }
+    }
+
+    /// The failure as `google.rpc.Status` in JSON.
+    pub(super) fn json_status(&self) -> serde_json::Value {
+        let retry_info = |after: Duration| {
+            serde_json::json!({
+                "@type": RETRY_INFO_TYPE,
+                // The JSON mapping of protobuf writes durations in seconds.
+                "retryDelay": format!("{}s", after.as_secs_f64()),
+            })
+        };
+        let details: Vec<_> = self.retry_after.map(retry_info).into_iter().collect();
+        serde_json::json!({"code": self.code as i32, "message": self.message, "details": details})
     }
 
     /// The failure as `google.rpc.Status`.

@@ -175,17 +175,7 @@ async fn collect(
 fn success_response(response: &ExportMetricsServiceResponse, encoding: Encoding) -> Response {
     let body = match encoding {
         Encoding::Protobuf => prost::Message::encode_to_vec(response),
-        Encoding::Json => {
-            let json = match &response.partial_success {
-                None => serde_json::json!({}),
-                // The JSON mapping of protobuf writes 64-bit integers as strings.
-                Some(partial) => serde_json::json!({"partialSuccess": {
-                    "rejectedDataPoints": partial.rejected_data_points.to_string(),
-                    "errorMessage": partial.error_message,
-                }}),
-            };
-            json.to_string().into_bytes()
-        }
+        Encoding::Json => response.json().to_string().into_bytes(),
     };
     (StatusCode::OK, [(CONTENT_TYPE, media_type(encoding))], body).into_response()
 }
@@ -194,9 +184,7 @@ fn success_response(response: &ExportMetricsServiceResponse, encoding: Encoding)
 fn failure_response(failure: &Failure, encoding: Encoding) -> Response {
     let body = match encoding {
         Encoding::Protobuf => prost::Message::encode_to_vec(&failure.status()),
-        Encoding::Json => serde_json::json!({"code": failure.code as i32, "message": failure.message})
-            .to_string()
-            .into_bytes(),
+        Encoding::Json => failure.json_status().to_string().into_bytes(),
     };
     let mut response =
         (http_status(failure.code), [(CONTENT_TYPE, media_type(encoding))], body).into_response();

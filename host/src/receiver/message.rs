@@ -9,6 +9,20 @@ pub(super) struct ExportMetricsServiceResponse {
     pub(super) partial_success: Option<ExportMetricsPartialSuccess>,
 }
 
+impl ExportMetricsServiceResponse {
+    /// The response in OTLP/JSON.
+    pub(super) fn json(&self) -> serde_json::Value {
+        match &self.partial_success {
+            None => serde_json::json!({}),
+            // The JSON mapping of protobuf writes 64-bit integers as strings.
+            Some(partial) => serde_json::json!({"partialSuccess": {
+                "rejectedDataPoints": partial.rejected_data_points.to_string(),
+                "errorMessage": partial.error_message,
+            }}),
+        }
+    }
+}
+
 /// `opentelemetry.proto.collector.metrics.v1.ExportMetricsPartialSuccess`.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct ExportMetricsPartialSuccess {
@@ -54,6 +68,9 @@ struct Delay {
     nanos: i32,
 }
 
+/// How `google.rpc.RetryInfo` is told from other details.
+pub(super) const RETRY_INFO_TYPE: &str = "type.googleapis.com/google.rpc.RetryInfo";
+
 impl Any {
     /// A `RetryInfo`: without one, clients take some failures for final.
     pub(super) fn retry_info(after: Duration) -> Any {
@@ -61,6 +78,6 @@ impl Any {
         // Fewer than 10^9 nanoseconds always fit.
         let delay = Delay { seconds, nanos: after.subsec_nanos() as i32 };
         let value = prost::Message::encode_to_vec(&RetryInfo { retry_delay: Some(delay) });
-        Any { type_url: "type.googleapis.com/google.rpc.RetryInfo".to_owned(), value }
+        Any { type_url: RETRY_INFO_TYPE.to_owned(), value }
     }
 }
