@@ -1,7 +1,7 @@
 //! What the exporter's cost is measured with: a payload for each type of metric, and the configuration
 //! that does what the Collector's exporter does by default.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Context as _;
 use preamp::types::Protocol;
@@ -24,25 +24,24 @@ pub const KINDS: [Kind; 4] = [
     Kind { name: "quantiles", make: payloads::quantiles },
 ];
 
-/// What real producers sent as protobuf, in one payload (`tests/captures`).
+/// What real producers sent as protobuf (`tests/captures`): of each its largest payload, all in one, so
+/// that no series stands in it twice.
 ///
 /// # Errors
 ///
 /// When a capture cannot be read.
 pub fn captures() -> anyhow::Result<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("captures");
-    let mut files: Vec<PathBuf> = Vec::new();
+    let mut largest: Vec<Vec<u8>> = Vec::new();
     for producer in std::fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
-        let entries = producer?.path().read_dir().into_iter().flatten().flatten().map(|entry| entry.path());
-        files.extend(entries.filter(|path| path.extension().is_some_and(|end| end == "otlp")));
+        let files = producer?.path().read_dir().into_iter().flatten().flatten().map(|entry| entry.path());
+        let captures = files.filter(|path| path.extension().is_some_and(|end| end == "otlp"));
+        let payloads = captures.map(std::fs::read).collect::<Result<Vec<_>, _>>()?;
+        largest.extend(payloads.into_iter().max_by_key(Vec::len));
     }
-    files.sort();
+    largest.sort();
     // Messages of a repeated field join by concatenation.
-    let mut payload = Vec::new();
-    for file in files {
-        payload.extend(std::fs::read(&file).with_context(|| file.display().to_string())?);
-    }
-    Ok(payload)
+    Ok(largest.concat())
 }
 
 /// Both protocols.

@@ -2,6 +2,9 @@
 
 #![allow(unsafe_code, reason = "an allocator is unsafe by its trait")]
 
+#[path = "allocations/types.rs"]
+mod types;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
