@@ -338,7 +338,7 @@ lint() {
 tests() {
     export PREAMP_PYTHON=$CACHE/python/bin/python
     export PREAMP_PROMETHEUS=$CACHE/prometheus/bin/prometheus
-    cargo test --release --locked --workspace | tee "$TARGET/tests.log"
+    cargo test --release --locked --workspace --no-fail-fast | tee "$TARGET/tests.log"
     awk '/^test result/ { passed += $4; failed += $6 } END { print passed " passed, " failed " failed" }' "$TARGET/tests.log"
 }
 

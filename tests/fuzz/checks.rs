@@ -33,7 +33,7 @@ fn check_accept(options: Options, payload: &[u8], encoding: Encoding) {
         Err(_) => {}
     }
     // A second run makes each input cost more than twice: one in eight must do.
-    if payload.len() % 8 == 0 {
+    if payload.len().is_multiple_of(8) {
         assert_eq!(accepted, options.open().accept(payload, encoding, NOW), "not the same twice");
     }
 }

@@ -143,7 +143,8 @@ fn answers_of_every_status_and_their_mutations() {
 /// The inputs that once made a target fail: `tests/fuzz/regressions/TARGET`.
 #[test]
 fn what_fuzzing_found_stays_mended() {
-    let targets: [(&str, fn(&[u8])); 7] = [
+    type Check = fn(&[u8]);
+    let targets: [(&str, Check); 7] = [
         ("accept", checks::accept),
         ("json", checks::json),
         ("rework", checks::rework::batches),
