@@ -42,17 +42,22 @@ impl Delta<'_> {
 }
 
 fn reject(rejections: &mut Rejections, metric: &Metric, time: u64, refused: Refused) {
-    let (reason, what) = match refused {
-        Refused::OutOfOrder(last) => {
-            let late_by = last.saturating_sub(time) / NANOS_PER_MILLI.cast_unsigned();
-            let what = format!("has a delta that is not newer than the last of its series, by {late_by} ms");
-            (Reason::DeltaOutOfOrder, what)
-        }
-        Refused::Overlap(_) => {
-            (Reason::DeltaOverlap, "has a delta that begins before the last of its series ended".to_owned())
-        }
-        Refused::Invalid(what) => (Reason::InvalidDelta, format!("has a delta with {what}")),
-        Refused::SeriesLimit => (Reason::DeltaSeriesLimit, "has a delta of one series too many".to_owned()),
+    let reason = match refused {
+        Refused::OutOfOrder(_) => Reason::DeltaOutOfOrder,
+        Refused::Overlap(_) => Reason::DeltaOverlap,
+        Refused::Invalid(_) => Reason::InvalidDelta,
+        Refused::SeriesLimit => Reason::DeltaSeriesLimit,
     };
-    rejections.add(reason, 1, || describe(metric, &what));
+    rejections.add(reason, 1, || {
+        let what = match refused {
+            Refused::OutOfOrder(last) => {
+                let late_by = last.saturating_sub(time) / NANOS_PER_MILLI.cast_unsigned();
+                format!("has a delta that is not newer than the last of its series, by {late_by} ms")
+            }
+            Refused::Overlap(_) => "has a delta that begins before the last of its series ended".to_owned(),
+            Refused::Invalid(what) => format!("has a delta with {what}"),
+            Refused::SeriesLimit => "has a delta of one series too many".to_owned(),
+        };
+        describe(metric, &what)
+    });
 }

@@ -1,6 +1,7 @@
 //! Which points are left out, and what is said about them.
 
 use super::Walk;
+use super::base::METRIC_NAME;
 use super::family::Family;
 use super::labels::{LabelError, PointLabels};
 use super::rejections::{Reason, Rejections};
@@ -18,14 +19,16 @@ impl<S: Sink> Walk<'_, '_, S> {
         let time = time_ms(head.time);
         if time < self.oldest {
             let late_by = self.oldest.saturating_sub(time);
-            let what = format!("has a point {late_by} ms beyond the age the receiver takes");
-            self.rejections.add(Reason::TooOld, 1, || describe(metric, &what));
+            self.rejections.add(Reason::TooOld, 1, || {
+                describe(metric, &format!("has a point {late_by} ms beyond the age the receiver takes"))
+            });
             return None;
         }
         if time > self.newest_allowed {
             let early_by = time.saturating_sub(self.newest_allowed);
-            let what = format!("has a point {early_by} ms further ahead than the receiver takes");
-            self.rejections.add(Reason::TooFarInTheFuture, 1, || describe(metric, &what));
+            self.rejections.add(Reason::TooFarInTheFuture, 1, || {
+                describe(metric, &format!("has a point {early_by} ms further ahead than the receiver takes"))
+            });
             return None;
         }
         Some(time)
@@ -50,35 +53,52 @@ pub(super) fn or_reject<'p>(
         }
     };
     if (limits.max_labels.is_some() || limits.max_labels_bytes.is_some())
-        && let Some(what) = beyond(limits, &labels, name)
+        && let Some(excess) = Excess::of(limits, &labels, name)
     {
-        rejections.add(Reason::LabelLimit, 1, || describe(&family.metric, &what));
+        rejections.add(Reason::LabelLimit, 1, || describe(&family.metric, &excess.text()));
         return None;
     }
     Some((labels, identity.wrapping_add(family.identity)))
 }
 
 /// What is too much in the labels, counted with the metric name as a label.
-fn beyond(limits: &PointLimits, labels: &PointLabels, name: &[u8]) -> Option<String> {
-    let (count, bytes) = labels.size();
-    let (count, bytes) = (count as u64 + 1, (bytes + super::base::METRIC_NAME.len() + name.len()) as u64);
-    if limits.max_labels.is_some_and(|max| count > max) {
-        return Some(format!("has a point with {count} labels"));
+enum Excess {
+    Labels(u64),
+    Bytes(u64),
+}
+
+impl Excess {
+    fn of(limits: &PointLimits, labels: &PointLabels, name: &[u8]) -> Option<Excess> {
+        let (count, bytes) = labels.size();
+        let (count, bytes) = (count as u64 + 1, (bytes + METRIC_NAME.len() + name.len()) as u64);
+        if limits.max_labels.is_some_and(|max| count > max) {
+            return Some(Excess::Labels(count));
+        }
+        limits.max_labels_bytes.is_some_and(|max| bytes > max).then_some(Excess::Bytes(bytes))
     }
-    let is_long = limits.max_labels_bytes.is_some_and(|max| bytes > max);
-    is_long.then(|| format!("has a point with labels of {bytes} bytes"))
+
+    fn text(&self) -> String {
+        match self {
+            Excess::Labels(count) => format!("has a point with {count} labels"),
+            Excess::Bytes(bytes) => format!("has a point with labels of {bytes} bytes"),
+        }
+    }
 }
 
 fn reject_labels(rejections: &mut Rejections, metric: &Metric, error: &LabelError) {
-    let (reason, what) = match error {
-        LabelError::Name(key) => {
-            (Reason::InvalidLabel, format!("has the attribute key {:?}", shortened(key)))
-        }
-        LabelError::NotUtf8(name) => {
-            (Reason::InvalidUtf8, format!("has a label value that is not UTF-8: {:?}", shortened(name)))
-        }
+    let reason = match error {
+        LabelError::Name(_) => Reason::InvalidLabel,
+        LabelError::NotUtf8(_) => Reason::InvalidUtf8,
     };
-    rejections.add(reason, 1, || describe(metric, &what));
+    rejections.add(reason, 1, || {
+        let what = match error {
+            LabelError::Name(key) => format!("has the attribute key {:?}", shortened(key)),
+            LabelError::NotUtf8(name) => {
+                format!("has a label value that is not UTF-8: {:?}", shortened(name))
+            }
+        };
+        describe(metric, &what)
+    });
 }
 
 /// A sentence about a metric for a rejection, bounded in size.
