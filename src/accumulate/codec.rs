@@ -7,6 +7,8 @@ use super::hash::SeriesId;
 use super::series::{Histogram, Series, Total};
 use crate::otlp::exponential::Side;
 use crate::otlp::point::Number;
+use crate::otlp::wire::{unzigzag, zigzag};
+use prost::encoding::encode_varint;
 
 /// What the first byte of a series says: which total it has, and what else there is.
 mod tag {
@@ -32,7 +34,7 @@ pub(super) fn write_series(series: &Series, now: u64, out: &mut Vec<u8>) {
     out.push(tag_of(series));
     out.extend_from_slice(&id.first.to_le_bytes());
     out.extend_from_slice(&id.second.to_le_bytes());
-    write_varint(now.wrapping_sub(*touched), out);
+    encode_varint(now.wrapping_sub(*touched), out);
     write_signed(now.wrapping_mul(NANOS_PER_MILLI).wrapping_sub(*last).cast_signed(), out);
     if *start != 0 {
         write_signed(last.wrapping_sub(*start).cast_signed(), out);
@@ -43,17 +45,17 @@ pub(super) fn write_series(series: &Series, now: u64, out: &mut Vec<u8>) {
         Total::Number { total: Number::Int(value), .. } => write_signed(*value, out),
         Total::Number { total: Number::Double(value), .. } => write_double(*value, out),
         Total::Histogram(histogram) => {
-            write_varint(histogram.count, out);
+            encode_varint(histogram.count, out);
             write_sum(histogram.sum, out);
             out.extend_from_slice(&histogram.bounds.to_le_bytes());
             write_counts(&histogram.counts, out);
         }
         Total::Exponential(histogram) => {
-            write_varint(histogram.count, out);
+            encode_varint(histogram.count, out);
             write_sum(histogram.sum, out);
             write_signed(histogram.scale.into(), out);
             write_double(histogram.zero_threshold, out);
-            write_varint(histogram.zero_count, out);
+            encode_varint(histogram.zero_count, out);
             for side in [&histogram.positive, &histogram.negative] {
                 write_signed(side.offset.into(), out);
                 write_counts(&side.counts, out);
@@ -143,21 +145,12 @@ fn write_double(value: f64, out: &mut Vec<u8>) {
 }
 
 fn write_counts(counts: &[u64], out: &mut Vec<u8>) {
-    write_varint(counts.len() as u64, out);
-    counts.iter().for_each(|count| write_varint(*count, out));
+    encode_varint(counts.len() as u64, out);
+    counts.iter().for_each(|count| encode_varint(*count, out));
 }
 
-/// Small numbers of either sign become small ones without a sign.
 fn write_signed(value: i64, out: &mut Vec<u8>) {
-    write_varint(((value << 1) ^ (value >> 63)).cast_unsigned(), out);
-}
-
-fn write_varint(mut value: u64, out: &mut Vec<u8>) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
+    encode_varint(zigzag(value), out);
 }
 
 /// Bytes that are read from the front.
@@ -183,8 +176,7 @@ impl Bytes<'_> {
     }
 
     fn signed(&mut self) -> Option<i64> {
-        let value = self.varint()?;
-        Some((value >> 1).cast_signed() ^ -((value & 1).cast_signed()))
+        self.varint().map(unzigzag)
     }
 
     fn finite(&mut self) -> Option<f64> {

@@ -115,13 +115,26 @@ impl<'a> Field<'a> {
     /// The value as a zigzag-encoded integer (`sint32`).
     pub fn zigzag(&self) -> Result<i32, Malformed> {
         let number = self.varint()? as u32;
-        Ok((number >> 1).cast_signed() ^ -(number & 1).cast_signed())
+        Ok(unzigzag(number.into()) as i32)
     }
 
     #[cold]
     fn unexpected(&self) -> Malformed {
         Malformed { what: "a field of an unexpected wire type", address: self.address }
     }
+}
+
+/// Encodes a number so that small ones of either sign become small ones without a sign (`sint32`,
+/// `sint64`).
+#[inline]
+pub fn zigzag(number: i64) -> u64 {
+    ((number << 1) ^ (number >> 63)).cast_unsigned()
+}
+
+/// Decodes what [`zigzag`] encodes.
+#[inline]
+pub fn unzigzag(number: u64) -> i64 {
+    (number >> 1).cast_signed() ^ -(number & 1).cast_signed()
 }
 
 /// The fields of one message, in the order they stand.
@@ -276,6 +289,18 @@ mod tests {
         let first = Fields::of(&message).next_field().unwrap().unwrap();
         assert_eq!(first.varint().unwrap(), 150);
         assert!(first.bytes().is_err());
+    }
+
+    #[test]
+    fn small_numbers_of_either_sign_become_small_ones() {
+        for (number, encoded) in [(0, 0), (-1, 1), (1, 2), (i64::MAX, u64::MAX - 1), (i64::MIN, u64::MAX)] {
+            assert_eq!((zigzag(number), unzigzag(encoded)), (encoded, number));
+        }
+        let message = [0x08, 0xff, 0xff, 0xff, 0xff, 0x0f, 0x10, 0xfe, 0xff, 0xff, 0xff, 0x0f];
+        let mut fields = Fields::of(&message);
+        for expected in [i32::MIN, i32::MAX] {
+            assert_eq!(fields.next_field().unwrap().unwrap().zigzag().unwrap(), expected);
+        }
     }
 
     #[test]

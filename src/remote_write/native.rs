@@ -1,6 +1,7 @@
 //! Native histograms on the wire: `Histogram` messages, which remote write 1.0 and 2.0 share.
 
 use super::buffer::{Buffer, varint_size};
+use crate::otlp::wire::zigzag;
 use crate::translate::sink::{Buckets, NativeHistogram};
 
 /// Field tags of `Histogram`, and of `BucketSpan`.
@@ -107,8 +108,4 @@ fn push_number(out: &mut Buffer, tag: u8, number: u64) {
 fn push_double(out: &mut Buffer, tag: u8, number: f64) {
     out.push(tag);
     out.push_array(number.to_bits().to_le_bytes());
-}
-
-fn zigzag(number: i64) -> u64 {
-    ((number << 1) ^ (number >> 63)).cast_unsigned()
 }

@@ -1,6 +1,7 @@
 //! Values of JSON as protobuf writes them.
 
 use super::schema::Scalar;
+use crate::otlp::wire::zigzag;
 use prost::encoding::encode_varint;
 
 impl Scalar {
@@ -39,7 +40,7 @@ impl Scalar {
             Scalar::Uint32 => encode_varint(u64::from(u32::try_from(unsigned(text)?).ok()?), out),
             Scalar::Uint64 => encode_varint(unsigned(text)?, out),
             Scalar::Int64 => encode_varint(signed(text)?.cast_unsigned(), out),
-            Scalar::Sint32 => encode_varint(zigzag(i32::try_from(signed(text)?).ok()?), out),
+            Scalar::Sint32 => encode_varint(zigzag(i32::try_from(signed(text)?).ok()?.into()), out),
             Scalar::Fixed64 => out.extend_from_slice(&unsigned(text)?.to_le_bytes()),
             Scalar::Sfixed64 => out.extend_from_slice(&signed(text)?.to_le_bytes()),
             // This also reads NaN, Infinity and -Infinity.
@@ -72,10 +73,6 @@ const TWO_POW_64: f64 = 2.0 * TWO_POW_63;
 /// A whole number in another notation, such as `1e3`, `5.0` or `-0`.
 fn whole(text: &str) -> Option<f64> {
     text.parse::<f64>().ok().filter(|double| double.trunc() == *double)
-}
-
-fn zigzag(number: i32) -> u64 {
-    u64::from(((number << 1) ^ (number >> 31)).cast_unsigned())
 }
 
 /// Decodes hexadecimal digits in either case, behind `out`.

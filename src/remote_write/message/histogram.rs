@@ -1,6 +1,6 @@
 //! Native histograms read again.
 
-use crate::otlp::wire::{Field, Fields, Malformed};
+use crate::otlp::wire::{Field, Fields, Malformed, unzigzag};
 use crate::translate::sink::Span;
 
 /// A `Histogram` message with integer counts.
@@ -83,7 +83,7 @@ fn read_span(message: &[u8]) -> Result<Span, Malformed> {
 fn read_deltas(field: &Field, deltas: &mut Vec<i64>) -> Result<(), Malformed> {
     let mut numbers = Vec::new();
     field.repeated_varint(&mut numbers)?;
-    deltas.extend(numbers.iter().map(|number| (number >> 1).cast_signed() ^ -(number & 1).cast_signed()));
+    deltas.extend(numbers.into_iter().map(unzigzag));
     Ok(())
 }
 
