@@ -3,8 +3,9 @@
 use super::buffer::Buffer;
 use super::label::push_label;
 use super::message::{Exemplar, Series};
+use super::sample::{sample_size, value_and_time_size};
 use super::v2::Symbols;
-use super::{v1, v2};
+use super::{sample, v1, v2};
 use crate::otlp::wire::{Fields, Malformed};
 use crate::translate::labels::Label;
 use crate::translate::sink::Sample;
@@ -136,13 +137,13 @@ fn push_labels(out: &mut Buffer, labels: &[Label]) {
 
 fn push_sample(out: &mut Buffer, sample: Sample) {
     // Others may put more than one sample into a series.
-    out.reserve(40);
-    v2::push_sample(out, sample);
+    out.reserve(sample_size(sample));
+    sample::push_sample(out, sample);
 }
 
 fn push_exemplar_value(out: &mut Buffer, exemplar: &Exemplar) {
-    out.reserve(20);
-    v2::push_exemplar_value(out, exemplar.value, exemplar.time);
+    out.reserve(value_and_time_size(exemplar.time));
+    sample::push_exemplar_value(out, exemplar.value, exemplar.time);
 }
 
 fn push_message(out: &mut Buffer, tag: u8, content: &[u8]) {

@@ -2,6 +2,7 @@
 
 use super::buffer::Buffer;
 use super::label::{push_label, push_label_head};
+use super::places::{Place, Places};
 use crate::translate::labels::{PointLabels, Shape};
 
 /// A label whose content is this long or longer has a length of two bytes, and no template.
@@ -14,10 +15,7 @@ pub struct Template {
     /// Encoded labels and, before each gap, the head of the label whose value it is.
     bytes: Buffer,
     gaps: Vec<Gap>,
-    /// How many bytes stand before the metric name, and between it and the extra label; by then so
-    /// many gaps have passed.
-    name_at: Place,
-    extra_at: Place,
+    places: Places,
 }
 
 /// A value to be filled in.
@@ -29,12 +27,6 @@ struct Gap {
     length_at: usize,
     /// The length of its label without the value, at most [`LONG`].
     content: usize,
-}
-
-#[derive(Clone, Copy, Default)]
-struct Place {
-    bytes: usize,
-    gaps: usize,
 }
 
 impl Template {
@@ -61,13 +53,11 @@ impl Template {
     }
 
     fn mark(&mut self, index: usize, labels: &PointLabels) {
-        let here = Place { bytes: self.bytes.len(), gaps: self.gaps.len() };
-        if index == labels.name_at() {
-            self.name_at = here;
-        }
-        if index == labels.extra_at() {
-            self.extra_at = here;
-        }
+        self.places.mark(index, self.end(), labels);
+    }
+
+    fn end(&self) -> Place {
+        Place { bytes: self.bytes.len(), gaps: self.gaps.len() }
     }
 
     /// The encoded size of the labels with these values; `None` where a label is too long for the
@@ -93,12 +83,11 @@ impl Template {
         extra: impl FnOnce(&mut Buffer),
     ) {
         let mut values = labels.variable_values();
-        self.run(out, &mut values, Place::default(), self.name_at);
+        self.run(out, &mut values, Place::default(), self.places.name);
         name(out);
-        self.run(out, &mut values, self.name_at, self.extra_at);
+        self.run(out, &mut values, self.places.name, self.places.extra);
         extra(out);
-        let end = Place { bytes: self.bytes.len(), gaps: self.gaps.len() };
-        self.run(out, &mut values, self.extra_at, end);
+        self.run(out, &mut values, self.places.extra, self.end());
     }
 
     #[inline]

@@ -4,6 +4,7 @@
 use super::buffer::{Buffer, varint_size};
 use super::label::{label_size, push_label};
 use super::native::push_native;
+use super::sample::{push_exemplar_value, push_sample, sample_size, value_and_time_size};
 use super::template::Template;
 use crate::translate::base::METRIC_NAME;
 use crate::translate::exemplar::{Exemplar, Exemplars};
@@ -14,21 +15,10 @@ use crate::translate::sink::{Metadata, NativeHistogram, Sample};
 pub(super) const TIMESERIES: u8 = 1 << 3 | 2;
 /// `WriteRequest.metadata`, length-delimited.
 const METADATA: u8 = 3 << 3 | 2;
-/// `TimeSeries.samples`, length-delimited.
-const SAMPLES: u8 = 2 << 3 | 2;
 /// `TimeSeries.exemplars`, length-delimited.
 pub(super) const EXEMPLARS: u8 = 3 << 3 | 2;
 /// `TimeSeries.histograms`, length-delimited.
 pub(super) const HISTOGRAMS: u8 = 4 << 3 | 2;
-/// `Sample.value`, eight bytes.
-const SAMPLE_VALUE: u8 = 1 << 3 | 1;
-/// `Sample.timestamp`, varint.
-const SAMPLE_TIME: u8 = 2 << 3;
-
-/// `Exemplar.value`, eight bytes.
-const EXEMPLAR_VALUE: u8 = 2 << 3 | 1;
-/// `Exemplar.timestamp`, varint.
-const EXEMPLAR_TIME: u8 = 3 << 3;
 
 /// How many templates are kept; they are for shapes that alternate.
 const TEMPLATES_MAX: usize = 32;
@@ -89,6 +79,8 @@ impl SeriesWriter {
         sample: Sample,
         exemplars: Exemplars,
     ) {
+        // 1.0 has no place for start times.
+        let sample = Sample { start: 0, ..sample };
         if exemplars.is_empty() {
             self.labels(out, labels, name, extra, sample_size(sample));
             return push_sample(out, sample);
@@ -257,41 +249,15 @@ fn push_between(out: &mut Buffer, label: Option<Label>) -> (usize, usize) {
     (start, out.len())
 }
 
-#[inline]
-fn push_sample(out: &mut Buffer, sample: Sample) {
-    out.push_array([SAMPLES, sample_content_size(sample.time) as u8]);
-    push_value_and_time(out, [SAMPLE_VALUE, SAMPLE_TIME], sample.value, sample.time);
-}
-
-#[inline]
-fn push_value_and_time(out: &mut Buffer, [value_tag, time_tag]: [u8; 2], value: f64, time: i64) {
-    out.push(value_tag);
-    out.push_array(value.to_bits().to_le_bytes());
-    out.push(time_tag);
-    out.push_varint(time.cast_unsigned());
-}
-
-#[inline]
-fn sample_size(sample: Sample) -> usize {
-    2 + sample_content_size(sample.time)
-}
-
-/// Value and time are always written, also when they are zero: readers cannot tell, and −0.0 stays.
-#[inline]
-fn sample_content_size(time: i64) -> usize {
-    10 + varint_size(time.cast_unsigned())
-}
-
-/// Appends an exemplar. Value and time are always written, as in samples.
+/// Appends an exemplar.
 fn push_exemplar(out: &mut Buffer, exemplar: &Exemplar) {
     let labels: usize = exemplar.labels().map(label_size).sum();
-    let size = labels + sample_content_size(exemplar.time);
+    let size = labels + value_and_time_size(exemplar.time);
     out.reserve(16 + size);
     out.push(EXEMPLARS);
     out.push_varint(size as u64);
     exemplar.labels().for_each(|label| push_label(out, label));
-    // The fields of an exemplar behind its labels are numbered one higher than those of a sample.
-    push_value_and_time(out, [EXEMPLAR_VALUE, EXEMPLAR_TIME], exemplar.value, exemplar.time);
+    push_exemplar_value(out, exemplar.value, exemplar.time);
 }
 
 /// Appends what is known of a metric family (`MetricMetadata`).

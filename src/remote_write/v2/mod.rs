@@ -7,6 +7,7 @@ mod symbols;
 
 use super::buffer::{Buffer, varint_size};
 use super::native::push_native;
+use super::sample::{push_exemplar_value, push_sample, sample_size, value_and_time_size};
 use crate::translate::exemplar::Exemplars;
 use crate::translate::identity;
 use crate::translate::labels::{Label, PointLabels, Shape};
@@ -21,20 +22,10 @@ pub use symbols::Symbols;
 pub(in crate::remote_write) const TIMESERIES: u8 = 5 << 3 | 2;
 /// `TimeSeries.labels_refs`, packed.
 pub(in crate::remote_write) const LABELS_REFS: u8 = 1 << 3 | 2;
-/// `TimeSeries.samples`, length-delimited.
-const SAMPLES: u8 = 2 << 3 | 2;
 /// `TimeSeries.histograms`, length-delimited.
 pub(in crate::remote_write) const HISTOGRAMS: u8 = 3 << 3 | 2;
 /// `TimeSeries.exemplars`, length-delimited.
 pub(in crate::remote_write) const EXEMPLARS: u8 = 4 << 3 | 2;
-/// `Sample.value` and `Exemplar.value`, eight bytes, by the number of the field.
-const SAMPLE_VALUE: u8 = 1 << 3 | 1;
-const EXEMPLAR_VALUE: u8 = 2 << 3 | 1;
-/// `Sample.timestamp` and `Exemplar.timestamp`, varint.
-const SAMPLE_TIME: u8 = 2 << 3;
-const EXEMPLAR_TIME: u8 = 3 << 3;
-/// `Sample.start_timestamp`, varint.
-const SAMPLE_START: u8 = 3 << 3;
 /// How many templates are kept; they are for shapes that alternate.
 const TEMPLATES_MAX: usize = 32;
 
@@ -98,7 +89,7 @@ impl SeriesWriter {
     /// Appends one series with one sample.
     #[inline]
     pub fn series(&mut self, out: &mut Buffer, family: &Family, head: &Head, sample: Sample) {
-        self.begin_series(out, family, head, 2 + sample_size(sample));
+        self.begin_series(out, family, head, sample_size(sample));
         push_sample(out, sample);
         self.end_series(out);
     }
@@ -213,9 +204,8 @@ impl SeriesWriter {
                 references.push_varint(self.symbols.reference(label.name).into());
                 references.push_varint(self.symbols.reference(label.value).into());
             }
-            let time = exemplar.time.cast_unsigned();
             let labels = references.len();
-            let content = 1 + varint_size(labels as u64) + labels + 9 + 1 + varint_size(time);
+            let content = 1 + varint_size(labels as u64) + labels + value_and_time_size(exemplar.time);
             out.reserve(content + 6);
             out.push(EXEMPLARS);
             out.push_varint(content as u64);
@@ -245,32 +235,4 @@ impl Pair {
         out.push_varint(self.name.into());
         out.push_varint(self.value.into());
     }
-}
-
-/// Appends a sample as a field of a series. Room for 32 bytes must be reserved.
-#[inline]
-pub(in crate::remote_write) fn push_sample(out: &mut Buffer, sample: Sample) {
-    out.push_array([SAMPLES, sample_size(sample) as u8, SAMPLE_VALUE]);
-    out.push_array(sample.value.to_bits().to_le_bytes());
-    out.push(SAMPLE_TIME);
-    out.push_varint(sample.time.cast_unsigned());
-    if sample.start != 0 {
-        out.push(SAMPLE_START);
-        out.push_varint(sample.start.cast_unsigned());
-    }
-}
-
-/// Appends the value and time of an exemplar, up to 20 bytes.
-pub(in crate::remote_write) fn push_exemplar_value(out: &mut Buffer, value: f64, time: i64) {
-    out.push(EXEMPLAR_VALUE);
-    out.push_array(value.to_bits().to_le_bytes());
-    out.push(EXEMPLAR_TIME);
-    out.push_varint(time.cast_unsigned());
-}
-
-/// Value and time are always written, also when they are zero: readers cannot tell, and −0.0 stays.
-#[inline]
-fn sample_size(sample: Sample) -> usize {
-    let start = if sample.start == 0 { 0 } else { 1 + varint_size(sample.start.cast_unsigned()) };
-    10 + varint_size(sample.time.cast_unsigned()) + start
 }

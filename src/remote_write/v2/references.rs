@@ -3,6 +3,7 @@
 
 use super::Symbols;
 use crate::remote_write::buffer::Buffer;
+use crate::remote_write::places::{Place, Places};
 use crate::translate::base::METRIC_NAME;
 use crate::translate::identity;
 use crate::translate::labels::{PointLabels, Shape};
@@ -18,9 +19,7 @@ pub struct References {
     extra_name: u32,
     encoded: Buffer,
     gaps: Vec<Gap>,
-    /// Where the metric name and the extra label stand.
-    name_at: Place,
-    extra_at: Place,
+    places: Places,
 }
 
 /// A value to be filled in.
@@ -30,13 +29,6 @@ struct Gap {
     at: usize,
     /// The value of the point before.
     latest: u32,
-}
-
-/// A place between labels: how many encoded bytes and how many gaps stand before it.
-#[derive(Clone, Copy, Default)]
-struct Place {
-    bytes: usize,
-    gaps: usize,
 }
 
 /// Where in the references of a point the metric name and the extra label belong.
@@ -97,13 +89,11 @@ impl References {
     }
 
     fn mark(&mut self, index: usize, labels: &PointLabels) {
-        let here = Place { bytes: self.encoded.len(), gaps: self.gaps.len() };
-        if index == labels.name_at() {
-            self.name_at = here;
-        }
-        if index == labels.extra_at() {
-            self.extra_at = here;
-        }
+        self.places.mark(index, self.end(), labels);
+    }
+
+    fn end(&self) -> Place {
+        Place { bytes: self.encoded.len(), gaps: self.gaps.len() }
     }
 
     /// Writes the references of a point's labels, and says where in them further labels belong.
@@ -111,12 +101,12 @@ impl References {
     pub fn write(&mut self, out: &mut Buffer, labels: &PointLabels, symbols: &mut Symbols) -> Insertions {
         out.reserve(self.encoded.len() + 5 * self.gaps.len());
         let mut values = labels.variable_values();
-        let end = Place { bytes: self.encoded.len(), gaps: self.gaps.len() };
-        self.run(out, &mut values, symbols, Place::default(), self.name_at);
+        let (Places { name: name_at, extra: extra_at }, end) = (self.places, self.end());
+        self.run(out, &mut values, symbols, Place::default(), name_at);
         let name = out.len();
-        self.run(out, &mut values, symbols, self.name_at, self.extra_at);
+        self.run(out, &mut values, symbols, name_at, extra_at);
         let extra = out.len();
-        self.run(out, &mut values, symbols, self.extra_at, end);
+        self.run(out, &mut values, symbols, extra_at, end);
         Insertions { name, extra }
     }
 
