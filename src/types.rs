@@ -4,6 +4,9 @@
 /// An instant of the wall clock: nanoseconds since the Unix epoch, UTC.
 pub type Instant = u64;
 
+/// How many nanoseconds, the unit of OTLP, are a millisecond, the unit of remote write.
+pub const NANOS_PER_MILLI: u64 = 1_000_000;
+
 /// A sample timestamp: milliseconds since the Unix epoch, UTC.
 pub type SampleTime = i64;
 

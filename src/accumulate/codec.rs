@@ -8,6 +8,7 @@ use super::series::{Histogram, Series, Total};
 use crate::otlp::exponential::Side;
 use crate::otlp::point::Number;
 use crate::otlp::wire::{unzigzag, zigzag};
+use crate::types::NANOS_PER_MILLI;
 use prost::encoding::encode_varint;
 
 /// What the first byte of a series says: which total it has, and what else there is.
@@ -25,8 +26,6 @@ mod tag {
 
 /// No series is written shorter: tag, id, three times and digest.
 pub(super) const SERIES_BYTES_MIN: usize = 1 + 16 + 2 + 4;
-
-const NANOS_PER_MILLI: u64 = 1_000_000;
 
 /// Writes a series; `now` is any time near its own, in milliseconds since the epoch.
 pub(super) fn write_series(series: &Series, now: u64, out: &mut Vec<u8>) {

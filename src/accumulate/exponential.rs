@@ -3,9 +3,9 @@
 //! "ExponentialHistogram: Merging".)
 
 use super::number::{add_sums, known};
-use crate::otlp::exponential::{ExponentialBuckets, ExponentialPoint, Side};
+use crate::otlp::exponential::{ExponentialBuckets, ExponentialPoint, Side, power_of_two};
 use std::mem::take;
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 
 /// The most buckets of one side. With more, the scale is lowered, which halves their number: the
 /// size that SDKs use too.
@@ -127,12 +127,12 @@ impl Exponential {
 impl Side {
     /// Takes away empty buckets at both ends. False if an index is beyond 32 bits.
     fn trim(&mut self) -> bool {
-        let Some(first) = self.counts.iter().position(|count| *count != 0) else {
+        let Range { start: first, end } = self.populated();
+        if first == end {
             self.counts.clear();
             self.offset = 0;
             return true;
-        };
-        let end = self.counts.iter().rposition(|count| *count != 0).map_or(0, |last| last + 1);
+        }
         self.counts.truncate(end);
         let last = i64::from(self.offset) + end as i64 - 1;
         let offset = i64::from(self.offset) + first as i64;
@@ -240,7 +240,6 @@ fn bound(scale: i32, index: i64) -> f64 {
             factor *= root;
         }
     }
-    let power_of_two = |exponent: i64| f64::from_bits(((exponent + 1023) as u64) << 52);
     match whole {
         ..-1130 => 0.0,
         -1130..-1022 => factor * power_of_two(-1022) * power_of_two(whole + 1022),

@@ -25,15 +25,13 @@ pub use hash::SeriesId;
 use crate::config::DeltaState;
 use crate::otlp::exponential::{ExponentialBuckets, ExponentialPoint};
 use crate::otlp::point::{Buckets, HistogramPoint, Number};
-use crate::types::Instant;
+use crate::types::{Instant, NANOS_PER_MILLI};
 use exponential::Exponential;
 use hash::Hash;
 use journal::Journal;
 use number::{add_sums, known};
 use series::{Histogram, Series, Total};
 use table::Table;
-
-const NANOS_PER_MILLI: u64 = 1_000_000;
 
 /// The time that a delta covers, in nanoseconds since the Unix epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,14 +69,6 @@ pub struct Accumulator {
     payload: u32,
     /// Until this time, in milliseconds since the epoch, there is nothing idle to look for.
     all_busy_until: u64,
-}
-
-/// Where a point belongs.
-enum Place {
-    /// To a series that goes on or begins.
-    At(usize),
-    /// To the series that has it already.
-    Repeated(usize),
 }
 
 impl Accumulator {
@@ -257,7 +247,7 @@ impl Accumulator {
     pub fn end(&mut self, id: SeriesId, window: Window) -> Result<(), Refused> {
         let Some(place) = self.table.find(id) else { return Ok(()) };
         let Some(series) = self.table.get_mut(place) else { return Ok(()) };
-        if window.time <= series.last && self.now.saturating_sub(series.touched) <= self.limits.max_idle_ms {
+        if window.time <= series.last && !series.is_idle(self.now, self.limits.max_idle_ms) {
             return Err(Refused::OutOfOrder(series.last));
         }
         self.journal.changes(series);
@@ -269,36 +259,32 @@ impl Accumulator {
     /// from is in the journal.
     fn place(&mut self, id: SeriesId, window: Window, digest: u32) -> Result<(&mut Series, bool), Refused> {
         let (now, payload) = (self.now, self.payload);
-        match self.find_place(id, window, digest)? {
-            Place::Repeated(place) => {
-                let series = self.table.get_mut(place).ok_or(Refused::SeriesLimit)?;
-                Ok((series, true))
-            }
-            Place::At(place) => {
-                let series = self.table.get_mut(place).ok_or(Refused::SeriesLimit)?;
-                (series.touched, series.payload, series.digest) = (now, payload, digest);
-                Ok((series, false))
-            }
+        let (place, again) = self.find_place(id, window, digest)?;
+        let series = self.table.get_mut(place).ok_or(Refused::SeriesLimit)?;
+        if !again {
+            (series.touched, series.payload, series.digest) = (now, payload, digest);
         }
+        Ok((series, again))
     }
 
-    fn find_place(&mut self, id: SeriesId, window: Window, digest: u32) -> Result<Place, Refused> {
+    /// The place of the series in the table, and whether it has the point already.
+    fn find_place(&mut self, id: SeriesId, window: Window, digest: u32) -> Result<(usize, bool), Refused> {
         let Some(place) = self.table.find(id) else {
             self.make_room()?;
             self.journal.added(id);
-            return Ok(Place::At(self.table.insert(Series::unknown(id))));
+            return Ok((self.table.insert(Series::unknown(id)), false));
         };
         let (now, max_idle) = (self.now, self.limits.max_idle_ms);
         let Some(series) = self.table.get_mut(place) else { return Err(Refused::SeriesLimit) };
-        if now.saturating_sub(series.touched) > max_idle {
+        if series.is_idle(now, max_idle) {
             self.journal.changes(series);
             *series = Series::unknown(id);
-            return Ok(Place::At(place));
+            return Ok((place, false));
         }
         let again = window.time == series.last && digest == series.digest;
         // Within one payload it is no repetition but two points that fall on one series.
         if again && series.payload != self.payload {
-            return Ok(Place::Repeated(place));
+            return Ok((place, true));
         }
         if window.time <= series.last {
             return Err(Refused::OutOfOrder(series.last));
@@ -309,7 +295,7 @@ impl Accumulator {
         if series.payload != self.payload {
             self.journal.changes(series);
         }
-        Ok(Place::At(place))
+        Ok((place, false))
     }
 
     /// Makes room for a new series.
@@ -322,7 +308,7 @@ impl Accumulator {
             let (now, max_idle) = (self.now, self.limits.max_idle_ms);
             let mut oldest = now;
             self.table.retain(|series| {
-                let keeps = now.saturating_sub(series.touched) <= max_idle;
+                let keeps = !series.is_idle(now, max_idle);
                 if keeps {
                     oldest = oldest.min(series.touched);
                 }
@@ -334,10 +320,6 @@ impl Accumulator {
             return Err(Refused::SeriesLimit);
         }
         Ok(())
-    }
-
-    fn is_idle(&self, series: &Series) -> bool {
-        self.now.saturating_sub(series.touched) > self.limits.max_idle_ms
     }
 }
 

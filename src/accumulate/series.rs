@@ -28,6 +28,12 @@ impl Series {
         Series { id, start: 0, last: 0, touched: 0, digest: 0, payload: 0, total: Total::Unknown }
     }
 
+    /// Whether nothing was heard of it for longer than `max_idle_ms`, at `now` in milliseconds since the
+    /// epoch.
+    pub fn is_idle(&self, now: u64, max_idle_ms: u64) -> bool {
+        now.saturating_sub(self.touched) > max_idle_ms
+    }
+
     /// Moves on to the end of a window, and returns since when the total counts. A total that begins
     /// anew counts since the start of the window, or if that is not known, since the last point.
     pub fn advance(&mut self, window: Window, is_new: bool) -> u64 {

@@ -17,7 +17,8 @@ impl Accumulator {
     /// All that is needed to go on elsewhere. The same series and times give the same bytes, whatever
     /// happened before.
     pub fn snapshot(&self) -> Vec<u8> {
-        let mut series: Vec<&Series> = self.table.iter().filter(|series| !self.is_idle(series)).collect();
+        let mut series: Vec<&Series> =
+            self.table.iter().filter(|series| !series.is_idle(self.now, self.limits.max_idle_ms)).collect();
         series.sort_unstable_by_key(|series| (Reverse(series.touched), Reverse(series.last), series.id));
         let mut out = Vec::with_capacity(64 + series.len() * 48);
         out.extend_from_slice(MAGIC);

@@ -9,7 +9,7 @@ use crate::translate::exemplar::Exemplars;
 use crate::translate::identity;
 use crate::translate::labels::{Label, PointLabels};
 use crate::translate::sink::{Metadata, NativeHistogram, Sample, Sink};
-use crate::types::{Batch, Instant};
+use crate::types::{Batch, Instant, NANOS_PER_MILLI};
 
 /// The sink that makes batches. Between payloads it holds only empty buffers.
 pub struct Assembler {
@@ -65,7 +65,7 @@ impl Assembler {
 
     /// Begins a payload.
     pub fn begin(&mut self, now: Instant) {
-        self.encoder.begin_payload(now / 1_000_000);
+        self.encoder.begin_payload(now / NANOS_PER_MILLI);
     }
 
     /// Ends the payload: what is left becomes the last batch of each partition.

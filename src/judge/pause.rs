@@ -2,7 +2,7 @@
 
 use super::answer::header;
 use crate::config::Backoff;
-use crate::types::{Instant, Response};
+use crate::types::{Instant, NANOS_PER_MILLI, Response};
 use std::time::UNIX_EPOCH;
 
 /// A receiver's Retry-After is followed up to this, so that a slip of the receiver cannot halt
@@ -30,7 +30,7 @@ pub(super) fn retry_after(response: &Response, now: Instant) -> u64 {
         // Digits that do not fit are a very long time.
         value.parse::<u64>().map_or(u64::MAX, |seconds| seconds.saturating_mul(1000))
     } else {
-        http_date_ms(value).map_or(0, |date| date.saturating_sub(now / 1_000_000))
+        http_date_ms(value).map_or(0, |date| date.saturating_sub(now / NANOS_PER_MILLI))
     };
     pause.min(RETRY_AFTER_MAX_MS)
 }
@@ -39,7 +39,7 @@ pub(super) fn retry_after(response: &Response, now: Instant) -> u64 {
 /// ahead or behind, that signatures can fail.
 pub(super) fn clock_skew(response: &Response, now: Instant) -> Option<i64> {
     let theirs = http_date_ms(header(response, "date")?)?;
-    let ours = now / 1_000_000;
+    let ours = now / NANOS_PER_MILLI;
     if theirs.abs_diff(ours) < SKEW_MIN_MS {
         return None;
     }

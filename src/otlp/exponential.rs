@@ -2,6 +2,7 @@
 
 use super::point::{Part, PointHead, has_no_value};
 use super::wire::{Fields, Malformed};
+use std::ops::Range;
 
 /// An `ExponentialHistogramDataPoint` but for its buckets, which go to scratch memory.
 #[derive(Clone, Copy, Debug, Default)]
@@ -93,6 +94,13 @@ impl Side {
         self.offset = first as i32;
     }
 
+    /// Where the populated buckets stand: all but the empty ones at both ends.
+    pub fn populated(&self) -> Range<usize> {
+        let first = self.counts.iter().position(|count| *count > 0).unwrap_or(self.counts.len());
+        let end = self.counts.iter().rposition(|count| *count > 0).map_or(first, |last| last + 1);
+        first..end
+    }
+
     fn clear(&mut self) {
         self.offset = 0;
         self.counts.clear();
@@ -111,9 +119,30 @@ impl Side {
     }
 }
 
+/// Two to the power of `exponent`; infinity or the smallest number where that is out of range.
+pub fn power_of_two(exponent: i64) -> f64 {
+    match exponent {
+        1024.. => f64::INFINITY,
+        -1022.. => f64::from_bits(((exponent + 1023) as u64) << 52),
+        -1074.. => f64::from_bits(1 << (exponent + 1074)),
+        _ => f64::from_bits(1),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn powers_of_two_are_exact() {
+        for exponent in -1074..1024 {
+            let half = exponent as i32 / 2;
+            let expected = 2f64.powi(half) * 2f64.powi(exponent as i32 - half);
+            assert_eq!(power_of_two(exponent), expected, "{exponent}");
+        }
+        assert_eq!(power_of_two(1024), f64::INFINITY);
+        assert_eq!(power_of_two(i64::MIN), f64::from_bits(1));
+    }
 
     #[test]
     fn downscaling_merges_neighbours() {

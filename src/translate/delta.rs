@@ -1,6 +1,5 @@
 //! Delta points: turned into totals, if the configuration says so.
 
-use super::NANOS_PER_MILLI;
 use super::family::Family;
 use super::labels::PointLabels;
 use super::reject::describe;
@@ -8,6 +7,7 @@ use super::rejections::{Reason, Rejections};
 use crate::accumulate::{Accumulator, Refused, SeriesId, Window};
 use crate::otlp::metric::Metric;
 use crate::otlp::point::PointHead;
+use crate::types::NANOS_PER_MILLI;
 
 /// A delta point whose labels are known.
 pub(super) struct Delta<'d> {
@@ -51,7 +51,7 @@ fn reject(rejections: &mut Rejections, metric: &Metric, time: u64, refused: Refu
     rejections.add(reason, 1, || {
         let what = match refused {
             Refused::OutOfOrder(last) => {
-                let late_by = last.saturating_sub(time) / NANOS_PER_MILLI.cast_unsigned();
+                let late_by = last.saturating_sub(time) / NANOS_PER_MILLI;
                 format!("has a delta that is not newer than the last of its series, by {late_by} ms")
             }
             Refused::Overlap(_) => "has a delta that begins before the last of its series ended".to_owned(),

@@ -9,7 +9,7 @@ use super::reject::{describe, or_reject};
 use super::rejections::Reason;
 use super::sink::{NativeHistogram, Sample, Sink};
 use super::{STALE, Translator, Unreadable, Walk, keep_part, sample, write_created};
-use crate::otlp::exponential::{ExponentialBuckets, ExponentialPoint, Side};
+use crate::otlp::exponential::{ExponentialBuckets, ExponentialPoint, Side, power_of_two};
 use crate::otlp::point::Buckets;
 
 /// The schemas that native histograms can have.
@@ -164,37 +164,14 @@ fn push_bucket(classic: &mut Buckets, bound: f64, count: u64) {
 
 /// The buckets of a side with their indexes, without the empty ones at both ends.
 fn populated(side: &Side) -> impl DoubleEndedIterator<Item = (i64, u64)> {
-    let first = side.counts.iter().position(|count| *count > 0).unwrap_or(side.counts.len());
-    let end = side.counts.iter().rposition(|count| *count > 0).map_or(first, |last| last + 1);
-    let counts = side.counts[first..end].iter().enumerate();
-    let index = i64::from(side.offset) + first as i64;
-    counts.map(move |(place, count)| (index + place as i64, *count))
-}
-
-/// Two to the power of `exponent`; infinity or the smallest number where that is out of range.
-fn power_of_two(exponent: i64) -> f64 {
-    match exponent {
-        1024.. => f64::INFINITY,
-        -1022.. => f64::from_bits(((exponent + 1023) as u64) << 52),
-        -1074.. => f64::from_bits(1 << (exponent + 1074)),
-        _ => f64::from_bits(1),
-    }
+    let range = side.populated();
+    let first = i64::from(side.offset) + range.start as i64;
+    side.counts[range].iter().enumerate().map(move |(place, count)| (first + place as i64, *count))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn powers_of_two_are_exact() {
-        for exponent in -1074..1024 {
-            let half = exponent as i32 / 2;
-            let expected = 2f64.powi(half) * 2f64.powi(exponent as i32 - half);
-            assert_eq!(power_of_two(exponent), expected, "{exponent}");
-        }
-        assert_eq!(power_of_two(1024), f64::INFINITY);
-        assert_eq!(power_of_two(i64::MIN), f64::from_bits(1));
-    }
 
     #[test]
     fn classic_buckets_of_both_sides() {

@@ -34,7 +34,7 @@ use crate::otlp::metric::{Kind, Metric, NotAMetric, number as field, points};
 use crate::otlp::point::{Buckets, Part, PointHead, Quantiles};
 use crate::otlp::value::Attribute;
 use crate::otlp::wire::{Fields, Malformed};
-use crate::types::{Instant, Protocol, Refusal, Rejection};
+use crate::types::{Instant, NANOS_PER_MILLI, Protocol, Refusal, Rejection};
 use exemplar::{ExemplarSet, Exemplars};
 use family::Family;
 use labels::{LabelMaker, PointLabels};
@@ -47,8 +47,6 @@ use sink::{Sample, Sink};
 
 /// The value that tells Prometheus a series has ended (`StaleNaN`).
 pub const STALE: u64 = 0x7ff0_0000_0000_0002;
-
-const NANOS_PER_MILLI: i64 = 1_000_000;
 
 /// A translator for one configuration, with the memory that lives from payload to payload.
 pub struct Translator {
@@ -163,7 +161,7 @@ impl Translator {
         now: Instant,
         sink: &mut impl Sink,
     ) -> Result<Vec<Rejection>, Refusal> {
-        let now_ms = (now / NANOS_PER_MILLI.cast_unsigned()) as i64;
+        let now_ms = (now / NANOS_PER_MILLI) as i64;
         if let Some(totals) = &mut self.totals {
             totals.begin(now);
         }
@@ -349,12 +347,12 @@ fn write_created(
 /// OTLP's nanoseconds as milliseconds, cut toward zero.
 #[inline]
 fn time_ms(nanos: u64) -> i64 {
-    nanos.cast_signed() / NANOS_PER_MILLI
+    nanos.cast_signed() / NANOS_PER_MILLI.cast_signed()
 }
 
 /// OTLP's nanoseconds as milliseconds, rounded down.
 fn time_ms_floor(nanos: u64) -> i64 {
-    nanos.cast_signed().div_euclid(NANOS_PER_MILLI)
+    nanos.cast_signed().div_euclid(NANOS_PER_MILLI.cast_signed())
 }
 
 /// Keeps an attribute or exemplar of the point at hand; an attribute with an empty value is no label.
