@@ -30,8 +30,9 @@ impl Totals {
     /// Counts a payload.
     pub(super) fn add(&mut self, acceptance: &Acceptance) {
         self.payloads += 1;
-        self.points += acceptance.accepted_points;
-        self.rejected_points += acceptance.rejections.iter().map(|rejection| rejection.points).sum::<u64>();
+        let Taken { points, rejected_points } = Taken::of(acceptance);
+        self.points += points;
+        self.rejected_points += rejected_points;
         for batch in &acceptance.batches {
             self.batches += 1;
             self.series += u64::from(batch.series);
@@ -62,6 +63,16 @@ impl fmt::Display for Totals {
 pub(super) struct Taken {
     pub(super) points: u64,
     pub(super) rejected_points: u64,
+}
+
+impl Taken {
+    /// The points of a payload.
+    pub(super) fn of(acceptance: &Acceptance) -> Taken {
+        Taken {
+            points: acceptance.accepted_points,
+            rejected_points: acceptance.rejections.iter().map(|rejection| rejection.points).sum(),
+        }
+    }
 }
 
 impl fmt::Display for Taken {

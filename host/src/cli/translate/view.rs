@@ -41,13 +41,13 @@ impl View {
         acceptance: Acceptance,
     ) -> anyhow::Result<()> {
         let place = &payload.place;
-        let points = acceptance.accepted_points;
-        let rejected_points = acceptance.rejections.iter().map(|rejection| rejection.points).sum();
+        let taken = Taken::of(&acceptance);
         match self.notation {
             Notation::Text => {
-                writeln!(self.out, "# {place}: {}", Taken { points, rejected_points })?;
+                writeln!(self.out, "# {place}: {taken}")?;
             }
             Notation::Json => {
+                let Taken { points, rejected_points } = taken;
                 let object = json!({ "payload": {
                     "place": place.to_string(), "points": points, "rejected_points": rejected_points,
                 }});
