@@ -30,12 +30,14 @@ struct Gap {
 }
 
 impl Template {
-    /// The template of the shape of these labels.
-    pub fn new(labels: &PointLabels) -> Template {
-        let mut template = Template { shape: labels.shape(), ..Template::default() };
+    /// Becomes the template of the shape of these labels.
+    pub fn set(&mut self, labels: &PointLabels) {
+        self.shape = labels.shape();
+        self.bytes.clear();
+        self.gaps.clear();
         for (index, (label, is_fixed)) in labels.iter().zip(labels.fixed()).enumerate() {
-            template.mark(index, labels);
-            let out = &mut template.bytes;
+            self.mark(index, labels);
+            let out = &mut self.bytes;
             out.reserve(label.name.len() + label.value.len() + 32);
             if is_fixed {
                 push_label(out, label);
@@ -46,10 +48,9 @@ impl Template {
             // Behind the length byte stand the head and, once filled in, one byte for the length of
             // the value.
             let content = out.len() - length_at;
-            template.gaps.push(Gap { at: out.len(), length_at, content });
+            self.gaps.push(Gap { at: out.len(), length_at, content });
         }
-        template.mark(labels.fixed().count(), labels);
-        template
+        self.mark(labels.fixed().count(), labels);
     }
 
     fn mark(&mut self, index: usize, labels: &PointLabels) {

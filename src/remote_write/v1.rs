@@ -10,6 +10,7 @@ use crate::translate::base::METRIC_NAME;
 use crate::translate::exemplar::{Exemplar, Exemplars};
 use crate::translate::labels::{Label, PointLabels};
 use crate::translate::sink::{Metadata, NativeHistogram, Sample};
+use crate::translate::slots::{Slot, Slots};
 
 /// `WriteRequest.timeseries`, length-delimited.
 pub(super) const TIMESERIES: u8 = 1 << 3 | 2;
@@ -20,15 +21,12 @@ pub(super) const EXEMPLARS: u8 = 3 << 3 | 2;
 /// `TimeSeries.histograms`, length-delimited.
 pub(super) const HISTOGRAMS: u8 = 4 << 3 | 2;
 
-/// How many templates are kept; they are for shapes that alternate.
-const TEMPLATES_MAX: usize = 32;
-
 /// Writes series. Labels that the series of a point share are encoded with the first of them; each
 /// further one copies them from the one before.
 #[derive(Default)]
 pub struct SeriesWriter {
-    templates: Vec<Template>,
-    latest: usize,
+    templates: Slots<Template>,
+    latest: Slot,
     written: Option<Written>,
     /// What stands behind the labels of a series, where its size is not known beforehand.
     content: Buffer,
@@ -167,19 +165,14 @@ impl SeriesWriter {
 
     fn template_for(&mut self, labels: &PointLabels) -> &Template {
         let shape = labels.shape();
-        if self.templates.get(self.latest).is_none_or(|template| template.shape != shape) {
-            self.latest = match self.templates.iter().position(|template| template.shape == shape) {
-                Some(index) => index,
-                None => {
-                    if self.templates.len() == TEMPLATES_MAX {
-                        self.templates.clear();
-                    }
-                    self.templates.push(Template::new(labels));
-                    self.templates.len() - 1
-                }
-            };
+        if self.templates.at(self.latest).shape != shape {
+            self.latest = shape.slot();
+            let template = self.templates.at_mut(self.latest);
+            if template.shape != shape {
+                template.set(labels);
+            }
         }
-        &self.templates[self.latest]
+        self.templates.at(self.latest)
     }
 }
 

@@ -40,6 +40,11 @@ impl Base {
         base
     }
 
+    /// How many bytes the labels have.
+    pub(super) fn size(&self) -> usize {
+        self.labels.iter().map(|label| label.name.len() + label.value.len()).sum()
+    }
+
     /// Whether plans made with the other base are good for this one.
     pub(super) fn has_the_names_of(&self, other: &Base) -> bool {
         self.labels.len() == other.labels.len()
@@ -48,9 +53,10 @@ impl Base {
 }
 
 /// The label beside the metric name that tells the series of one point apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ExtraLabel {
     /// None: gauges, sums.
+    #[default]
     None,
     /// `le`: classic histograms.
     Le,

@@ -5,8 +5,10 @@
 //! fall on one name. For each point only the values are looked at.
 
 use super::base::{Base, ExtraLabel};
+use super::bases::Bases;
 use super::identity;
-use super::plan::{Plan, Source, Step};
+use super::plan::{Keys, Plan, Source, Step};
+use super::slots::{Slot, Slots};
 use crate::otlp::value::{Attribute, Text};
 use std::ops::Range;
 
@@ -34,20 +36,25 @@ pub enum LabelError {
 pub struct Shape {
     plan: u64,
     base: u64,
+    is_large: bool,
 }
 
-/// How many plans are kept. A scope with more sets of keys than this still works, only slower.
-const PLANS_MAX: usize = 32;
+impl Shape {
+    /// Where something for this shape is kept.
+    pub fn slot(self) -> Slot {
+        let size = if self.is_large { usize::MAX } else { 0 };
+        Slot::of(identity::label(self.plan, self.base), size)
+    }
+}
 
 /// Makes labels for points: the base, the plans, and the values of the point at hand.
 pub struct LabelMaker {
     escape: bool,
-    base: Base,
-    plans: Vec<Plan>,
-    latest: usize,
+    bases: Bases,
+    plans: Slots<Plan>,
+    latest: Slot,
     joined: Vec<Range<usize>>,
     plans_made: u64,
-    bases_set: u64,
 }
 
 impl LabelMaker {
@@ -55,23 +62,17 @@ impl LabelMaker {
     pub fn new(escape: bool) -> LabelMaker {
         LabelMaker {
             escape,
-            base: Base::default(),
-            plans: Vec::new(),
-            latest: 0,
+            bases: Bases::default(),
+            plans: Slots::default(),
+            latest: Slot::default(),
             joined: Vec::new(),
             plans_made: 0,
-            bases_set: 0,
         }
     }
 
     /// Takes the base labels of the next scope.
     pub fn set_base(&mut self, base: Base) {
-        if !base.has_the_names_of(&self.base) {
-            self.plans.clear();
-            self.latest = 0;
-        }
-        self.base = base;
-        self.bases_set += 1;
+        self.bases.set(base);
     }
 
     /// The labels of a point, and their identity. The first `resource_attributes` of `attributes` are the resource's,
@@ -88,8 +89,17 @@ impl LabelMaker {
         extra: ExtraLabel,
         scratch: &'p mut Vec<u8>,
     ) -> Result<(PointLabels<'p>, u64), LabelError> {
-        let index = self.plan_for(attributes, resource_attributes, extra);
-        let plan = &self.plans[index];
+        let base = self.bases.current();
+        let keys = Keys { attributes, resource_attributes, extra, base_names: base.names };
+        if !self.plans.at(self.latest).is_for(&keys) {
+            self.latest = keys.slot();
+            let plan = self.plans.at_mut(self.latest);
+            if !plan.is_for(&keys) {
+                self.plans_made += 1;
+                *plan = Plan::new(self.plans_made, &keys, &base.base, self.escape);
+            }
+        }
+        let plan = self.plans.at(self.latest);
         if let Some(key) = &plan.invalid_key {
             return Err(LabelError::Name(key.clone()));
         }
@@ -97,31 +107,14 @@ impl LabelMaker {
         for join in &plan.joins {
             self.joined.push(join_values(join, attributes, scratch));
         }
-        let shape = Shape { plan: plan.number, base: self.bases_set };
-        let labels = PointLabels { shape, plan, base: &self.base, attributes, joined: &self.joined, scratch };
+        let shape = Shape {
+            plan: plan.number,
+            base: base.number,
+            is_large: self.latest == Slot::SHARED || self.bases.is_large(),
+        };
+        let labels = PointLabels { shape, plan, base: &base.base, attributes, joined: &self.joined, scratch };
         let identity = labels.identity()?;
         Ok((labels, identity))
-    }
-
-    fn plan_for(&mut self, attributes: &[Attribute], resource_attributes: usize, extra: ExtraLabel) -> usize {
-        let fits = |plan: &Plan| plan.is_for(attributes, resource_attributes, extra);
-        if self.plans.get(self.latest).is_some_and(fits) {
-            return self.latest;
-        }
-        self.latest = match self.plans.iter().position(fits) {
-            Some(index) => index,
-            None => {
-                if self.plans.len() == PLANS_MAX {
-                    self.plans.clear();
-                }
-                self.plans_made += 1;
-                let number = self.plans_made;
-                let plan = Plan::new(number, attributes, resource_attributes, extra, &self.base, self.escape);
-                self.plans.push(plan);
-                self.plans.len() - 1
-            }
-        };
-        self.latest
     }
 }
 

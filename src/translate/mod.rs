@@ -6,6 +6,7 @@
 //! beside `number`, `histogram` and `summary` and name it in `Walk::metric`.
 
 pub mod base;
+mod bases;
 mod delta;
 pub mod exemplar;
 mod exponential;
@@ -24,6 +25,7 @@ mod reject;
 mod rejections;
 mod resource;
 pub mod sink;
+pub mod slots;
 mod summary;
 mod unit;
 

@@ -3,6 +3,7 @@
 use super::base::{Base, ExtraLabel, METRIC_NAME};
 use super::identity;
 use super::label::push_label_name;
+use super::slots::Slot;
 use crate::otlp::value::Attribute;
 use std::ops::Range;
 
@@ -26,10 +27,36 @@ pub(super) struct Step {
     pub source: Source,
 }
 
+/// What a plan is made for: two points whose keys are equal have the same plan.
+pub(super) struct Keys<'k> {
+    /// The attributes, of which the values do not matter.
+    pub attributes: &'k [Attribute<'k>],
+    /// How many of them, the first, are the resource's.
+    pub resource_attributes: usize,
+    pub extra: ExtraLabel,
+    /// The number of the names of the base labels.
+    pub base_names: u64,
+}
+
+impl Keys<'_> {
+    /// Where a plan for them is kept.
+    pub fn slot(&self) -> Slot {
+        let start = (self.base_names << 2 | self.extra as u64, 0);
+        let (hash, bytes) = self.attributes.iter().fold(start, |(hash, bytes), attribute| {
+            let (key, _) = identity::hash(attribute.key);
+            (identity::label(hash, key), bytes + attribute.key.len())
+        });
+        Slot::of(identity::label(hash, self.resource_attributes as u64), bytes)
+    }
+}
+
 /// The labels for a set of attribute keys, in order, without the metric name and the extra label.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Plan {
+    /// Never that of another plan.
     pub number: u64,
+    /// The number of the names of the base labels.
+    base_names: u64,
     keys: Vec<u8>,
     key_ends: Vec<u32>,
     resource_attributes: usize,
@@ -66,29 +93,10 @@ enum Rank {
 }
 
 impl Plan {
-    /// Makes the plan for these attributes; the first `resource_attributes` are the resource's.
-    /// `escape` is whether names are escaped to classic Prometheus names.
-    pub fn new(
-        number: u64,
-        attributes: &[Attribute],
-        resource_attributes: usize,
-        extra: ExtraLabel,
-        base: &Base,
-        escape: bool,
-    ) -> Plan {
-        let mut plan = Plan {
-            number,
-            keys: Vec::new(),
-            key_ends: Vec::new(),
-            resource_attributes,
-            extra,
-            names: Vec::new(),
-            steps: Vec::new(),
-            joins: Vec::new(),
-            name_at: 0,
-            extra_at: 0,
-            invalid_key: None,
-        };
+    /// Makes a plan. `escape` is whether names are escaped to classic Prometheus names.
+    pub fn new(number: u64, keys: &Keys, base: &Base, escape: bool) -> Plan {
+        let Keys { attributes, resource_attributes, extra, base_names } = *keys;
+        let mut plan = Plan { number, base_names, resource_attributes, extra, ..Plan::default() };
         for attribute in attributes {
             plan.keys.extend_from_slice(attribute.key);
             plan.key_ends.push(plan.keys.len() as u32);
@@ -101,17 +109,18 @@ impl Plan {
         plan
     }
 
-    /// Whether these are the attribute keys that the plan was made for.
+    /// Whether these are the keys that the plan was made for.
     #[inline]
-    pub fn is_for(&self, attributes: &[Attribute], resource_attributes: usize, extra: ExtraLabel) -> bool {
-        if self.key_ends.len() != attributes.len()
-            || self.resource_attributes != resource_attributes
-            || self.extra != extra
+    pub fn is_for(&self, keys: &Keys) -> bool {
+        if self.key_ends.len() != keys.attributes.len()
+            || self.base_names != keys.base_names
+            || self.resource_attributes != keys.resource_attributes
+            || self.extra != keys.extra
         {
             return false;
         }
         let mut start = 0;
-        for (attribute, end) in attributes.iter().zip(&self.key_ends) {
+        for (attribute, end) in keys.attributes.iter().zip(&self.key_ends) {
             let end = *end as usize;
             if !self.keys.get(start..end).is_some_and(|key| identity::same(key, attribute.key)) {
                 return false;

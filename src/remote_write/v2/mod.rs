@@ -10,8 +10,9 @@ use super::native::push_native;
 use super::sample::{push_exemplar_value, push_sample, sample_size, value_and_time_size};
 use crate::translate::exemplar::Exemplars;
 use crate::translate::identity;
-use crate::translate::labels::{Label, PointLabels, Shape};
+use crate::translate::labels::{Label, PointLabels};
 use crate::translate::sink::{NativeHistogram, Sample};
+use crate::translate::slots::{Slot, Slots};
 use family::EncodedMetadata;
 use references::{Insertions, References};
 
@@ -26,8 +27,6 @@ pub(in crate::remote_write) const LABELS_REFS: u8 = 1 << 3 | 2;
 pub(in crate::remote_write) const HISTOGRAMS: u8 = 3 << 3 | 2;
 /// `TimeSeries.exemplars`, length-delimited.
 pub(in crate::remote_write) const EXEMPLARS: u8 = 4 << 3 | 2;
-/// How many templates are kept; they are for shapes that alternate.
-const TEMPLATES_MAX: usize = 32;
 
 /// What a series has besides its values.
 #[derive(Clone, Copy)]
@@ -49,8 +48,8 @@ pub struct Head<'a> {
 #[derive(Default)]
 pub struct SeriesWriter {
     symbols: Symbols,
-    templates: Vec<References>,
-    latest: usize,
+    templates: Slots<References>,
+    latest: Slot,
     /// The references of the labels of the point at hand, encoded, once `has_point`.
     point: Buffer,
     insertions: Insertions,
@@ -114,7 +113,7 @@ impl SeriesWriter {
         if !identity::same(self.symbols.text(self.name), head.name) {
             self.name = self.symbols.reference(head.name);
         }
-        let template = &mut self.templates[self.latest];
+        let template = self.templates.at_mut(self.latest);
         let name = Pair { name: template.metric_name(), value: self.name };
         let extra = head.extra.map(|extra| Pair {
             name: template.extra_name(extra.name, &mut self.symbols),
@@ -154,37 +153,25 @@ impl SeriesWriter {
     /// Looks up the labels that the series of a point share.
     #[inline]
     fn begin_labels(&mut self, labels: &PointLabels) {
-        self.latest = self.template_for(labels);
         self.point.clear();
-        let template = &mut self.templates[self.latest];
+        self.find_template(labels);
+        let template = self.templates.at_mut(self.latest);
         self.insertions = template.write(&mut self.point, labels, &mut self.symbols);
         self.has_point = true;
     }
 
+    /// Has `latest` point to the template for these labels.
     #[inline]
-    fn template_for(&mut self, labels: &PointLabels) -> usize {
+    fn find_template(&mut self, labels: &PointLabels) {
         let (shape, generation) = (labels.shape(), self.symbols.generation());
-        match self.templates.get(self.latest) {
-            Some(template) if template.is_for(shape, generation) => self.latest,
-            _ => self.find_template(labels, shape, generation),
+        if self.templates.at(self.latest).is_for(shape, generation) {
+            return;
         }
-    }
-
-    fn find_template(&mut self, labels: &PointLabels, shape: Shape, generation: u32) -> usize {
-        if let Some(found) = self.templates.iter().position(|template| template.is_for(shape, generation)) {
-            return found;
+        self.latest = shape.slot();
+        let template = self.templates.at_mut(self.latest);
+        if !template.is_for(shape, generation) {
+            template.set(labels, &mut self.symbols);
         }
-        // Those of another request are of no use any more.
-        let stale = self.templates.iter().position(|template| template.generation() != generation);
-        let index = stale.unwrap_or_else(|| {
-            if self.templates.len() == TEMPLATES_MAX {
-                self.templates.clear();
-            }
-            self.templates.push(References::default());
-            self.templates.len() - 1
-        });
-        self.templates[index].set(labels, &mut self.symbols);
-        index
     }
 
     #[inline]

@@ -45,11 +45,6 @@ impl References {
         self.generation == generation && self.shape == shape
     }
 
-    /// The generation of the symbol table that these refer to.
-    pub fn generation(&self) -> u32 {
-        self.generation
-    }
-
     /// The reference of `__name__`.
     #[inline]
     pub fn metric_name(&self) -> u32 {
