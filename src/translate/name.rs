@@ -2,15 +2,34 @@
 //! (OpenTelemetry specification, "Prometheus and OpenMetrics Compatibility", metric metadata; unit
 //! tables as the Collector's exporter has them.)
 
+use super::identity;
+use super::slots::{Slot, Slots};
 use super::unit::{Unit, cleaned};
 use crate::config::{NameStyle, Translation};
 use crate::otlp::metric::Kind;
 
-/// What a name depends on besides the metric itself.
-#[derive(Clone, Debug)]
+/// What a name depends on besides the metric itself, and the names made before: metrics come again with
+/// each payload.
 pub struct Namer {
     namespace: Vec<u8>,
     style: NameStyle,
+    known: Slots<Named>,
+}
+
+/// A metric, and its Prometheus name.
+#[derive(Default)]
+struct Named {
+    name: Vec<u8>,
+    unit: Vec<u8>,
+    suffix: TypeSuffix,
+    /// Empty if there is no metric here yet.
+    result: Vec<u8>,
+}
+
+impl Named {
+    fn is_for(&self, name: &[u8], unit: &[u8], suffix: TypeSuffix) -> bool {
+        !self.result.is_empty() && self.name == name && self.unit == unit && self.suffix == suffix
+    }
 }
 
 /// Why a metric has no name.
@@ -23,13 +42,14 @@ pub enum NameError {
 }
 
 /// The suffix that the type of a metric calls for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TypeSuffix {
     /// `_total`: monotonic sums.
     Total,
     /// `_ratio` where the unit is exactly `1`: gauges.
     RatioIfUnitIsOne,
     /// None.
+    #[default]
     None,
 }
 
@@ -55,7 +75,11 @@ impl TypeSuffix {
 impl Namer {
     /// Takes what it needs from the configuration.
     pub fn new(translation: &Translation) -> Namer {
-        Namer { namespace: translation.namespace.clone().into_bytes(), style: translation.names }
+        Namer {
+            namespace: translation.namespace.clone().into_bytes(),
+            style: translation.names,
+            known: Slots::default(),
+        }
     }
 
     /// Writes the Prometheus name of a metric into `out`.
@@ -64,13 +88,27 @@ impl Namer {
     ///
     /// None is left: the name is empty or, if it must be escaped, has no letter, digit or colon.
     pub fn write(
-        &self,
+        &mut self,
         name: &[u8],
         unit: &[u8],
         suffix: TypeSuffix,
         out: &mut Vec<u8>,
     ) -> Result<(), NameError> {
         out.clear();
+        let (hash, _) = identity::hash(name);
+        let slot = Slot::of(identity::label(hash, suffix as u64), name.len() + unit.len());
+        let known = self.known.at(slot);
+        if known.is_for(name, unit, suffix) {
+            out.extend_from_slice(&known.result);
+            return Ok(());
+        }
+        self.make(name, unit, suffix, out)?;
+        *self.known.at_mut(slot) =
+            Named { name: name.into(), unit: unit.into(), suffix, result: out.clone() };
+        Ok(())
+    }
+
+    fn make(&self, name: &[u8], unit: &[u8], suffix: TypeSuffix, out: &mut Vec<u8>) -> Result<(), NameError> {
         if !self.style.escape {
             self.write_unescaped(name, unit, suffix, out);
             return match std::str::from_utf8(out) {
@@ -215,7 +253,8 @@ mod tests {
         unit: &str,
         suffix: TypeSuffix,
     ) -> Option<String> {
-        let namer = Namer { namespace: namespace.into(), style: NameStyle { escape, suffixes } };
+        let style = NameStyle { escape, suffixes };
+        let mut namer = Namer { namespace: namespace.into(), style, known: Slots::default() };
         let mut out = Vec::new();
         let valid = namer.write(name.as_bytes(), unit.as_bytes(), suffix, &mut out).is_ok();
         valid.then(|| String::from_utf8(out).unwrap())

@@ -2,7 +2,7 @@
 //! something else falls on its slot. A search is one look, and nothing has to be thrown away.
 
 /// How many slots a table has, besides the shared one.
-const SLOTS: usize = 128;
+const SLOTS: usize = 256;
 
 /// What is larger than this gets no slot of its own, so that a table stays small whatever comes.
 const LARGE_BYTES: usize = 4096;
