@@ -40,11 +40,6 @@ impl Base {
         base
     }
 
-    /// How many bytes the labels have.
-    pub(super) fn size(&self) -> usize {
-        self.labels.iter().map(|label| label.name.len() + label.value.len()).sum()
-    }
-
     /// Whether plans made with the other base are good for this one.
     pub(super) fn has_the_names_of(&self, other: &Base) -> bool {
         self.labels.len() == other.labels.len()

@@ -5,9 +5,9 @@
 //! fall on one name. For each point only the values are looked at.
 
 use super::base::{Base, ExtraLabel};
-use super::bases::Bases;
+use super::bases::{Bases, Source};
 use super::identity;
-use super::plan::{Keys, Plan, Source, Step};
+use super::plan::{Keys, Origin, Plan, Step};
 use super::slots::{Slot, Slots};
 use crate::otlp::value::{Attribute, Text};
 use std::ops::Range;
@@ -70,9 +70,9 @@ impl LabelMaker {
         }
     }
 
-    /// Takes the base labels of the next scope.
-    pub fn set_base(&mut self, base: Base) {
-        self.bases.set(base);
+    /// Takes the base labels of the next scope, and calls `make` for them if they are new.
+    pub fn set_base<E>(&mut self, source: Source, make: impl FnOnce() -> Result<Base, E>) -> Result<(), E> {
+        self.bases.set(source, make)
     }
 
     /// The labels of a point, and their identity. The first `resource_attributes` of `attributes` are the resource's,
@@ -164,13 +164,13 @@ impl<'p> PointLabels<'p> {
 
     /// For each label in order, whether its value is the same for all points of the shape.
     pub fn fixed(&self) -> impl Iterator<Item = bool> {
-        self.plan.steps.iter().map(|step| matches!(step.source, Source::Base(_)))
+        self.plan.steps.iter().map(|step| matches!(step.origin, Origin::Base(_)))
     }
 
     /// The values of the labels that are not fixed, in order.
     #[inline]
     pub fn variable_values(&self) -> impl Iterator<Item = &[u8]> {
-        let steps = self.plan.steps.iter().filter(|step| !matches!(step.source, Source::Base(_)));
+        let steps = self.plan.steps.iter().filter(|step| !matches!(step.origin, Origin::Base(_)));
         steps.map(|step| self.value(step))
     }
 
@@ -201,7 +201,7 @@ impl<'p> PointLabels<'p> {
         }
         let mut sum = self.base.identity;
         for step in &self.plan.steps {
-            if matches!(step.source, Source::Base(_)) {
+            if matches!(step.origin, Origin::Base(_)) {
                 continue;
             }
             let value = self.value(step);
@@ -221,10 +221,10 @@ impl<'p> PointLabels<'p> {
 
     #[inline(always)]
     fn value(&self, step: &Step) -> &[u8] {
-        match step.source {
-            Source::Base(index) => &self.base.labels[index as usize].value,
-            Source::Attribute(index) => self.attributes[index as usize].value.resolve(self.scratch),
-            Source::Joined(index) => &self.scratch[self.joined[index as usize].clone()],
+        match step.origin {
+            Origin::Base(index) => &self.base.labels[index as usize].value,
+            Origin::Attribute(index) => self.attributes[index as usize].value.resolve(self.scratch),
+            Origin::Joined(index) => &self.scratch[self.joined[index as usize].clone()],
         }
     }
 }

@@ -6,7 +6,7 @@
 //! beside `number`, `histogram` and `summary` and name it in `Walk::metric`.
 
 pub mod base;
-mod bases;
+pub mod bases;
 mod delta;
 pub mod exemplar;
 mod exponential;
@@ -256,8 +256,9 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
 
     fn scope_metrics(&mut self, message: &'a [u8]) -> Result<(), Unreadable> {
         let scope = find_message(message, field::SCOPE)?;
-        let base = self.translator.base_options.scope_base(&self.resource, scope)?;
-        self.translator.labels.set_base(base);
+        let Translator { labels, base_options, .. } = &mut *self.translator;
+        let source = self.resource.base_source(scope, true);
+        labels.set_base(source, || base_options.scope_base(&self.resource, scope))?;
         // `otel_scope_info` of the scope before may have left its own here.
         self.translator.scratch.clear();
         self.translator.scratch.extend_from_slice(self.resource.scratch());

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 /// Where the value of a label comes from.
 #[derive(Clone, Debug)]
-pub(super) enum Source {
+pub(super) enum Origin {
     /// A base label.
     Base(u32),
     /// An attribute of the point.
@@ -24,7 +24,7 @@ pub(super) struct Step {
     /// Its name, as a range of `Plan::names`.
     pub name: Range<u32>,
     pub name_hash: u64,
-    pub source: Source,
+    pub origin: Origin,
 }
 
 /// What a plan is made for: two points whose keys are equal have the same plan.
@@ -160,16 +160,16 @@ impl Plan {
         match winner.rank {
             Rank::Reserved if winner.name == METRIC_NAME => self.name_at = self.steps.len(),
             Rank::Reserved => self.extra_at = self.steps.len(),
-            Rank::Base | Rank::YieldingBase => self.push_step(&winner.name, Source::Base(winner.index)),
+            Rank::Base | Rank::YieldingBase => self.push_step(&winner.name, Origin::Base(winner.index)),
             Rank::Attribute => {
-                let source = match self.members(group)[..] {
-                    [index] => Source::Attribute(index),
+                let origin = match self.members(group)[..] {
+                    [index] => Origin::Attribute(index),
                     ref members => {
                         self.joins.push(members.to_vec());
-                        Source::Joined(self.joins.len() as u32 - 1)
+                        Origin::Joined(self.joins.len() as u32 - 1)
                     }
                 };
-                self.push_step(&winner.name, source);
+                self.push_step(&winner.name, origin);
             }
         }
         self.extra_at = self.extra_at.max(self.name_at);
@@ -192,10 +192,10 @@ impl Plan {
         members
     }
 
-    fn push_step(&mut self, name: &[u8], source: Source) {
+    fn push_step(&mut self, name: &[u8], origin: Origin) {
         let start = self.names.len() as u32;
         self.names.extend_from_slice(name);
         let name_hash = identity::hash(name).0;
-        self.steps.push(Step { name: start..self.names.len() as u32, name_hash, source });
+        self.steps.push(Step { name: start..self.names.len() as u32, name_hash, origin });
     }
 }

@@ -1,6 +1,7 @@
 //! Labels from above the points: resource, scope and configuration; and `target_info`.
 
 use super::base::{Base, BaseLabel, ExtraLabel};
+use super::bases::Source;
 use super::exemplar::Exemplars;
 use super::family::family_identity;
 use super::glob;
@@ -11,6 +12,7 @@ use crate::config::{ResourceLabels, Translation};
 use crate::otlp::metric::number as field;
 use crate::otlp::value::Attribute;
 use crate::otlp::wire::{Fields, Malformed};
+use std::convert::Infallible;
 
 const SERVICE_NAME: &[u8] = b"service.name";
 const SERVICE_NAMESPACE: &[u8] = b"service.namespace";
@@ -19,6 +21,7 @@ const SERVICE_INSTANCE_ID: &[u8] = b"service.instance.id";
 /// A resource: its attributes, and what they make of `job` and `instance`.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Resource<'a> {
+    message: &'a [u8],
     /// All attributes with a value, strings of the payload or owned texts.
     attributes: Vec<Attribute<'a>>,
     /// Those that become labels of every series.
@@ -31,7 +34,7 @@ pub(super) struct Resource<'a> {
 impl<'a> Resource<'a> {
     /// Reads a `Resource` message.
     pub fn read(message: &'a [u8], options: &BaseOptions) -> Result<Resource<'a>, Malformed> {
-        let mut resource = Resource::default();
+        let mut resource = Resource { message, ..Resource::default() };
         let mut has_namespace = false;
         let (mut name, mut namespace) = (Vec::new(), Vec::new());
         let mut fields = Fields::of(message);
@@ -69,6 +72,14 @@ impl<'a> Resource<'a> {
     /// The attributes that stand on every point as if it had them itself.
     pub fn converted(&self) -> &[Attribute<'a>] {
         &self.converted
+    }
+
+    /// What the base labels of a scope come from.
+    pub fn base_source<'s>(&self, scope: &'s [u8], has_scope_attributes: bool) -> Source<'s>
+    where
+        'a: 's,
+    {
+        Source { resource: self.message, scope, has_scope_attributes }
     }
 
     /// What the values of the attributes that are no strings refer to.
@@ -201,10 +212,12 @@ impl<S: Sink> Walk<'_, '_, S> {
         if attributes.is_empty() {
             return;
         }
+        let Translator { labels, base_options, .. } = &mut *self.translator;
+        let base = || Ok::<_, Infallible>(Base::new(base_options.target_labels(&self.resource)));
+        let Ok(()) = labels.set_base(self.resource.base_source(b"", false), base);
         let info = Info {
             name: b"target_info",
             help: b"Target metadata",
-            base: Base::new(self.translator.base_options.target_labels(&self.resource)),
             attributes: &attributes,
             scratch: &self.resource.scratch,
             time: self.newest,
@@ -216,14 +229,18 @@ impl<S: Sink> Walk<'_, '_, S> {
     /// Writes `otel_scope_info`, which carries the attributes of a scope, at the time of its newest
     /// point. (OpenTelemetry specification before 1.50, "Prometheus and OpenMetrics Compatibility",
     /// instrumentation scope.)
-    pub(super) fn scope_info(&mut self, scope: &[u8], time: u64) -> Result<(), Malformed> {
-        let scope = Scope::read(scope)?;
-        let mut labels = self.translator.base_options.target_labels(&self.resource);
-        scope.push_identity(&mut labels);
+    pub(super) fn scope_info(&mut self, message: &[u8], time: u64) -> Result<(), Malformed> {
+        let scope = Scope::read(message)?;
+        let Translator { labels, base_options, .. } = &mut *self.translator;
+        let base = || {
+            let mut labels = base_options.target_labels(&self.resource);
+            scope.push_identity(&mut labels);
+            Ok::<_, Infallible>(Base::new(labels))
+        };
+        let Ok(()) = labels.set_base(self.resource.base_source(message, false), base);
         let info = Info {
             name: b"otel_scope_info",
             help: b"Instrumentation scope metadata",
-            base: Base::new(labels),
             attributes: &scope.attributes,
             scratch: &scope.scratch,
             time,
@@ -235,11 +252,10 @@ impl<S: Sink> Walk<'_, '_, S> {
     }
 }
 
-/// A series that carries labels, and 1 as its value.
+/// A series that carries labels besides the base labels at hand, and 1 as its value.
 struct Info<'i> {
     name: &'static [u8],
     help: &'static [u8],
-    base: Base,
     attributes: &'i [Attribute<'i>],
     scratch: &'i [u8],
     /// Nanoseconds since the Unix epoch; 0 if there was no point.
@@ -253,7 +269,6 @@ impl Info<'_> {
             return;
         }
         let Translator { labels, namer, metadata, metric_name, scratch, .. } = translator;
-        labels.set_base(self.base);
         namer.write_unchanged(self.name, metric_name);
         scratch.clear();
         scratch.extend_from_slice(self.scratch);
