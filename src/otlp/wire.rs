@@ -101,12 +101,7 @@ impl<'a> Field<'a> {
     pub fn repeated_varint(&self, numbers: &mut Vec<u64>) -> Result<(), Malformed> {
         match self.value {
             Value::Varint(number) => numbers.push(number),
-            Value::Bytes(packed) => {
-                let mut packed = Fields::of(packed);
-                while !packed.rest.is_empty() {
-                    numbers.push(packed.varint()?);
-                }
-            }
+            Value::Bytes(packed) => read_packed(packed, numbers)?,
             _ => return Err(self.unexpected()),
         }
         Ok(())
@@ -122,6 +117,25 @@ impl<'a> Field<'a> {
     fn unexpected(&self) -> Malformed {
         Malformed { what: "a field of an unexpected wire type", address: self.address }
     }
+}
+
+/// Appends packed varints. Which of them take one byte and which two is hard to foretell, so that no
+/// branch depends on it.
+fn read_packed(packed: &[u8], numbers: &mut Vec<u64>) -> Result<(), Malformed> {
+    let mut packed = Fields::of(packed);
+    while let [first, second, ..] = packed.rest {
+        let is_longer = first >> 7;
+        if is_longer & (second >> 7) == 1 {
+            numbers.push(packed.long_varint()?);
+        } else {
+            numbers.push(u64::from(first & 0x7f) | u64::from(second * is_longer) << 7);
+            packed.rest = &packed.rest[1 + usize::from(is_longer)..];
+        }
+    }
+    if !packed.rest.is_empty() {
+        numbers.push(packed.varint()?);
+    }
+    Ok(())
 }
 
 /// Encodes a number so that small ones of either sign become small ones without a sign (`sint32`,

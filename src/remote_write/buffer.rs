@@ -74,6 +74,40 @@ impl Buffer {
         self.push(number as u8);
     }
 
+    /// Appends base-128 numbers.
+    #[inline]
+    pub fn push_varints(&mut self, numbers: impl Iterator<Item = u64>) {
+        for number in numbers {
+            // Which numbers take one byte and which two is hard to foretell, so that no branch depends on it.
+            match self.memory[self.length..].first_chunk_mut::<2>() {
+                Some(place) if number < 0x4000 => {
+                    let is_longer = number >= 0x80;
+                    *place = [number as u8 & 0x7f | u8::from(is_longer) << 7, (number >> 7) as u8];
+                    self.length += 1 + usize::from(is_longer);
+                }
+                _ => self.push_varint(number),
+            }
+        }
+    }
+
+    /// Appends a length-delimited field whose content `write` appends, which must leave room for 11
+    /// bytes. Moving the content behind its length costs less than working the length out beforehand.
+    #[inline]
+    pub fn push_field(&mut self, tag: u8, write: impl FnOnce(&mut Buffer)) {
+        self.push_array([tag, 0]);
+        let start = self.length;
+        write(self);
+        let end = self.length;
+        let size = end - start;
+        let moved_by = varint_size(size as u64) - 1;
+        if moved_by > 0 {
+            self.memory.copy_within(start..end, start + moved_by);
+        }
+        self.length = start - 1;
+        self.push_varint(size as u64);
+        self.length = end + moved_by;
+    }
+
     /// Overwrites the byte that stands `back` bytes before the end.
     #[inline]
     pub fn patch(&mut self, back: usize, byte: u8) {

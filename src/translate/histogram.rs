@@ -146,8 +146,10 @@ fn custom_buckets<'h>(
     let count = total.max(point.count);
     let inner = &buckets.counts[..finite.min(buckets.counts.len())];
     let rest = count.saturating_sub(inner.iter().fold(0u64, |total, count| total.saturating_add(*count)));
-    let empty = std::iter::repeat_n(0, finite - inner.len());
-    layout.set(inner.iter().copied().chain(empty).chain([rest]), 0);
+    layout.begin(0);
+    layout.add(inner);
+    layout.add_zeros(finite - inner.len());
+    layout.end(rest);
     let is_stale = point.head.no_recorded_value;
     NativeHistogram {
         schema: CUSTOM_BUCKETS,

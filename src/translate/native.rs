@@ -5,61 +5,98 @@
 use super::sink::{Buckets, Span};
 
 /// So many empty buckets in a row are written out as zeros; more begin a new span.
-const GAP_MAX: i64 = 2;
+const GAP_MAX: usize = 2;
 
 /// One side of a native histogram, in memory that is used again for the next point.
+///
+/// Where zeros stand and where spans begin is as the Collector's exporter has it, down to the empty
+/// span in front of leading zeros: the same point then makes the same bytes.
 #[derive(Debug, Default)]
 pub(super) struct Layout {
     spans: Vec<Span>,
     deltas: Vec<i64>,
+    /// The count written last, and how many empty buckets follow it that are not written yet.
     latest: u64,
+    zeros: usize,
+    /// How many deltas stand before the last span.
+    before_span: usize,
 }
 
 impl Layout {
-    /// The spans and deltas of the counts set.
+    /// Forgets the side laid out before.
+    pub fn clear(&mut self) {
+        self.spans.clear();
+        self.deltas.clear();
+        self.latest = 0;
+        self.zeros = 0;
+    }
+
+    /// Begins a side whose first bucket stands at `index`, and which has at least one bucket.
+    pub fn begin(&mut self, index: i64) {
+        self.clear();
+        self.begin_span(index);
+    }
+
+    /// Adds the counts of the next buckets, none of which is the last one.
+    #[inline]
+    pub fn add(&mut self, counts: &[u64]) {
+        for count in counts {
+            if *count == 0 {
+                self.zeros += 1;
+            } else {
+                self.write(*count);
+            }
+        }
+    }
+
+    /// Adds so many empty buckets, none of which is the last one.
+    pub fn add_zeros(&mut self, count: usize) {
+        self.zeros += count;
+    }
+
+    /// Adds the last bucket, which is written even if it is empty.
+    pub fn end(&mut self, count: u64) {
+        self.write(count);
+        self.end_span();
+    }
+
+    /// The side laid out.
     pub fn buckets(&self) -> Buckets<'_> {
         Buckets { spans: &self.spans, deltas: &self.deltas }
     }
 
-    /// Lays out counts, the first of which stands at `index`.
-    ///
-    /// Where zeros stand and where spans begin is as the Collector's exporter has it, down to the
-    /// empty span in front of leading zeros: the same point then makes the same bytes.
-    pub fn set(&mut self, counts: impl Iterator<Item = u64>, index: i64) {
-        self.spans.clear();
-        self.deltas.clear();
-        self.latest = 0;
-        let mut counts = (index..).zip(counts);
-        let Some((index, mut pending)) = counts.next() else { return };
-        self.spans.push(Span { offset: saturating_i32(index), length: 0 });
-        // Where the next count would follow without a gap.
-        let mut next = index;
-        let mut last = index;
-        for (index, count) in counts {
-            if pending != 0 {
-                self.push(index - 1 - next, pending);
-                next = index;
-            }
-            pending = count;
-            last = index;
+    #[inline]
+    fn write(&mut self, count: u64) {
+        if self.zeros > 0 {
+            self.write_zeros();
         }
-        self.push(last - next, pending);
+        self.write_count(count);
     }
 
-    fn push(&mut self, gap: i64, count: u64) {
-        if gap > GAP_MAX {
-            self.spans.push(Span { offset: saturating_i32(gap), length: 0 });
+    fn write_zeros(&mut self) {
+        let zeros = std::mem::take(&mut self.zeros);
+        if zeros > GAP_MAX {
+            self.end_span();
+            self.begin_span(zeros as i64);
         } else {
-            (0..gap).for_each(|_| self.push_count(0));
+            (0..zeros).for_each(|_| self.write_count(0));
         }
-        self.push_count(count);
     }
 
-    fn push_count(&mut self, count: u64) {
+    #[inline]
+    fn write_count(&mut self, count: u64) {
         self.deltas.push(count.wrapping_sub(self.latest).cast_signed());
         self.latest = count;
+    }
+
+    fn begin_span(&mut self, offset: i64) {
+        self.spans.push(Span { offset: saturating_i32(offset), length: 0 });
+        self.before_span = self.deltas.len();
+    }
+
+    fn end_span(&mut self) {
         if let Some(span) = self.spans.last_mut() {
-            span.length += 1;
+            span.length = (self.deltas.len() - self.before_span) as u32;
         }
     }
 }
@@ -84,7 +121,11 @@ mod tests {
             (&[], 5, &[], &[]),
         ] {
             let mut layout = Layout::default();
-            layout.set(counts.iter().copied(), index);
+            if let Some((last, others)) = counts.split_last() {
+                layout.begin(index);
+                layout.add(others);
+                layout.end(*last);
+            }
             let found: Vec<_> = layout.spans.iter().map(|span| (span.offset, span.length)).collect();
             assert_eq!((found.as_slice(), layout.deltas.as_slice()), (spans, deltas), "{counts:?}");
         }
