@@ -6,6 +6,7 @@ use super::family::Family;
 use super::reject::or_reject;
 use super::sink::Sink;
 use super::{Translator, Unreadable, Walk, keep_part, sample, write_created};
+use crate::otlp::metric::Kind;
 use crate::otlp::point::NumberPoint;
 
 impl<'a, S: Sink> Walk<'a, '_, S> {
@@ -17,6 +18,10 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
             (&mut self.attributes, &mut self.exemplars, &mut self.translator.scratch);
         let mut point = NumberPoint::read(message, |part| keep_part(part, attributes, exemplars, scratch))?;
         let Some(time) = self.accept_time(&point.head, &family.metric) else { return Ok(()) };
+        if family.kind == Kind::Gauge {
+            // What a gauge had since then says nothing of a zero at the start, which receivers would make of it.
+            point.head.start = 0;
+        }
         self.read_exemplars(family)?;
         let Translator { labels, scratch, metric_name, series_name, options, exemplars, totals, .. } =
             &mut *self.translator;

@@ -4,6 +4,7 @@ use super::{Difference, target_info};
 use crate::canonical::{Canonical, Histogram, Sample};
 use crate::differential::Case;
 use crate::differential::visit::points;
+use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 
 /// Remote write 2.0 carries the time at which a point began to count.
 pub struct Written;
@@ -13,14 +14,18 @@ impl Difference for Written {
         "Start timestamps are written in 2.0"
     }
 
-    /// The same points at the times when they began: what then stands as time of a sample is its start.
+    /// The same points at the times when they began: what then stands as time of a sample is its start. Gauges
+    /// begin nowhere.
     fn ask(&self, case: &Case) -> Vec<Case> {
         if !case.options.is_v2() {
             return Vec::new();
         }
         let mut started = case.clone();
-        for point in started.metrics_mut().flat_map(points) {
-            *point.time() = point.start();
+        for metric in started.metrics_mut() {
+            let is_gauge = matches!(metric.data, Some(Data::Gauge(_)));
+            for point in points(metric) {
+                *point.time() = if is_gauge { 0 } else { point.start() };
+            }
         }
         vec![started]
     }
