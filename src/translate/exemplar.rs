@@ -181,7 +181,7 @@ impl ExemplarSet {
         self.heads.retain(|head| !head.value.is_nan());
         for head in &mut self.heads {
             let finite = bounds.iter().enumerate().map(|(index, bits)| (f64::from_bits(*bits), index));
-            let fitting = finite.filter(|(bound, _)| bound.is_finite() && head.value <= *bound);
+            let fitting = finite.filter(|(bound, _)| *bound < f64::INFINITY && head.value <= *bound);
             let lowest = fitting.min_by(|a, b| a.0.total_cmp(&b.0));
             head.bucket = lowest.map_or(bounds.len(), |(_, index)| index);
         }

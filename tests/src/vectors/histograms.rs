@@ -68,6 +68,13 @@ fn classic() -> Vec<Definition> {
         one("attribute le", HistogramDataPoint { attributes: attributed("le"), ..usual() }),
         one("attribute quantile", HistogramDataPoint { attributes: attributed("quantile"), ..usual() }),
         one("attribute __name__", HistogramDataPoint { attributes: attributed("__name__"), ..usual() }),
+        one(
+            "exemplar at an infinite bound",
+            HistogramDataPoint {
+                exemplars: vec![exemplar(f64::NEG_INFINITY)],
+                ..classic_point(&[f64::NEG_INFINITY], &[1])
+            },
+        ),
         one("exemplars", HistogramDataPoint { exemplars: exemplars.map(exemplar).to_vec(), ..usual() }),
         one(
             "exemplars without buckets",
