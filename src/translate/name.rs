@@ -14,6 +14,7 @@ pub struct Namer {
     namespace: Vec<u8>,
     style: NameStyle,
     known: Slots<Named>,
+    known_units: Slots<NamedUnit>,
 }
 
 /// A metric, and its Prometheus name.
@@ -24,6 +25,13 @@ struct Named {
     suffix: TypeSuffix,
     /// Empty if there is no metric here yet.
     result: Vec<u8>,
+}
+
+/// A unit in UCUM, and in Prometheus' words.
+#[derive(Default)]
+struct NamedUnit {
+    unit: Vec<u8>,
+    words: Vec<u8>,
 }
 
 impl Named {
@@ -79,6 +87,7 @@ impl Namer {
             namespace: translation.namespace.clone().into_bytes(),
             style: translation.names,
             known: Slots::default(),
+            known_units: Slots::default(),
         }
     }
 
@@ -127,8 +136,15 @@ impl Namer {
     }
 
     /// Writes the unit of a metric in Prometheus' words, as metadata has it.
-    pub fn write_unit(&self, unit: &[u8], out: &mut Vec<u8>) {
-        Unit::read(unit).write(self.style.escape, out);
+    pub fn write_unit(&mut self, unit: &[u8], out: &mut Vec<u8>) {
+        let (hash, _) = identity::hash(unit);
+        let known = self.known_units.at_mut(Slot::of(identity::label(hash, 0), unit.len()));
+        if known.unit != unit {
+            known.unit = unit.into();
+            Unit::read(unit).write(self.style.escape, &mut known.words);
+        }
+        out.clear();
+        out.extend_from_slice(&known.words);
     }
 
     /// The name with the namespace in front, as `target_info` has it.
@@ -254,7 +270,12 @@ mod tests {
         suffix: TypeSuffix,
     ) -> Option<String> {
         let style = NameStyle { escape, suffixes };
-        let mut namer = Namer { namespace: namespace.into(), style, known: Slots::default() };
+        let mut namer = Namer {
+            namespace: namespace.into(),
+            style,
+            known: Slots::default(),
+            known_units: Slots::default(),
+        };
         let mut out = Vec::new();
         let valid = namer.write(name.as_bytes(), unit.as_bytes(), suffix, &mut out).is_ok();
         valid.then(|| String::from_utf8(out).unwrap())

@@ -18,13 +18,16 @@ const SERVICE_NAME: &[u8] = b"service.name";
 const SERVICE_NAMESPACE: &[u8] = b"service.namespace";
 const SERVICE_INSTANCE_ID: &[u8] = b"service.instance.id";
 
+/// More attributes than most resources have.
+const USUAL_ATTRIBUTES: usize = 16;
+
 /// A resource: its attributes, and what they make of `job` and `instance`.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Resource<'a> {
     message: &'a [u8],
-    /// All attributes with a value, strings of the payload or owned texts.
-    attributes: Vec<Attribute<'a>>,
-    /// Those that become labels of every series.
+    /// The attributes with a value that `target_info` carries: all but those that make `job` and `instance`.
+    informing: Vec<Attribute<'a>>,
+    /// Those with a value that become labels of every series.
     converted: Vec<Attribute<'a>>,
     scratch: Vec<u8>,
     job: Vec<u8>,
@@ -34,7 +37,8 @@ pub(super) struct Resource<'a> {
 impl<'a> Resource<'a> {
     /// Reads a `Resource` message.
     pub fn read(message: &'a [u8], options: &BaseOptions) -> Result<Resource<'a>, Malformed> {
-        let mut resource = Resource { message, ..Resource::default() };
+        let mut resource =
+            Resource { message, informing: Vec::with_capacity(USUAL_ATTRIBUTES), ..Resource::default() };
         let mut has_namespace = false;
         let (mut name, mut namespace) = (Vec::new(), Vec::new());
         let mut fields = Fields::of(message);
@@ -53,8 +57,14 @@ impl<'a> Resource<'a> {
                 SERVICE_INSTANCE_ID => resource.instance = value.to_vec(),
                 _ => {}
             }
-            if !attribute.value.is_empty() {
-                resource.attributes.push(attribute);
+            if attribute.value.is_empty() {
+                continue;
+            }
+            if options.is_converted(attribute.key) {
+                resource.converted.push(attribute.clone());
+            }
+            if !is_service(attribute.key) {
+                resource.informing.push(attribute);
             }
         }
         if !name.is_empty() {
@@ -64,8 +74,6 @@ impl<'a> Resource<'a> {
             }
             resource.job.extend_from_slice(&name);
         }
-        let is_converted = |attribute: &&Attribute| options.is_converted(attribute.key);
-        resource.converted = resource.attributes.iter().filter(is_converted).cloned().collect();
         Ok(resource)
     }
 
@@ -207,9 +215,7 @@ impl<S: Sink> Walk<'_, '_, S> {
     /// Writes `target_info`, which carries the attributes of a resource, at the time of its newest
     /// point.
     pub(super) fn target_info(&mut self) {
-        let attributes: Vec<_> =
-            self.resource.attributes.iter().filter(|attribute| !is_service(attribute.key)).cloned().collect();
-        if attributes.is_empty() {
+        if self.resource.informing.is_empty() {
             return;
         }
         let Translator { labels, base_options, .. } = &mut *self.translator;
@@ -218,7 +224,7 @@ impl<S: Sink> Walk<'_, '_, S> {
         let info = Info {
             name: b"target_info",
             help: b"Target metadata",
-            attributes: &attributes,
+            attributes: &self.resource.informing,
             scratch: &self.resource.scratch,
             time: self.newest,
         };
