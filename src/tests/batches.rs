@@ -1,17 +1,11 @@
 //! Cutting, merging, halving and pruning: nothing is lost and nothing changes its order.
 
 use super::payload::*;
-use crate::Exporter;
 use crate::types::{Batch, BatchError, Protocol};
 
 fn many(count: u64) -> Vec<u8> {
     let points = (0..count).map(|n| point_at(TIME + n, n as f64, &[text("id", &format!("series-{n}"))]));
     encode(vec![resource(&[], vec![gauge("g", points.collect())])])
-}
-
-fn samples(exporter: &Exporter, batches: &[Batch]) -> Vec<String> {
-    let texts = batches.iter().map(|batch| exporter.explain(batch).unwrap());
-    texts.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>()).collect()
 }
 
 fn check(batch: &Batch) {
@@ -29,7 +23,7 @@ fn batches_stay_under_the_limit_and_hold_everything_in_order() {
     for batch in &acceptance.batches {
         check(batch);
         assert!(batch.uncompressed_size <= 2000);
-        let lines = samples(&exporter, std::slice::from_ref(batch));
+        let lines = explained(&exporter, std::slice::from_ref(batch));
         assert_eq!(
             (batch.series as usize, batch.samples as usize, batch.points as usize),
             (lines.len(), lines.len(), lines.len())
@@ -37,7 +31,7 @@ fn batches_stay_under_the_limit_and_hold_everything_in_order() {
         assert!(lines[0].ends_with(&batch.first.to_string()));
         assert!(lines[lines.len() - 1].ends_with(&batch.last.to_string()));
     }
-    let values: Vec<_> = samples(&exporter, &acceptance.batches);
+    let values: Vec<_> = explained(&exporter, &acceptance.batches);
     assert_eq!(values.len(), 500);
     assert!(values.iter().enumerate().all(|(n, line)| line.contains(&format!("series-{n}\""))));
 }
@@ -59,7 +53,7 @@ fn a_point_larger_than_a_batch_is_cut_between_its_series() {
     let acceptance = accept(&mut exporter, &encode(vec![resource(&[], metrics)]));
     assert_eq!(acceptance.accepted_points, 3);
     assert!(acceptance.batches.iter().all(|batch| batch.uncompressed_size <= 2000));
-    assert_eq!(samples(&exporter, &acceptance.batches).len(), 2 + 202);
+    assert_eq!(explained(&exporter, &acceptance.batches).len(), 2 + 202);
     assert_eq!(acceptance.batches.iter().map(|batch| batch.series).sum::<u32>(), 204);
 }
 
@@ -77,7 +71,7 @@ fn samples_of_a_batch_are_in_the_order_of_time() {
         format!("g{{}} 2 {}", TIME + 2),
         format!("g{{a=\"b\"}} 3 {}", TIME + 2),
     ];
-    assert_eq!(samples(&exporter, &acceptance.batches), expected);
+    assert_eq!(explained(&exporter, &acceptance.batches), expected);
 }
 
 #[test]
@@ -88,7 +82,7 @@ fn merging_joins_without_changing_anything() {
     let merged = large.merge(batches.clone()).unwrap();
     assert_eq!(merged.len(), 1);
     check(&merged[0]);
-    assert_eq!(samples(&large, &merged), samples(&large, &batches));
+    assert_eq!(explained(&large, &merged), explained(&large, &batches));
     assert_eq!((merged[0].points, merged[0].series), (500, 500));
     assert_eq!((merged[0].first, merged[0].last), (batches[0].first, batches[batches.len() - 1].last));
     let unmerged = small.merge(batches.clone()).unwrap();
@@ -107,24 +101,10 @@ fn batches_of_two_partitions_are_not_merged() {
 fn halving_ends_at_single_series() {
     let mut exporter = exporter("");
     let batch = accept(&mut exporter, &many(11)).batches.remove(0);
-    let mut whole = Vec::new();
-    let mut stack = vec![batch.clone()];
-    while let Some(batch) = stack.pop() {
-        check(&batch);
-        match exporter.halve(&batch) {
-            Ok((first, second)) => {
-                assert_eq!(first.points + second.points, batch.points);
-                assert_eq!(exporter.halve(&batch).unwrap(), (first.clone(), second.clone()));
-                stack.extend([second, first]);
-            }
-            Err(error) => {
-                assert_eq!(error, BatchError::SingleSeries);
-                whole.push(batch);
-            }
-        }
-    }
-    assert_eq!(whole.len(), 11);
-    assert_eq!(samples(&exporter, &whole), samples(&exporter, &[batch]));
+    let parts = halved_to_series(&exporter, &batch);
+    parts.iter().for_each(check);
+    assert_eq!(parts.len(), 11);
+    assert_eq!(explained(&exporter, &parts), explained(&exporter, &[batch]));
 }
 
 #[test]
@@ -138,7 +118,7 @@ fn pruning_parts_old_from_young() {
     check(&expired);
     assert_eq!((kept.points, expired.points), (6, 4));
     assert_eq!((expired.first, expired.last, kept.first, kept.last), (time, time + 3, time + 4, time + 9));
-    assert_eq!(samples(&exporter, &[expired, kept]), samples(&exporter, std::slice::from_ref(&batch)));
+    assert_eq!(explained(&exporter, &[expired, kept]), explained(&exporter, std::slice::from_ref(&batch)));
     assert_eq!(exporter.prune(batch.clone(), time).unwrap().kept, Some(batch.clone()));
     assert_eq!(exporter.prune(batch.clone(), time + 10).unwrap().expired, Some(batch));
 }
@@ -190,18 +170,18 @@ fn metadata_goes_with_its_series() {
     let metrics = vec![described("a", [0, 9]), described("b", [1, 2]), described("c", [8, 9])];
     let mut exporter = exporter(r#""send_metadata":true"#);
     let batch = accept(&mut exporter, &encode(vec![resource(&[], metrics)])).batches.remove(0);
-    let all = samples(&exporter, std::slice::from_ref(&batch));
+    let all = explained(&exporter, std::slice::from_ref(&batch));
     let (families, series): (Vec<String>, Vec<String>) =
         all.iter().cloned().partition(|line| line.starts_with('#'));
     assert_eq!((families.len(), series.len()), (6, 6), "{all:?}");
 
     let (first, second) = exporter.halve(&batch).unwrap();
-    assert_eq!(samples(&exporter, &[first.clone(), second.clone()]), all);
-    assert_eq!(samples(&exporter, &exporter.merge(vec![first, second]).unwrap()), all);
+    assert_eq!(explained(&exporter, &[first.clone(), second.clone()]), all);
+    assert_eq!(explained(&exporter, &exporter.merge(vec![first, second]).unwrap()), all);
 
     let pruned = exporter.prune(batch, TIME as i64 + 5).unwrap();
-    let kept = samples(&exporter, pruned.kept.as_slice());
-    let expired = samples(&exporter, pruned.expired.as_slice());
+    let kept = explained(&exporter, pruned.kept.as_slice());
+    let expired = explained(&exporter, pruned.expired.as_slice());
     let of_kept: Vec<_> = kept.iter().filter(|line| line.starts_with('#')).cloned().collect();
     assert_eq!(of_kept, families);
     assert_eq!((kept.len(), expired.len()), (6 + 3, 3));

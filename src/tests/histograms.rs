@@ -62,7 +62,9 @@ fn an_exponential_histogram_becomes_classic_buckets_on_request() {
         [
             r#"e_bucket{le="+Inf"} 13"#.to_owned(),
             r#"e_bucket{le="-0.25"} 4"#.to_owned(),
+            r#"e_bucket{le="-0.5"} 0"#.to_owned(),
             r#"e_bucket{le="0"} 7"#.to_owned(),
+            r#"e_bucket{le="2"} 7"#.to_owned(),
             format!(r#"e_bucket{{le="4"}} 8{exemplar}"#).replace(&format!(" {TIME}"), ""),
             r#"e_bucket{le="8"} 10"#.to_owned(),
             r#"e_bucket{le="16"} 10"#.to_owned(),
@@ -91,6 +93,7 @@ fn a_coarse_scale_is_no_obstacle_to_classic_buckets() {
         [
             r#"e_bucket{le="+Inf"} 13"#.to_owned(),
             r#"e_bucket{le="0"} 3"#.to_owned(),
+            r#"e_bucket{le="1"} 3"#.to_owned(),
             format!(r#"e_bucket{{le="{bound}"}} 5"#),
             "e_count{} 13".to_owned(),
             "e_sum{} 2.5".to_owned(),

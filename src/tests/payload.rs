@@ -1,7 +1,7 @@
 //! Short ways to build OTLP payloads, and to look at what became of them.
 
 use crate::Exporter;
-use crate::types::{Acceptance, Encoding};
+use crate::types::{Acceptance, Batch, BatchError, Encoding};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 pub use opentelemetry_proto::tonic::common::v1::{
     AnyValue, InstrumentationScope, KeyValue, any_value::Value,
@@ -125,11 +125,34 @@ pub fn series(options: &str, resource_metrics: Vec<ResourceMetrics>) -> Vec<Stri
 }
 
 pub fn lines(exporter: &Exporter, acceptance: &Acceptance) -> Vec<String> {
-    let mut lines = Vec::new();
-    for batch in &acceptance.batches {
-        let text = exporter.explain(batch).unwrap();
-        lines.extend(text.lines().map(|line| line.replace(&format!(" {TIME}"), "")));
-    }
+    let lines = explained(exporter, &acceptance.batches);
+    let mut lines: Vec<_> = lines.iter().map(|line| line.replace(&format!(" {TIME}"), "")).collect();
     lines.sort();
     lines
+}
+
+/// What batches hold, a line for each sample.
+pub fn explained(exporter: &Exporter, batches: &[Batch]) -> Vec<String> {
+    let texts = batches.iter().map(|batch| exporter.explain(batch).unwrap());
+    texts.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+}
+
+/// A batch halved until only single series are left, in order.
+pub fn halved_to_series(exporter: &Exporter, batch: &Batch) -> Vec<Batch> {
+    let mut parts = Vec::new();
+    let mut stack = vec![batch.clone()];
+    while let Some(batch) = stack.pop() {
+        match exporter.halve(&batch) {
+            Ok((first, second)) => {
+                assert_eq!(first.points + second.points, batch.points);
+                assert_eq!(exporter.halve(&batch).unwrap(), (first.clone(), second.clone()));
+                stack.extend([second, first]);
+            }
+            Err(error) => {
+                assert_eq!(error, BatchError::SingleSeries);
+                parts.push(batch);
+            }
+        }
+    }
+    parts
 }

@@ -1,102 +1,14 @@
 //! Remote write 2.0, read with messages of its own.
 
+mod message;
+
 use super::payload::*;
 use crate::Exporter;
-use crate::otlp::wire::Fields;
-use crate::types::{Batch, BatchError, Protocol};
-use prost::Message;
+use crate::types::{Batch, Protocol};
+use message::{Request, Sample, check};
 use std::collections::BTreeSet;
 
 const V2: &str = r#""protobuf_message":"io.prometheus.write.v2.Request""#;
-
-/// `io.prometheus.write.v2.Request` (remote-write specification 2.0).
-#[derive(Clone, PartialEq, Message)]
-struct Request {
-    #[prost(string, repeated, tag = "4")]
-    symbols: Vec<String>,
-    #[prost(message, repeated, tag = "5")]
-    timeseries: Vec<TimeSeries>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct TimeSeries {
-    #[prost(uint32, repeated, tag = "1")]
-    labels_refs: Vec<u32>,
-    #[prost(message, repeated, tag = "2")]
-    samples: Vec<Sample>,
-    #[prost(message, repeated, tag = "3")]
-    histograms: Vec<NativeHistogram>,
-    #[prost(message, repeated, tag = "4")]
-    exemplars: Vec<LabelledValue>,
-    #[prost(message, optional, tag = "5")]
-    metadata: Option<Metadata>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Sample {
-    #[prost(double, tag = "1")]
-    value: f64,
-    #[prost(int64, tag = "2")]
-    timestamp: i64,
-    #[prost(int64, tag = "3")]
-    start_timestamp: i64,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct NativeHistogram {
-    #[prost(uint64, tag = "1")]
-    count_int: u64,
-    #[prost(double, tag = "3")]
-    sum: f64,
-    #[prost(sint64, repeated, tag = "12")]
-    positive_deltas: Vec<i64>,
-    #[prost(int64, tag = "15")]
-    timestamp: i64,
-    #[prost(int64, tag = "17")]
-    start_timestamp: i64,
-}
-
-/// `Exemplar`.
-#[derive(Clone, PartialEq, Message)]
-struct LabelledValue {
-    #[prost(uint32, repeated, tag = "1")]
-    labels_refs: Vec<u32>,
-    #[prost(double, tag = "2")]
-    value: f64,
-    #[prost(int64, tag = "3")]
-    timestamp: i64,
-}
-
-#[derive(Clone, Copy, PartialEq, Message)]
-struct Metadata {
-    #[prost(int32, tag = "1")]
-    kind: i32,
-    #[prost(uint32, tag = "3")]
-    help_ref: u32,
-    #[prost(uint32, tag = "4")]
-    unit_ref: u32,
-}
-
-impl Request {
-    fn of(batch: &Batch) -> Request {
-        let body = snap::raw::Decoder::new().decompress_vec(&batch.body).unwrap();
-        assert_eq!(body.len() as u32, batch.uncompressed_size);
-        assert_eq!(batch.protocol, Protocol::RemoteWriteV2);
-        // Symbols come first: some receivers read a request in one pass.
-        let mut fields = Fields::of(&body);
-        let numbers = std::iter::from_fn(|| fields.next_field().unwrap()).map(|field| field.number);
-        assert!(numbers.is_sorted());
-        Request::decode(body.as_slice()).unwrap()
-    }
-
-    fn text(&self, reference: u32) -> &str {
-        &self.symbols[reference as usize]
-    }
-
-    fn labels(&self, references: &[u32]) -> Vec<(&str, &str)> {
-        references.chunks(2).map(|pair| (self.text(pair[0]), self.text(pair[1]))).collect()
-    }
-}
 
 /// Everything at once: all types, several resources, scopes, attributes and times, exemplars.
 fn mixed(points: u64) -> Vec<u8> {
@@ -156,43 +68,6 @@ fn mixed(points: u64) -> Vec<u8> {
 fn inspected(exporter: &Exporter, batches: &[Batch]) -> Vec<String> {
     let texts = batches.iter().map(|batch| exporter.inspect(batch).unwrap());
     texts.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>()).collect()
-}
-
-fn explained(exporter: &Exporter, batches: &[Batch]) -> Vec<String> {
-    let texts = batches.iter().map(|batch| exporter.explain(batch).unwrap());
-    texts.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>()).collect()
-}
-
-/// What stands in a batch is what it says, and no more symbols than are needed.
-fn check(batch: &Batch) {
-    let request = Request::of(batch);
-    let count = |of: fn(&TimeSeries) -> usize| request.timeseries.iter().map(of).sum::<usize>() as u32;
-    assert_eq!(batch.series as usize, request.timeseries.len());
-    assert_eq!(batch.samples, count(|series| series.samples.len()));
-    assert_eq!(batch.histograms, count(|series| series.histograms.len()));
-    assert_eq!(batch.exemplars, count(|series| series.exemplars.len()));
-    let times = request.timeseries.iter().flat_map(|series| {
-        let samples = series.samples.iter().map(|sample| sample.timestamp);
-        samples.chain(series.histograms.iter().map(|histogram| histogram.timestamp)).collect::<Vec<_>>()
-    });
-    let times: Vec<i64> = times.collect();
-    assert_eq!((times.iter().min(), times.iter().max()), (Some(&batch.first), Some(&batch.last)));
-
-    let mut used = BTreeSet::from([0]);
-    for series in &request.timeseries {
-        assert_ne!(series.samples.is_empty(), series.histograms.is_empty());
-        used.extend(&series.labels_refs);
-        series.exemplars.iter().for_each(|exemplar| used.extend(&exemplar.labels_refs));
-        series.metadata.iter().for_each(|metadata| used.extend([metadata.help_ref, metadata.unit_ref]));
-        assert!(request.labels(&series.labels_refs).is_sorted_by(|a, b| a.0 < b.0), "{series:?}");
-    }
-    assert_eq!(request.symbols[0], "");
-    assert_eq!(used.len(), request.symbols.len(), "symbols that nothing refers to");
-    assert_eq!(
-        request.symbols.iter().collect::<BTreeSet<_>>().len(),
-        request.symbols.len(),
-        "a symbol twice"
-    );
 }
 
 #[test]
@@ -346,23 +221,10 @@ fn batches_of_both_protocols_stay_apart() {
 fn halving_ends_at_single_series() {
     let mut exporter = exporter(V2);
     let batch = accept(&mut exporter, &mixed(20)).batches.remove(0);
-    let mut whole = Vec::new();
-    let mut stack = vec![batch.clone()];
-    while let Some(batch) = stack.pop() {
-        check(&batch);
-        match exporter.halve(&batch) {
-            Ok((first, second)) => {
-                assert_eq!(first.points + second.points, batch.points);
-                stack.extend([second, first]);
-            }
-            Err(error) => {
-                assert_eq!(error, BatchError::SingleSeries);
-                whole.push(batch);
-            }
-        }
-    }
-    assert_eq!(whole.len(), batch.series as usize);
-    assert_eq!(inspected(&exporter, &whole), inspected(&exporter, &[batch]));
+    let parts = halved_to_series(&exporter, &batch);
+    parts.iter().for_each(check);
+    assert_eq!(parts.len(), batch.series as usize);
+    assert_eq!(inspected(&exporter, &parts), inspected(&exporter, &[batch]));
 }
 
 #[test]

@@ -135,21 +135,31 @@ fn downscale(buckets: &mut ExponentialBuckets, scale: i32, max: i32) -> i32 {
 }
 
 /// Makes classic buckets of exponential ones of a scale not above [`CLASSIC_SCALE`]: bounds ascend, and
-/// there are none outside the populated range.
+/// there are none outside the populated range. An empty bucket ends where the first populated one of a side
+/// begins, or queries would take it to reach down to zero.
 fn to_classic(exponential: &ExponentialBuckets, scale: i32, point: &ExponentialPoint, classic: &mut Buckets) {
     classic.bounds.clear();
     classic.counts.clear();
     let log2_of_base = 1i64 << scale.abs_diff(CLASSIC_SCALE).min(32);
+    let lower_bound = |index: i64| power_of_two(index.saturating_mul(log2_of_base));
+    let mut negative = populated(&exponential.negative).rev().peekable();
+    if let Some((index, _)) = negative.peek().filter(|(index, _)| lower_bound(index + 1).is_finite()) {
+        push_bucket(classic, -lower_bound(index + 1), 0);
+    }
     // The upper bound of a negative bucket is its lower one, mirrored.
-    for (index, count) in populated(&exponential.negative).rev() {
-        push_bucket(classic, -power_of_two(index.saturating_mul(log2_of_base)), count);
+    for (index, count) in negative {
+        push_bucket(classic, -lower_bound(index), count);
     }
     if point.zero_count > 0 || !classic.bounds.is_empty() {
         let threshold = if point.zero_threshold > 0.0 { point.zero_threshold } else { 0.0 };
         push_bucket(classic, threshold, point.zero_count);
     }
-    for (index, count) in populated(&exponential.positive) {
-        push_bucket(classic, power_of_two((index + 1).saturating_mul(log2_of_base)), count);
+    let mut positive = populated(&exponential.positive).peekable();
+    if let Some((index, _)) = positive.peek() {
+        push_bucket(classic, lower_bound(*index), 0);
+    }
+    for (index, count) in positive {
+        push_bucket(classic, lower_bound(index + 1), count);
     }
 }
 
@@ -186,12 +196,12 @@ mod tests {
         let mut classic = Buckets::default();
         to_classic(&buckets, 0, &point, &mut classic);
         let bounds: Vec<_> = classic.bounds.iter().map(|bits| f64::from_bits(*bits)).collect();
-        assert_eq!(bounds, [-4.0, -2.0, 0.5, 2.0, 4.0, 8.0]);
-        assert_eq!(classic.counts, [2, 1, 5, 3, 0, 4]);
+        assert_eq!(bounds, [-8.0, -4.0, -2.0, 0.5, 1.0, 2.0, 4.0, 8.0]);
+        assert_eq!(classic.counts, [0, 2, 1, 5, 0, 3, 0, 4]);
         // Two bits of scale less: each bucket spans a factor of 16.
         to_classic(&buckets, -2, &point, &mut classic);
         let bounds: Vec<_> = classic.bounds.iter().map(|bits| f64::from_bits(*bits)).collect();
-        assert_eq!(bounds, [-256.0, -16.0, 0.5, 16.0, 256.0, 4096.0]);
+        assert_eq!(bounds, [-4096.0, -256.0, -16.0, 0.5, 1.0, 16.0, 256.0, 4096.0]);
         let far = ExponentialBuckets { positive: side(i32::MAX, &[1, 2]), ..Default::default() };
         to_classic(&far, 0, &ExponentialPoint::default(), &mut classic);
         assert!(classic.bounds.is_empty());
