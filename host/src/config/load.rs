@@ -1,5 +1,6 @@
 //! From a file to settings.
 
+use super::bindplane;
 use super::component::{Places, nearest};
 use super::diagnostic::{Diagnostic, Diagnostics, Report};
 use super::exporter::{Exporter, read_remote_write};
@@ -11,7 +12,7 @@ use super::service::{Defined, EXPORTERS, RECEIVERS, connect, read_service};
 use super::settings::{ExporterSettings, OtlpReceiver, Settings};
 use super::substitution::{Environment, substitute};
 use super::view::View;
-use super::yaml;
+use super::yaml::{self, Node};
 use std::io::Read;
 use std::path::Path;
 
@@ -131,18 +132,30 @@ fn read_document<S>(
     report: &Report,
     read: impl FnOnce(&View) -> Option<(S, Places)>,
 ) -> Option<(S, Places)> {
-    let (document, faults) = yaml::parse(text);
-    for fault in faults {
-        report.error(fault.place, &fault.path, fault.message);
-    }
-    let mut document = document?;
+    let mut document = read_tree(text, report)?;
     substitute(&mut document, "", environment, report);
+    if bindplane::is_resource(&document) {
+        let rendered = bindplane::rendered(&View::root(&document, report))?;
+        return read(&View::root(&rendered, report));
+    }
     let root = View::root(&document, report);
     if !matches!(root.value(), yaml::Value::Map(_)) {
         root.error(format!("expected `receivers`, `exporters` and `service`, found {}", root.shown()));
         return None;
     }
     read(&root)
+}
+
+fn read_tree(text: &str, report: &Report) -> Option<Node> {
+    let (mut document, mut faults) = yaml::parse(text);
+    if let Some(repaired) = bindplane::repaired(text).filter(|_| !faults.is_empty()) {
+        (document, faults) = yaml::parse(&repaired.text);
+        document.iter_mut().for_each(|document| repaired.replace(document));
+    }
+    for fault in faults {
+        report.error(fault.place, &fault.path, fault.message);
+    }
+    document
 }
 
 fn read_root(root: &View) -> Option<(Settings, Places)> {

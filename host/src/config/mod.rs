@@ -1,10 +1,11 @@
-//! What a configuration file means to the host. The file is a Collector YAML; options of the
-//! translation are carried to the component unread, as JSON.
+//! What a configuration file means to the host. The file is a Collector YAML or a
+//! destination of Bindplane; options of the translation are carried to the component unread, as JSON.
 //!
 //! The way of a file: text becomes a tree with positions, references to the environment
 //! are filled in, each section is read by the module of its name, and the metrics pipelines decide
 //! what of it runs. All problems are collected, each with its place.
 
+mod bindplane;
 mod component;
 mod diagnostic;
 mod duration;

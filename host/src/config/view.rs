@@ -241,7 +241,41 @@ impl<'d> View<'d> {
     }
 
     fn below(&self, entry: &'d Entry) -> View<'d> {
-        View { node: &entry.value, key: entry.place, path: join(&self.path, &entry.key), report: self.report }
+        let path = entry.value.known_as.clone().unwrap_or_else(|| join(&self.path, &entry.key));
+        View { node: &entry.value, key: entry.place, path, report: self.report }
+    }
+
+    /// What a key of this section holds, whatever else is in the section.
+    pub fn entry(&self, key: &str) -> Option<View<'d>> {
+        match &self.node.value {
+            Value::Map(entries) => {
+                entries.iter().find(|entry| entry.key == key).map(|entry| self.below(entry))
+            }
+            _ => None,
+        }
+    }
+
+    /// The same, called by another name in messages.
+    pub fn called(self, path: String) -> View<'d> {
+        View { path, ..self }
+    }
+
+    /// The text of a scalar, whatever its type; it may be a secret.
+    pub fn scalar_text(&self) -> Option<&'d str> {
+        match self.node.value {
+            Value::List(_) | Value::Map(_) => None,
+            _ => Some(&self.node.text),
+        }
+    }
+
+    /// The value, to be put into another document; messages name it as they do here.
+    pub fn carried(&self) -> Node {
+        Node { known_as: Some(self.path.clone()), ..self.node.clone() }
+    }
+
+    /// The same with another value in its place.
+    pub fn carried_as(&self, value: Value, text: String) -> Node {
+        Node { value, text, ..self.carried() }
     }
 }
 

@@ -25,6 +25,15 @@ pub(super) struct Node {
     pub text: String,
     /// Whether it comes from the environment, so that no message may show it.
     pub from_environment: bool,
+    /// What messages call it, where that is not where it stands in the tree.
+    pub known_as: Option<String>,
+}
+
+impl Node {
+    /// A node that stands in a file.
+    pub fn new(place: Place, value: Value, text: String) -> Node {
+        Node { place, value, text, from_environment: false, known_as: None }
+    }
 }
 
 /// A YAML value.
@@ -71,8 +80,7 @@ pub(super) fn parse(text: &str) -> (Option<Node>, Vec<Fault>) {
             return (None, builder.faults);
         }
     }
-    let nothing =
-        || Node { place: Place::START, value: Value::Null, text: String::new(), from_environment: false };
+    let nothing = || Node::new(Place::START, Value::Null, String::new());
     (Some(builder.root.unwrap_or_else(nothing)), builder.faults)
 }
 
@@ -152,7 +160,7 @@ impl Builder {
             }
             None => return Ok(()),
         };
-        let node = Node { place, value, text: String::new(), from_environment: false };
+        let node = Node::new(place, value, String::new());
         self.add(node, anchor)
     }
 
@@ -186,7 +194,7 @@ impl Builder {
             _ => place,
         };
         let text = if matches!(value, Value::Null) { String::new() } else { text.into_owned() };
-        self.add(Node { place, value, text, from_environment: false }, anchor)
+        self.add(Node::new(place, value, text), anchor)
     }
 
     fn key(&mut self, mut new: Key) -> Result<(), Fault> {

@@ -1,5 +1,6 @@
 //! Whole files: what they come to, and what is said about those that are wrong.
 
+mod bindplane;
 mod errors;
 mod files;
 mod mutations;

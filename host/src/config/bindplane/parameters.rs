@@ -1,0 +1,166 @@
+//! The parameters of a destination, by Bindplane's rules: kinder to types than a Collector file, and
+//! what is unknown is ignored.
+
+use crate::config::diagnostic::suggest;
+use crate::config::view::View;
+use crate::config::yaml::{Node, Value};
+
+/// What the type has, its queues and retries included.
+const NAMES: [&str; 32] = [
+    "endpoint",
+    "region",
+    "arn",
+    "sts_region",
+    "session_name",
+    "compression",
+    "namespace",
+    "max_batch_size_bytes",
+    "enable_resource_to_telemetry_conversion",
+    "add_unit_and_type",
+    "export_created_metric",
+    "headers",
+    "external_labels",
+    "enable_tls",
+    "strict_tls_verify",
+    "ca_file",
+    "mutual_tls",
+    "cert_file",
+    "key_file",
+    "enable_remote_write_queue",
+    "remote_write_queue_size",
+    "remote_write_queue_consumers",
+    "remote_write_queue_num_consumers",
+    "retry_on_failure_enabled",
+    "retry_on_failure_initial_interval",
+    "retry_on_failure_max_interval",
+    "retry_on_failure_max_elapsed_time",
+    "sending_queue_enabled",
+    "sending_queue_num_consumers",
+    "sending_queue_queue_size",
+    "persistent_queue_enabled",
+    "persistent_queue_directory",
+];
+
+/// What Bindplane writes in place of a value that is marked as sensitive.
+const MASK: &str = "(sensitive)";
+
+/// The parameters that have a value.
+pub(super) struct Parameters<'d> {
+    values: Vec<(&'d str, View<'d>)>,
+}
+
+impl<'d> Parameters<'d> {
+    /// Reads a list of names and values, or a map. What is wrong is reported.
+    pub fn read(view: &View<'d>) -> Parameters<'d> {
+        let entries = match view.value() {
+            Value::List(_) => view.list().into_iter().filter_map(named_value).collect(),
+            _ => view.entries(),
+        };
+        let mut values: Vec<(&'d str, View<'d>)> = Vec::new();
+        for (name, value) in entries {
+            let value = value.called(format!("parameters.{name}"));
+            if !NAMES.contains(&name) {
+                let hint = suggest(name, NAMES);
+                value.warn(format!("is no parameter of this destination, and ignored; {hint}"));
+                continue;
+            }
+            if value.scalar_text() == Some(MASK) {
+                value.error(
+                    "is masked: Bindplane shows (sensitive) in place of the value; write the value itself, or \
+                     ${env:NAME}",
+                );
+                continue;
+            }
+            if values.iter().any(|(other, _)| *other == name) {
+                value.warn("stands here again: the last one counts");
+                values.retain(|(other, _)| *other != name);
+            }
+            values.push((name, value));
+        }
+        Parameters { values }
+    }
+
+    /// A parameter that is neither null nor an empty text, which both mean that it is not set.
+    pub fn get(&self, name: &str) -> Option<&View<'d>> {
+        let (_, view) = self.values.iter().find(|(other, _)| *other == name)?;
+        (!view.is_null() && view.scalar_text() != Some("")).then_some(view)
+    }
+
+    /// A text.
+    pub fn text(&self, name: &str) -> Option<Node> {
+        let view = self.get(name)?;
+        view.text().map(|_| view.carried())
+    }
+
+    /// A boolean, which may be written as one or as a text.
+    pub fn boolean(&self, name: &str) -> Option<(bool, Node)> {
+        let view = self.get(name)?;
+        let flag = match view.value() {
+            Value::Boolean(flag) => Some(*flag),
+            Value::Integer(_) | Value::Text => boolean_of(view.scalar_text()?),
+            _ => None,
+        };
+        if flag.is_none() {
+            view.error("expected true or false");
+        }
+        flag.map(|flag| (flag, view.carried_as(Value::Boolean(flag), flag.to_string())))
+    }
+
+    /// Whether a switch is on.
+    pub fn is_on(&self, name: &str) -> bool {
+        self.boolean(name).is_some_and(|(flag, _)| flag)
+    }
+
+    /// A whole number, which may be written as one, as a decimal without a fraction, or as a text.
+    pub fn integer(&self, name: &str) -> Option<(i64, Node)> {
+        let view = self.get(name)?;
+        let number = match view.value() {
+            Value::Integer(number) => Some(*number),
+            Value::Float(number) if number.fract() == 0.0 && number.abs() < 9e15 => Some(*number as i64),
+            Value::Text => view.scalar_text()?.parse().ok(),
+            _ => None,
+        };
+        if number.is_none() {
+            view.error("expected a whole number");
+        }
+        number.map(|number| (number, view.carried_as(Value::Integer(number), number.to_string())))
+    }
+
+    /// A map whose values become texts.
+    pub fn map(&self, name: &str) -> Option<Node> {
+        let view = self.get(name)?;
+        let mut map = view.carried();
+        match &mut map.value {
+            Value::Map(entries) => {
+                for entry in entries {
+                    if matches!(entry.value.value, Value::Boolean(_) | Value::Integer(_) | Value::Float(_)) {
+                        entry.value.value = Value::Text;
+                    }
+                }
+                Some(map)
+            }
+            _ => {
+                view.error("expected a section of names and values");
+                None
+            }
+        }
+    }
+}
+
+fn named_value(item: View<'_>) -> Option<(&str, View<'_>)> {
+    let name = item.entry("name").and_then(|name| name.text());
+    let Some(name) = name else {
+        item.error("expected an entry with `name` and `value`");
+        return None;
+    };
+    Some((name, item.entry("value")?))
+}
+
+/// The words that Go's `strconv.ParseBool` takes.
+fn boolean_of(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
+        _ => None,
+    }
+}
