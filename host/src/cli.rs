@@ -180,7 +180,7 @@ Exit status: 0 everything was translated, 1 something could not be read (which i
 
 #[derive(Args, Debug)]
 struct ConfigArgs {
-    /// The configuration: a Collector YAML file.
+    /// The configuration: a Collector YAML file or a Bindplane destination.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
 }

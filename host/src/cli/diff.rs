@@ -26,7 +26,7 @@ pub(super) const TROUBLE: u8 = 2;
 pub(super) struct DiffArgs {
     #[command(flatten)]
     reading: ReadingArgs,
-    /// A configuration: a Collector YAML file.
+    /// A configuration: a Collector YAML file or a Bindplane destination.
     #[arg(long, value_name = "FILE")]
     config: Vec<PathBuf>,
     /// An exporter of the configuration; nothing else in the file is looked at.

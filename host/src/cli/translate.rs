@@ -22,7 +22,7 @@ use view::View;
 pub(super) struct TranslateArgs {
     #[command(flatten)]
     reading: ReadingArgs,
-    /// The configuration: a Collector YAML file. Without one: the defaults for AMP.
+    /// The configuration: a Collector YAML file or a Bindplane destination. Without one: the defaults for AMP.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Use this exporter of the configuration, and look at nothing else in the file.
