@@ -168,8 +168,10 @@ impl Preamp {
         let time = (time / 1_000_000) as i64;
         wait_for("the total to arrive", || {
             let series = stand_in.series();
-            let mut samples = series.values().flatten().filter(|sample| sample.timestamp == time);
-            Ok(samples.next().map(|sample| sample.value))
+            // `target_info` has a sample of the same time, which may arrive first.
+            let orders = series.iter().filter(|(labels, _)| labels.iter().any(|(_, v)| v == "orders_total"));
+            let mut samples = orders.flat_map(|(_, samples)| samples);
+            Ok(samples.find(|sample| sample.timestamp == time).map(|sample| sample.value))
         })
     }
 }
