@@ -106,10 +106,17 @@ pub(super) fn describe(metric: &Metric, what: &str) -> String {
     format!("metric {:?} {what}", shortened(metric.name))
 }
 
-/// The first hundred characters of a text that may be anything.
+/// As much of the front of a text that may be anything as takes a hundred characters to show, escapes
+/// included.
 fn shortened(text: &[u8]) -> String {
+    const SHOWN_MAX: usize = 100;
     let text = String::from_utf8_lossy(text);
-    match text.char_indices().nth(100) {
+    let mut shown = 0;
+    let too_much = text.char_indices().find(|(_, c)| {
+        shown += c.escape_debug().len();
+        shown > SHOWN_MAX
+    });
+    match too_much {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.into_owned(),
     }

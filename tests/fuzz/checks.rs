@@ -47,8 +47,7 @@ fn check_acceptance(options: Options, acceptance: &Acceptance) {
     }
     for rejection in &acceptance.rejections {
         assert!(!rejection.example.is_empty() && !rejection.remedy.is_empty());
-        // At most two texts of a hundred characters, each of which may be shown as an escape of ten.
-        assert!(rejection.example.chars().count() < 2200, "{}", rejection.example);
+        assert!(rejection.example.chars().count() < 600, "{}", rejection.example);
     }
 }
 
