@@ -101,8 +101,7 @@ fn batches_of_two_partitions_are_not_merged() {
 fn halving_ends_at_single_series() {
     let mut exporter = exporter("");
     let batch = accept(&mut exporter, &many(11)).batches.remove(0);
-    let parts = halved_to_series(&exporter, &batch);
-    parts.iter().for_each(check);
+    let parts = halved_to_series(&exporter, &batch, check);
     assert_eq!(parts.len(), 11);
     assert_eq!(explained(&exporter, &parts), explained(&exporter, &[batch]));
 }

@@ -133,15 +133,20 @@ pub fn lines(exporter: &Exporter, acceptance: &Acceptance) -> Vec<String> {
 
 /// What batches hold, a line for each sample.
 pub fn explained(exporter: &Exporter, batches: &[Batch]) -> Vec<String> {
-    let texts = batches.iter().map(|batch| exporter.explain(batch).unwrap());
-    texts.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+    lines_of(batches, |batch| exporter.explain(batch).unwrap())
 }
 
-/// A batch halved until only single series are left, in order.
-pub fn halved_to_series(exporter: &Exporter, batch: &Batch) -> Vec<Batch> {
+/// The lines of the texts that batches make.
+pub fn lines_of(batches: &[Batch], text: impl Fn(&Batch) -> String) -> Vec<String> {
+    batches.iter().flat_map(|batch| text(batch).lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+}
+
+/// A batch halved until only single series are left, in order; `check` looks at it and at each part.
+pub fn halved_to_series(exporter: &Exporter, batch: &Batch, check: fn(&Batch)) -> Vec<Batch> {
     let mut parts = Vec::new();
     let mut stack = vec![batch.clone()];
     while let Some(batch) = stack.pop() {
+        check(&batch);
         match exporter.halve(&batch) {
             Ok((first, second)) => {
                 assert_eq!(first.points + second.points, batch.points);

@@ -66,8 +66,7 @@ fn mixed(points: u64) -> Vec<u8> {
 }
 
 fn inspected(exporter: &Exporter, batches: &[Batch]) -> Vec<String> {
-    let texts = batches.iter().map(|batch| exporter.inspect(batch).unwrap());
-    texts.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+    lines_of(batches, |batch| exporter.inspect(batch).unwrap())
 }
 
 #[test]
@@ -221,8 +220,7 @@ fn batches_of_both_protocols_stay_apart() {
 fn halving_ends_at_single_series() {
     let mut exporter = exporter(V2);
     let batch = accept(&mut exporter, &mixed(20)).batches.remove(0);
-    let parts = halved_to_series(&exporter, &batch);
-    parts.iter().for_each(check);
+    let parts = halved_to_series(&exporter, &batch, check);
     assert_eq!(parts.len(), batch.series as usize);
     assert_eq!(inspected(&exporter, &parts), inspected(&exporter, &[batch]));
 }
