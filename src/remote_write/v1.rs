@@ -10,7 +10,7 @@ use crate::translate::base::METRIC_NAME;
 use crate::translate::exemplar::{Exemplar, Exemplars};
 use crate::translate::labels::{Label, PointLabels};
 use crate::translate::sink::{Metadata, NativeHistogram, Sample};
-use crate::translate::slots::{Slot, Slots};
+use crate::translate::slots::Slots;
 
 /// `WriteRequest.timeseries`, length-delimited.
 pub(super) const TIMESERIES: u8 = 1 << 3 | 2;
@@ -26,7 +26,6 @@ pub(super) const HISTOGRAMS: u8 = 4 << 3 | 2;
 #[derive(Default)]
 pub struct SeriesWriter {
     templates: Slots<Template>,
-    latest: Slot,
     written: Option<Written>,
     /// What stands behind the labels of a series, where its size is not known beforehand.
     content: Buffer,
@@ -165,14 +164,9 @@ impl SeriesWriter {
 
     fn template_for(&mut self, labels: &PointLabels) -> &Template {
         let shape = labels.shape();
-        if self.templates.at(self.latest).shape != shape {
-            self.latest = shape.slot();
-            let template = self.templates.at_mut(self.latest);
-            if template.shape != shape {
-                template.set(labels);
-            }
-        }
-        self.templates.at(self.latest)
+        let set = |template: &mut Template| template.set(labels);
+        self.templates.find(|template| template.shape == shape, || shape.slot(), set);
+        self.templates.latest()
     }
 }
 

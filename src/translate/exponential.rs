@@ -101,13 +101,8 @@ fn native<'h>(
     stamp: Sample,
 ) -> NativeHistogram<'h> {
     for (layout, side) in [(&mut *positive, &exponential.positive), (&mut *negative, &exponential.negative)] {
-        layout.clear();
-        if let Some((last, others)) = side.counts.split_last() {
-            // Native buckets are numbered by their upper bound, OTLP's by the lower.
-            layout.begin(i64::from(side.offset) + 1);
-            layout.add(others);
-            layout.end(*last);
-        }
+        // Native buckets are numbered by their upper bound, OTLP's by the lower.
+        layout.set(&side.counts, i64::from(side.offset) + 1);
     }
     NativeHistogram {
         schema,

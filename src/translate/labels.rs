@@ -42,8 +42,7 @@ pub struct Shape {
 impl Shape {
     /// Where something for this shape is kept.
     pub fn slot(self) -> Slot {
-        let size = if self.is_large { usize::MAX } else { 0 };
-        Slot::of(identity::label(self.plan, self.base), size)
+        if self.is_large { Slot::SHARED } else { Slot::of(identity::label(self.plan, self.base), 0) }
     }
 }
 
@@ -52,7 +51,6 @@ pub struct LabelMaker {
     escape: bool,
     bases: Bases,
     plans: Slots<Plan>,
-    latest: Slot,
     joined: Vec<Range<usize>>,
     plans_made: u64,
 }
@@ -64,7 +62,6 @@ impl LabelMaker {
             escape,
             bases: Bases::default(),
             plans: Slots::default(),
-            latest: Slot::default(),
             joined: Vec::new(),
             plans_made: 0,
         }
@@ -91,15 +88,15 @@ impl LabelMaker {
     ) -> Result<(PointLabels<'p>, u64), LabelError> {
         let base = self.bases.current();
         let keys = Keys { attributes, resource_attributes, extra, base_names: base.names };
-        if !self.plans.at(self.latest).is_for(&keys) {
-            self.latest = keys.slot();
-            let plan = self.plans.at_mut(self.latest);
-            if !plan.is_for(&keys) {
+        self.plans.find(
+            |plan| plan.is_for(&keys),
+            || keys.slot(),
+            |plan| {
                 self.plans_made += 1;
                 *plan = Plan::new(self.plans_made, &keys, &base.base, self.escape);
-            }
-        }
-        let plan = self.plans.at(self.latest);
+            },
+        );
+        let plan = self.plans.latest();
         if let Some(key) = &plan.invalid_key {
             return Err(LabelError::Name(key.clone()));
         }
@@ -110,7 +107,7 @@ impl LabelMaker {
         let shape = Shape {
             plan: plan.number,
             base: base.number,
-            is_large: self.latest == Slot::SHARED || self.bases.is_large(),
+            is_large: self.plans.is_latest_large() || self.bases.is_large(),
         };
         let labels = PointLabels { shape, plan, base: &base.base, attributes, joined: &self.joined, scratch };
         let identity = labels.identity()?;

@@ -23,12 +23,14 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    /// Forgets the side laid out before.
-    pub fn clear(&mut self) {
-        self.spans.clear();
-        self.deltas.clear();
-        self.latest = 0;
-        self.zeros = 0;
+    /// Lays out a side of these buckets, the first of which stands at `index`.
+    pub fn set(&mut self, counts: &[u64], index: i64) {
+        self.clear();
+        if let Some((last, others)) = counts.split_last() {
+            self.begin(index);
+            self.add(others);
+            self.end(*last);
+        }
     }
 
     /// Begins a side whose first bucket stands at `index`, and which has at least one bucket.
@@ -63,6 +65,13 @@ impl Layout {
     /// The side laid out.
     pub fn buckets(&self) -> Buckets<'_> {
         Buckets { spans: &self.spans, deltas: &self.deltas }
+    }
+
+    fn clear(&mut self) {
+        self.spans.clear();
+        self.deltas.clear();
+        self.latest = 0;
+        self.zeros = 0;
     }
 
     #[inline]
@@ -121,11 +130,7 @@ mod tests {
             (&[], 5, &[], &[]),
         ] {
             let mut layout = Layout::default();
-            if let Some((last, others)) = counts.split_last() {
-                layout.begin(index);
-                layout.add(others);
-                layout.end(*last);
-            }
+            layout.set(counts, index);
             let found: Vec<_> = layout.spans.iter().map(|span| (span.offset, span.length)).collect();
             assert_eq!((found.as_slice(), layout.deltas.as_slice()), (spans, deltas), "{counts:?}");
         }

@@ -26,11 +26,14 @@ impl Slot {
 }
 
 /// A table. A slot holds the default until something else is put there.
-pub struct Slots<T>(Vec<T>);
+pub struct Slots<T> {
+    slots: Vec<T>,
+    latest: Slot,
+}
 
 impl<T: Default> Default for Slots<T> {
     fn default() -> Slots<T> {
-        Slots((0..=SLOTS).map(|_| T::default()).collect())
+        Slots { slots: (0..=SLOTS).map(|_| T::default()).collect(), latest: Slot::default() }
     }
 }
 
@@ -38,17 +41,53 @@ impl<T> Slots<T> {
     /// What is in a slot.
     #[inline]
     pub fn at(&self, slot: Slot) -> &T {
-        &self.0[slot.0]
+        &self.slots[slot.0]
     }
 
     /// The same, to be changed.
     #[inline]
     pub fn at_mut(&mut self, slot: Slot) -> &mut T {
-        &mut self.0[slot.0]
+        &mut self.slots[slot.0]
     }
 
     /// What is in all slots.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
-        self.0.iter()
+        self.slots.iter()
+    }
+
+    /// Finds what `is_for` holds for, and makes it the latest: the latest is looked at first, then what
+    /// is in the slot, which `set` changes into it if need be.
+    #[inline]
+    pub fn find(
+        &mut self,
+        is_for: impl Fn(&T) -> bool,
+        slot: impl FnOnce() -> Slot,
+        set: impl FnOnce(&mut T),
+    ) {
+        if is_for(self.latest()) {
+            return;
+        }
+        self.latest = slot();
+        if !is_for(self.latest()) {
+            set(self.latest_mut());
+        }
+    }
+
+    /// What was found last.
+    #[inline]
+    pub fn latest(&self) -> &T {
+        self.at(self.latest)
+    }
+
+    /// The same, to be changed.
+    #[inline]
+    pub fn latest_mut(&mut self) -> &mut T {
+        self.at_mut(self.latest)
+    }
+
+    /// Whether what was found last is large.
+    #[inline]
+    pub fn is_latest_large(&self) -> bool {
+        self.latest == Slot::SHARED
     }
 }

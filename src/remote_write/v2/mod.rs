@@ -12,7 +12,7 @@ use crate::translate::exemplar::Exemplars;
 use crate::translate::identity;
 use crate::translate::labels::{Label, PointLabels};
 use crate::translate::sink::{NativeHistogram, Sample};
-use crate::translate::slots::{Slot, Slots};
+use crate::translate::slots::Slots;
 use family::EncodedMetadata;
 use references::{Insertions, References};
 
@@ -49,7 +49,6 @@ pub struct Head<'a> {
 pub struct SeriesWriter {
     symbols: Symbols,
     templates: Slots<References>,
-    latest: Slot,
     /// The references of the labels of the point at hand, encoded, once `has_point`.
     point: Buffer,
     insertions: Insertions,
@@ -113,7 +112,7 @@ impl SeriesWriter {
         if !identity::same(self.symbols.text(self.name), head.name) {
             self.name = self.symbols.reference(head.name);
         }
-        let template = self.templates.at_mut(self.latest);
+        let template = self.templates.latest_mut();
         let name = Pair { name: template.metric_name(), value: self.name };
         let extra = head.extra.map(|extra| Pair {
             name: template.extra_name(extra.name, &mut self.symbols),
@@ -154,24 +153,12 @@ impl SeriesWriter {
     #[inline]
     fn begin_labels(&mut self, labels: &PointLabels) {
         self.point.clear();
-        self.find_template(labels);
-        let template = self.templates.at_mut(self.latest);
+        let (shape, generation) = (labels.shape(), self.symbols.generation());
+        let set = |template: &mut References| template.set(labels, &mut self.symbols);
+        self.templates.find(|template| template.is_for(shape, generation), || shape.slot(), set);
+        let template = self.templates.latest_mut();
         self.insertions = template.write(&mut self.point, labels, &mut self.symbols);
         self.has_point = true;
-    }
-
-    /// Has `latest` point to the template for these labels.
-    #[inline]
-    fn find_template(&mut self, labels: &PointLabels) {
-        let (shape, generation) = (labels.shape(), self.symbols.generation());
-        if self.templates.at(self.latest).is_for(shape, generation) {
-            return;
-        }
-        self.latest = shape.slot();
-        let template = self.templates.at_mut(self.latest);
-        if !template.is_for(shape, generation) {
-            template.set(labels, &mut self.symbols);
-        }
     }
 
     #[inline]
