@@ -148,7 +148,9 @@ fn read_document<S>(
 
 fn read_tree(text: &str, report: &Report) -> Option<Node> {
     let (mut document, mut faults) = yaml::parse(text);
-    if let Some(repaired) = bindplane::repaired(text).filter(|_| !faults.is_empty()) {
+    if !faults.is_empty()
+        && let Some(repaired) = bindplane::repaired(text)
+    {
         (document, faults) = yaml::parse(&repaired.text);
         document.iter_mut().for_each(|document| repaired.replace(document));
     }

@@ -31,20 +31,22 @@ pub(super) fn render(destination: &Destination, parameters: &Parameters) -> Node
         Some(name) => format!("{EXPORTER}/{name}"),
         None => EXPORTER.to_owned(),
     };
-    let protocol = |endpoint: &str| file.map(vec![file.entry("endpoint", file.text(endpoint))]);
-    let protocols = file.map(vec![file.entry("grpc", protocol(GRPC)), file.entry("http", protocol(HTTP))]);
-    let receiver = file.map(vec![file.entry("protocols", protocols)]);
+    let protocol = |endpoint: &str| file.section([("endpoint", Some(file.text(endpoint)))]);
+    let protocols = file.section([("grpc", Some(protocol(GRPC))), ("http", Some(protocol(HTTP)))]);
     let pipeline =
-        file.map(vec![file.entry("receivers", file.list("otlp")), file.entry("exporters", file.list(&id))]);
-    let service = file.map(vec![
-        file.entry("extensions", file.list(SIGNER)),
-        file.entry("pipelines", file.map(vec![file.entry("metrics", pipeline)])),
-    ]);
-    file.map(vec![
-        file.entry("receivers", file.map(vec![file.entry("otlp", receiver)])),
-        file.entry("exporters", file.map(vec![file.entry(&id, file.exporter(parameters))])),
-        file.entry("extensions", file.map(vec![file.entry(SIGNER, file.signer(parameters))])),
-        file.entry("service", service),
+        file.section([("receivers", Some(file.list("otlp"))), ("exporters", Some(file.list(&id)))]);
+    let within = |key: &str, node: Node| file.section([(key, Some(node))]);
+    file.section([
+        ("receivers", Some(within("otlp", within("protocols", protocols)))),
+        ("exporters", Some(within(&id, file.exporter(parameters)))),
+        ("extensions", Some(within(SIGNER, file.signer(parameters)))),
+        (
+            "service",
+            Some(file.section([
+                ("extensions", Some(file.list(SIGNER))),
+                ("pipelines", Some(within("metrics", pipeline))),
+            ])),
+        ),
     ])
 }
 
@@ -55,44 +57,40 @@ struct File {
 
 impl File {
     fn exporter(&self, parameters: &Parameters) -> Node {
-        let mut entries = Vec::new();
-        let mut add = |key: &str, node: Option<Node>| {
-            entries.extend(node.map(|node| Entry { key: key.to_owned(), place: node.place, value: node }));
-        };
-        add("endpoint", parameters.get("endpoint").and_then(endpoint));
-        add("namespace", parameters.text("namespace"));
-        add("compression", parameters.text("compression"));
-        add("max_batch_size_bytes", parameters.integer("max_batch_size_bytes").map(|(_, node)| node));
-        let suffixes = parameters.boolean("add_unit_and_type").map(|(_, node)| node);
-        add("add_metric_suffixes", Some(suffixes.unwrap_or_else(|| self.flag(ADD_UNIT_AND_TYPE))));
-        add(
-            "resource_to_telemetry_conversion",
-            self.switch(parameters, "enable_resource_to_telemetry_conversion"),
-        );
-        add("export_created_metric", self.switch(parameters, "export_created_metric"));
-        add("headers", parameters.map("headers"));
-        add("external_labels", parameters.map("external_labels"));
-        add("tls", self.tls(parameters));
-        add("remote_write_queue", self.queue(parameters));
-        add("retry_on_failure", Some(self.retry(parameters)));
-        add("auth", Some(self.map(vec![self.entry("authenticator", self.text(SIGNER))])));
-        self.map(entries)
+        let suffixes = parameters.boolean("add_unit_and_type");
+        let resource_labels = parameters.boolean("enable_resource_to_telemetry_conversion");
+        let created = parameters.boolean("export_created_metric");
+        let switch = |enabled: Node| self.section([("enabled", Some(enabled))]);
+        self.section([
+            ("endpoint", parameters.get("endpoint").and_then(endpoint)),
+            ("namespace", parameters.text("namespace")),
+            ("compression", parameters.text("compression")),
+            ("max_batch_size_bytes", parameters.integer("max_batch_size_bytes")),
+            ("add_metric_suffixes", Some(suffixes.unwrap_or_else(|| self.flag(ADD_UNIT_AND_TYPE)))),
+            ("resource_to_telemetry_conversion", resource_labels.map(switch)),
+            ("export_created_metric", created.map(switch)),
+            ("headers", parameters.map("headers")),
+            ("external_labels", parameters.map("external_labels")),
+            ("tls", self.tls(parameters)),
+            ("remote_write_queue", Some(self.queue(parameters))),
+            ("retry_on_failure", Some(self.retry(parameters))),
+            ("auth", Some(self.section([("authenticator", Some(self.text(SIGNER)))]))),
+        ])
     }
 
     fn signer(&self, parameters: &Parameters) -> Node {
-        let role: Vec<_> = [("arn", "arn"), ("session_name", "session_name"), ("sts_region", "sts_region")]
-            .into_iter()
-            .filter_map(|(key, name)| Some(self.entry(key, parameters.text(name)?)))
-            .collect();
-        let mut entries = vec![self.entry("service", self.text(SERVICE))];
-        entries.extend(parameters.text("region").map(|region| self.entry("region", region)));
         // A region of STS, or a name for the session, says nothing where no role is assumed.
-        if let Some(arn) = parameters.get("arn") {
+        let role = parameters.get("arn").map(|arn| {
             check_arn(arn);
-            let role = arn.carried_as(Value::Map(role), String::new());
-            entries.push(self.entry("assume_role", role));
-        }
-        self.map(entries)
+            let keys = ["arn", "session_name", "sts_region"];
+            let role = self.section(keys.map(|key| (key, parameters.text(key))));
+            arn.carried_as(role.value, String::new())
+        });
+        self.section([
+            ("service", Some(self.text(SERVICE))),
+            ("region", parameters.text("region")),
+            ("assume_role", role),
+        ])
     }
 
     /// Certificates go unchecked unless `strict_tls_verify` is on, which the reader of the section says.
@@ -100,68 +98,53 @@ impl File {
         if !parameters.is_on("enable_tls") {
             return None;
         }
-        let strict = parameters.boolean("strict_tls_verify");
-        let is_strict = strict.as_ref().is_some_and(|(flag, _)| *flag);
-        let mut skip = strict.map_or_else(|| self.flag(true), |(_, node)| node);
-        skip.value = Value::Boolean(!is_strict);
-        let mut entries = vec![self.entry("insecure_skip_verify", skip)];
-        if is_strict {
-            entries.extend(parameters.text("ca_file").map(|file| self.entry("ca_file", file)));
-        }
-        if parameters.is_on("mutual_tls") {
-            for key in ["cert_file", "key_file"] {
-                entries.extend(parameters.text(key).map(|file| self.entry(key, file)));
-            }
-        }
-        Some(self.map(entries))
+        let is_strict = parameters.is_on("strict_tls_verify");
+        let skip = parameters.boolean("strict_tls_verify").unwrap_or_else(|| self.flag(false));
+        let file = |is_used: bool, key: &str| is_used.then(|| parameters.text(key)).flatten();
+        let is_mutual = parameters.is_on("mutual_tls");
+        Some(self.section([
+            ("insecure_skip_verify", Some(Node { value: Value::Boolean(!is_strict), ..skip })),
+            ("ca_file", file(is_strict, "ca_file")),
+            ("cert_file", file(is_mutual, "cert_file")),
+            ("key_file", file(is_mutual, "key_file")),
+        ]))
     }
 
-    fn queue(&self, parameters: &Parameters) -> Option<Node> {
-        let integer =
-            |names: &[&str]| names.iter().find_map(|name| parameters.integer(name)).map(|(_, node)| node);
-        let (mut sizes, mut consumers) = (
-            vec!["remote_write_queue_size"],
-            vec!["remote_write_queue_consumers", "remote_write_queue_num_consumers"],
-        );
+    fn queue(&self, parameters: &Parameters) -> Node {
+        let integer = |names: &[&str]| names.iter().find_map(|name| parameters.integer(name));
+        let mut sizes = vec!["remote_write_queue_size"];
+        let mut consumers = vec!["remote_write_queue_consumers", "remote_write_queue_num_consumers"];
         if parameters.is_on("sending_queue_enabled") {
             check_persistence(parameters);
             sizes.push("sending_queue_queue_size");
             consumers.push("sending_queue_num_consumers");
         }
-        let entries: Vec<_> = [
-            ("enabled", parameters.boolean("enable_remote_write_queue").map(|(_, node)| node)),
+        self.section([
+            ("enabled", parameters.boolean("enable_remote_write_queue")),
             ("queue_size", integer(&sizes)),
             ("num_consumers", integer(&consumers)),
-        ]
-        .into_iter()
-        .filter_map(|(key, node)| Some(self.entry(key, node?)))
-        .collect();
-        (!entries.is_empty()).then(|| self.map(entries))
+        ])
     }
 
     fn retry(&self, parameters: &Parameters) -> Node {
-        let enabled = parameters.boolean("retry_on_failure_enabled").map(|(_, node)| node);
-        let mut entries: Vec<_> = enabled.map(|node| self.entry("enabled", node)).into_iter().collect();
-        for (key, name, default) in [
-            ("initial_interval", "retry_on_failure_initial_interval", RETRY_INITIAL_SECONDS),
-            ("max_interval", "retry_on_failure_max_interval", RETRY_MAX_SECONDS),
-            ("max_elapsed_time", "retry_on_failure_max_elapsed_time", RETRY_ELAPSED_SECONDS),
-        ] {
-            let given = parameters.integer(name);
-            let (seconds, node) = given.unwrap_or_else(|| (default, self.text("")));
-            entries.push(self.entry(key, Node { value: Value::Text, text: format!("{seconds}s"), ..node }));
-        }
-        self.map(entries)
+        let seconds = |name: &str, default: i64| {
+            let node = parameters.integer(name).unwrap_or_else(|| self.text(&default.to_string()));
+            Some(Node { value: Value::Text, text: format!("{}s", node.text), ..node })
+        };
+        self.section([
+            ("enabled", parameters.boolean("retry_on_failure_enabled")),
+            ("initial_interval", seconds("retry_on_failure_initial_interval", RETRY_INITIAL_SECONDS)),
+            ("max_interval", seconds("retry_on_failure_max_interval", RETRY_MAX_SECONDS)),
+            ("max_elapsed_time", seconds("retry_on_failure_max_elapsed_time", RETRY_ELAPSED_SECONDS)),
+        ])
     }
 
-    /// A section with nothing but `enabled`.
-    fn switch(&self, parameters: &Parameters, name: &str) -> Option<Node> {
-        let (_, node) = parameters.boolean(name)?;
-        Some(self.map(vec![self.entry("enabled", node)]))
-    }
-
-    fn map(&self, entries: Vec<Entry>) -> Node {
-        Node::new(self.place, Value::Map(entries), String::new())
+    /// A section of those parts that there are.
+    fn section<'k>(&self, parts: impl IntoIterator<Item = (&'k str, Option<Node>)>) -> Node {
+        let entry = |(key, node): (&str, Option<Node>)| {
+            node.map(|value| Entry { key: key.to_owned(), place: value.place, value })
+        };
+        Node::new(self.place, Value::Map(parts.into_iter().filter_map(entry).collect()), String::new())
     }
 
     fn text(&self, text: &str) -> Node {
@@ -174,10 +157,6 @@ impl File {
 
     fn list(&self, item: &str) -> Node {
         Node::new(self.place, Value::List(vec![self.text(item)]), String::new())
-    }
-
-    fn entry(&self, key: &str, value: Node) -> Entry {
-        Entry { key: key.to_owned(), place: value.place, value }
     }
 }
 

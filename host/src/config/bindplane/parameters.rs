@@ -93,7 +93,7 @@ impl<'d> Parameters<'d> {
     }
 
     /// A boolean, which may be written as one or as a text.
-    pub fn boolean(&self, name: &str) -> Option<(bool, Node)> {
+    pub fn boolean(&self, name: &str) -> Option<Node> {
         let view = self.get(name)?;
         let flag = match view.value() {
             Value::Boolean(flag) => Some(*flag),
@@ -103,16 +103,16 @@ impl<'d> Parameters<'d> {
         if flag.is_none() {
             view.error("expected true or false");
         }
-        flag.map(|flag| (flag, view.carried_as(Value::Boolean(flag), flag.to_string())))
+        flag.map(|flag| view.carried_as(Value::Boolean(flag), flag.to_string()))
     }
 
     /// Whether a switch is on.
     pub fn is_on(&self, name: &str) -> bool {
-        self.boolean(name).is_some_and(|(flag, _)| flag)
+        self.boolean(name).is_some_and(|node| matches!(node.value, Value::Boolean(true)))
     }
 
     /// A whole number, which may be written as one, as a decimal without a fraction, or as a text.
-    pub fn integer(&self, name: &str) -> Option<(i64, Node)> {
+    pub fn integer(&self, name: &str) -> Option<Node> {
         let view = self.get(name)?;
         let number = match view.value() {
             Value::Integer(number) => Some(*number),
@@ -123,7 +123,7 @@ impl<'d> Parameters<'d> {
         if number.is_none() {
             view.error("expected a whole number");
         }
-        number.map(|number| (number, view.carried_as(Value::Integer(number), number.to_string())))
+        number.map(|number| view.carried_as(Value::Integer(number), number.to_string()))
     }
 
     /// A map whose values become texts.
