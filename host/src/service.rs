@@ -13,7 +13,7 @@ pub use state::RestoreError;
 use crate::clock::Clock;
 use crate::component::{self, Component, Exporters, LoadError, OpenError, PoolLimits};
 use crate::config::{self, Listener, Settings};
-use crate::credentials::{CredentialsSource, Environment, SigningKeys};
+use crate::credentials::{Aws, CredentialsSource, SigningKeys};
 use crate::delivery::{self, Delivery, HttpClient, Pauses, TlsError};
 use crate::intake::Intake;
 use crate::metrics::Metrics;
@@ -30,8 +30,8 @@ pub struct Parts {
     pub component: Component,
     /// How much the component may use.
     pub limits: PoolLimits,
-    /// Where credentials come from, if requests are signed.
-    pub credentials: Box<dyn CredentialsSource>,
+    /// Where credentials come from, if requests are signed and it is not where the configuration says.
+    pub credentials: Option<Box<dyn CredentialsSource>>,
     /// What time it is.
     pub clock: Clock,
     /// How long delivery waits when repeating alone cannot help.
@@ -39,8 +39,8 @@ pub struct Parts {
 }
 
 impl Parts {
-    /// The component built into this program, credentials from the environment and the clock of
-    /// the system.
+    /// The component built into this program, credentials from where the configuration says, and the
+    /// clock of the system.
     ///
     /// # Errors
     ///
@@ -49,7 +49,7 @@ impl Parts {
         Ok(Parts {
             component: component::load()?,
             limits: PoolLimits::default(),
-            credentials: Box::new(Environment),
+            credentials: None,
             clock: Clock::system(),
             pauses: Pauses::default(),
         })
@@ -103,10 +103,10 @@ impl Service {
         let metrics = Metrics::new(&settings.receiver.id, &exporter.id, queue.clone(), move || pool.stats());
         let metrics = Arc::new(metrics);
         let clock = Arc::new(parts.clock);
-        let keys = exporter
-            .sigv4
-            .as_ref()
-            .map(|scope| SigningKeys::new(parts.credentials, scope.region.clone(), scope.service.clone()));
+        let keys = exporter.sigv4.as_ref().map(|scope| {
+            let source = parts.credentials.unwrap_or_else(|| Box::new(Aws::new(scope)));
+            SigningKeys::new(source, scope.region.clone(), scope.service.clone())
+        });
 
         let delivery = Delivery::start(delivery::Parts {
             exporters: exporters.clone(),

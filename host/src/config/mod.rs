@@ -26,7 +26,8 @@ mod yaml;
 pub use diagnostic::{Diagnostic, Diagnostics, Place};
 pub use load::{Loaded, load, load_exporter, parse};
 pub use settings::{
-    ClientTls, ExporterSettings, Listener, LogFormat, OtlpReceiver, Queue, Retry, Settings, SigV4, Telemetry,
+    AssumeRole, AwsCredentials, BaseCredentials, ClientTls, ExporterSettings, Listener, LogFormat,
+    OtlpReceiver, Queue, Retry, Settings, SigV4, Telemetry,
 };
 pub use substitution::Environment;
 

@@ -1,5 +1,6 @@
 //! The settings that a configuration file comes to.
 
+use crate::credentials::Secret;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -102,6 +103,56 @@ pub struct SigV4 {
     pub region: String,
     /// AWS service.
     pub service: String,
+    /// Where the credentials come from.
+    pub credentials: AwsCredentials,
+}
+
+/// Where AWS credentials come from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AwsCredentials {
+    /// The caller's own.
+    pub base: BaseCredentials,
+    /// The role that the caller takes on, if it does.
+    pub assume_role: Option<AssumeRole>,
+    /// Whether STS is asked at its FIPS endpoint; otherwise `AWS_USE_FIPS_ENDPOINT` decides.
+    pub use_fips_sts_endpoint: bool,
+}
+
+/// The caller's own AWS credentials.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum BaseCredentials {
+    /// The first that is there of environment, profile, web identity, container and instance: the
+    /// order of all AWS tools.
+    #[default]
+    Chain,
+    /// This profile of the shared configuration files.
+    Profile(String),
+    /// A key pair that stands in the file.
+    Keys {
+        /// The access key id; not a secret.
+        access_key_id: String,
+        /// The secret access key.
+        secret_access_key: Secret,
+    },
+}
+
+/// A role to assume at the AWS Security Token Service (`assume_role`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AssumeRole {
+    /// The ARN of the role.
+    pub arn: String,
+    /// What the session is called in the caller's ARN and in CloudTrail.
+    pub session_name: Option<String>,
+    /// The region of STS; otherwise that of the signature.
+    pub sts_region: Option<String>,
+    /// What the role's trust policy may ask for (`sts:ExternalId`).
+    pub external_id: Option<String>,
+    /// A file with an OIDC token that stands in place of the caller's own credentials.
+    pub web_identity_token_file: Option<PathBuf>,
+    /// How long the session lasts; otherwise as long as STS sees fit, an hour.
+    pub session_duration: Option<Duration>,
+    /// How long before its end a session counts as ended.
+    pub expiry_window: Duration,
 }
 
 /// `exporters.*.tls`.

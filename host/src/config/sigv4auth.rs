@@ -1,23 +1,33 @@
-//! `extensions.sigv4auth`: for which AWS region and service requests are signed.
+//! `extensions.sigv4auth`: for which AWS region and service requests are signed, and with whose
+//! credentials.
 
-use super::keys::{Harmless, Key, not_yet, read};
-use super::settings::SigV4;
+mod credentials;
+
+use super::keys::{Key, read};
+use super::settings::{AwsCredentials, SigV4};
 use super::view::{Section, View};
+use credentials::{OWN, read_credentials, text};
 
-const SIGV4AUTH: &[Key] = &[read("region"), read("service"), not_yet("assume_role", Harmless::Empty)];
+const SIGV4AUTH: &[Key] = &[read("region"), read("service"), read("assume_role")];
 
 /// The extension as it stands in the file; what it leaves out is inferred from the endpoint.
 pub(super) struct Sigv4Auth<'d> {
     section: Section<'d>,
     region: Option<&'d str>,
     service: Option<&'d str>,
+    credentials: AwsCredentials,
 }
 
 /// Reads an extension of type `sigv4auth`.
 pub(super) fn read_sigv4auth<'d>(view: &View<'d>) -> Sigv4Auth<'d> {
-    let section = view.section(&[SIGV4AUTH]);
-    let text = |key| section.get(key).and_then(|view| view.text()).filter(|text| !text.is_empty());
-    Sigv4Auth { region: text("region"), service: text("service"), section }
+    let section = view.section(&[SIGV4AUTH, OWN]);
+    let text = |key| text(&section, key).map(|(text, _)| text);
+    Sigv4Auth {
+        region: text("region"),
+        service: text("service"),
+        credentials: read_credentials(&section),
+        section,
+    }
 }
 
 impl<'d> Sigv4Auth<'d> {
@@ -36,9 +46,11 @@ impl<'d> Sigv4Auth<'d> {
         }
         let service = self.service.or(is_aps(host).then_some("aps"));
         match (self.region.or(host_region), service) {
-            (Some(region), Some(service)) => {
-                Some(SigV4 { region: region.to_owned(), service: service.to_owned() })
-            }
+            (Some(region), Some(service)) => Some(SigV4 {
+                region: region.to_owned(),
+                service: service.to_owned(),
+                credentials: self.credentials.clone(),
+            }),
             (region, service) => {
                 let missing: Vec<_> = [("region", region), ("service", service)]
                     .into_iter()

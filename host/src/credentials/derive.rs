@@ -11,7 +11,7 @@ use time::{OffsetDateTime, UtcOffset};
 use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
-use super::{Credentials, CredentialsError, CredentialsSource, Secret};
+use super::{Credentials, CredentialsError, CredentialsSource, Secret, nanos, none_given};
 use crate::component::SigningKey;
 
 /// Credentials are renewed this long before they end, so that a batch signed now does not meet
@@ -152,17 +152,6 @@ impl Held {
             _ => State::Fresh,
         }
     }
-}
-
-fn none_given() -> CredentialsError {
-    CredentialsError {
-        problem: "the source of AWS credentials gave none".to_owned(),
-        remedy: "check where credentials come from".to_owned(),
-    }
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// The UTC date of `now` as `YYYYMMDD`.

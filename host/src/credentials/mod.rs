@@ -3,16 +3,17 @@
 //! The secret access key stays in this module. What leaves it is a key derived for one date, region
 //! and service, which is all that the component needs to sign.
 
+mod aws;
 mod derive;
-mod environment;
 mod fixed;
 
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
+pub use aws::Aws;
 pub use derive::{IssuedKey, SigningKeys};
-pub use environment::Environment;
 pub use fixed::Fixed;
 use zeroize::Zeroizing;
 
@@ -71,4 +72,15 @@ pub type Fetch<'a> = Pin<Box<dyn Future<Output = Result<Credentials, Credentials
 pub trait CredentialsSource: Send + Sync {
     /// Fetches the current credentials.
     fn fetch(&self) -> Fetch<'_>;
+}
+
+fn none_given() -> CredentialsError {
+    CredentialsError {
+        problem: "the source of AWS credentials gave none".to_owned(),
+        remedy: "check where credentials come from".to_owned(),
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

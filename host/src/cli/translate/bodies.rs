@@ -81,7 +81,7 @@ async fn curl(batch: &Batch, configuration: &Configuration, component: &Componen
     for Header { name, value } in headers.iter().filter(|header| header.name != "host") {
         command += &format!(" \\\n    --header {}", quoted(&format!("{name}: {value}")));
     }
-    if let Some(SigV4 { region, service }) = configuration.signed_for() {
+    if let Some(SigV4 { region, service, .. }) = configuration.signed_for() {
         command += &format!(
             " \\\n    --aws-sigv4 {} --user \"$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY\" \\\n    \
              --header \"x-amz-security-token: $AWS_SESSION_TOKEN\"",

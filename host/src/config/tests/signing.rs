@@ -1,6 +1,8 @@
 //! The pairing of `extensions.sigv4auth` with the exporter.
 
 use super::*;
+use crate::config::{AssumeRole, AwsCredentials, BaseCredentials};
+use std::time::Duration;
 
 /// A file that signs; the extension stands in line 2, the endpoint in line 5.
 fn signed(extension: &str, endpoint: &str) -> String {
@@ -116,16 +118,58 @@ fn the_authenticator_must_be_a_signer_that_is_switched_on() {
     );
 }
 
+const ROLE: &str = "arn:aws:iam::123456789012:role/writer";
+
 #[test]
-fn roles_are_not_dropped() {
-    assert_eq!(
-        errors(&signed("{assume_role: {arn: x}}", AMP)),
-        [
-            "f:2:15: extensions.sigv4auth.assume_role: known to the Collector, but not supported by this version of \
-          preamp yet; leave it out"
-        ]
+fn roles_are_read() {
+    let keys = format!(
+        "{{assume_role: {{arn: \"{ROLE}\", session_name: preamp@host, sts_region: us-east-2, external_id: a/b, \
+         session_duration: 30m, expiry_window: 10s}}, use_fips_sts_endpoint: true, profile: writer}}"
     );
+    let loaded = read(&signed(&keys, AMP)).unwrap();
+    let credentials = loaded.settings.exporter.sigv4.unwrap().credentials;
+    let role = AssumeRole {
+        arn: ROLE.to_owned(),
+        session_name: Some("preamp@host".to_owned()),
+        sts_region: Some("us-east-2".to_owned()),
+        external_id: Some("a/b".to_owned()),
+        web_identity_token_file: None,
+        session_duration: Some(Duration::from_secs(30 * 60)),
+        expiry_window: Duration::from_secs(10),
+    };
+    let base = BaseCredentials::Profile("writer".to_owned());
+    assert_eq!(credentials, AwsCredentials { base, assume_role: Some(role), use_fips_sts_endpoint: true });
+    assert_eq!(loaded.warnings, []);
+}
+
+#[test]
+fn wrong_roles_are_said() {
+    const AT: &str = "extensions.sigv4auth.assume_role";
+    for (keys, problem) in [
+        ("{arn: some_role}", ".arn: \"some_role\" is no ARN of a role: write arn:aws:iam::ACCOUNT:role/NAME"),
+        ("{arn: ARN, session_name: a b}", ".session_name: STS takes 2 to 64 letters"),
+        ("{arn: ARN, external_id: x}", ".external_id: STS takes 2 to 1224 letters"),
+        ("{arn: ARN, session_duration: 14m}", ".session_duration: STS gives sessions of 15m to 12h"),
+        ("{web_identity_token_file: /token}", ".web_identity_token_file: needs `arn` beside it"),
+    ] {
+        let shown = errors(&signed(&format!("{{assume_role: {}}}", keys.replace("ARN", ROLE)), AMP));
+        assert!(shown.len() == 1 && shown[0].contains(&format!("{AT}{problem}")), "{keys}: {shown:?}");
+    }
     assert!(errors(&signed("{assume_role: {}}", AMP)).is_empty());
+    let ineffective = warnings(&signed("{assume_role: {session_name: preamp}}", AMP));
+    assert!(ineffective[0].contains(".session_name: does nothing without `arn`"), "{ineffective:?}");
+}
+
+#[test]
+fn key_pairs_stand_together_and_alone() {
+    let keys = |keys: &str| signed(keys, AMP);
+    let half = errors(&keys("{access_key: AKIDEXAMPLE}"));
+    assert!(half[0].contains("sigv4auth.access_key: needs `secret_key` beside it"), "{half:?}");
+    let other_half = errors(&keys("{secret_key: hunter2}"));
+    assert!(other_half[0].contains("sigv4auth.secret_key: needs `access_key` beside it"), "{other_half:?}");
+    assert!(!other_half[0].contains("hunter2"));
+    let both = errors(&keys("{access_key: AKIDEXAMPLE, secret_key: hunter2, profile: p}"));
+    assert!(both[0].contains("sigv4auth.profile: cannot stand beside `access_key`"), "{both:?}");
 }
 
 #[test]

@@ -1,0 +1,238 @@
+//! Credentials of AWS: the caller's own, as all AWS tools find them, and the role it assumes.
+
+use super::{Credentials, CredentialsError, CredentialsSource, Fetch, Secret};
+use crate::config::{AssumeRole, AwsCredentials, BaseCredentials, SigV4};
+use aws_config::environment::EnvironmentVariableRegionProvider;
+use aws_config::meta::region::RegionProviderChain;
+use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
+use aws_config::provider_config::ProviderConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use aws_sdk_sts::config::SharedHttpClient;
+use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_sts::types::Credentials as RoleCredentials;
+use aws_smithy_http_client::Builder;
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use std::error::Error;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// What a session is called if the configuration does not say: seen in CloudTrail.
+const SESSION_NAME: &str = "preamp";
+
+/// Finds credentials anew at each fetch, so that changed files and variables count: a fetch happens about
+/// once an hour, and keeps nothing but connections.
+#[derive(Debug)]
+pub struct Aws {
+    from: AwsCredentials,
+    /// The region that requests are signed for, where STS is asked unless something else is said.
+    region: Region,
+    http: SharedHttpClient,
+}
+
+impl Aws {
+    /// Looks where the configuration says. Asks nobody yet.
+    #[must_use]
+    pub fn new(sigv4: &SigV4) -> Self {
+        let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+        Self { from: sigv4.credentials.clone(), region: Region::new(sigv4.region.clone()), http }
+    }
+
+    async fn find(&self) -> Result<Credentials, CredentialsError> {
+        match &self.from.assume_role {
+            None => own(&self.config().await?).await,
+            Some(role) => match &role.web_identity_token_file {
+                Some(path) => {
+                    let token = read_token(path).await?;
+                    let unsigned = self.loader().no_credentials().load().await;
+                    self.identify(role, &unsigned, token).await
+                }
+                None => {
+                    let config = self.config().await?;
+                    // What is wrong with the caller's own credentials is not said of the role.
+                    let own = own(&config).await?;
+                    self.assume(role, &config, own).await
+                }
+            },
+        }
+    }
+
+    /// The configuration of AWS tools on this system, with the caller's own credentials.
+    async fn config(&self) -> Result<SdkConfig, CredentialsError> {
+        let loader = self.loader();
+        let loader = match &self.from.base {
+            BaseCredentials::Chain => loader,
+            BaseCredentials::Profile(name) => {
+                let parts = ProviderConfig::with_default_region().await.with_http_client(self.http.clone());
+                let profile = ProfileFileCredentialsProvider::builder().configure(&parts).profile_name(name);
+                loader.profile_name(name).credentials_provider(profile.build())
+            }
+            BaseCredentials::Keys { access_key_id, secret_access_key } => {
+                let secret = secret_access_key.expose();
+                loader.credentials_provider(aws_credential_types::Credentials::new(
+                    access_key_id,
+                    secret,
+                    None,
+                    None,
+                    "ConfigurationFile",
+                ))
+            }
+        };
+        Ok(loader.load().await)
+    }
+
+    fn loader(&self) -> aws_config::ConfigLoader {
+        // Not the chain's own last resort, the instance: where there is none, that takes seconds.
+        let region = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
+            .or_else(ProfileFileRegionProvider::new())
+            .or_else(self.region.clone());
+        let loader =
+            aws_config::defaults(BehaviorVersion::latest()).http_client(self.http.clone()).region(region);
+        if self.from.use_fips_sts_endpoint { loader.use_fips(true) } else { loader }
+    }
+
+    fn sts(&self, role: &AssumeRole, config: &SdkConfig) -> aws_sdk_sts::config::Builder {
+        let region = role.sts_region.clone().map_or_else(|| self.region.clone(), Region::new);
+        aws_sdk_sts::config::Builder::from(config).region(region)
+    }
+
+    async fn assume(
+        &self,
+        role: &AssumeRole,
+        config: &SdkConfig,
+        caller: Credentials,
+    ) -> Result<Credentials, CredentialsError> {
+        let sts = self.sts(role, config).credentials_provider(caller.into_provider());
+        let request = aws_sdk_sts::Client::from_conf(sts.build())
+            .assume_role()
+            .role_arn(&role.arn)
+            .role_session_name(session_name(role))
+            .set_external_id(role.external_id.clone())
+            .set_duration_seconds(seconds(role.session_duration));
+        let given = request.send().await.map_err(|error| not_assumed(role, "sts:AssumeRole", &error))?;
+        of_role(role, given.credentials)
+    }
+
+    async fn identify(
+        &self,
+        role: &AssumeRole,
+        config: &SdkConfig,
+        token: Secret,
+    ) -> Result<Credentials, CredentialsError> {
+        let request = aws_sdk_sts::Client::from_conf(self.sts(role, config).build())
+            .assume_role_with_web_identity()
+            .role_arn(&role.arn)
+            .role_session_name(session_name(role))
+            .web_identity_token(token.expose())
+            .set_duration_seconds(seconds(role.session_duration));
+        let action = "sts:AssumeRoleWithWebIdentity";
+        let given = request.send().await.map_err(|error| not_assumed(role, action, &error))?;
+        of_role(role, given.credentials)
+    }
+}
+
+impl CredentialsSource for Aws {
+    fn fetch(&self) -> Fetch<'_> {
+        Box::pin(self.find())
+    }
+}
+
+impl Credentials {
+    fn into_provider(self) -> SharedCredentialsProvider {
+        let expires = self.expires.map(|end| UNIX_EPOCH + Duration::from_nanos(end));
+        let token = self.session_token.map(|token| token.expose().to_owned());
+        let secret = self.secret_access_key.expose();
+        SharedCredentialsProvider::new(aws_credential_types::Credentials::new(
+            self.access_key_id,
+            secret,
+            token,
+            expires,
+            "Caller",
+        ))
+    }
+}
+
+/// The caller's own credentials.
+async fn own(config: &SdkConfig) -> Result<Credentials, CredentialsError> {
+    let Some(provider) = config.credentials_provider() else { return Err(super::none_given()) };
+    let found = provider.provide_credentials().await.map_err(|error| CredentialsError {
+        problem: format!("no AWS credentials: {}", causes(&error)),
+        remedy: "give the process credentials by environment variables, a profile, a web identity, or the role of \
+                 its container or instance; the principal needs the action aps:RemoteWrite"
+            .to_owned(),
+    })?;
+    Ok(Credentials {
+        access_key_id: found.access_key_id().to_owned(),
+        secret_access_key: Secret::new(found.secret_access_key().to_owned()),
+        session_token: found.session_token().map(|token| Secret::new(token.to_owned())),
+        expires: found.expiry().map(since_epoch),
+    })
+}
+
+fn of_role(role: &AssumeRole, given: Option<RoleCredentials>) -> Result<Credentials, CredentialsError> {
+    let Some(given) = given else {
+        return Err(CredentialsError {
+            problem: format!("STS gave no credentials for the role {}", role.arn),
+            remedy: "check what answers in place of STS (AWS_ENDPOINT_URL_STS)".to_owned(),
+        });
+    };
+    let end = SystemTime::try_from(given.expiration).map_or(0, since_epoch);
+    Ok(Credentials {
+        access_key_id: given.access_key_id,
+        secret_access_key: Secret::new(given.secret_access_key),
+        session_token: Some(Secret::new(given.session_token)),
+        expires: Some(end.saturating_sub(super::nanos(role.expiry_window))),
+    })
+}
+
+async fn read_token(path: &std::path::Path) -> Result<Secret, CredentialsError> {
+    match tokio::fs::read_to_string(path).await {
+        Ok(token) => Ok(Secret::new(token.trim().to_owned())),
+        Err(error) => Err(CredentialsError {
+            problem: format!("the web identity token {} cannot be read: {error}", path.display()),
+            remedy: "check `web_identity_token_file`, and that the process may read it".to_owned(),
+        }),
+    }
+}
+
+fn not_assumed<E>(role: &AssumeRole, action: &str, error: &SdkError<E>) -> CredentialsError
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    let reason = match (error.code(), error.message()) {
+        (Some(code), Some(message)) => format!("{code}: {message}"),
+        (Some(code), None) => code.to_owned(),
+        _ => causes(error),
+    };
+    CredentialsError {
+        problem: format!("the role {} cannot be assumed: {reason}", role.arn),
+        remedy: format!(
+            "check that the role exists, that its trust policy lets this caller in, and that {action} is allowed"
+        ),
+    }
+}
+
+/// What went wrong and why, in one line.
+fn causes(error: &(dyn Error + 'static)) -> String {
+    let mut texts = Vec::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        texts.push(error.to_string());
+        next = error.source();
+    }
+    // Some errors say in their own text what causes them.
+    texts.dedup_by(|cause, effect| effect.ends_with(cause.as_str()));
+    texts.join(": ")
+}
+
+fn session_name(role: &AssumeRole) -> &str {
+    role.session_name.as_deref().unwrap_or(SESSION_NAME)
+}
+
+fn seconds(duration: Option<Duration>) -> Option<i32> {
+    duration.and_then(|duration| i32::try_from(duration.as_secs()).ok())
+}
+
+fn since_epoch(time: SystemTime) -> u64 {
+    super::nanos(time.duration_since(UNIX_EPOCH).unwrap_or_default())
+}
