@@ -255,15 +255,9 @@ async fn a_wrong_clock_is_found_out_and_corrected_for_all_partitions() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_credentials_keep_data_queued_until_right_ones_come() {
-    struct Shared(Arc<Fixed>);
-    impl CredentialsSource for Shared {
-        fn fetch(&self) -> Fetch<'_> {
-            self.0.fetch()
-        }
-    }
     let stand_in = StandIn::start(signed_stand_in()).await.expect("a port");
     let source = Arc::new(Fixed::new(credentials("0000000000000000000000000000000000000000")));
-    let setup = Setup { credentials: Some(Box::new(Shared(Arc::clone(&source)))), ..Setup::default() };
+    let setup = Setup { credentials: Some(Box::new(Arc::clone(&source))), ..Setup::default() };
     let rig = Rig::start(&stand_in.url(), setup);
     rig.accept(payload(30, a_minute_ago(), 0)).await;
     rig.wait_until("the receiver refused a few times", || stand_in.report().unverified >= 3).await;

@@ -6,15 +6,17 @@
 mod aws;
 mod derive;
 mod fixed;
+mod keys;
 
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use aws::Aws;
-pub use derive::{IssuedKey, SigningKeys};
 pub use fixed::Fixed;
+pub use keys::{IssuedKey, SigningKeys};
 use zeroize::Zeroizing;
 
 /// A text that is never shown and is overwritten with zeros when it is dropped.
@@ -72,6 +74,12 @@ pub type Fetch<'a> = Pin<Box<dyn Future<Output = Result<Credentials, Credentials
 pub trait CredentialsSource: Send + Sync {
     /// Fetches the current credentials.
     fn fetch(&self) -> Fetch<'_>;
+}
+
+impl<S: CredentialsSource> CredentialsSource for Arc<S> {
+    fn fetch(&self) -> Fetch<'_> {
+        self.as_ref().fetch()
+    }
 }
 
 fn none_given() -> CredentialsError {

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::pause::jittered;
 use super::{Parts, Shared};
 use crate::component::{Batch, Explanation, Request, Response, Sent};
-use crate::credentials::{CredentialsError, IssuedKey, SigningKeys};
+use crate::credentials::IssuedKey;
 use crate::metrics::{Attempt, Outcome};
 
 /// The pause after the component failed to judge an answer.
@@ -64,8 +64,6 @@ pub(super) struct Sender<'a> {
     answers: u32,
     /// How many times in a row credentials were missing or refused.
     pub(super) refusals: u32,
-    /// The generation of credentials that was refused, until newer ones are fetched.
-    pub(super) refused_generation: Option<u64>,
     /// Whether this is the one more try that a held batch gets when the process is stopping.
     last_try: bool,
 }
@@ -73,16 +71,7 @@ pub(super) struct Sender<'a> {
 impl<'a> Sender<'a> {
     pub(super) fn new(shared: &'a Shared, batch: &'a Arc<Batch>) -> Self {
         let body = Bytes::from_owner(Body(Arc::clone(batch)));
-        Self {
-            shared,
-            batch,
-            body,
-            trying_since: Instant::now(),
-            answers: 0,
-            refusals: 0,
-            refused_generation: None,
-            last_try: false,
-        }
+        Self { shared, batch, body, trying_since: Instant::now(), answers: 0, refusals: 0, last_try: false }
     }
 
     /// Tries until there is an end.
@@ -131,7 +120,7 @@ impl<'a> Sender<'a> {
         let (offset_ms, now) = (parts.clock.signing_offset_ms(), parts.clock.signing_now());
         let key = match &parts.keys {
             None => None,
-            Some(keys) => match self.key(keys, now).await {
+            Some(keys) => match keys.key(now).await {
                 Ok(key) => Some(key),
                 Err(error) => {
                     self.warn("credentials", &error, "cannot sign; data stays queued");
@@ -148,16 +137,6 @@ impl<'a> Sender<'a> {
         };
         self.warn("sign", &problem, "cannot sign; data stays queued");
         Err(Step::Hold(parts.pauses.stop))
-    }
-
-    /// The key for this moment. Credentials that were refused are not used again before the source
-    /// was asked for newer ones, which is done as late as possible.
-    async fn key(&mut self, keys: &SigningKeys, now: u64) -> Result<Arc<IssuedKey>, CredentialsError> {
-        if let Some(generation) = self.refused_generation {
-            keys.refresh(generation).await?;
-            self.refused_generation = None;
-        }
-        keys.key(now).await
     }
 
     async fn exchange(&self, head: Request) -> (Response, Duration) {

@@ -54,7 +54,10 @@ impl Sender<'_> {
 
     /// Signs with newer credentials next time.
     fn refresh(&mut self, signed: &Signed) -> Step {
-        self.refused_generation = signed.key.as_ref().map(|issued| issued.generation);
+        let parts = self.parts();
+        if let (Some(keys), Some(issued)) = (&parts.keys, &signed.key) {
+            keys.refused(issued.generation, parts.clock.signing_now());
+        }
         Step::Hold(self.refused())
     }
 

@@ -40,7 +40,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 pub use fault::{Fault, Script};
 pub use histogram::KeptHistogram;
-pub use options::{Authentication, Clock, Limits, Options, Signer, Storage, WORKSPACE_PATH};
+pub use options::{Authentication, Clock, Limits, Options, Session, Signer, Storage, WORKSPACE_PATH};
 pub use report::Report;
 pub use store::{KeptMetadata, KeptSample, Labels};
 
@@ -102,6 +102,14 @@ impl StandIn {
     #[must_use]
     pub fn metadata(&self) -> BTreeMap<String, KeptMetadata> {
         self.workspace.state().store.metadata().clone()
+    }
+
+    /// Lets one more identity in from now on.
+    ///
+    /// # Errors
+    /// When its secret key is not 40 characters long.
+    pub fn know(&self, session: Session) -> std::io::Result<()> {
+        self.workspace.know(session)
     }
 
     /// Lets the next request meet a fault; of several, each request meets one.

@@ -44,7 +44,7 @@ pub enum Authentication {
     None,
 }
 
-/// The one identity that is known, and the scope its signatures must have.
+/// The identity that is known from the start, and the scope that all signatures must have.
 #[derive(Clone)]
 pub struct Signer {
     /// Access key id.
@@ -65,6 +65,28 @@ impl std::fmt::Debug for Signer {
             .field("access_key_id", &self.access_key_id)
             .field("region", &self.region)
             .field("service", &self.service)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One more identity, for [`crate::StandIn::know`]: what AWS would issue to whoever assumes a role.
+#[derive(Clone)]
+pub struct Session {
+    /// Access key id.
+    pub access_key_id: String,
+    /// Secret access key, 40 characters as AWS issues them.
+    pub secret_access_key: String,
+    /// Session token. When there is one, requests must carry it; when there is none, they must not.
+    pub session_token: Option<String>,
+    /// From when on it is refused as expired.
+    pub expires: Option<SystemTime>,
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session")
+            .field("access_key_id", &self.access_key_id)
+            .field("expires", &self.expires)
             .finish_non_exhaustive()
     }
 }

@@ -12,6 +12,10 @@ pub struct Report {
     pub verified: u64,
     /// Requests whose signature was wrong or missing.
     pub unverified: u64,
+    /// Requests whose signature was right, by access key id.
+    pub verified_by: BTreeMap<String, u64>,
+    /// Requests that were not let in, by the access key id that they claim, if they do.
+    pub unverified_by: BTreeMap<String, u64>,
     /// Requests by the status they were answered with.
     pub answers: BTreeMap<u16, u64>,
     /// Faults that were played, by [`crate::Fault::name`].

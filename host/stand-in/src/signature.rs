@@ -2,11 +2,13 @@
 //! and adds what AWS does on top: five minutes of clock tolerance, a token that belongs to the key, and a signature
 //! over every `x-amz-*` header.
 
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use bytes::Bytes;
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use http::Request;
+use http::header::AUTHORIZATION;
 use http::request::Parts;
 use scratchstack_aws_signature::{
     GetSigningKeyRequest, GetSigningKeyResponse, KSecretKey, KeyLengthError, SignatureError,
@@ -14,48 +16,68 @@ use scratchstack_aws_signature::{
 };
 
 use crate::answer::Answer;
-use crate::options::Signer;
+use crate::options::{Session, Signer};
 
 const TIMESTAMP: &str = "%Y%m%dT%H%M%SZ";
 const TOLERANCE: TimeDelta = TimeDelta::minutes(5);
 
-/// Checks requests against one identity.
+/// Checks requests against the identities that are known.
 pub(crate) struct Verifier {
-    signer: Signer,
+    region: String,
+    service: String,
+    identities: Arc<Identities>,
+}
+
+/// Shared with the verifying library, which asks for keys.
+type Identities = RwLock<Vec<Identity>>;
+
+struct Identity {
+    access_key_id: String,
     secret: KSecretKey,
+    session_token: Option<String>,
+    expires: Option<SystemTime>,
 }
 
 impl Verifier {
     /// Fails when the secret key is not 40 characters long, the only length the verifying library takes.
     pub(crate) fn new(signer: Signer) -> Result<Self, KeyLengthError> {
-        let secret = signer.secret_access_key.parse()?;
-        Ok(Self { signer, secret })
+        let Signer { access_key_id, secret_access_key, session_token, region, service } = signer;
+        let verifier = Self { region, service, identities: Arc::default() };
+        verifier.know(Session { access_key_id, secret_access_key, session_token, expires: None })?;
+        Ok(verifier)
+    }
+
+    /// Lets one more identity in. Fails as [`Verifier::new`] does.
+    pub(crate) fn know(&self, session: Session) -> Result<(), KeyLengthError> {
+        let Session { access_key_id, secret_access_key, session_token, expires } = session;
+        let secret = secret_access_key.parse()?;
+        let identity = Identity { access_key_id, secret, session_token, expires };
+        self.identities.write().unwrap_or_else(PoisonError::into_inner).push(identity);
+        Ok(())
     }
 
     /// Fails with the 403 AWS would answer. `body` is hashed here: a hash that was sent is never believed.
     pub(crate) async fn verify(&self, parts: &Parts, body: &Bytes, now: SystemTime) -> Result<(), Answer> {
-        let now = DateTime::<Utc>::from(now);
-        check_skew(parts, now)?;
+        let instant = DateTime::<Utc>::from(now);
+        check_skew(parts, instant)?;
         let mut request = Request::new(body.clone());
         *request.method_mut() = parts.method.clone();
         *request.uri_mut() = parts.uri.clone();
         *request.headers_mut() = parts.headers.clone();
         let required =
             VecSignedHeaderRequirements::new(&["host", "x-amz-date"], &["content-type"], &["x-amz-"]);
-        let signer = self.signer.clone();
-        let secret = self.secret;
+        let identities = Arc::clone(&self.identities);
         let find_key = move |wanted: GetSigningKeyRequest| {
-            let key = signing_key(&signer, &secret, &wanted);
+            let key = signing_key(&identities, &wanted, now);
             async move { key.map_err(Into::into) }
         };
         let mut keys = service_for_signing_key_fn(find_key);
-        let scope = (self.signer.region.as_str(), self.signer.service.as_str());
         sigv4_validate_request(
             request,
-            scope.0,
-            scope.1,
+            &self.region,
+            &self.service,
             &mut keys,
-            now,
+            instant,
             &required,
             SignatureOptions::default(),
         )
@@ -65,23 +87,37 @@ impl Verifier {
     }
 }
 
-/// The derived key for a request of the known identity.
+/// The derived key for a request of a known identity.
 fn signing_key(
-    signer: &Signer,
-    secret: &KSecretKey,
+    identities: &Identities,
     wanted: &GetSigningKeyRequest,
+    now: SystemTime,
 ) -> Result<GetSigningKeyResponse, SignatureError> {
-    let known = wanted.access_key() == signer.access_key_id
-        && wanted.session_token() == signer.session_token.as_deref();
-    if !known {
+    let identities = identities.read().unwrap_or_else(PoisonError::into_inner);
+    let known = identities.iter().find(|identity| {
+        wanted.access_key() == identity.access_key_id
+            && wanted.session_token() == identity.session_token.as_deref()
+    });
+    let Some(identity) = known else {
         let message = "The security token included in the request is invalid.";
         return Err(SignatureError::InvalidClientTokenId(message.to_owned()));
+    };
+    if identity.expires.is_some_and(|end| end <= now) {
+        let message = "The security token included in the request is expired";
+        return Err(SignatureError::ExpiredToken(message.to_owned()));
     }
-    let key = secret.to_ksigning(wanted.request_date(), wanted.region(), wanted.service());
+    let key = identity.secret.to_ksigning(wanted.request_date(), wanted.region(), wanted.service());
     GetSigningKeyResponse::builder()
         .signing_key(key)
         .build()
         .map_err(|error| SignatureError::InternalServiceError(error.into()))
+}
+
+/// Whose signature a request claims to bear: the access key id.
+pub(crate) fn claimed(parts: &Parts) -> Option<&str> {
+    let authorization = parts.headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let (_, credential) = authorization.split_once("Credential=")?;
+    credential.split('/').next()
 }
 
 /// The library allows a quarter of an hour of skew, AWS only five minutes. A request without a readable

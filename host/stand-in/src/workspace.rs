@@ -10,14 +10,15 @@ use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use prost::Message;
+use scratchstack_aws_signature::KeyLengthError;
 
 use crate::answer::Answer;
 use crate::body::{Decoded, Passed, check_series, decode};
 use crate::fault::{Fault, Script};
 use crate::message::{MetricMetadata, TimeSeries, WriteRequest};
-use crate::options::{Authentication, Clock, Limits, Options, Storage, WORKSPACE_PATH};
+use crate::options::{Authentication, Clock, Limits, Options, Session, Storage, WORKSPACE_PATH};
 use crate::report::Report;
-use crate::signature::{Verifier, missing_token};
+use crate::signature::{Verifier, claimed, missing_token};
 use crate::store::{Outcome, Store};
 use crate::upstream::Upstream;
 
@@ -57,9 +58,7 @@ impl Workspace {
     pub(crate) fn new(options: Options) -> std::io::Result<Self> {
         let verifier = match options.authentication {
             Authentication::None => None,
-            Authentication::SigV4(signer) => Some(Verifier::new(signer).map_err(|error| {
-                std::io::Error::new(std::io::ErrorKind::InvalidInput, format!("secret access key: {error}"))
-            })?),
+            Authentication::SigV4(signer) => Some(Verifier::new(signer).map_err(unusable)?),
         };
         let upstream = match options.storage {
             Storage::Memory => None,
@@ -79,6 +78,11 @@ impl Workspace {
             version_2_status: options.version_2_status,
             state: Mutex::new(state),
         })
+    }
+
+    /// Lets one more identity in, if signatures are verified at all.
+    pub(crate) fn know(&self, session: Session) -> std::io::Result<()> {
+        self.verifier.as_ref().map_or(Ok(()), |verifier| verifier.know(session).map_err(unusable))
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
@@ -178,10 +182,14 @@ impl Workspace {
             Some(verifier) => verifier.verify(parts, body, now).await,
             None => return Ok(()),
         };
-        let mut state = self.state();
-        match &verdict {
-            Ok(()) => state.report.verified += 1,
-            Err(_) => state.report.unverified += 1,
+        let report = &mut self.state().report;
+        let (requests, by) = match &verdict {
+            Ok(()) => (&mut report.verified, &mut report.verified_by),
+            Err(_) => (&mut report.unverified, &mut report.unverified_by),
+        };
+        *requests += 1;
+        if let Some(access_key_id) = claimed(parts) {
+            *by.entry(access_key_id.to_owned()).or_default() += 1;
         }
         verdict
     }
@@ -297,6 +305,10 @@ impl Workspace {
         report.metadata += decoded.request.metadata.len() as u64;
         stored
     }
+}
+
+fn unusable(error: KeyLengthError) -> std::io::Error {
+    std::io::Error::new(std::io::ErrorKind::InvalidInput, format!("secret access key: {error}"))
 }
 
 /// What is taken of a request as a body of its own.
