@@ -1,5 +1,6 @@
 //! The commands of `preamp`: what can be said, and what is done then.
 
+mod check;
 mod diff;
 mod offline;
 mod progress;
@@ -10,6 +11,7 @@ mod translate;
 mod validate;
 mod words;
 
+use check::CheckArgs;
 use clap::{Args, Parser, Subcommand};
 use diff::DiffArgs;
 use preamp_host::config::{self, Diagnostics, Loaded};
@@ -93,6 +95,7 @@ impl Cli {
         match self.command {
             Command::Run(args) => complete(run::run(args))?,
             Command::Validate(args) => validate::validate(&args)?,
+            Command::Check(args) => return complete(check::check(args)),
             Command::Demo(args) => complete(demo::run(args))?,
             Command::Translate(args) => return complete(translate::translate(args)),
             Command::Diff(args) => return complete(diff::diff(args)),
@@ -118,8 +121,8 @@ enum Command {
     /// SIGTERM stop it in order: no more requests are taken, and what was accepted is delivered, for
     /// at most --drain-timeout. A second signal ends it at once.
     ///
-    /// Credentials are taken from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN,
-    /// and only if the exporter's authenticator is `sigv4auth`.
+    /// If the exporter's authenticator is `sigv4auth`, credentials are looked for as all AWS tools do: in the
+    /// environment, a profile, a web identity, the container, the instance; or where the file says.
     #[command(after_long_help = "\
 Example:
   preamp run --config preamp.yaml
@@ -133,6 +136,19 @@ Send it metrics from any OpenTelemetry SDK:
     ///
     /// Nothing is started and nobody is connected to. Problems are named with file, line and column.
     Validate(ConfigArgs),
+    /// Check that a configuration works, step by step to the receiver's answer.
+    ///
+    /// The steps are: configuration, endpoint, signature, DNS, connection (with TLS), clock, credentials and where
+    /// they come from, identity (who AWS says that is), and a write: an empty request, which leaves nothing
+    /// behind, or one sample. Each says what was found, and what helps if that is not well.
+    #[command(after_long_help = "\
+Examples:
+  preamp check --config preamp.yaml
+  preamp check --config preamp.yaml --sample
+  preamp check --config preamp.yaml --offline --json
+
+Exit status: 0 metrics would arrive, 1 a step failed.")]
+    Check(CheckArgs),
     /// Show everything at work: no AWS account, no network, no other program.
     ///
     /// An OpenTelemetry SDK in this process sends metrics to an exporter that runs as in production,

@@ -9,6 +9,7 @@
 //! Prometheus: that is what the component is for.
 
 pub mod capture;
+pub mod check;
 pub mod clock;
 pub mod component;
 pub mod config;

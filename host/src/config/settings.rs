@@ -44,6 +44,8 @@ pub struct Listener {
 pub struct ExporterSettings {
     /// The component id in the file, such as `prometheusremotewrite/amp`.
     pub id: String,
+    /// The remote-write URL.
+    pub endpoint: String,
     /// The configuration of the component: JSON text for its function `open`.
     pub component_json: String,
     /// How long one attempt may take.

@@ -7,6 +7,7 @@ use aws_config::meta::region::RegionProviderChain;
 use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
 use aws_config::provider_config::ProviderConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::credential_feature::AwsCredentialFeature;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_sdk_sts::config::SharedHttpClient;
 use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
@@ -30,6 +31,24 @@ pub struct Aws {
     http: SharedHttpClient,
 }
 
+/// Credentials, and where they come from in words such as `environment variables`.
+#[derive(Debug)]
+pub struct Found {
+    /// The credentials.
+    pub credentials: Credentials,
+    /// Their source.
+    pub source: String,
+}
+
+/// Whom AWS takes a caller for.
+#[derive(Debug)]
+pub struct Identity {
+    /// The ARN of the user, or of the session of a role.
+    pub arn: String,
+    /// The number of the AWS account.
+    pub account: String,
+}
+
 impl Aws {
     /// Looks where the configuration says. Asks nobody yet.
     #[must_use]
@@ -38,27 +57,54 @@ impl Aws {
         Self { from: sigv4.credentials.clone(), region: Region::new(sigv4.region.clone()), http }
     }
 
-    async fn find(&self) -> Result<Credentials, CredentialsError> {
-        match &self.from.assume_role {
-            None => own(&self.config().await?).await,
-            Some(role) => match &role.web_identity_token_file {
-                Some(path) => {
-                    let token = read_token(path).await?;
-                    let unsigned = self.loader().no_credentials().load().await;
-                    self.identify(role, &unsigned, token).await
-                }
-                None => {
-                    let config = self.config().await?;
-                    // What is wrong with the caller's own credentials is not said of the role.
-                    let own = own(&config).await?;
-                    self.assume(role, &config, own).await
-                }
-            },
-        }
+    /// The credentials of this moment, and where they come from.
+    ///
+    /// # Errors
+    /// When there are none, with what was looked for, and what to do about it.
+    pub async fn find(&self) -> Result<Found, CredentialsError> {
+        let Some(role) = &self.from.assume_role else { return own(&self.config().await).await };
+        let (credentials, source) = match &role.web_identity_token_file {
+            Some(path) => {
+                let token = read_token(path).await?;
+                let unsigned = self.loader().no_credentials().load().await;
+                let source = format!("a web identity ({})", path.display());
+                (self.identify(role, &unsigned, token).await?, source)
+            }
+            None => {
+                let config = self.config().await;
+                // What is wrong with the caller's own credentials is not said of the role.
+                let own = own(&config).await?;
+                (self.assume(role, &config, own.credentials).await?, own.source)
+            }
+        };
+        Ok(Found { credentials, source: format!("the role {}, assumed with {source}", role.arn) })
+    }
+
+    /// Whom AWS takes a caller with these credentials for (`sts:GetCallerIdentity`), which needs no permission.
+    ///
+    /// # Errors
+    /// When STS does not say.
+    pub async fn identity(&self, credentials: Credentials) -> Result<Identity, CredentialsError> {
+        let config = self.loader().no_credentials().load().await;
+        let region = self.from.assume_role.as_ref().and_then(|role| role.sts_region.clone());
+        let sts = self.sts(region, &config).credentials_provider(credentials.into_provider());
+        let answer = aws_sdk_sts::Client::from_conf(sts.build()).get_caller_identity().send().await;
+        let answer = answer.map_err(|error| CredentialsError {
+            problem: format!("STS does not say who this is: {}", reason(&error)),
+            remedy: if error.code().is_some() {
+                "renew the credentials where they come from"
+            } else {
+                "let this machine reach STS (in a VPC: an endpoint for sts), or read nothing into this if all else \
+                 passes"
+            }
+            .to_owned(),
+        })?;
+        let (arn, account) = (answer.arn.unwrap_or_default(), answer.account.unwrap_or_default());
+        Ok(Identity { arn, account })
     }
 
     /// The configuration of AWS tools on this system, with the caller's own credentials.
-    async fn config(&self) -> Result<SdkConfig, CredentialsError> {
+    async fn config(&self) -> SdkConfig {
         let loader = self.loader();
         let loader = match &self.from.base {
             BaseCredentials::Chain => loader,
@@ -69,16 +115,13 @@ impl Aws {
             }
             BaseCredentials::Keys { access_key_id, secret_access_key } => {
                 let secret = secret_access_key.expose();
-                loader.credentials_provider(aws_credential_types::Credentials::new(
-                    access_key_id,
-                    secret,
-                    None,
-                    None,
-                    "ConfigurationFile",
-                ))
+                let mut keys =
+                    aws_credential_types::Credentials::new(access_key_id, secret, None, None, "File");
+                keys.set_property(vec![AwsCredentialFeature::CredentialsCode]);
+                loader.credentials_provider(keys)
             }
         };
-        Ok(loader.load().await)
+        loader.load().await
     }
 
     fn loader(&self) -> aws_config::ConfigLoader {
@@ -91,8 +134,8 @@ impl Aws {
         if self.from.use_fips_sts_endpoint { loader.use_fips(true) } else { loader }
     }
 
-    fn sts(&self, role: &AssumeRole, config: &SdkConfig) -> aws_sdk_sts::config::Builder {
-        let region = role.sts_region.clone().map_or_else(|| self.region.clone(), Region::new);
+    fn sts(&self, region: Option<String>, config: &SdkConfig) -> aws_sdk_sts::config::Builder {
+        let region = region.map_or_else(|| self.region.clone(), Region::new);
         aws_sdk_sts::config::Builder::from(config).region(region)
     }
 
@@ -102,7 +145,7 @@ impl Aws {
         config: &SdkConfig,
         caller: Credentials,
     ) -> Result<Credentials, CredentialsError> {
-        let sts = self.sts(role, config).credentials_provider(caller.into_provider());
+        let sts = self.sts(role.sts_region.clone(), config).credentials_provider(caller.into_provider());
         let request = aws_sdk_sts::Client::from_conf(sts.build())
             .assume_role()
             .role_arn(&role.arn)
@@ -119,7 +162,7 @@ impl Aws {
         config: &SdkConfig,
         token: Secret,
     ) -> Result<Credentials, CredentialsError> {
-        let request = aws_sdk_sts::Client::from_conf(self.sts(role, config).build())
+        let request = aws_sdk_sts::Client::from_conf(self.sts(role.sts_region.clone(), config).build())
             .assume_role_with_web_identity()
             .role_arn(&role.arn)
             .role_session_name(session_name(role))
@@ -133,7 +176,7 @@ impl Aws {
 
 impl CredentialsSource for Aws {
     fn fetch(&self) -> Fetch<'_> {
-        Box::pin(self.find())
+        Box::pin(async { self.find().await.map(|found| found.credentials) })
     }
 }
 
@@ -153,7 +196,7 @@ impl Credentials {
 }
 
 /// The caller's own credentials.
-async fn own(config: &SdkConfig) -> Result<Credentials, CredentialsError> {
+async fn own(config: &SdkConfig) -> Result<Found, CredentialsError> {
     let Some(provider) = config.credentials_provider() else { return Err(super::none_given()) };
     let found = provider.provide_credentials().await.map_err(|error| CredentialsError {
         problem: format!("no AWS credentials: {}", causes(&error)),
@@ -161,11 +204,33 @@ async fn own(config: &SdkConfig) -> Result<Credentials, CredentialsError> {
                  its container or instance; the principal needs the action aps:RemoteWrite"
             .to_owned(),
     })?;
-    Ok(Credentials {
+    let features = found.get_property::<Vec<AwsCredentialFeature>>().map_or(&[][..], Vec::as_slice);
+    let source = features.iter().rev().find_map(source).unwrap_or("the configuration of AWS tools");
+    let credentials = Credentials {
         access_key_id: found.access_key_id().to_owned(),
         secret_access_key: Secret::new(found.secret_access_key().to_owned()),
         session_token: found.session_token().map(|token| Secret::new(token.to_owned())),
         expires: found.expiry().map(since_epoch),
+    };
+    Ok(Found { credentials, source: source.to_owned() })
+}
+
+/// Where the SDK found credentials, for those of its marks that tell.
+fn source(feature: &AwsCredentialFeature) -> Option<&'static str> {
+    use AwsCredentialFeature as Feature;
+    Some(match feature {
+        Feature::CredentialsCode => "the keys in the file",
+        Feature::CredentialsEnvVars => "environment variables",
+        Feature::CredentialsProfile => "a profile",
+        Feature::CredentialsSso | Feature::CredentialsProfileSso => "a session of SSO",
+        Feature::CredentialsProcess | Feature::CredentialsProfileProcess => "the program of a profile",
+        Feature::CredentialsHttp => "the container",
+        Feature::CredentialsImds => "the instance",
+        Feature::CredentialsStsAssumeRole => "the role of a profile",
+        Feature::CredentialsEnvVarsStsWebIdToken
+        | Feature::CredentialsProfileStsWebIdToken
+        | Feature::CredentialsStsAssumeRoleWebId => "a web identity",
+        _ => return None,
     })
 }
 
@@ -199,16 +264,23 @@ fn not_assumed<E>(role: &AssumeRole, action: &str, error: &SdkError<E>) -> Crede
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
-    let reason = match (error.code(), error.message()) {
-        (Some(code), Some(message)) => format!("{code}: {message}"),
-        (Some(code), None) => code.to_owned(),
-        _ => causes(error),
-    };
     CredentialsError {
-        problem: format!("the role {} cannot be assumed: {reason}", role.arn),
+        problem: format!("the role {} cannot be assumed: {}", role.arn, reason(error)),
         remedy: format!(
             "check that the role exists, that its trust policy lets this caller in, and that {action} is allowed"
         ),
+    }
+}
+
+/// Why STS did not do what was asked.
+fn reason<E>(error: &SdkError<E>) -> String
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    match (error.code(), error.message()) {
+        (Some(code), Some(message)) => format!("{code}: {message}"),
+        (Some(code), None) => code.to_owned(),
+        _ => causes(error),
     }
 }
 

@@ -14,7 +14,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use aws::Aws;
+pub use aws::{Aws, Found, Identity};
 pub use fixed::Fixed;
 pub use keys::{IssuedKey, SigningKeys};
 use zeroize::Zeroizing;

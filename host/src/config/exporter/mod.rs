@@ -20,6 +20,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) struct Exporter {
     /// The component's configuration, but for what depends on the receiver.
     pub component: ComponentConfig,
+    pub endpoint: String,
     pub timeout: Duration,
     pub retry: Retry,
     pub queue: Queue,
@@ -55,7 +56,7 @@ pub(super) fn read_remote_write<'d>(view: &View<'d>, extensions: &Extensions<'d>
         client::Authenticator::Unusable => None,
         client::Authenticator::Sigv4(auth) => Some(read_scope(auth, &endpoint, &mut component)?),
     };
-    Some(Exporter { component, timeout, retry, queue, sigv4, tls, state_file })
+    Some(Exporter { component, endpoint: endpoint.url, timeout, retry, queue, sigv4, tls, state_file })
 }
 
 /// Reads where the totals of delta metrics are kept.
