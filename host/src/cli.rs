@@ -2,6 +2,7 @@
 
 mod check;
 mod diff;
+mod generated;
 mod offline;
 mod progress;
 mod reading;
@@ -14,6 +15,7 @@ mod words;
 use check::CheckArgs;
 use clap::{Args, Parser, Subcommand};
 use diff::DiffArgs;
+use generated::{CompletionsArgs, ManArgs};
 use preamp_host::config::{self, Diagnostics, Loaded};
 use preamp_host::demo::{self, DemoArgs};
 use std::path::PathBuf;
@@ -95,6 +97,8 @@ impl Cli {
         match self.command {
             Command::Run(args) => complete(run::run(args))?,
             Command::Validate(args) => validate::validate(&args)?,
+            Command::Completions(args) => generated::completions(&args)?,
+            Command::Man(args) => generated::man(&args)?,
             Command::Check(args) => return complete(check::check(args)),
             Command::Demo(args) => complete(demo::run(args))?,
             Command::Translate(args) => return complete(translate::translate(args)),
@@ -174,6 +178,19 @@ Exit status: 0 metrics would arrive, 1 a step failed.")]
     /// each, and about 500 for each that differs, of which there may be a million.
     #[command(after_long_help = DIFF)]
     Diff(DiffArgs),
+    /// Print completions for a shell.
+    #[command(after_help = "\
+Examples:
+  preamp completions bash > ~/.local/share/bash-completion/completions/preamp
+  preamp completions zsh > \"${fpath[1]}/_preamp\"
+  preamp completions fish > ~/.config/fish/completions/preamp.fish")]
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write those of all commands.
+    #[command(after_help = "\
+Examples:
+  preamp man > preamp.1
+  preamp man --output ~/.local/share/man/man1")]
+    Man(ManArgs),
 }
 
 const DIFF: &str = "\

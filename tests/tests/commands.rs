@@ -67,6 +67,51 @@ fn every_problem_has_its_line_whoever_finds_it() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The words that bash offers for the last one of a command line.
+fn completed(line: &[&str]) -> anyhow::Result<String> {
+    let folder = tempfile::tempdir()?;
+    let script = folder.path().join("completions");
+    std::fs::write(&script, say(&["completions", "bash"])?.bytes)?;
+    let words = line.join(" ");
+    let ask = format!(
+        "source {} && COMP_WORDS=({words}) COMP_CWORD={} && _preamp preamp {} && echo \"${{COMPREPLY[@]}}\"",
+        script.display(),
+        line.len() - 1,
+        line.last().unwrap_or(&""),
+    );
+    let output = std::process::Command::new("bash").args(["-c", &ask]).output()?;
+    anyhow::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+}
+
+#[test]
+fn shells_complete_commands_and_options() -> anyhow::Result<()> {
+    assert_eq!(completed(&["preamp", "vali"])?, "validate");
+    assert_eq!(completed(&["preamp", "check", "--off"])?, "--offline");
+    for shell in ["zsh", "fish", "elvish", "powershell"] {
+        let said = say(&["completions", shell])?;
+        assert!(
+            said.status == Some(0) && said.stdout().contains("drain-timeout"),
+            "{shell}: {}",
+            said.stderr
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn each_command_has_its_page_of_the_manual() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let page = say(&["man"])?.stdout();
+    assert!(page.contains(".TH preamp 1") && page.contains("preamp\\-check"), "{page}");
+    assert_eq!(say(&["man", "--output", &folder.path().display().to_string()])?.status, Some(0));
+    for command in ["run", "validate", "check", "translate", "diff", "demo"] {
+        let page = std::fs::read_to_string(folder.path().join(format!("preamp-{command}.1")))?;
+        assert!(page.contains(".SH OPTIONS"), "{page}");
+    }
+    Ok(())
+}
+
 #[test]
 fn wrong_usage_is_told_from_problems() -> anyhow::Result<()> {
     for arguments in [&["rnu"][..], &["run"], &[]] {
