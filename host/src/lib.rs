@@ -9,6 +9,7 @@
 //! Prometheus: that is what the component is for.
 
 pub mod capture;
+mod causes;
 pub mod check;
 pub mod clock;
 pub mod component;
@@ -24,3 +25,4 @@ pub mod receiver;
 pub mod service;
 pub mod state_file;
 pub mod telemetry;
+pub mod tls;

@@ -12,14 +12,16 @@ pub use state::RestoreError;
 
 use crate::clock::Clock;
 use crate::component::{self, Component, Exporters, LoadError, OpenError, PoolLimits};
-use crate::config::{self, Listener, Settings};
+use crate::config::{self, Listener, OtlpReceiver, Settings};
 use crate::credentials::{Aws, CredentialsSource, SigningKeys};
-use crate::delivery::{self, Delivery, HttpClient, Pauses, TlsError};
+use crate::delivery::{self, Delivery, HttpClient, Pauses};
 use crate::intake::Intake;
 use crate::metrics::Metrics;
 use crate::queue::{MemoryQueue, Queue};
 use crate::receiver::grpc::GrpcReceiver;
 use crate::receiver::http::HttpReceiver;
+use crate::receiver::listener::{Incoming, ReceiverTls, receiver_tls};
+use crate::tls::TlsError;
 use sockets::Sockets;
 use state::Saver;
 use std::sync::Arc;
@@ -73,8 +75,16 @@ pub enum StartError {
     #[error(transparent)]
     Exporter(#[from] OpenError),
     /// The TLS settings cannot be used.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
+    #[error("{setting}: {error}")]
+    Tls {
+        /// The component that has them.
+        setting: String,
+        /// What is wrong.
+        error: TlsError,
+    },
+    /// A socket that was opened cannot be used.
+    #[error("cannot listen: {0}")]
+    Socket(std::io::Error),
     /// What an earlier process remembered cannot be used.
     #[error(transparent)]
     State(#[from] RestoreError),
@@ -91,9 +101,11 @@ impl Service {
     /// When an address is taken, or a setting cannot be used.
     pub async fn start(settings: &Settings, parts: Parts) -> Result<Running, StartError> {
         let sockets = Sockets::bind(settings).await?;
+        let tls = ReceiversTls::read(&settings.receiver)?;
         let exporter = &settings.exporter;
         let exporters = Exporters::open(&parts.component, &exporter.component_json, parts.limits)?;
-        let client = HttpClient::new(exporter.timeout, &exporter.tls)?;
+        let client = HttpClient::new(&exporter.client)
+            .map_err(|error| StartError::Tls { setting: format!("exporters.{}", exporter.id), error })?;
         let saver = match &exporter.state_file {
             Some(path) if exporters.remembers() => Some(Saver::start(&exporters, path).await?),
             _ => None,
@@ -120,7 +132,7 @@ impl Service {
         });
         let mut running = Running::new(sockets.addresses(), metrics.clone(), delivery, saver);
         let intake = Intake::new(exporters, queue, clock, metrics);
-        add_servers(&mut running, settings, sockets, Arc::new(intake));
+        add_servers(&mut running, settings, sockets, tls, Arc::new(intake)).map_err(StartError::Socket)?;
         Ok(running)
     }
 }
@@ -129,24 +141,60 @@ fn queue(settings: &config::Queue) -> Arc<dyn Queue> {
     Arc::new(MemoryQueue::new(settings.partitions, settings.max_payloads as u64, settings.max_bytes))
 }
 
-fn add_servers(running: &mut Running, settings: &Settings, sockets: Sockets, intake: Arc<Intake>) {
+fn add_servers(
+    running: &mut Running,
+    settings: &Settings,
+    sockets: Sockets,
+    tls: ReceiversTls,
+    intake: Arc<Intake>,
+) -> std::io::Result<()> {
     let receiver = &settings.receiver;
     if let (Some(socket), Some(listener)) = (sockets.grpc, &receiver.grpc) {
+        let incoming = Incoming::new(socket, tls.grpc)?;
         let receiver =
             GrpcReceiver { intake: intake.clone(), request_bytes_max: request_bytes_max(listener) };
-        running.add_receiver(receiver.serve(socket, running.stop_receivers.clone()));
+        running.add_receiver(receiver.serve(incoming, running.stop_receivers.clone()));
     }
     if let (Some(socket), Some(listener)) = (sockets.http, &receiver.http) {
+        let incoming = Incoming::new(socket, tls.http)?;
         let receiver = HttpReceiver {
             intake,
             metrics_path: listener.metrics_path.clone(),
             request_bytes_max: request_bytes_max(listener),
         };
-        running.add_receiver(receiver.serve(socket, running.stop_receivers.clone()));
+        running.add_receiver(receiver.serve(incoming, running.stop_receivers.clone()));
     }
     if let Some(socket) = sockets.metrics {
         let server = metrics_server::serve(socket, running.metrics().clone(), running.stop_metrics.clone());
         running.add_metrics_server(server);
+    }
+    Ok(())
+}
+
+/// The TLS of the receivers, from their files.
+pub struct ReceiversTls {
+    grpc: Option<ReceiverTls>,
+    http: Option<ReceiverTls>,
+}
+
+impl ReceiversTls {
+    /// Reads the files.
+    ///
+    /// # Errors
+    ///
+    /// When one of them cannot be used.
+    pub fn read(receiver: &OtlpReceiver) -> Result<Self, StartError> {
+        let read = |name: &str, listener: &Option<Listener>, protocols| {
+            let tls = listener.as_ref().and_then(|listener| listener.tls.as_ref());
+            let setting = || format!("receivers.{}.protocols.{name}", receiver.id);
+            tls.map(|tls| receiver_tls(tls, protocols))
+                .transpose()
+                .map_err(|error| StartError::Tls { setting: setting(), error })
+        };
+        Ok(Self {
+            grpc: read("grpc", &receiver.grpc, &["h2"])?,
+            http: read("http", &receiver.http, &["h2", "http/1.1"])?,
+        })
     }
 }
 

@@ -28,7 +28,7 @@ def otlp_exporter(protocol, endpoint):
         return OTLPMetricExporter(endpoint=endpoint, compression=Compression.Gzip, timeout=10)
     from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
 
-    return OTLPMetricExporter(endpoint=endpoint, insecure=True, timeout=10)
+    return OTLPMetricExporter(endpoint=endpoint, insecure=endpoint.startswith("http://"), timeout=10)
 
 
 class Books:

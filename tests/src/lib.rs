@@ -1,6 +1,7 @@
 //! What the tests and the benchmark share.
 
 pub mod canonical;
+pub mod certificates;
 pub mod children;
 pub mod component;
 pub mod corpus;
@@ -17,5 +18,6 @@ pub mod prometheus;
 pub mod promql;
 pub mod remote_write;
 pub mod running;
+pub mod tls_front;
 pub mod transcript;
 pub mod vectors;

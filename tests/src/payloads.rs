@@ -13,6 +13,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::Message;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The time at which the payloads are made and taken: 2026-01-16T00:00:00Z, in nanoseconds.
 pub const NOW_NS: u64 = 1_768_521_600_000_000_000;
@@ -173,6 +174,16 @@ pub fn shop() -> Vec<KeyValue> {
         text("service.instance.id", "pod-1"),
         text("deployment.environment.name", "production"),
     ]
+}
+
+/// A payload of one gauge with so many series, as of this moment: for receivers that refuse what is old.
+pub fn of_now(series: usize, value: i64) -> Vec<u8> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let points = (0..series).map(|number| NumberDataPoint {
+        time_unix_nano: u64::try_from(now.as_nanos()).unwrap_or(u64::MAX),
+        ..integer_point(vec![text("phase", &number.to_string())], value)
+    });
+    metrics(vec![gauge("power", "W", points.collect())])
 }
 
 /// The encoded request for some resources.

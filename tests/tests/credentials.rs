@@ -4,11 +4,10 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use amp_stand_in::{Options, Signer, StandIn};
 use anyhow::{Context as _, ensure};
-use opentelemetry_proto::tonic::metrics::v1::NumberDataPoint;
 use preamp_tests::issuer::{CONTAINER_TOKEN, FIRST_ID, Issuer, Life, SSO_TOKEN};
 use preamp_tests::loopback::exchange;
 use preamp_tests::moto::Moto;
@@ -74,12 +73,7 @@ impl Sender<'_> {
         self.sent += 1;
         // Remote write knows times in milliseconds: each sample needs one of its own.
         std::thread::sleep(Duration::from_millis(2));
-        let time = SystemTime::now().duration_since(UNIX_EPOCH)?;
-        let point = NumberDataPoint {
-            time_unix_nano: u64::try_from(time.as_nanos())?,
-            ..payloads::integer_point(vec![], i64::try_from(self.sent)?)
-        };
-        let body = payloads::metrics(vec![payloads::gauge("power", "W", vec![point])]);
+        let body = payloads::of_now(1, i64::try_from(self.sent)?);
         let headers = [("host", "preamp"), ("content-type", "application/x-protobuf")];
         let reply = exchange(self.preamp.http, "POST", "/v1/metrics", &headers, &body);
         ensure!(reply.as_ref().is_some_and(|reply| reply.status == 200), "{reply:?}");

@@ -68,7 +68,7 @@ fn configured(
             return Ok(None);
         }
     };
-    match HttpClient::new(exporter.timeout, &exporter.tls) {
+    match HttpClient::new(&exporter.client) {
         Ok(client) => {
             report.add(Step::pass(NAME, "can be used"));
             Ok(Some((loaded, exporters, client)))

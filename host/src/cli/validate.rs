@@ -5,6 +5,7 @@ use anyhow::Context as _;
 use preamp_host::component::{self, Exporters, OpenError, PoolLimits};
 use preamp_host::config::{Diagnostics, Loaded};
 use preamp_host::delivery::HttpClient;
+use preamp_host::service::ReceiversTls;
 use std::io::Write as _;
 
 /// Checks a configuration as `run` would, up to the point where addresses are listened on.
@@ -17,8 +18,8 @@ pub(super) fn validate(args: &ConfigArgs) -> anyhow::Result<()> {
     let component = component::load()?;
     Exporters::open(&component, &exporter.component_json, PoolLimits::default())
         .map_err(|error| in_file(error, &loaded))?;
-    HttpClient::new(exporter.timeout, &exporter.tls)
-        .with_context(|| format!("exporters.{}.tls", exporter.id))?;
+    HttpClient::new(&exporter.client).with_context(|| format!("exporters.{}", exporter.id))?;
+    ReceiversTls::read(&loaded.settings.receiver)?;
     writeln!(std::io::stdout(), "{} is valid", args.config.display())?;
     Ok(())
 }

@@ -20,14 +20,16 @@ mod settings;
 mod sigv4auth;
 mod substitution;
 mod telemetry;
+mod tls;
 mod view;
 mod yaml;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Place};
 pub use load::{Loaded, load, load_exporter, parse};
 pub use settings::{
-    AssumeRole, AwsCredentials, BaseCredentials, ClientTls, ExporterSettings, Listener, LogFormat,
-    OtlpReceiver, Queue, Retry, Settings, SigV4, Telemetry,
+    AssumeRole, AwsCredentials, BaseCredentials, ClientSettings, ClientTls, Connections, ExporterSettings,
+    Listener, LogFormat, OtlpReceiver, Pem, Queue, Retry, ServerTls, Settings, SigV4, Telemetry, TlsIdentity,
+    TlsProtocol, TlsVersion,
 };
 pub use substitution::Environment;
 

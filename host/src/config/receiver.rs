@@ -1,7 +1,8 @@
 //! `receivers.otlp`: the addresses that OTLP is taken on.
 
 use super::keys::{Harmless, Key, ignored, not_yet, only, read};
-use super::settings::{Listener, OtlpReceiver};
+use super::settings::{Listener, OtlpReceiver, ServerTls};
+use super::tls::read_server_tls;
 use super::view::{Section, View};
 
 /// The Collector's limits for one request where the file gives none, in bytes.
@@ -21,7 +22,7 @@ const SERVER: &[Key] = &[
     read("enabled"),
     read("endpoint"),
     only("transport", &["tcp"], &["tcp4", "tcp6", "unix"]),
-    not_yet("tls", Harmless::Off),
+    read("tls"),
     not_yet("auth", Harmless::Off),
     not_yet("middlewares", Harmless::Empty),
     ignored("include_metadata", "preamp passes no request metadata on"),
@@ -92,6 +93,7 @@ fn read_grpc(section: &Section) -> Option<Listener> {
             .filter(|mib| *mib > 0)
             .map_or(GRPC_REQUEST_BYTES, |mib| mib as u64 * MEBIBYTE),
         metrics_path: String::new(),
+        tls: read_tls(section)?,
     })
 }
 
@@ -103,7 +105,13 @@ fn read_http(section: &Section) -> Option<Listener> {
         endpoint: read_endpoint(section, "localhost:4318")?,
         max_request_bytes: limit.filter(|bytes| *bytes > 0).map_or(HTTP_REQUEST_BYTES, |bytes| bytes as u64),
         metrics_path,
+        tls: read_tls(section)?,
     })
+}
+
+/// Reads whether TLS is spoken; `None` after something was reported.
+fn read_tls(section: &Section) -> Option<Option<ServerTls>> {
+    section.get("tls").map_or(Some(None), |view| read_server_tls(&view))
 }
 
 fn read_endpoint(section: &Section, default: &str) -> Option<String> {

@@ -36,6 +36,8 @@ pub struct Listener {
     pub max_request_bytes: u64,
     /// HTTP only: the path of the metrics endpoint.
     pub metrics_path: String,
+    /// TLS; `None` takes plain connections.
+    pub tls: Option<ServerTls>,
 }
 
 /// The remote-write exporter, as far as the host is concerned. `Debug` leaves out the component's
@@ -48,16 +50,14 @@ pub struct ExporterSettings {
     pub endpoint: String,
     /// The configuration of the component: JSON text for its function `open`.
     pub component_json: String,
-    /// How long one attempt may take.
-    pub timeout: Duration,
+    /// The HTTP client that sends.
+    pub client: ClientSettings,
     /// Retrying.
     pub retry: Retry,
     /// The queue between acceptance and delivery.
     pub queue: Queue,
     /// Signing; `None` sends unsigned.
     pub sigv4: Option<SigV4>,
-    /// TLS towards the receiver.
-    pub tls: ClientTls,
     /// Where the totals of delta metrics are kept while no process runs.
     pub state_file: Option<PathBuf>,
 }
@@ -66,11 +66,10 @@ impl fmt::Debug for ExporterSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ExporterSettings")
             .field("id", &self.id)
-            .field("timeout", &self.timeout)
+            .field("client", &self.client)
             .field("retry", &self.retry)
             .field("queue", &self.queue)
             .field("sigv4", &self.sigv4)
-            .field("tls", &self.tls)
             .field("state_file", &self.state_file)
             .finish_non_exhaustive()
     }
@@ -157,13 +156,125 @@ pub struct AssumeRole {
     pub expiry_window: Duration,
 }
 
-/// `exporters.*.tls`.
+/// The HTTP client of the exporter.
+#[derive(Clone, Debug)]
+pub struct ClientSettings {
+    /// How long one attempt may take.
+    pub timeout: Duration,
+    /// TLS towards the receiver.
+    pub tls: ClientTls,
+    /// The proxy to go through; `None` leaves that to `HTTPS_PROXY` and `NO_PROXY`. It may hold a password.
+    pub proxy_url: Option<Secret>,
+    /// How connections are kept.
+    pub connections: Connections,
+}
+
+impl ClientSettings {
+    /// What a file comes to that says nothing but how long an attempt may take.
+    #[must_use]
+    pub fn new(timeout: Duration) -> Self {
+        Self { timeout, tls: ClientTls::default(), proxy_url: None, connections: Connections::default() }
+    }
+}
+
+/// How a client keeps connections.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connections {
+    /// How long an idle one is kept; `None` keeps it until the other side closes it.
+    pub idle_timeout: Option<Duration>,
+    /// The most idle ones that are kept.
+    pub max_idle: usize,
+    /// Whether HTTP/2 is offered.
+    pub offers_http2: bool,
+    /// HTTP/2: after so long without a frame the other side is asked whether it is there.
+    pub http2_read_idle_timeout: Option<Duration>,
+    /// HTTP/2: how long it may take to answer that.
+    pub http2_ping_timeout: Duration,
+}
+
+impl Default for Connections {
+    fn default() -> Self {
+        Self {
+            // Receivers and balancers close idle connections after a minute or so; this is sooner.
+            idle_timeout: Some(Duration::from_secs(50)),
+            max_idle: usize::MAX,
+            offers_http2: true,
+            http2_read_idle_timeout: None,
+            http2_ping_timeout: Duration::from_secs(15),
+        }
+    }
+}
+
+/// `tls` of a client.
 #[derive(Clone, Debug, Default)]
 pub struct ClientTls {
-    /// PEM file with the certificate authorities to trust instead of the system's.
-    pub ca_file: Option<PathBuf>,
+    /// The certificate authorities to trust instead of the system's.
+    pub ca: Option<Pem>,
+    /// Whether the system's are trusted beside them.
+    pub include_system_ca_certs_pool: bool,
+    /// Who this side is, for servers that ask.
+    pub identity: Option<TlsIdentity>,
+    /// The name that the certificate must be for, in place of the URL's.
+    pub server_name: Option<String>,
     /// Whether the receiver's certificate goes unchecked.
     pub insecure_skip_verify: bool,
+    /// What is spoken.
+    pub protocol: TlsProtocol,
+}
+
+/// `tls` of a server.
+#[derive(Clone, Debug)]
+pub struct ServerTls {
+    /// Who this side is.
+    pub identity: TlsIdentity,
+    /// The authorities that clients need a certificate of; `None` takes every client.
+    pub client_ca: Option<Pem>,
+    /// What is spoken.
+    pub protocol: TlsProtocol,
+}
+
+/// A certificate and its private key.
+#[derive(Clone, Debug)]
+pub struct TlsIdentity {
+    /// The certificate, and those that lead to its authority.
+    pub certificate: Pem,
+    /// The private key.
+    pub key: Pem,
+}
+
+/// Something in PEM.
+#[derive(Clone, Debug)]
+pub enum Pem {
+    /// In a file.
+    File(PathBuf),
+    /// In the configuration itself.
+    Text(Secret),
+}
+
+/// Which TLS is spoken.
+#[derive(Clone, Debug)]
+pub struct TlsProtocol {
+    /// The oldest version.
+    pub min: TlsVersion,
+    /// The newest version.
+    pub max: TlsVersion,
+    /// Cipher suites by their IANA names; none means all that there are.
+    pub cipher_suites: Vec<String>,
+}
+
+impl Default for TlsProtocol {
+    fn default() -> Self {
+        Self { min: TlsVersion::V1_2, max: TlsVersion::V1_3, cipher_suites: Vec::new() }
+    }
+}
+
+/// A version of TLS that is spoken at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TlsVersion {
+    /// TLS 1.2.
+    V1_2,
+    /// TLS 1.3.
+    V1_3,
 }
 
 /// `service.telemetry`.

@@ -6,7 +6,7 @@ mod credentials;
 use super::keys::{Key, read};
 use super::settings::{AwsCredentials, SigV4};
 use super::view::{Section, View};
-use credentials::{OWN, read_credentials, text};
+use credentials::{OWN, read_credentials};
 
 const SIGV4AUTH: &[Key] = &[read("region"), read("service"), read("assume_role")];
 
@@ -21,7 +21,7 @@ pub(super) struct Sigv4Auth<'d> {
 /// Reads an extension of type `sigv4auth`.
 pub(super) fn read_sigv4auth<'d>(view: &View<'d>) -> Sigv4Auth<'d> {
     let section = view.section(&[SIGV4AUTH, OWN]);
-    let text = |key| text(&section, key).map(|(text, _)| text);
+    let text = |key| section.text(key).map(|(text, _)| text);
     Sigv4Auth {
         region: text("region"),
         service: text("service"),

@@ -315,6 +315,12 @@ impl<'d> Section<'d> {
         self.present(key).filter(|view| !view.is_null())
     }
 
+    /// A text that is not empty, which would mean the default.
+    pub fn text(&self, key: &str) -> Option<(&'d str, View<'d>)> {
+        let view = self.get(key)?;
+        view.text().filter(|text| !text.is_empty()).map(|text| (text, view))
+    }
+
     /// What a key holds, null included: for sections that are off when absent and on when null.
     pub fn present(&self, key: &str) -> Option<View<'d>> {
         self.entries.iter().find(|(name, _)| *name == key).map(|(_, view)| view.clone())

@@ -1,6 +1,7 @@
 //! Credentials of AWS: the caller's own, as all AWS tools find them, and the role it assumes.
 
 use super::{Credentials, CredentialsError, CredentialsSource, Fetch, Secret};
+use crate::causes::with_causes;
 use crate::config::{AssumeRole, AwsCredentials, BaseCredentials, SigV4};
 use aws_config::environment::EnvironmentVariableRegionProvider;
 use aws_config::meta::region::RegionProviderChain;
@@ -199,7 +200,7 @@ impl Credentials {
 async fn own(config: &SdkConfig) -> Result<Found, CredentialsError> {
     let Some(provider) = config.credentials_provider() else { return Err(super::none_given()) };
     let found = provider.provide_credentials().await.map_err(|error| CredentialsError {
-        problem: format!("no AWS credentials: {}", causes(&error)),
+        problem: format!("no AWS credentials: {}", with_causes(&error)),
         remedy: "give the process credentials by environment variables, a profile, a web identity, or the role of \
                  its container or instance; the principal needs the action aps:RemoteWrite"
             .to_owned(),
@@ -280,21 +281,8 @@ where
     match (error.code(), error.message()) {
         (Some(code), Some(message)) => format!("{code}: {message}"),
         (Some(code), None) => code.to_owned(),
-        _ => causes(error),
+        _ => with_causes(error),
     }
-}
-
-/// What went wrong and why, in one line.
-fn causes(error: &(dyn Error + 'static)) -> String {
-    let mut texts = Vec::new();
-    let mut next = Some(error);
-    while let Some(error) = next {
-        texts.push(error.to_string());
-        next = error.source();
-    }
-    // Some errors say in their own text what causes them.
-    texts.dedup_by(|cause, effect| effect.ends_with(cause.as_str()));
-    texts.join(": ")
 }
 
 fn session_name(role: &AssumeRole) -> &str {

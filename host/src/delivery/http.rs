@@ -9,52 +9,45 @@ use http::uri::{Authority, Scheme};
 use http::{HeaderName, HeaderValue, Method, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::{Instant, timeout_at};
 
-use super::tls::{self, TlsError};
+use super::connect::Connector;
+use crate::causes::{tls_remedy, with_causes};
 use crate::component::{Header, Request, Response};
-use crate::config::ClientTls;
+use crate::config::{ClientSettings, Connections};
+use crate::tls::TlsError;
 
 /// The contract gives the component no more of an answer's body.
 const BODY_LIMIT: usize = 1024;
 
-/// Receivers and balancers close idle connections after a minute or so; this is sooner.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
-
 /// Sends requests over HTTP/1.1 or HTTP/2, whichever the receiver speaks, and keeps connections.
 #[derive(Clone, Debug)]
 pub struct HttpClient {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: Client<Connector, Full<Bytes>>,
     timeout: Duration,
 }
 
 impl HttpClient {
-    /// A client whose every attempt, from connecting to the last byte needed of the answer, ends
-    /// within `timeout`.
+    /// A client as configured. Every attempt, from connecting to the last byte needed of the answer, ends
+    /// within its time limit.
     ///
     /// # Errors
     /// When the TLS settings cannot be used.
-    pub fn new(timeout: Duration, tls: &ClientTls) -> Result<Self, TlsError> {
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        connector.set_keepalive(Some(IDLE_TIMEOUT));
-        // Lets the connector of HTTPS hand URLs with that scheme to it.
-        connector.enforce_http(false);
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls::client_config(tls)?)
-            .https_or_http()
-            .enable_http1()
-            .enable_http2()
-            .wrap_connector(connector);
+    pub fn new(settings: &ClientSettings) -> Result<Self, TlsError> {
+        let Connections { idle_timeout, max_idle, http2_read_idle_timeout, http2_ping_timeout, .. } =
+            settings.connections;
         let client = Client::builder(TokioExecutor::new())
+            .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .build(connector);
-        Ok(Self { client, timeout })
+            .pool_idle_timeout(idle_timeout)
+            .pool_max_idle_per_host(max_idle)
+            .http2_keep_alive_interval(http2_read_idle_timeout)
+            .http2_keep_alive_timeout(http2_ping_timeout)
+            .http2_keep_alive_while_idle(true)
+            .build(Connector::new(settings)?);
+        Ok(Self { client, timeout: settings.timeout })
     }
 
     /// Sends `body`, which is shared and not copied, with the head that the component made. Never
@@ -67,7 +60,7 @@ impl HttpClient {
         let deadline = Instant::now() + self.timeout;
         match timeout_at(deadline, self.client.request(request)).await {
             Ok(Ok(answer)) => read(answer, deadline).await,
-            Ok(Err(error)) => no_answer(with_causes(&error)),
+            Ok(Err(error)) => unanswered(&error),
             Err(_elapsed) => no_answer(format!("no answer within {} ms", self.timeout.as_millis())),
         }
     }
@@ -134,16 +127,14 @@ fn no_answer(reason: String) -> Response {
     Response { status: 0, headers: Vec::new(), body: reason.into_bytes() }
 }
 
-/// An error and what caused it, in one line. Errors of the client name addresses, never headers.
-fn with_causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        next = cause.source();
+/// Why there is no answer, and what helps.
+fn unanswered(error: &(dyn Error + 'static)) -> Response {
+    let mut reason = with_causes(error);
+    if let Some(remedy) = tls_remedy(error) {
+        reason.push_str("; ");
+        reason.push_str(remedy);
     }
-    text
+    no_answer(reason)
 }
 
 #[cfg(test)]

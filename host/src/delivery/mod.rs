@@ -5,11 +5,11 @@
 //! business; a worker only does what the verdict says.
 
 mod coalesce;
+mod connect;
 mod fallback;
 mod http;
 mod pause;
 mod sender;
-mod tls;
 mod verdict;
 mod worker;
 
@@ -23,7 +23,6 @@ use tokio_util::sync::CancellationToken;
 use self::fallback::Fallback;
 pub use self::http::HttpClient;
 pub use self::pause::Pauses;
-pub use self::tls::TlsError;
 use crate::clock::Clock;
 use crate::component::Exporters;
 use crate::config::Retry;

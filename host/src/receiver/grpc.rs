@@ -2,6 +2,7 @@
 
 use super::READ_TIMEOUT;
 use super::answer::{Failure, answer};
+use super::listener::Incoming;
 use super::message::ExportMetricsServiceResponse;
 use crate::component::Encoding;
 use crate::intake::{Intake, RequestOutcome, Transport};
@@ -13,12 +14,10 @@ use bytes::{Buf as _, Bytes};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::codec::{CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::server::{Grpc, UnaryService};
 use tonic::service::Routes;
-use tonic::transport::server::TcpIncoming;
 use tonic::{Code, Status};
 
 /// The one method that is served.
@@ -39,16 +38,20 @@ impl GrpcReceiver {
     /// # Errors
     ///
     /// When the listener fails.
-    pub async fn serve(
+    pub(crate) async fn serve(
         self,
-        listener: TcpListener,
+        incoming: Incoming,
         stop: CancellationToken,
     ) -> Result<(), tonic::transport::Error> {
+        let incoming = futures_util::stream::unfold(incoming, |mut incoming| async {
+            let connection = incoming.next().await?;
+            Some((Ok::<_, std::convert::Infallible>(connection), incoming))
+        });
         let router = axum::Router::new().route(EXPORT, post(export)).fallback(unserved).with_state(self);
         tonic::transport::Server::builder()
             .timeout(READ_TIMEOUT)
             .add_routes(Routes::from(router))
-            .serve_with_incoming_shutdown(TcpIncoming::from(listener), stop.cancelled_owned())
+            .serve_with_incoming_shutdown(incoming, stop.cancelled_owned())
             .await
     }
 }

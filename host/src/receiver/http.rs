@@ -3,6 +3,7 @@
 use super::READ_TIMEOUT;
 use super::answer::{Failure, answer};
 use super::compression::{ContentEncoding, UnpackError};
+use super::listener::Incoming;
 use super::message::ExportMetricsServiceResponse;
 use crate::component::Encoding;
 use crate::intake::{Intake, RequestOutcome, Share, Transport};
@@ -15,7 +16,6 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 use std::io;
 use std::sync::Arc;
-use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tonic::Code;
@@ -41,12 +41,12 @@ impl HttpReceiver {
     /// # Errors
     ///
     /// When the listener fails.
-    pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> io::Result<()> {
+    pub(crate) async fn serve(self, incoming: Incoming, stop: CancellationToken) -> io::Result<()> {
         // All paths come here: one that was configured might mean something else to a router.
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let server = Server { receiver: self, unpacking: Semaphore::new(processors) };
         let router = axum::Router::new().fallback(handle).with_state(Arc::new(server));
-        axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
+        axum::serve(incoming, router).with_graceful_shutdown(stop.cancelled_owned()).await
     }
 }
 

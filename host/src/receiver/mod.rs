@@ -9,6 +9,7 @@ mod answer;
 mod compression;
 pub mod grpc;
 pub mod http;
+pub(crate) mod listener;
 mod message;
 
 use std::time::Duration;

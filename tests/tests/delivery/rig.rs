@@ -8,7 +8,7 @@ use bytes::Bytes;
 use opentelemetry_proto::tonic::metrics::v1::NumberDataPoint;
 use preamp_host::clock::Clock;
 use preamp_host::component::{Encoding, Exporters, PoolLimits, load};
-use preamp_host::config::{ClientTls, Retry};
+use preamp_host::config::{ClientSettings, Retry};
 use preamp_host::credentials::{Credentials, CredentialsSource, Secret, SigningKeys};
 use preamp_host::delivery::{Delivery, HttpClient, Parts, Pauses, Remains};
 use preamp_host::intake::{Intake, Outcome, Transport};
@@ -74,7 +74,7 @@ impl Rig {
         let delivery = Delivery::start(Parts {
             exporters: exporters.clone(),
             queue: Arc::clone(&queue),
-            client: HttpClient::new(setup.timeout, &ClientTls::default()).expect("no files are read"),
+            client: HttpClient::new(&ClientSettings::new(setup.timeout)).expect("no files are read"),
             keys,
             clock: Arc::clone(&clock),
             retry: setup.retry,

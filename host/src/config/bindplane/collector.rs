@@ -3,6 +3,7 @@
 use super::envelope::Destination;
 use super::parameters::Parameters;
 use crate::config::diagnostic::Place;
+use crate::config::sigv4auth::is_aps;
 use crate::config::view::View;
 use crate::config::yaml::{Entry, Node, Value};
 
@@ -93,12 +94,16 @@ impl File {
         ])
     }
 
-    /// Certificates go unchecked unless `strict_tls_verify` is on, which the reader of the section says.
+    /// Certificates go unchecked unless `strict_tls_verify` is on, which the reader of the section says. Those of
+    /// Amazon are checked if nothing is said: that they can be is certain.
     fn tls(&self, parameters: &Parameters) -> Option<Node> {
         if !parameters.is_on("enable_tls") {
             return None;
         }
-        let is_strict = parameters.is_on("strict_tls_verify");
+        let is_strict = match parameters.get("strict_tls_verify") {
+            Some(_) => parameters.is_on("strict_tls_verify"),
+            None => is_amazon(parameters),
+        };
         let skip = parameters.boolean("strict_tls_verify").unwrap_or_else(|| self.flag(false));
         let file = |is_used: bool, key: &str| is_used.then(|| parameters.text(key)).flatten();
         let is_mutual = parameters.is_on("mutual_tls");
@@ -175,6 +180,12 @@ fn endpoint(view: &View) -> Option<Node> {
         endpoint.text.insert_str(0, "https://");
     }
     Some(endpoint)
+}
+
+fn is_amazon(parameters: &Parameters) -> bool {
+    let endpoint = parameters.get("endpoint").and_then(|view| view.text());
+    let url = endpoint.and_then(|endpoint| endpoint.parse::<http::Uri>().ok());
+    url.is_some_and(|url| url.host().is_some_and(is_aps))
 }
 
 fn check_arn(view: &View) {

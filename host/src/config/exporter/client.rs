@@ -3,10 +3,11 @@
 use super::keys;
 use crate::config::component::ComponentConfig;
 use crate::config::extensions::Extensions;
-use crate::config::settings::ClientTls;
+use crate::config::settings::Connections;
 use crate::config::sigv4auth::{Sigv4Auth, is_aps};
 use crate::config::view::{Section, View};
 use crate::config::yaml::Value as Yaml;
+use crate::credentials::Secret;
 use serde_json::Map;
 use std::time::Duration;
 
@@ -95,27 +96,46 @@ fn check_workspace_url(url: &str, view: &View) -> bool {
     }
 }
 
-/// Reads how certificates are checked.
-pub(super) fn read_tls(client: &Section, endpoint: Option<&Endpoint>) -> ClientTls {
-    let Some(view) = client.get("tls") else { return ClientTls::default() };
-    let section = view.section(&[keys::TLS]);
-    let flag = |key| section.get(key).and_then(|view| Some((view.boolean()?, view)));
-    if let (Some((true, insecure)), Some(endpoint)) = (flag("insecure"), endpoint)
-        && endpoint.url.starts_with("https:")
-    {
-        insecure.warn("changes nothing: the scheme of the endpoint says whether TLS is used");
+/// Reads the proxy to go through.
+pub(super) fn read_proxy(client: &Section) -> Option<Secret> {
+    let (text, view) = client.text("proxy_url")?;
+    let url = text.parse::<http::Uri>().ok().filter(|url| url.host().is_some());
+    match url.as_ref().map(|url| url.scheme_str()) {
+        Some(Some("http")) => {}
+        Some(scheme) => {
+            let scheme = scheme.unwrap_or("nothing");
+            view.error(format!("a proxy is spoken to by http only, not by {scheme}: write http://HOST:PORT"));
+        }
+        // What stands there may hold a password.
+        None => view.error("is no URL: write http://HOST:PORT"),
     }
-    let skips = flag("insecure_skip_verify");
-    if let Some((true, view)) = &skips {
-        view.warn(
-            "the receiver's certificate goes unchecked: anybody in between can read and change what is sent",
-        );
+    Some(Secret::new(text.to_owned()))
+}
+
+/// Reads how connections are kept.
+pub(super) fn read_connections(client: &Section) -> Connections {
+    let default = Connections::default();
+    let duration = |key| client.get(key).and_then(|view| view.duration());
+    let number = |key| client.get(key).and_then(|view| view.integer(0, i64::from(u32::MAX)));
+    let flag = |key, default| client.get(key).and_then(|view| view.boolean()).unwrap_or(default);
+    // All connections lead to one host, so its share is as good as the whole; zero means no limit.
+    let limits = ["max_idle_conns", "max_idle_conns_per_host"].map(number).into_iter().flatten();
+    let max_idle = limits.filter(|limit| *limit > 0).min();
+    let max_idle = max_idle.map_or(default.max_idle, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    let idle_timeout = duration("idle_conn_timeout").map_or(default.idle_timeout, positive);
+    Connections {
+        idle_timeout,
+        max_idle: if flag("disable_keep_alives", false) { 0 } else { max_idle },
+        offers_http2: flag("force_attempt_http2", default.offers_http2),
+        http2_read_idle_timeout: duration("http2_read_idle_timeout").and_then(positive),
+        http2_ping_timeout: duration("http2_ping_timeout")
+            .and_then(positive)
+            .unwrap_or(default.http2_ping_timeout),
     }
-    let ca_file = section.get("ca_file").and_then(|view| view.text()).filter(|path| !path.is_empty());
-    ClientTls {
-        ca_file: ca_file.map(Into::into),
-        insecure_skip_verify: skips.is_some_and(|(skips, _)| skips),
-    }
+}
+
+fn positive(duration: Duration) -> Option<Duration> {
+    (!duration.is_zero()).then_some(duration)
 }
 
 /// Remote write is always compressed with snappy, which is what the Collector ends up with too.

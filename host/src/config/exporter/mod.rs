@@ -7,8 +7,9 @@ mod translation;
 
 use super::component::ComponentConfig;
 use super::extensions::Extensions;
-use super::settings::{ClientTls, Queue, Retry, SigV4};
+use super::settings::{ClientSettings, ClientTls, Queue, Retry, SigV4};
 use super::sigv4auth::Sigv4Auth;
+use super::tls::read_client_tls;
 use super::view::{Section, View};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,11 +22,10 @@ pub(super) struct Exporter {
     /// The component's configuration, but for what depends on the receiver.
     pub component: ComponentConfig,
     pub endpoint: String,
-    pub timeout: Duration,
+    pub client: ClientSettings,
     pub retry: Retry,
     pub queue: Queue,
     pub sigv4: Option<SigV4>,
-    pub tls: ClientTls,
     pub state_file: Option<PathBuf>,
 }
 
@@ -37,11 +37,15 @@ pub(super) fn read_remote_write<'d>(view: &View<'d>, extensions: &Extensions<'d>
     let client = nested.as_ref().unwrap_or(&section);
     let mut component = ComponentConfig::new(view);
     let endpoint = client::read_endpoint(client, view);
-    let tls = client::read_tls(client, endpoint.as_ref());
+    let url = endpoint.as_ref().map(|endpoint| endpoint.url.as_str());
+    let tls = client.get("tls").map_or_else(ClientTls::default, |view| read_client_tls(&view, url));
     client::check_compression(client);
     client::read_headers(client, &mut component);
     let authenticator = client::read_authenticator(client, extensions);
     let timeout = client::read_timeout(client).or_else(|| client::read_timeout(&section)).unwrap_or(TIMEOUT);
+    let proxy_url = client::read_proxy(client);
+    let connections = client::read_connections(client);
+    let settings = ClientSettings { timeout, tls, proxy_url, connections };
     let queue = delivery::read_queue(&section, &mut component);
     let retry = delivery::read_retry(&section, &mut component);
     translation::read_translation(&section, &mut component);
@@ -56,7 +60,7 @@ pub(super) fn read_remote_write<'d>(view: &View<'d>, extensions: &Extensions<'d>
         client::Authenticator::Unusable => None,
         client::Authenticator::Sigv4(auth) => Some(read_scope(auth, &endpoint, &mut component)?),
     };
-    Some(Exporter { component, endpoint: endpoint.url, timeout, retry, queue, sigv4, tls, state_file })
+    Some(Exporter { component, endpoint: endpoint.url, client: settings, retry, queue, sigv4, state_file })
 }
 
 /// Reads where the totals of delta metrics are kept.

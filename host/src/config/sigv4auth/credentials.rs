@@ -37,8 +37,8 @@ pub(super) fn read_credentials(signer: &Section) -> AwsCredentials {
 }
 
 fn read_base(signer: &Section) -> BaseCredentials {
-    let profile = text(signer, "profile");
-    match (text(signer, "access_key"), text(signer, "secret_key")) {
+    let profile = signer.text("profile");
+    match (signer.text("access_key"), signer.text("secret_key")) {
         (Some((id, view)), Some((secret, _))) => {
             if let Some((_, profile)) = profile {
                 profile.key_error("cannot stand beside `access_key`: keep one of the two");
@@ -68,12 +68,12 @@ fn read_base(signer: &Section) -> BaseCredentials {
 
 fn read_role(view: &View) -> Option<AssumeRole> {
     let section = view.section(&[ASSUME_ROLE]);
-    let token_file = text(&section, "web_identity_token_file");
+    let token_file = section.text("web_identity_token_file");
     let session_name = checked(&section, "session_name", 2..=64, "_=,.@-");
     let external_id = checked(&section, "external_id", 2..=1224, "_=,.@:/-+");
     let session_duration = section.get("session_duration").and_then(read_session_duration);
     let expiry_window = section.get("expiry_window").and_then(|view| view.duration());
-    let Some((arn, arn_view)) = text(&section, "arn") else {
+    let Some((arn, arn_view)) = section.text("arn") else {
         if let Some((_, view)) = token_file {
             view.key_error("needs `arn` beside it, the role that the token is for");
         } else if let Some(key) = ASSUME_ROLE.iter().find_map(|key| section.get(key.name)) {
@@ -94,18 +94,12 @@ fn read_role(view: &View) -> Option<AssumeRole> {
     Some(AssumeRole {
         arn: arn.to_owned(),
         session_name,
-        sts_region: text(&section, "sts_region").map(|(region, _)| region.to_owned()),
+        sts_region: section.text("sts_region").map(|(region, _)| region.to_owned()),
         external_id,
         web_identity_token_file: token_file.map(|(path, _)| path.into()),
         session_duration,
         expiry_window: expiry_window.unwrap_or_default(),
     })
-}
-
-/// A text that is not empty, which would mean the default.
-pub(super) fn text<'d>(section: &Section<'d>, key: &str) -> Option<(&'d str, View<'d>)> {
-    let view = section.get(key)?;
-    view.text().filter(|text| !text.is_empty()).map(|text| (text, view))
 }
 
 /// A text that STS takes: so many letters, digits and characters of `others`.
@@ -115,7 +109,7 @@ fn checked(
     length: std::ops::RangeInclusive<usize>,
     others: &str,
 ) -> Option<String> {
-    let (text, view) = text(section, key)?;
+    let (text, view) = section.text(key)?;
     let is_taken = |c: char| c.is_ascii_alphanumeric() || c == '+' || others.contains(c);
     if !text.chars().all(is_taken) || !length.contains(&text.len()) {
         view.error(format!(

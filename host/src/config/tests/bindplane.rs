@@ -1,6 +1,6 @@
 //! Bindplane's destination in the forms it comes in.
 
-use super::{errors, read, warnings};
+use super::{errors, file_of, read, warnings};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -51,8 +51,8 @@ fn a_destination_means_what_bindplane_makes_of_it() {
     assert_eq!(settings.receiver.http.as_ref().unwrap().endpoint, "localhost:4318");
     let sigv4 = settings.exporter.sigv4.as_ref().unwrap();
     assert_eq!((sigv4.region.as_str(), sigv4.service.as_str()), ("us-east-2", "aps"));
-    let tls = &settings.exporter.tls;
-    assert_eq!((tls.insecure_skip_verify, tls.ca_file.as_deref()), (false, Some("/etc/ca.pem".as_ref())));
+    let tls = &settings.exporter.client.tls;
+    assert_eq!((tls.insecure_skip_verify, file_of(tls.ca.as_ref())), (false, Some("/etc/ca.pem".as_ref())));
     assert_eq!((settings.exporter.queue.max_payloads, settings.exporter.queue.partitions), (9000, 4));
     assert_eq!(settings.exporter.retry.max_elapsed_time, Some(Duration::from_secs(300)));
     let component: Value = serde_json::from_str(&settings.exporter.component_json).unwrap();
@@ -76,8 +76,12 @@ fn a_destination_means_what_bindplane_makes_of_it() {
 #[test]
 fn defaults_are_those_of_bindplane() {
     let text = destination(&[("endpoint", URL), ("namespace", "''"), ("enable_tls", "true")]);
-    let loaded = read(&text).unwrap();
-    assert!(loaded.settings.exporter.tls.insecure_skip_verify);
+    let amazon = read(&text).unwrap();
+    assert!(!amazon.settings.exporter.client.tls.insecure_skip_verify && amazon.warnings.is_empty());
+    let elsewhere = text.replace(URL, "https://receiver.example/api/v1/write")
+        + "    - {name: region, value: us-east-2}\n";
+    let loaded = read(&elsewhere).unwrap();
+    assert!(loaded.settings.exporter.client.tls.insecure_skip_verify);
     let warnings: Vec<_> = loaded.warnings.iter().map(ToString::to_string).collect();
     assert!(warnings[0].contains("goes unchecked"), "{warnings:?}");
     let component = component(&text);

@@ -20,14 +20,14 @@ fn every_key_of_the_full_file_arrives() {
     assert_eq!(http.metrics_path, "/metrics/in");
     let exporter = &settings.exporter;
     assert_eq!(exporter.id, "prometheusremotewrite/amp");
-    assert_eq!(exporter.timeout, Duration::from_secs(7));
+    assert_eq!(exporter.client.timeout, Duration::from_secs(7));
     assert!(!exporter.retry.enabled);
     assert_eq!(exporter.retry.randomization_factor, 0.25);
     assert_eq!(exporter.retry.max_elapsed_time, Some(Duration::from_secs(5400)));
     assert_eq!((exporter.queue.max_payloads, exporter.queue.partitions), (77, 9));
     let sigv4 = exporter.sigv4.as_ref().unwrap();
     assert_eq!((sigv4.region.as_str(), sigv4.service.as_str()), ("eu-west-1", "aps"));
-    assert_eq!(exporter.tls.ca_file.as_deref(), Some("/etc/ca.pem".as_ref()));
+    assert_eq!(file_of(exporter.client.tls.ca.as_ref()), Some("/etc/ca.pem".as_ref()));
     assert_eq!(exporter.state_file.as_deref(), Some("/var/lib/preamp/totals".as_ref()));
     assert_eq!(settings.telemetry.log_level, tracing::Level::WARN);
     assert_eq!(settings.telemetry.log_format, LogFormat::Json);
@@ -94,8 +94,8 @@ fn absent_keys_and_null_mean_the_defaults_of_the_collector() {
     for text in [bare, nulls] {
         let loaded = read(&text).unwrap();
         let exporter = &loaded.settings.exporter;
-        assert_eq!(exporter.timeout, Duration::from_secs(5));
-        assert!(exporter.retry.enabled && exporter.sigv4.is_none() && exporter.tls.ca_file.is_none());
+        assert_eq!(exporter.client.timeout, Duration::from_secs(5));
+        assert!(exporter.retry.enabled && exporter.sigv4.is_none() && exporter.client.tls.ca.is_none());
         assert_eq!(exporter.retry.randomization_factor, 0.5);
         assert_eq!(exporter.retry.max_elapsed_time, Some(Duration::from_secs(300)));
         assert_eq!((exporter.queue.max_payloads, exporter.queue.max_bytes), (10_000, 256 << 20));
@@ -140,7 +140,7 @@ fn both_names_of_the_exporter_and_both_forms_of_its_client_are_read() {
         .replace("{timeout", "{endpoint: http://h/w, timeout");
     let loaded = read(&text).unwrap();
     assert_eq!(loaded.settings.exporter.id, "prometheus_remote_write");
-    assert_eq!(loaded.settings.exporter.timeout, Duration::from_secs(9));
+    assert_eq!(loaded.settings.exporter.client.timeout, Duration::from_secs(9));
     assert_eq!(component(&loaded)["endpoint"], "http://h/w");
 }
 

@@ -7,9 +7,11 @@ mod mutations;
 mod one_exporter;
 mod signing;
 mod structure;
+mod tls;
 mod warnings;
 
-use super::{Diagnostics, Loaded, parse};
+use super::{Diagnostics, Loaded, Pem, parse};
+use std::path::Path;
 
 /// A file with every key that is read.
 const FULL: &str = include_str!("full.yaml");
@@ -39,6 +41,14 @@ fn errors(text: &str) -> Vec<String> {
 /// What is said about a file that can be used.
 fn warnings(text: &str) -> Vec<String> {
     read(text).unwrap().warnings.iter().map(ToString::to_string).collect()
+}
+
+/// The file that something in PEM is in.
+fn file_of(pem: Option<&Pem>) -> Option<&Path> {
+    match pem? {
+        Pem::File(path) => Some(path),
+        Pem::Text(_) => None,
+    }
 }
 
 /// A file whose exporter has more keys, which begin in line 4 and column 5.

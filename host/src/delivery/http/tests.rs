@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::{BODY_LIMIT, HttpClient, under_host};
 use crate::component::{Header, Request, Response};
-use crate::config::ClientTls;
+use crate::config::{ClientSettings, ClientTls, Pem};
 
 const TIMEOUT: Duration = Duration::from_millis(500);
 
@@ -50,8 +50,12 @@ async fn read_request(stream: &mut TcpStream) -> Option<Vec<u8>> {
     Some(request)
 }
 
+fn settings(tls: ClientTls) -> ClientSettings {
+    ClientSettings { tls, ..ClientSettings::new(TIMEOUT) }
+}
+
 async fn post(url: &str, headers: &[(&str, &str)]) -> Response {
-    let client = HttpClient::new(TIMEOUT, &ClientTls::default()).expect("no files are read");
+    let client = HttpClient::new(&settings(ClientTls::default())).expect("no files are read");
     post_with(&client, url, headers).await
 }
 
@@ -88,7 +92,7 @@ async fn head_and_body_go_out_as_given_and_the_answer_comes_back() {
 #[tokio::test]
 async fn a_connection_serves_many_requests() {
     let (url, mut requests) = server(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".to_vec()).await;
-    let client = HttpClient::new(TIMEOUT, &ClientTls::default()).expect("no files are read");
+    let client = HttpClient::new(&settings(ClientTls::default())).expect("no files are read");
     for _ in 0..3 {
         assert_eq!(post_with(&client, &url, &[]).await.status, 200);
         assert_eq!(requests.recv().await.expect("a request came").0, 1, "a new connection was opened");
@@ -152,8 +156,8 @@ fn the_authority_is_written_as_the_signed_host() {
 async fn a_file_without_certificates_is_refused_with_its_name() {
     let file = tempfile::NamedTempFile::new().expect("a writable directory");
     std::fs::write(file.path(), "nothing here").expect("written");
-    let tls = ClientTls { ca_file: Some(file.path().to_owned()), insecure_skip_verify: false };
-    let error = HttpClient::new(TIMEOUT, &tls).expect_err("no certificate").to_string();
+    let tls = ClientTls { ca: Some(Pem::File(file.path().to_owned())), ..ClientTls::default() };
+    let error = HttpClient::new(&settings(tls)).expect_err("no certificate").to_string();
     let name = file.path().display().to_string();
     assert!(error.contains(&name) && error.contains("no certificate in it"), "{error}");
 }

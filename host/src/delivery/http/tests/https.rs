@@ -17,8 +17,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
-use super::{HttpClient, TIMEOUT, post_with, text};
-use crate::config::ClientTls;
+use super::{HttpClient, post_with, settings, text};
+use crate::config::{ClientTls, Pem};
 
 const CERTIFICATE: &str = include_str!("certificate/certificate.pem");
 const KEY: &str = include_str!("certificate/key.pem");
@@ -61,7 +61,7 @@ async fn describe(request: hyper::Request<Incoming>) -> Result<hyper::Response<F
 fn trusting() -> (tempfile::NamedTempFile, ClientTls) {
     let file = tempfile::NamedTempFile::new().expect("a writable directory");
     std::fs::write(file.path(), CERTIFICATE).expect("written");
-    let tls = ClientTls { ca_file: Some(file.path().to_owned()), insecure_skip_verify: false };
+    let tls = ClientTls { ca: Some(Pem::File(file.path().to_owned())), ..ClientTls::default() };
     (file, tls)
 }
 
@@ -70,7 +70,7 @@ async fn http_2_is_spoken_with_those_who_offer_it_and_carries_the_signed_host() 
     let url = server(&["h2", "http/1.1"]).await;
     let host = url.split('/').nth(2).expect("an authority").to_owned();
     let (_file, tls) = trusting();
-    let client = HttpClient::new(TIMEOUT, &tls).expect("a certificate is in the file");
+    let client = HttpClient::new(&settings(tls)).expect("a certificate is in the file");
     let response = post_with(&client, &url, &[("host", &host)]).await;
     let said = text(&response);
     assert_eq!(response.status, 200, "{said}");
@@ -81,7 +81,7 @@ async fn http_2_is_spoken_with_those_who_offer_it_and_carries_the_signed_host() 
 async fn http_1_is_spoken_with_everyone_else() {
     let url = server(&[]).await;
     let (_file, tls) = trusting();
-    let client = HttpClient::new(TIMEOUT, &tls).expect("a certificate is in the file");
+    let client = HttpClient::new(&settings(tls)).expect("a certificate is in the file");
     let said = text(&post_with(&client, &url, &[("host", "signed.example")]).await);
     assert_eq!(said, r#"HTTP/1.1 authority=None host=Some("signed.example") body=b"body.""#);
 }
@@ -89,12 +89,12 @@ async fn http_1_is_spoken_with_everyone_else() {
 #[tokio::test]
 async fn an_unknown_authority_is_refused_unless_nothing_is_to_be_verified() {
     let url = server(&["h2", "http/1.1"]).await;
-    let client = HttpClient::new(TIMEOUT, &ClientTls::default()).expect("no files are read");
+    let client = HttpClient::new(&settings(ClientTls::default())).expect("no files are read");
     let response = post_with(&client, &url, &[]).await;
     assert_eq!(response.status, 0);
     assert!(text(&response).contains("UnknownIssuer"), "{}", text(&response));
 
-    let careless = ClientTls { ca_file: None, insecure_skip_verify: true };
-    let client = HttpClient::new(TIMEOUT, &careless).expect("no files are read");
+    let careless = ClientTls { insecure_skip_verify: true, ..ClientTls::default() };
+    let client = HttpClient::new(&settings(careless)).expect("no files are read");
     assert_eq!(post_with(&client, &url, &[]).await.status, 200);
 }
