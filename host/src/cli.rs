@@ -230,7 +230,7 @@ struct RunArgs {
 impl ConfigArgs {
     /// Reads the file, with references to this process' environment filled in.
     fn load(&self) -> Result<Loaded, Diagnostics> {
-        config::load(&self.config, &environment)
+        config::load(&self.config, &environment)?.with_files()
     }
 }
 

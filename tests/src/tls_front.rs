@@ -7,6 +7,7 @@ use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
+use rustls::version::{TLS12, TLS13};
 use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
@@ -14,6 +15,12 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_rustls::TlsAcceptor;
 
 use crate::certificates::Pair;
+
+/// Both versions that are in use.
+pub const BOTH: &[&SupportedProtocolVersion] = &[&TLS12, &TLS13];
+
+/// The older one only.
+pub const OLD: &[&SupportedProtocolVersion] = &[&TLS12];
 
 /// Who a front is, and whom it lets in.
 pub struct Identity<'i> {

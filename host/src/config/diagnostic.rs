@@ -2,6 +2,8 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::fs::File;
+use std::path::Path;
 
 /// A position in a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -76,12 +78,28 @@ pub(super) struct Report {
     file: String,
     errors: RefCell<Vec<Diagnostic>>,
     warnings: RefCell<Vec<Diagnostic>>,
+    missing: RefCell<Vec<Diagnostic>>,
+}
+
+/// All that was found.
+pub(super) struct Findings {
+    /// What keeps the file from being used.
+    pub errors: Diagnostics,
+    /// What the operator should know.
+    pub warnings: Diagnostics,
+    /// Files that it names and that cannot be read on this machine.
+    pub missing: Diagnostics,
 }
 
 impl Report {
     /// Starts without problems.
     pub fn new(file: &str) -> Report {
-        Report { file: file.to_owned(), errors: RefCell::default(), warnings: RefCell::default() }
+        Report {
+            file: file.to_owned(),
+            errors: RefCell::default(),
+            warnings: RefCell::default(),
+            missing: RefCell::default(),
+        }
     }
 
     /// Notes what keeps the file from being used.
@@ -94,10 +112,22 @@ impl Report {
         note(&self.warnings, self.diagnostic(place, path, message.into()));
     }
 
-    /// Errors and warnings, each in the order of their places.
-    pub fn finish(self) -> (Diagnostics, Diagnostics) {
+    /// Notes that a file is named which must be there when the configuration is used.
+    pub fn file(&self, place: Place, path: &str, file: &Path) {
+        if let Err(error) = File::open(file) {
+            let problem = format!("{} cannot be read: {error}", file.display());
+            note(&self.missing, self.diagnostic(place, path, problem));
+        }
+    }
+
+    /// What was found, each in the order of the places.
+    pub fn finish(self) -> Findings {
         let in_order = |list: RefCell<Vec<Diagnostic>>| list.into_inner().into_iter().collect();
-        (in_order(self.errors), in_order(self.warnings))
+        Findings {
+            errors: in_order(self.errors),
+            warnings: in_order(self.warnings),
+            missing: in_order(self.missing),
+        }
     }
 
     fn diagnostic(&self, place: Place, path: &str, message: String) -> Diagnostic {
@@ -164,7 +194,7 @@ mod tests {
         for line in [3, 1, 2, 1] {
             report.error(Place { line, column: 1 }, "", "x");
         }
-        let (errors, warnings) = report.finish();
+        let Findings { errors, warnings, .. } = report.finish();
         assert_eq!(errors.0.iter().map(|e| e.place.unwrap().line).collect::<Vec<_>>(), [1, 2, 3]);
         assert!(warnings.0.is_empty());
     }

@@ -2,7 +2,7 @@
 
 use super::bindplane;
 use super::component::{Places, nearest};
-use super::diagnostic::{Diagnostic, Diagnostics, Report};
+use super::diagnostic::{Diagnostic, Diagnostics, Findings, Report};
 use super::exporter::{Exporter, read_remote_write};
 use super::extensions::{Extensions, read_signers};
 use super::ids::{Component, find, read_components};
@@ -35,6 +35,7 @@ pub struct Loaded<S = Settings> {
     pub settings: S,
     /// What the operator should know, in the order of the places.
     pub warnings: Vec<Diagnostic>,
+    missing: Diagnostics,
     file: String,
     places: Places,
 }
@@ -42,8 +43,17 @@ pub struct Loaded<S = Settings> {
 impl<S> Loaded<S> {
     /// The same of a part of the settings.
     pub fn map<T>(self, part: impl FnOnce(S) -> T) -> Loaded<T> {
-        let Loaded { settings, warnings, file, places } = self;
-        Loaded { settings: part(settings), warnings, file, places }
+        let Loaded { settings, warnings, missing, file, places } = self;
+        Loaded { settings: part(settings), warnings, missing, file, places }
+    }
+
+    /// The same, if all files that it names can be read on this machine.
+    ///
+    /// # Errors
+    ///
+    /// Those that cannot, in the order of their places.
+    pub fn with_files(self) -> Result<Self, Diagnostics> {
+        if self.missing.0.is_empty() { Ok(self) } else { Err(self.missing) }
     }
 
     /// Turns a problem that the component found in its configuration into one of the file: `pointer`
@@ -118,11 +128,12 @@ fn parse_part<S>(
 ) -> Result<Loaded<S>, Diagnostics> {
     let report = Report::new(name);
     let settings = read_document(text, environment, &report, read);
-    match (settings, report.finish()) {
-        (Some((settings, places)), (errors, warnings)) if errors.0.is_empty() => {
-            Ok(Loaded { settings, warnings: warnings.0, file: name.to_owned(), places })
+    let Findings { errors, warnings, missing } = report.finish();
+    match settings {
+        Some((settings, places)) if errors.0.is_empty() => {
+            Ok(Loaded { settings, warnings: warnings.0, missing, file: name.to_owned(), places })
         }
-        (_, (errors, _)) => Err(errors),
+        _ => Err(errors.0.into_iter().chain(missing.0).collect()),
     }
 }
 

@@ -217,6 +217,7 @@ fn is_variable_name(name: &str) -> bool {
 mod tests {
     use super::*;
     use crate::config::Diagnostics;
+    use crate::config::diagnostic::Findings;
 
     fn variables(name: &str) -> Option<String> {
         let value = match name {
@@ -243,7 +244,7 @@ mod tests {
         let report = Report::new("f");
         substitute(&mut node, "", &variables, &report);
         let messages = |list: Diagnostics| list.0.into_iter().map(|d| d.message).collect();
-        let (errors, warnings) = report.finish();
+        let Findings { errors, warnings, .. } = report.finish();
         (node, messages(errors), messages(warnings))
     }
 

@@ -80,7 +80,10 @@ pub(super) fn read_server_tls(view: &View) -> Option<Option<ServerTls>> {
     {
         view.error("lacks `cert_file` and `key_file`, which a server shows to whoever connects");
     }
-    let client_ca = section.text("client_ca_file").map(|(path, _)| Pem::File(path.into()));
+    let client_ca = section.text("client_ca_file").map(|(path, view)| {
+        view.names_file(path.as_ref());
+        Pem::File(path.into())
+    });
     Some(Some(ServerTls { identity: identity?, client_ca, protocol: read_protocol(&section) }))
 }
 
@@ -112,7 +115,10 @@ fn read_pem(section: &Section, file: &str, pem: &str) -> Option<Pem> {
             view.key_error(format!("cannot stand beside `{file}`: keep one of the two"));
             None
         }
-        (Some((path, _)), None) => Some(Pem::File(path.into())),
+        (Some((path, view)), None) => {
+            view.names_file(path.as_ref());
+            Some(Pem::File(path.into()))
+        }
         (None, Some((text, _))) => Some(Pem::Text(Secret::new(text.to_owned()))),
         (None, None) => None,
     }

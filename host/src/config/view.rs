@@ -5,6 +5,7 @@ use super::duration;
 use super::keys::{Class, Key};
 use super::substitution::join;
 use super::yaml::{Entry, Node, Value};
+use std::path::Path;
 use std::time::Duration;
 
 const DURATION: &str = "a duration such as 1h30m, 30s or 250ms";
@@ -49,6 +50,11 @@ impl<'d> View<'d> {
     /// A warning about the key and what it holds.
     pub fn warn(&self, message: impl Into<String>) {
         self.report.warn(self.key, &self.path, message);
+    }
+
+    /// Notes that the value names a file which must be there when the configuration is used.
+    pub fn names_file(&self, file: &Path) {
+        self.report.file(self.node.place, &self.path, file);
     }
 
     /// The value as it is.

@@ -6,11 +6,11 @@ use amp_stand_in::{Options, StandIn};
 use anyhow::ensure;
 use preamp_tests::certificates::Authority;
 use preamp_tests::running::Running;
-use preamp_tests::tls_front::{Identity, TlsFront};
+use preamp_tests::tls_front::{BOTH, Identity, TlsFront};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{BOTH, HERE, configuration, send};
+use super::{HERE, configuration, send};
 
 /// `user:secret-of-the-proxy`.
 const PASSWORD: &str = "Basic dXNlcjpzZWNyZXQtb2YtdGhlLXByb3h5";

@@ -82,7 +82,6 @@ impl File {
     fn signer(&self, parameters: &Parameters) -> Node {
         // A region of STS, or a name for the session, says nothing where no role is assumed.
         let role = parameters.get("arn").map(|arn| {
-            check_arn(arn);
             let keys = ["arn", "session_name", "sts_region"];
             let role = self.section(keys.map(|key| (key, parameters.text(key))));
             arn.carried_as(role.value, String::new())
@@ -186,12 +185,6 @@ fn is_amazon(parameters: &Parameters) -> bool {
     let endpoint = parameters.get("endpoint").and_then(|view| view.text());
     let url = endpoint.and_then(|endpoint| endpoint.parse::<http::Uri>().ok());
     url.is_some_and(|url| url.host().is_some_and(is_aps))
-}
-
-fn check_arn(view: &View) {
-    if view.text().is_some_and(|arn| !arn.starts_with("arn:")) {
-        view.error(format!("{} is no ARN: write arn:aws:iam::ACCOUNT:role/NAME", view.shown()));
-    }
 }
 
 /// A queue that should outlive the process must not become one that does not.

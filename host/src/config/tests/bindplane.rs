@@ -127,11 +127,26 @@ fn each_placeholder_of_the_documentation_is_named_where_it_stands() {
       value: us-east-2
     - name: arn
       value: some_aws_role_arn
+    - name: enable_tls
+      value: true
+    - name: strict_tls_verify
+      value: true
+    - name: ca_file
+      value: some_ca_file
+    - name: mutual_tls
+      value: true
+    - name: cert_file
+      value: some_cert_file
+    - name: key_file
+      value: some_key_file
 ";
     let errors = errors(text);
     for message in [
         "f:5:14: parameters.endpoint: \"some_aws_amp_workspace_endpoint\" is no URL",
         "f:9:14: parameters.arn: \"some_aws_role_arn\" is no ARN",
+        "f:15:14: parameters.ca_file: some_ca_file cannot be read: No such file",
+        "f:19:14: parameters.cert_file: some_cert_file cannot be read: No such file",
+        "f:21:14: parameters.key_file: some_key_file cannot be read: No such file",
     ] {
         assert!(errors.iter().any(|error| error.starts_with(message)), "{message}: {errors:?}");
     }

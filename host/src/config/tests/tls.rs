@@ -33,9 +33,9 @@ fn a_client_trusts_and_is_somebody() {
 #[test]
 fn wrong_tls_is_said() {
     for (keys, at, problem) in [
-        ("cert_file: a", "cert_file", "needs the key of the certificate beside it: `key_file`"),
+        ("cert_file: Cargo.toml", "cert_file", "needs the key of the certificate beside it: `key_file`"),
         ("key_pem: a", "key_pem", "needs the certificate of the key beside it"),
-        ("ca_file: a, ca_pem: b", "ca_pem", "cannot stand beside `ca_file`: keep one of the two"),
+        ("ca_file: Cargo.toml, ca_pem: b", "ca_pem", "cannot stand beside `ca_file`: keep one of the two"),
         ("max_version: \"1.1\"", "max_version", "preamp speaks TLS 1.2 and newer only: write 1.2 or 1.3"),
         ("min_version: \"2\"", "min_version", "\"2\" is no version of TLS"),
         ("min_version: \"1.3\", max_version: \"1.2\"", "max_version", "is below `min_version`"),
