@@ -4,7 +4,7 @@ mod rejection_log;
 mod room;
 
 use crate::clock::Clock;
-use crate::component::{Acceptance, CallError, Encoding, Exporters, Refusal, Rejection};
+use crate::component::{Acceptance, CallError, Encoding, InUse, Refusal, Rejection};
 use crate::metrics::Metrics;
 use crate::queue::{AppendError, Queue};
 use bytes::Bytes;
@@ -39,7 +39,7 @@ pub enum Outcome {
 /// Takes payloads, has the component translate them, and queues what comes out: all batches of a
 /// payload or none.
 pub struct Intake {
-    exporters: Exporters,
+    exporters: Arc<InUse>,
     queue: Arc<dyn Queue>,
     clock: Arc<Clock>,
     metrics: Arc<Metrics>,
@@ -51,7 +51,7 @@ impl Intake {
     /// An intake that fills `queue`.
     #[must_use]
     pub fn new(
-        exporters: Exporters,
+        exporters: Arc<InUse>,
         queue: Arc<dyn Queue>,
         clock: Arc<Clock>,
         metrics: Arc<Metrics>,
@@ -97,7 +97,8 @@ impl Intake {
         if let Err(full) = share.grow(payload.len()) {
             return (Outcome::Busy(full.to_string()), 0);
         }
-        match self.exporters.accept(payload, encoding, self.clock.now()).await {
+        let accepting = self.exporters.accepting().await;
+        match accepting.exporters.accept(payload, encoding, self.clock.now()).await {
             Ok(Ok(acceptance)) => {
                 let accepted = acceptance.accepted_points;
                 (self.queue_up(acceptance).await, accepted)

@@ -2,26 +2,27 @@
 //! this and nothing else.
 
 mod metrics_server;
+mod receivers;
+mod reload;
 mod running;
 mod sockets;
 mod state;
 
+pub use receivers::ReceiversTls;
 pub use running::{Running, Stopped};
 pub use sockets::Addresses;
 pub use state::RestoreError;
 
 use crate::clock::Clock;
-use crate::component::{self, Component, Exporters, LoadError, OpenError, PoolLimits};
-use crate::config::{self, Listener, OtlpReceiver, Settings};
+use crate::component::{self, CallError, Component, Exporters, InUse, LoadError, OpenError, PoolLimits};
+use crate::config::{ExporterSettings, Settings, SigV4};
 use crate::credentials::{Aws, CredentialsSource, SigningKeys};
 use crate::delivery::{self, Delivery, HttpClient, Pauses};
 use crate::intake::Intake;
 use crate::metrics::Metrics;
 use crate::queue::{MemoryQueue, Queue};
-use crate::receiver::grpc::GrpcReceiver;
-use crate::receiver::http::HttpReceiver;
-use crate::receiver::listener::{Incoming, ReceiverTls, receiver_tls};
 use crate::tls::TlsError;
+use receivers::Receivers;
 use sockets::Sockets;
 use state::Saver;
 use std::sync::Arc;
@@ -33,7 +34,7 @@ pub struct Parts {
     /// How much the component may use.
     pub limits: PoolLimits,
     /// Where credentials come from, if requests are signed and it is not where the configuration says.
-    pub credentials: Option<Box<dyn CredentialsSource>>,
+    pub credentials: Option<Arc<dyn CredentialsSource>>,
     /// What time it is.
     pub clock: Clock,
     /// How long delivery waits when repeating alone cannot help.
@@ -85,6 +86,9 @@ pub enum StartError {
     /// A socket that was opened cannot be used.
     #[error("cannot listen: {0}")]
     Socket(std::io::Error),
+    /// The component failed, which is a fault of this program.
+    #[error(transparent)]
+    Component(#[from] CallError),
     /// What an earlier process remembered cannot be used.
     #[error(transparent)]
     State(#[from] RestoreError),
@@ -101,103 +105,102 @@ impl Service {
     /// When an address is taken, or a setting cannot be used.
     pub async fn start(settings: &Settings, parts: Parts) -> Result<Running, StartError> {
         let sockets = Sockets::bind(settings).await?;
-        let tls = ReceiversTls::read(&settings.receiver)?;
+        let prepared = Prepared::new(settings, &parts.component, parts.limits.clone())?;
         let exporter = &settings.exporter;
-        let exporters = Exporters::open(&parts.component, &exporter.component_json, parts.limits)?;
-        let client = HttpClient::new(&exporter.client)
-            .map_err(|error| StartError::Tls { setting: format!("exporters.{}", exporter.id), error })?;
+        let in_use = Arc::new(InUse::new(prepared.exporters.clone()));
         let saver = match &exporter.state_file {
-            Some(path) if exporters.remembers() => Some(Saver::start(&exporters, path).await?),
+            Some(path) if prepared.exporters.remembers() => Some(Saver::start(&in_use, path).await?),
             _ => None,
         };
-        let queue = queue(&exporter.queue);
-        let pool = exporters.clone();
+        let queue: Arc<dyn Queue> = Arc::new(MemoryQueue::new(
+            exporter.queue.partitions,
+            exporter.queue.max_payloads as u64,
+            exporter.queue.max_bytes,
+        ));
+        let pool = in_use.clone();
         let metrics = Metrics::new(&settings.receiver.id, &exporter.id, queue.clone(), move || pool.stats());
         let metrics = Arc::new(metrics);
         let clock = Arc::new(parts.clock);
-        let keys = exporter.sigv4.as_ref().map(|scope| {
-            let source = parts.credentials.unwrap_or_else(|| Box::new(Aws::new(scope)));
-            SigningKeys::new(source, scope.region.clone(), scope.service.clone())
-        });
-
-        let delivery = Delivery::start(delivery::Parts {
-            exporters: exporters.clone(),
-            queue: queue.clone(),
-            client,
-            keys,
-            clock: clock.clone(),
-            retry: exporter.retry.clone(),
+        let intake = Intake::new(in_use.clone(), queue.clone(), clock.clone(), metrics.clone());
+        let base = Base {
+            component: parts.component,
+            limits: parts.limits,
+            credentials: parts.credentials,
             pauses: parts.pauses,
-            metrics: metrics.clone(),
-        });
-        let mut running = Running::new(sockets.addresses(), metrics.clone(), delivery, saver);
-        let intake = Intake::new(exporters, queue, clock, metrics);
-        add_servers(&mut running, settings, sockets, tls, Arc::new(intake)).map_err(StartError::Socket)?;
+            clock,
+            queue,
+            metrics,
+            in_use,
+            intake: Arc::new(intake),
+        };
+        let keys = exporter.sigv4.as_ref().map(|scope| base.keys(scope));
+        let delivery = base.deliver(exporter, prepared.exporters, prepared.client, keys.clone());
+        let receivers = Receivers::start(&settings.receiver, sockets.receivers, prepared.tls, &base.intake)?;
+        let mut running = Running::new(settings.clone(), base, keys, delivery, receivers, saver);
+        if let Some(socket) = sockets.metrics {
+            running.serve_metrics(socket);
+        }
         Ok(running)
     }
 }
 
-fn queue(settings: &config::Queue) -> Arc<dyn Queue> {
-    Arc::new(MemoryQueue::new(settings.partitions, settings.max_payloads as u64, settings.max_bytes))
-}
-
-fn add_servers(
-    running: &mut Running,
-    settings: &Settings,
-    sockets: Sockets,
+/// What of a configuration can be made before anything is touched that is running.
+struct Prepared {
+    exporters: Exporters,
+    client: HttpClient,
     tls: ReceiversTls,
-    intake: Arc<Intake>,
-) -> std::io::Result<()> {
-    let receiver = &settings.receiver;
-    if let (Some(socket), Some(listener)) = (sockets.grpc, &receiver.grpc) {
-        let incoming = Incoming::new(socket, tls.grpc)?;
-        let receiver =
-            GrpcReceiver { intake: intake.clone(), request_bytes_max: request_bytes_max(listener) };
-        running.add_receiver(receiver.serve(incoming, running.stop_receivers.clone()));
-    }
-    if let (Some(socket), Some(listener)) = (sockets.http, &receiver.http) {
-        let incoming = Incoming::new(socket, tls.http)?;
-        let receiver = HttpReceiver {
-            intake,
-            metrics_path: listener.metrics_path.clone(),
-            request_bytes_max: request_bytes_max(listener),
-        };
-        running.add_receiver(receiver.serve(incoming, running.stop_receivers.clone()));
-    }
-    if let Some(socket) = sockets.metrics {
-        let server = metrics_server::serve(socket, running.metrics().clone(), running.stop_metrics.clone());
-        running.add_metrics_server(server);
-    }
-    Ok(())
 }
 
-/// The TLS of the receivers, from their files.
-pub struct ReceiversTls {
-    grpc: Option<ReceiverTls>,
-    http: Option<ReceiverTls>,
-}
-
-impl ReceiversTls {
-    /// Reads the files.
-    ///
-    /// # Errors
-    ///
-    /// When one of them cannot be used.
-    pub fn read(receiver: &OtlpReceiver) -> Result<Self, StartError> {
-        let read = |name: &str, listener: &Option<Listener>, protocols| {
-            let tls = listener.as_ref().and_then(|listener| listener.tls.as_ref());
-            let setting = || format!("receivers.{}.protocols.{name}", receiver.id);
-            tls.map(|tls| receiver_tls(tls, protocols))
-                .transpose()
-                .map_err(|error| StartError::Tls { setting: setting(), error })
-        };
-        Ok(Self {
-            grpc: read("grpc", &receiver.grpc, &["h2"])?,
-            http: read("http", &receiver.http, &["h2", "http/1.1"])?,
+impl Prepared {
+    fn new(settings: &Settings, component: &Component, limits: PoolLimits) -> Result<Self, StartError> {
+        let exporter = &settings.exporter;
+        Ok(Prepared {
+            tls: ReceiversTls::read(&settings.receiver)?,
+            exporters: Exporters::open(component, &exporter.component_json, limits)?,
+            client: HttpClient::new(&exporter.client)
+                .map_err(|error| StartError::Tls { setting: format!("exporters.{}", exporter.id), error })?,
         })
     }
 }
 
-fn request_bytes_max(listener: &Listener) -> usize {
-    usize::try_from(listener.max_request_bytes).unwrap_or(usize::MAX)
+/// What stays the same while the configuration changes.
+struct Base {
+    component: Component,
+    limits: PoolLimits,
+    credentials: Option<Arc<dyn CredentialsSource>>,
+    pauses: Pauses,
+    clock: Arc<Clock>,
+    queue: Arc<dyn Queue>,
+    metrics: Arc<Metrics>,
+    in_use: Arc<InUse>,
+    intake: Arc<Intake>,
+}
+
+impl Base {
+    fn keys(&self, scope: &SigV4) -> SigningKeys {
+        let source: Box<dyn CredentialsSource> = match &self.credentials {
+            Some(source) => Box::new(source.clone()),
+            None => Box::new(Aws::new(scope)),
+        };
+        SigningKeys::new(source, scope.region.clone(), scope.service.clone())
+    }
+
+    fn deliver(
+        &self,
+        settings: &ExporterSettings,
+        exporters: Exporters,
+        client: HttpClient,
+        keys: Option<SigningKeys>,
+    ) -> Delivery {
+        Delivery::start(delivery::Parts {
+            exporters,
+            queue: self.queue.clone(),
+            client,
+            keys,
+            clock: self.clock.clone(),
+            retry: settings.retry.clone(),
+            pauses: self.pauses,
+            metrics: self.metrics.clone(),
+        })
+    }
 }

@@ -10,6 +10,7 @@ mod embedded;
 pub mod engine;
 mod error;
 mod file;
+mod in_use;
 mod instance;
 mod keeper;
 mod limits;
@@ -23,6 +24,7 @@ pub use bindings::exports::preamp::exporter::remote_write::{
 pub use embedded::load;
 pub use error::{CallError, LoadError, OpenError};
 pub use file::load_file;
+pub use in_use::{Accepting, InUse};
 pub use limits::{PoolLimits, PoolStats};
 pub use pool::Exporters;
 pub use signing_key::SigningKey;

@@ -17,7 +17,7 @@ pub struct Settings {
 }
 
 /// `receivers.otlp.protocols`; at least one of the two is there.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct OtlpReceiver {
     /// The component id in the file, such as `otlp` or `otlp/edge`.
     pub id: String,
@@ -28,7 +28,7 @@ pub struct OtlpReceiver {
 }
 
 /// One address that OTLP is taken on.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Listener {
     /// `host:port`; port 0 lets the system choose.
     pub endpoint: String,
@@ -42,7 +42,7 @@ pub struct Listener {
 
 /// The remote-write exporter, as far as the host is concerned. `Debug` leaves out the component's
 /// configuration, whose headers may hold secrets.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub struct ExporterSettings {
     /// The component id in the file, such as `prometheusremotewrite/amp`.
     pub id: String,
@@ -76,7 +76,7 @@ impl fmt::Debug for ExporterSettings {
 }
 
 /// `retry_on_failure`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Retry {
     /// Whether a failed attempt is repeated at all.
     pub enabled: bool,
@@ -87,7 +87,7 @@ pub struct Retry {
 }
 
 /// `remote_write_queue`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Queue {
     /// The most OTLP payloads waiting; more are refused with a retry hint.
     pub max_payloads: usize,
@@ -98,7 +98,7 @@ pub struct Queue {
 }
 
 /// What to sign for (`extensions.sigv4auth`).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct SigV4 {
     /// AWS region.
     pub region: String,
@@ -157,7 +157,7 @@ pub struct AssumeRole {
 }
 
 /// The HTTP client of the exporter.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ClientSettings {
     /// How long one attempt may take.
     pub timeout: Duration,
@@ -206,7 +206,7 @@ impl Default for Connections {
 }
 
 /// `tls` of a client.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ClientTls {
     /// The certificate authorities to trust instead of the system's.
     pub ca: Option<Pem>,
@@ -223,7 +223,7 @@ pub struct ClientTls {
 }
 
 /// `tls` of a server.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ServerTls {
     /// Who this side is.
     pub identity: TlsIdentity,
@@ -234,7 +234,7 @@ pub struct ServerTls {
 }
 
 /// A certificate and its private key.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct TlsIdentity {
     /// The certificate, and those that lead to its authority.
     pub certificate: Pem,
@@ -243,7 +243,7 @@ pub struct TlsIdentity {
 }
 
 /// Something in PEM.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Pem {
     /// In a file.
     File(PathBuf),
@@ -252,7 +252,7 @@ pub enum Pem {
 }
 
 /// Which TLS is spoken.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct TlsProtocol {
     /// The oldest version.
     pub min: TlsVersion,
@@ -278,7 +278,7 @@ pub enum TlsVersion {
 }
 
 /// `service.telemetry`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Telemetry {
     /// The least severe level to log.
     pub log_level: tracing::Level,

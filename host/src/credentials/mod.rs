@@ -76,7 +76,7 @@ pub trait CredentialsSource: Send + Sync {
     fn fetch(&self) -> Fetch<'_>;
 }
 
-impl<S: CredentialsSource> CredentialsSource for Arc<S> {
+impl<S: CredentialsSource + ?Sized> CredentialsSource for Arc<S> {
     fn fetch(&self) -> Fetch<'_> {
         self.as_ref().fetch()
     }

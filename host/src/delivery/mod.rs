@@ -58,6 +58,8 @@ struct Shared {
     fallback: Fallback,
     /// Cancelled when the process is stopping: what can be delivered still is, but nothing is held.
     closing: CancellationToken,
+    /// Cancelled when another delivery is to go on: what is under way comes to its end, nothing is begun.
+    handing_over: CancellationToken,
 }
 
 /// Delivery in progress.
@@ -87,10 +89,28 @@ impl Delivery {
             notices: Notices::default(),
             fallback: Fallback::default(),
             closing: CancellationToken::new(),
+            handing_over: CancellationToken::new(),
         });
         let workers =
             (0..partitions).map(|partition| worker::supervise(Arc::clone(&shared), partition)).collect();
         Self { shared, workers: Mutex::new(workers) }
+    }
+
+    /// Stops so that another delivery can go on with the same queue. A request under way is waited for, and a batch
+    /// of which a part is delivered is delivered whole, but for no longer than `patience`: after that the receiver may
+    /// get some of it again.
+    pub async fn hand_over(&self, patience: Duration) {
+        self.shared.handing_over.cancel();
+        self.end_workers(patience).await;
+    }
+
+    /// Waits for the workers, and breaks them off after a while.
+    async fn end_workers(&self, within: Duration) {
+        let mut workers = self.workers.lock().await;
+        let all_done = async { while workers.join_next().await.is_some() {} };
+        if tokio::time::timeout(within, all_done).await.is_err() {
+            workers.shutdown().await;
+        }
     }
 
     /// Takes no more payloads, delivers what waits for at most `within`, stops, and returns what is
@@ -99,11 +119,7 @@ impl Delivery {
         let parts = &self.shared.parts;
         parts.queue.close();
         self.shared.closing.cancel();
-        let mut workers = self.workers.lock().await;
-        let all_done = async { while workers.join_next().await.is_some() {} };
-        if tokio::time::timeout(within, all_done).await.is_err() {
-            workers.shutdown().await;
-        }
+        self.end_workers(within).await;
         let total = parts.queue.statistics().total();
         Remains { points: parts.metrics.ledger.snapshot().queued, batches: total.batches, bytes: total.bytes }
     }

@@ -15,7 +15,7 @@ use crate::metrics::{Attempt, Outcome};
 /// The pause after the component failed to judge an answer.
 const UNJUDGED_PAUSE: Duration = Duration::from_secs(5);
 
-/// The process is stopping and this partition cannot go on. Its data stays queued.
+/// The process is stopping and this partition cannot go on, or another delivery is to. Its data stays queued.
 pub(super) struct Abandoned;
 
 /// How sending a batch ended.
@@ -64,14 +64,25 @@ pub(super) struct Sender<'a> {
     answers: u32,
     /// How many times in a row credentials were missing or refused.
     pub(super) refusals: u32,
+    /// Whether another delivery can begin with this batch.
+    can_be_handed_over: bool,
     /// Whether this is the one more try that a held batch gets when the process is stopping.
     last_try: bool,
 }
 
 impl<'a> Sender<'a> {
-    pub(super) fn new(shared: &'a Shared, batch: &'a Arc<Batch>) -> Self {
+    pub(super) fn new(shared: &'a Shared, batch: &'a Arc<Batch>, can_be_handed_over: bool) -> Self {
         let body = Bytes::from_owner(Body(Arc::clone(batch)));
-        Self { shared, batch, body, trying_since: Instant::now(), answers: 0, refusals: 0, last_try: false }
+        Self {
+            shared,
+            batch,
+            body,
+            trying_since: Instant::now(),
+            answers: 0,
+            refusals: 0,
+            can_be_handed_over,
+            last_try: false,
+        }
     }
 
     /// Tries until there is an end.
@@ -84,7 +95,7 @@ impl<'a> Sender<'a> {
                     if self.is_given_up_before(pause) {
                         return Ok(End::Settled(Outcome::Expired("max-elapsed-time".to_owned())));
                     }
-                    tokio::time::sleep(pause).await;
+                    self.pause(pause).await?;
                 }
                 Step::Hold(pause) => self.hold(pause).await?,
             }
@@ -166,6 +177,16 @@ impl<'a> Sender<'a> {
         given_up
     }
 
+    /// Waits, unless another delivery is to go on.
+    async fn pause(&self, pause: Duration) -> Result<(), Abandoned> {
+        let waiting = tokio::time::sleep(pause);
+        if !self.can_be_handed_over {
+            waiting.await;
+            return Ok(());
+        }
+        self.shared.handing_over.run_until_cancelled(waiting).await.ok_or(Abandoned)
+    }
+
     /// Waits until something may have changed, but not beyond the wish to stop.
     async fn hold(&mut self, pause: Duration) -> Result<(), Abandoned> {
         if pause.is_zero() {
@@ -176,7 +197,7 @@ impl<'a> Sender<'a> {
         }
         let _held = self.parts().metrics.delivery.hold();
         tokio::select! {
-            () = tokio::time::sleep(pause) => {}
+            waited = self.pause(pause) => waited?,
             () = self.shared.closing.cancelled() => self.last_try = true,
         }
         self.trying_since = Instant::now();

@@ -42,8 +42,10 @@ struct Worker {
 
 impl Worker {
     async fn run(&self) {
-        loop {
-            match self.shared.parts.queue.peek(self.partition, WINDOW).await {
+        let handing_over = &self.shared.handing_over;
+        let peek = || self.shared.parts.queue.peek(self.partition, WINDOW);
+        while let Some(peeked) = handing_over.run_until_cancelled(peek()).await {
+            match peeked {
                 Ok(waiting) if waiting.is_empty() => return,
                 Ok(waiting) => {
                     if self.deliver_all(waiting).await.is_err() {
@@ -57,6 +59,9 @@ impl Worker {
 
     async fn deliver_all(&self, waiting: Vec<Arc<Batch>>) -> Result<(), Abandoned> {
         for parcel in self.shared.coalesce(waiting).await {
+            if self.shared.handing_over.is_cancelled() {
+                return Err(Abandoned);
+            }
             self.deliver(parcel.batch).await?;
             if parcel.covers > 0 {
                 self.acknowledge(parcel.covers, parcel.points).await;
@@ -68,6 +73,8 @@ impl Worker {
     /// Brings a batch to its end, in parts if need be, the first part first.
     async fn deliver(&self, batch: Arc<Batch>) -> Result<(), Abandoned> {
         let mut pieces = vec![(batch, 0)];
+        // Whether the receiver has no part of the batch yet.
+        let mut is_untouched = true;
         while let Some((piece, halvings)) = pieces.pop() {
             if self.shared.fallback.concerns(&piece) {
                 match self.shared.downgrade(&piece).await {
@@ -76,8 +83,11 @@ impl Worker {
                 }
                 continue;
             }
-            match Sender::new(&self.shared, &piece).send().await? {
-                End::Settled(outcome) => self.settle(outcome, &piece),
+            match Sender::new(&self.shared, &piece, is_untouched).send().await? {
+                End::Settled(outcome) => {
+                    is_untouched = false;
+                    self.settle(outcome, &piece);
+                }
                 End::Halve(reason) => match self.halve(&piece, halvings).await {
                     Some((first, second)) => {
                         pieces.push((Arc::new(second), halvings + 1));

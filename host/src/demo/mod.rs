@@ -168,7 +168,7 @@ async fn start_exporter(stand_in: &StandIn) -> anyhow::Result<Running> {
         session_token: Some(Secret::new(SESSION_TOKEN.to_owned())),
         expires: None,
     };
-    let parts = Parts { credentials: Some(Box::new(Fixed::new(credentials))), ..Parts::of_this_system()? };
+    let parts = Parts { credentials: Some(Arc::new(Fixed::new(credentials))), ..Parts::of_this_system()? };
     Ok(Service::start(&settings, parts).await?)
 }
 

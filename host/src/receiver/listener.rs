@@ -51,11 +51,11 @@ pub(crate) fn receiver_tls(
 }
 
 impl Incoming {
-    /// Takes the connections of a socket, until this is dropped.
+    /// Takes the connections of a socket, until this is dropped. The socket may go on to another.
     ///
     /// # Errors
     /// When the socket has no address.
-    pub(crate) fn new(socket: TcpListener, tls: Option<ReceiverTls>) -> io::Result<Self> {
+    pub(crate) fn new(socket: Arc<TcpListener>, tls: Option<ReceiverTls>) -> io::Result<Self> {
         let address = socket.local_addr()?;
         let (give, ready) = mpsc::channel(1);
         tokio::spawn(accept(socket, tls.map(Arc::new), give));
@@ -85,7 +85,7 @@ impl Listener for Incoming {
     }
 }
 
-async fn accept(socket: TcpListener, tls: Option<Arc<ReceiverTls>>, give: mpsc::Sender<Connection>) {
+async fn accept(socket: Arc<TcpListener>, tls: Option<Arc<ReceiverTls>>, give: mpsc::Sender<Connection>) {
     let notices = Arc::new(Notices::default());
     let places = Arc::new(Semaphore::new(HANDSHAKES));
     loop {

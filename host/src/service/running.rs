@@ -1,13 +1,16 @@
 //! A service at work, and its end.
 
-use super::Addresses;
+use super::receivers::Receivers;
 use super::state::Saver;
+use super::{Addresses, Base, metrics_server};
+use crate::config::Settings;
+use crate::credentials::SigningKeys;
 use crate::delivery::{Delivery, Remains};
 use crate::metrics::{Metrics, Snapshot};
-use std::fmt::Display;
-use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -16,21 +19,22 @@ use tokio_util::sync::CancellationToken;
 const SHARE_OF_RECEIVERS: u32 = 4;
 
 /// Tasks of one kind, each of which ends with what went wrong, if anything did.
-type Tasks = JoinSet<Result<(), String>>;
+pub(super) type Tasks = JoinSet<Result<(), String>>;
 
 /// A service at work. Dropping it stops everything at once and loses what the queue holds;
 /// [`shutdown`](Self::shutdown) does not.
 pub struct Running {
-    addresses: Addresses,
-    metrics: Arc<Metrics>,
-    delivery: Delivery,
+    /// What it works by.
+    pub(super) settings: Settings,
+    pub(super) base: Base,
+    pub(super) keys: Option<SigningKeys>,
+    pub(super) delivery: Delivery,
+    pub(super) receivers: Receivers,
     saver: Option<Saver>,
-    /// Tells receivers to finish.
-    pub(super) stop_receivers: CancellationToken,
     /// Tells the server of `/metrics` to finish.
-    pub(super) stop_metrics: CancellationToken,
-    receivers: Tasks,
+    stop_metrics: CancellationToken,
     metrics_server: Tasks,
+    metrics_address: Option<SocketAddr>,
 }
 
 /// What was left when a service had stopped.
@@ -48,59 +52,55 @@ pub struct Stopped {
 
 impl Running {
     pub(super) fn new(
-        addresses: Addresses,
-        metrics: Arc<Metrics>,
+        settings: Settings,
+        base: Base,
+        keys: Option<SigningKeys>,
         delivery: Delivery,
+        receivers: Receivers,
         saver: Option<Saver>,
     ) -> Running {
         Running {
-            addresses,
-            metrics,
+            settings,
+            base,
+            keys,
             delivery,
+            receivers,
             saver,
-            stop_receivers: CancellationToken::new(),
             stop_metrics: CancellationToken::new(),
-            receivers: Tasks::new(),
             metrics_server: Tasks::new(),
+            metrics_address: None,
         }
     }
 
-    pub(super) fn add_receiver<E: Display>(
-        &mut self,
-        task: impl Future<Output = Result<(), E>> + Send + 'static,
-    ) {
-        self.receivers.spawn(async { task.await.map_err(|error| format!("a receiver failed: {error}")) });
-    }
-
-    pub(super) fn add_metrics_server<E: Display>(
-        &mut self,
-        task: impl Future<Output = Result<(), E>> + Send + 'static,
-    ) {
-        self.metrics_server.spawn(async { task.await.map_err(|error| format!("/metrics failed: {error}")) });
+    pub(super) fn serve_metrics(&mut self, socket: TcpListener) {
+        self.metrics_address = socket.local_addr().ok();
+        let server = metrics_server::serve(socket, self.base.metrics.clone(), self.stop_metrics.clone());
+        self.metrics_server
+            .spawn(async { server.await.map_err(|error| format!("/metrics failed: {error}")) });
     }
 
     /// Where it listens.
     #[must_use]
     pub fn addresses(&self) -> Addresses {
-        self.addresses
+        self.receivers.sockets.addresses(self.metrics_address)
     }
 
     /// What it says about itself.
     #[must_use]
     pub fn metrics(&self) -> &Arc<Metrics> {
-        &self.metrics
+        &self.base.metrics
     }
 
     /// Where every point is now.
     #[must_use]
     pub fn ledger(&self) -> Snapshot {
-        self.metrics.ledger.snapshot()
+        self.base.metrics.ledger.snapshot()
     }
 
     /// Waits until a part ends that should not have, and says why. Without that, waits for ever.
     pub async fn failure(&mut self) -> String {
         let (part, ended) = tokio::select! {
-            Some(ended) = self.receivers.join_next() => ("receiver", ended),
+            Some(ended) = self.receivers.next_ended() => ("receiver", ended),
             Some(ended) = self.metrics_server.join_next() => ("metrics server", ended),
             else => return std::future::pending().await,
         };
@@ -115,8 +115,7 @@ impl Running {
     /// delivered. What does not end within `deadline` is broken off.
     pub async fn shutdown(mut self, deadline: Duration) -> Stopped {
         let now = Instant::now();
-        self.stop_receivers.cancel();
-        let receivers_done = finish(&mut self.receivers, now + deadline / SHARE_OF_RECEIVERS).await;
+        let receivers_done = self.receivers.stop(now + deadline / SHARE_OF_RECEIVERS).await;
         // Before delivery ends, which may take until somebody loses patience.
         let unsaved = match self.saver.take() {
             Some(saver) => saver.finish().await.err().map(|error| error.to_string()),
@@ -126,7 +125,7 @@ impl Running {
         self.stop_metrics.cancel();
         self.metrics_server.shutdown().await;
         Stopped {
-            ledger: self.metrics.ledger.snapshot(),
+            ledger: self.base.metrics.ledger.snapshot(),
             receivers_aborted: !receivers_done,
             remains,
             unsaved,
@@ -135,7 +134,7 @@ impl Running {
 }
 
 /// Waits for all tasks, and ends those that are not done at the deadline. Returns whether all were.
-async fn finish(tasks: &mut Tasks, deadline: Instant) -> bool {
+pub(super) async fn finish(tasks: &mut Tasks, deadline: Instant) -> bool {
     let all = async {
         while let Some(ended) = tasks.join_next().await {
             match ended {

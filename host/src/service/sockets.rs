@@ -1,8 +1,9 @@
 //! The addresses of a service.
 
 use super::StartError;
-use crate::config::{Listener, Settings};
+use crate::config::{Listener, OtlpReceiver, Settings};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use tokio::net::TcpListener;
 
 /// Where a service listens.
@@ -18,41 +19,64 @@ pub struct Addresses {
 
 /// Addresses that are taken before anything else is started.
 pub(super) struct Sockets {
-    pub(super) grpc: Option<TcpListener>,
-    pub(super) http: Option<TcpListener>,
+    pub(super) receivers: ReceiverSockets,
     pub(super) metrics: Option<TcpListener>,
+}
+
+/// Those of the receivers. A socket goes on from one configuration to the next that has its address.
+#[derive(Clone, Default)]
+pub(super) struct ReceiverSockets {
+    pub(super) grpc: Option<Arc<TcpListener>>,
+    pub(super) http: Option<Arc<TcpListener>>,
 }
 
 impl Sockets {
     pub(super) async fn bind(settings: &Settings) -> Result<Sockets, StartError> {
-        let receiver = &settings.receiver;
-        let protocol = |name: &str| format!("receivers.{}.protocols.{name}.endpoint", receiver.id);
-        let endpoint =
-            |listener: &Option<Listener>| listener.as_ref().map(|listener| listener.endpoint.clone());
-        Ok(Sockets {
-            grpc: listen(endpoint(&receiver.grpc), || protocol("grpc")).await?,
-            http: listen(endpoint(&receiver.http), || protocol("http")).await?,
-            metrics: listen(settings.telemetry.metrics_endpoint.clone(), || {
-                "service.telemetry.metrics".to_owned()
-            })
-            .await?,
-        })
-    }
-
-    pub(super) fn addresses(&self) -> Addresses {
-        let address =
-            |socket: &Option<TcpListener>| socket.as_ref().and_then(|socket| socket.local_addr().ok());
-        Addresses { grpc: address(&self.grpc), http: address(&self.http), metrics: address(&self.metrics) }
+        let receivers = ReceiverSockets::bind(&settings.receiver, None).await?;
+        let metrics = match &settings.telemetry.metrics_endpoint {
+            Some(endpoint) => Some(listen(endpoint, || "service.telemetry.metrics".to_owned()).await?),
+            None => None,
+        };
+        Ok(Sockets { receivers, metrics })
     }
 }
 
-async fn listen(
-    endpoint: Option<String>,
-    setting: impl FnOnce() -> String,
-) -> Result<Option<TcpListener>, StartError> {
-    let Some(endpoint) = endpoint else { return Ok(None) };
-    match TcpListener::bind(&endpoint).await {
-        Ok(socket) => Ok(Some(socket)),
-        Err(error) => Err(StartError::Listen { setting: setting(), endpoint, error }),
+impl ReceiverSockets {
+    /// Takes the addresses of a receiver, but for those that it has already, as `last` says.
+    pub(super) async fn bind(
+        receiver: &OtlpReceiver,
+        last: Option<(&OtlpReceiver, &ReceiverSockets)>,
+    ) -> Result<Self, StartError> {
+        let setting = |name: &str| format!("receivers.{}.protocols.{name}.endpoint", receiver.id);
+        let kept = last
+            .map(|(settings, sockets)| [(&settings.grpc, &sockets.grpc), (&settings.http, &sockets.http)]);
+        let kept = |endpoint: &str| {
+            let taken = kept.into_iter().flatten();
+            let mut taken =
+                taken.filter_map(|(listener, socket)| Some((listener.as_ref()?, socket.as_ref()?)));
+            taken.find(|(listener, _)| listener.endpoint == endpoint).map(|(_, socket)| socket.clone())
+        };
+        let bind = async |listener: &Option<Listener>, name: &str| {
+            let Some(Listener { endpoint, .. }) = listener else { return Ok(None) };
+            match kept(endpoint) {
+                Some(socket) => Ok(Some(socket)),
+                None => listen(endpoint, || setting(name)).await.map(|socket| Some(Arc::new(socket))),
+            }
+        };
+        Ok(Self { grpc: bind(&receiver.grpc, "grpc").await?, http: bind(&receiver.http, "http").await? })
     }
+
+    /// Where they are.
+    pub(super) fn addresses(&self, metrics: Option<SocketAddr>) -> Addresses {
+        let address = |socket: &Option<Arc<TcpListener>>| socket.as_ref()?.local_addr().ok();
+        Addresses { grpc: address(&self.grpc), http: address(&self.http), metrics }
+    }
+}
+
+async fn listen(endpoint: &str, setting: impl FnOnce() -> String) -> Result<TcpListener, StartError> {
+    TcpListener::bind(endpoint).await.map_err(|error| StartError::Listen {
+        setting: setting(),
+        endpoint: endpoint.to_owned(),
+        error,
+    })
 }

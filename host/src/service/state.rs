@@ -1,6 +1,6 @@
 //! Keeping what the exporter remembers: read at the start, saved now and then and at the end.
 
-use crate::component::{CallError, Exporters};
+use crate::component::{CallError, InUse};
 use crate::state_file::{Saved, StateError, StateFile};
 use std::path::Path;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ pub enum RestoreError {
 
 /// Saves the state while the service runs.
 pub(super) struct Saver {
-    exporters: Exporters,
+    exporters: Arc<InUse>,
     file: Arc<StateFile>,
     saving: JoinHandle<()>,
     stop: DropGuard,
@@ -34,7 +34,8 @@ pub(super) struct Saver {
 
 impl Saver {
     /// Takes over what the file holds, and starts to save.
-    pub async fn start(exporters: &Exporters, path: &Path) -> Result<Saver, RestoreError> {
+    pub async fn start(in_use: &Arc<InUse>, path: &Path) -> Result<Saver, RestoreError> {
+        let exporters = in_use.current();
         let file = StateFile::reserve(path)?;
         if let Some(Saved { state, is_final }) = file.read()? {
             if !is_final {
@@ -49,8 +50,8 @@ impl Saver {
         // From here on the state on disk may be older than what was sent, which the file must say.
         save(&file, exporters.snapshot().await?, false).await?;
         let stop = CancellationToken::new();
-        let saving = tokio::spawn(keep_saving(exporters.clone(), file.clone(), stop.clone()));
-        Ok(Saver { exporters: exporters.clone(), file, saving, stop: stop.drop_guard() })
+        let saving = tokio::spawn(keep_saving(in_use.clone(), file.clone(), stop.clone()));
+        Ok(Saver { exporters: in_use.clone(), file, saving, stop: stop.drop_guard() })
     }
 
     /// Saves for the last time. Nothing is accepted any more.
@@ -58,18 +59,20 @@ impl Saver {
         drop(self.stop);
         // It may be writing, which must not come after the last time.
         let _ended = self.saving.await;
-        let state = self.exporters.close().await?;
+        let state = self.exporters.current().close().await?;
         Ok(save(&self.file, state, true).await?)
     }
 }
 
-async fn keep_saving(exporters: Exporters, file: Arc<StateFile>, stop: CancellationToken) {
+async fn keep_saving(exporters: Arc<InUse>, file: Arc<StateFile>, stop: CancellationToken) {
     let mut ticks = interval(SAVE_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks.tick().await;
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
         // What went wrong in the component was logged there.
-        let Ok(state) = exporters.snapshot().await else { continue };
+        let accepting = exporters.accepting().await;
+        let Ok(state) = accepting.exporters.snapshot().await else { continue };
+        drop(accepting);
         if let Err(error) = save(&file, state, false).await {
             tracing::warn!(%error, "the state could not be saved; the next attempt is in a minute");
         }

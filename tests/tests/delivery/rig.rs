@@ -7,7 +7,7 @@ use amp_stand_in::{Options, Signer};
 use bytes::Bytes;
 use opentelemetry_proto::tonic::metrics::v1::NumberDataPoint;
 use preamp_host::clock::Clock;
-use preamp_host::component::{Encoding, Exporters, PoolLimits, load};
+use preamp_host::component::{Encoding, Exporters, InUse, PoolLimits, load};
 use preamp_host::config::{ClientSettings, Retry};
 use preamp_host::credentials::{Credentials, CredentialsSource, Secret, SigningKeys};
 use preamp_host::delivery::{Delivery, HttpClient, Parts, Pauses, Remains};
@@ -85,7 +85,12 @@ impl Rig {
             },
             metrics: Arc::clone(&metrics),
         });
-        let intake = Intake::new(exporters, Arc::clone(&queue), Arc::clone(&clock), Arc::clone(&metrics));
+        let intake = Intake::new(
+            Arc::new(InUse::new(exporters)),
+            Arc::clone(&queue),
+            Arc::clone(&clock),
+            Arc::clone(&metrics),
+        );
         Self { intake: Arc::new(intake), delivery, queue, metrics, clock }
     }
 

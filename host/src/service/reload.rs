@@ -1,0 +1,74 @@
+//! Going on with another configuration, without losing a payload or sending one twice.
+
+use super::sockets::ReceiverSockets;
+use super::{Prepared, Running, StartError};
+use crate::config::Settings;
+use serde_json::{Map, Value};
+use std::time::Duration;
+
+/// How long a request under way may take beyond its own time limit, before it is broken off.
+const GRACE: Duration = Duration::from_secs(5);
+
+impl Running {
+    /// Goes on with other settings. What can be wrong with them is found before anything that is running is
+    /// touched. Batches that wait are delivered by the new settings, in their order.
+    ///
+    /// Returns what of the settings has to wait for the next start.
+    ///
+    /// # Errors
+    ///
+    /// When a setting cannot be used, or an address is taken: then everything is as before.
+    pub async fn reload(&mut self, settings: &Settings) -> Result<Vec<String>, StartError> {
+        let mut next = settings.clone();
+        let postponed = postpone(&self.settings, &mut next);
+        let prepared = Prepared::new(&next, &self.base.component, self.base.limits.clone())?;
+        let sockets = if next.receiver == self.settings.receiver {
+            None
+        } else {
+            let last = (&self.settings.receiver, &self.receivers.sockets);
+            Some(ReceiverSockets::bind(&next.receiver, Some(last)).await?)
+        };
+        if next.exporter != self.settings.exporter {
+            if let Err(reason) = self.base.in_use.exchange(&prepared.exporters).await? {
+                tracing::warn!(reason, "the totals of delta metrics begin anew");
+            }
+            let patience = self.settings.exporter.client.timeout.saturating_add(GRACE);
+            self.delivery.hand_over(patience).await;
+            if next.exporter.sigv4 != self.settings.exporter.sigv4 {
+                self.keys = next.exporter.sigv4.as_ref().map(|scope| self.base.keys(scope));
+            }
+            let (exporters, client) = (prepared.exporters, prepared.client);
+            self.delivery = self.base.deliver(&next.exporter, exporters, client, self.keys.clone());
+        }
+        if let Some(sockets) = sockets {
+            self.receivers.exchange(&next.receiver, sockets, prepared.tls, &self.base.intake)?;
+        }
+        self.settings = next;
+        Ok(postponed)
+    }
+}
+
+/// Takes back what cannot change while data is queued or counted, and says what that was.
+fn postpone(last: &Settings, next: &mut Settings) -> Vec<String> {
+    let mut postponed = Vec::new();
+    let id = next.exporter.id.clone();
+    if next.exporter.queue != last.exporter.queue {
+        postponed.push(format!("the sizes of the queue of exporters.{id}"));
+        next.exporter.queue = last.exporter.queue.clone();
+        // Batches carry the number of their partition, so the component goes by that of the queue.
+        let options = serde_json::from_str::<Map<String, Value>>(&next.exporter.component_json);
+        if let Ok(mut options) = options {
+            options.insert("partitions".to_owned(), last.exporter.queue.partitions.into());
+            next.exporter.component_json = Value::Object(options).to_string();
+        }
+    }
+    if next.exporter.state_file != last.exporter.state_file {
+        postponed.push(format!("exporters.{id}.delta_state_file"));
+        next.exporter.state_file.clone_from(&last.exporter.state_file);
+    }
+    if next.telemetry != last.telemetry {
+        postponed.push("service.telemetry".to_owned());
+        next.telemetry = last.telemetry.clone();
+    }
+    postponed
+}
