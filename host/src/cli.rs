@@ -123,7 +123,8 @@ enum Command {
     ///
     /// Listens where the configuration says, and logs a line `ready` with the addresses. SIGINT or
     /// SIGTERM stop it in order: no more requests are taken, and what was accepted is delivered, for
-    /// at most --drain-timeout. A second signal ends it at once.
+    /// at most --drain-timeout. A second signal ends it at once. SIGHUP has it read the configuration
+    /// again: one that cannot be used is told of and changes nothing, and no payload is lost.
     ///
     /// If the exporter's authenticator is `sigv4auth`, credentials are looked for as all AWS tools do: in the
     /// environment, a profile, a web identity, the container, the instance; or where the file says.

@@ -100,14 +100,23 @@ impl Background {
         found.with_context(|| format!("{} said:\n{}", self.name, self.said()))
     }
 
+    /// Sends it a signal, such as `HUP`.
+    ///
+    /// # Errors
+    /// When it is not there any more.
+    pub fn signal(&self, name: &str) -> anyhow::Result<()> {
+        let id = self.child.id().to_string();
+        let asked = Command::new("kill").args([&format!("-{name}"), &id]).status();
+        ensure!(asked.context("cannot run `kill`")?.success(), "cannot signal {}", self.name);
+        Ok(())
+    }
+
     /// Asks it to stop with SIGTERM, and waits until it has.
     ///
     /// # Errors
     /// When it does not.
     pub fn terminate(&mut self) -> anyhow::Result<ExitStatus> {
-        let id = self.child.id().to_string();
-        let asked = Command::new("kill").args(["-TERM", &id]).status().context("cannot run `kill`")?;
-        ensure!(asked.success(), "cannot signal {}", self.name);
+        self.signal("TERM")?;
         let ended = wait_for("the end of a program", || Ok(self.child.try_wait()?));
         ended.with_context(|| format!("{} said:\n{}", self.name, self.said()))
     }

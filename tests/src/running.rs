@@ -1,7 +1,7 @@
 //! `preamp run` as a process of its own.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 
 use anyhow::{Context as _, ensure};
@@ -38,6 +38,7 @@ service:
 /// A `preamp run` that is ready. It ends when dropped.
 pub struct Running {
     process: Background,
+    file: PathBuf,
     /// Where it takes OTLP over gRPC.
     pub grpc: SocketAddr,
     /// Where it takes OTLP over HTTP.
@@ -76,7 +77,7 @@ impl Running {
                 Some([address("grpc=")?, address("http=")?, address("metrics=")?])
             })
         })?;
-        Ok(Self { process, grpc, http, metrics })
+        Ok(Self { process, file, grpc, http, metrics })
     }
 
     /// The page `/metrics`.
@@ -122,6 +123,15 @@ impl Running {
     #[must_use]
     pub fn said(&self) -> String {
         self.process.said()
+    }
+
+    /// Has it read its configuration again, which is this text now.
+    ///
+    /// # Errors
+    /// When that cannot be written, or it is not there any more.
+    pub fn reload(&self, configuration: &str) -> anyhow::Result<()> {
+        std::fs::write(&self.file, configuration)?;
+        self.process.signal("HUP")
     }
 
     /// Asks it to stop, and waits until it has.

@@ -1,9 +1,9 @@
 //! `preamp run`.
 
-use super::RunArgs;
 use super::validate::in_file;
+use super::{ConfigArgs, RunArgs};
 use anyhow::{anyhow, bail};
-use preamp_host::service::{Addresses, Parts, Service, StartError, Stopped};
+use preamp_host::service::{Addresses, Parts, Running, Service, StartError, Stopped};
 use preamp_host::telemetry;
 use std::io;
 use std::time::Duration;
@@ -17,6 +17,7 @@ pub(super) async fn run(args: RunArgs) -> anyhow::Result<()> {
         tracing::warn!("{warning}");
     }
     let mut signals = Signals::new()?;
+    let mut hangups = signal(SignalKind::hangup())?;
     let started = Service::start(&loaded.settings, Parts::of_this_system()?).await;
     let mut running = started.map_err(|error| match error {
         StartError::Exporter(error) => in_file(error, &loaded),
@@ -24,12 +25,15 @@ pub(super) async fn run(args: RunArgs) -> anyhow::Result<()> {
     })?;
     log_ready(running.addresses());
 
-    let failure = tokio::select! {
-        name = signals.next() => {
-            tracing::info!(signal = name, "stopping: delivering what is queued");
-            None
+    let failure = loop {
+        tokio::select! {
+            name = signals.next() => {
+                tracing::info!(signal = name, "stopping: delivering what is queued");
+                break None;
+            }
+            failure = running.failure() => break Some(failure),
+            Some(()) = hangups.recv() => reload(&args.config, &mut running).await,
         }
-        failure = running.failure() => Some(failure),
     };
     let ledger = running.metrics().ledger.clone();
     let stopped = tokio::select! {
@@ -39,6 +43,35 @@ pub(super) async fn run(args: RunArgs) -> anyhow::Result<()> {
         }
     };
     conclude(&stopped, failure)
+}
+
+/// Goes on with what the file says now, or with what it said before if that cannot be used.
+async fn reload(config: &ConfigArgs, running: &mut Running) {
+    const KEPT: &str = "the configuration cannot be used, the one of before stays in use";
+    let loaded = match config.load() {
+        Ok(loaded) => loaded,
+        Err(problems) => {
+            for problem in &problems.0 {
+                tracing::error!(%problem, "{KEPT}");
+            }
+            return;
+        }
+    };
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    match running.reload(&loaded.settings).await {
+        Ok(postponed) => {
+            for setting in postponed {
+                tracing::warn!(setting, "takes effect at the next start");
+            }
+            tracing::info!("the configuration was read again and is in use");
+        }
+        Err(StartError::Exporter(error)) => {
+            tracing::error!(problem = %in_file(error, &loaded), "{KEPT}");
+        }
+        Err(error) => tracing::error!(problem = %error, "{KEPT}"),
+    }
 }
 
 fn log_ready(Addresses { grpc, http, metrics }: Addresses) {
