@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const NANOS_PER_MILLI: i64 = 1_000_000;
 
@@ -19,10 +19,7 @@ impl Clock {
     /// The clock of the system.
     #[must_use]
     pub fn system() -> Self {
-        Self::from_fn(|| {
-            let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX)
-        })
+        Self::from_fn(|| since_epoch(SystemTime::now()))
     }
 
     /// A clock that asks `wall` for the nanoseconds since the Unix epoch.
@@ -64,6 +61,16 @@ impl fmt::Debug for Clock {
             .field("signing_offset_ms", &self.signing_offset_ms())
             .finish_non_exhaustive()
     }
+}
+
+/// A time as nanoseconds since the Unix epoch.
+pub(crate) fn since_epoch(time: SystemTime) -> u64 {
+    nanos(time.duration_since(UNIX_EPOCH).unwrap_or_default())
+}
+
+/// A duration in nanoseconds.
+pub(crate) fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -8,7 +8,6 @@ mod running;
 mod sockets;
 mod state;
 
-pub use receivers::ReceiversTls;
 pub use running::{Running, Stopped};
 pub use sockets::Addresses;
 pub use state::RestoreError;
@@ -22,7 +21,7 @@ use crate::intake::Intake;
 use crate::metrics::Metrics;
 use crate::queue::{MemoryQueue, Queue};
 use crate::tls::TlsError;
-use receivers::Receivers;
+use receivers::{Receivers, ReceiversTls};
 use sockets::Sockets;
 use state::Saver;
 use std::sync::Arc;
@@ -145,20 +144,27 @@ impl Service {
 }
 
 /// What of a configuration can be made before anything is touched that is running.
-struct Prepared {
-    exporters: Exporters,
-    client: HttpClient,
+pub struct Prepared {
+    /// The component, opened with the exporter's configuration.
+    pub exporters: Exporters,
+    /// The client that the exporter sends with.
+    pub client: HttpClient,
     tls: ReceiversTls,
 }
 
 impl Prepared {
-    fn new(settings: &Settings, component: &Component, limits: PoolLimits) -> Result<Self, StartError> {
+    /// Makes all of it. Nobody is connected to, and nothing is listened on.
+    ///
+    /// # Errors
+    ///
+    /// When a setting cannot be used.
+    pub fn new(settings: &Settings, component: &Component, limits: PoolLimits) -> Result<Self, StartError> {
         let exporter = &settings.exporter;
         Ok(Prepared {
-            tls: ReceiversTls::read(&settings.receiver)?,
             exporters: Exporters::open(component, &exporter.component_json, limits)?,
             client: HttpClient::new(&exporter.client)
                 .map_err(|error| StartError::Tls { setting: format!("exporters.{}", exporter.id), error })?,
+            tls: ReceiversTls::read(&settings.receiver)?,
         })
     }
 }

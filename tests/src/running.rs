@@ -35,6 +35,39 @@ service:
       exporters: [prometheusremotewrite]
 ";
 
+/// A whole Collector file that signs for AMP in a region: [`PIPELINE`], with more keys of the signer and of the exporter,
+/// each on a line of its own.
+#[must_use]
+pub fn signing(region: &str, signer: &str, endpoint: &str, exporter: &str) -> String {
+    let pipeline = PIPELINE.replace("service:\n", "service:\n  extensions: [sigv4auth]\n");
+    format!(
+        "{pipeline}
+extensions:
+  sigv4auth:
+    region: {region}
+    service: aps
+    {signer}
+exporters:
+  prometheusremotewrite:
+    endpoint: {endpoint}
+    auth:
+      authenticator: sigv4auth
+    {exporter}
+"
+    )
+}
+
+/// Sends a payload over OTLP/HTTP, which must be taken.
+///
+/// # Errors
+/// When it is not.
+pub fn post(http: SocketAddr, payload: &[u8]) -> anyhow::Result<()> {
+    let headers = [("host", "preamp"), ("content-type", "application/x-protobuf")];
+    let reply = exchange(http, "POST", "/v1/metrics", &headers, payload);
+    ensure!(reply.as_ref().is_some_and(|reply| reply.status == 200), "{reply:?}");
+    Ok(())
+}
+
 /// A `preamp run` that is ready. It ends when dropped.
 pub struct Running {
     process: Background,

@@ -36,6 +36,7 @@ pub struct Identity<'i> {
 pub struct TlsFront {
     /// Where it listens.
     pub address: SocketAddr,
+    behind: SocketAddr,
     acceptor: Arc<Mutex<TlsAcceptor>>,
     connections: Arc<Mutex<JoinSet<()>>>,
     server: JoinHandle<()>,
@@ -52,7 +53,14 @@ impl TlsFront {
         let acceptor = Arc::new(Mutex::new(acceptor(identity)?));
         let connections = Arc::new(Mutex::new(JoinSet::new()));
         let server = tokio::spawn(serve(listener, Arc::clone(&acceptor), Arc::clone(&connections), behind));
-        Ok(Self { address, acceptor, connections, server })
+        Ok(Self { address, behind, acceptor, connections, server })
+    }
+
+    /// The URL of the server behind it, as it is from here.
+    #[must_use]
+    pub fn url(&self, behind: &str) -> String {
+        let url = behind.replacen("http:", "https:", 1);
+        url.replacen(&self.behind.to_string(), &self.address.to_string(), 1)
     }
 
     /// Becomes another, and cuts all connections.

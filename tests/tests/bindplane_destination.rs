@@ -8,11 +8,10 @@ use amp_stand_in::{Options, Signer, StandIn};
 use anyhow::{Context as _, ensure};
 use preamp_tests::certificates::Authority;
 use preamp_tests::issuer::{Issuer, Life};
-use preamp_tests::loopback::exchange;
 use preamp_tests::moto::Moto;
 use preamp_tests::payloads;
 use preamp_tests::preamp_command::say;
-use preamp_tests::running::Running;
+use preamp_tests::running::{Running, post};
 use preamp_tests::tls_front::{BOTH, Identity, TlsFront};
 
 const ACCESS_KEY_ID: &str = "AKIDEXAMPLE";
@@ -105,8 +104,7 @@ async fn with_real_values_it_delivers_over_mutual_tls_in_its_role() -> anyhow::R
     let clients = authority.pem();
     let identity = Identity { own: &own, clients: Some(&clients), versions: BOTH };
     let front = TlsFront::start(&identity, stand_in.address()).await?;
-    let url = stand_in.url().replace("http:", "https:");
-    let url = url.replace(&stand_in.address().to_string(), &front.address.to_string());
+    let url = front.url(&stand_in.url());
     let ca = folder.path().join("ca.pem");
     std::fs::write(&ca, authority.pem())?;
     let (certificate, key) = authority.sign(&["agent"])?.write(folder.path(), "agent")?;
@@ -129,9 +127,7 @@ async fn with_real_values_it_delivers_over_mutual_tls_in_its_role() -> anyhow::R
     assert_eq!(said.status, Some(0), "{}", said.stderr);
 
     let mut preamp = Running::start(&text, &environment, folder.path())?;
-    let headers = [("host", "preamp"), ("content-type", "application/x-protobuf")];
-    let reply = exchange(preamp.http, "POST", "/v1/metrics", &headers, &payloads::of_now(3, 7));
-    ensure!(reply.as_ref().is_some_and(|reply| reply.status == 200), "{reply:?}");
+    post(preamp.http, &payloads::of_now(3, 7))?;
     let delivered =
         preamp.wait_for("all to be stored", |_| (stand_in.report().samples_stored > 3).then_some(()));
     delivered.with_context(|| format!("{:?}", stand_in.report()))?;

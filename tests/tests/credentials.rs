@@ -9,10 +9,9 @@ use std::time::{Duration, SystemTime};
 use amp_stand_in::{Options, Signer, StandIn};
 use anyhow::{Context as _, ensure};
 use preamp_tests::issuer::{CONTAINER_TOKEN, FIRST_ID, Issuer, Life, SSO_TOKEN};
-use preamp_tests::loopback::exchange;
 use preamp_tests::moto::Moto;
 use preamp_tests::payloads;
-use preamp_tests::running::{PIPELINE, Running};
+use preamp_tests::running::{Running, post, signing};
 
 const ACCESS_KEY_ID: &str = "AKIDEXAMPLE";
 const SECRET_ACCESS_KEY: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
@@ -43,23 +42,7 @@ async fn receiver() -> anyhow::Result<Arc<StandIn>> {
 
 /// A file that signs; `keys` are more keys of the signer. One gauge is one series, so one request is in flight at a time.
 fn configuration(endpoint: &str, keys: &str) -> String {
-    let signed = PIPELINE.replace("service:\n", "service:\n  extensions: [sigv4auth]\n");
-    format!(
-        "{signed}
-extensions:
-  sigv4auth:
-    region: {REGION}
-    service: aps
-    {keys}
-exporters:
-  prometheusremotewrite:
-    endpoint: {endpoint}
-    target_info:
-      enabled: false
-    auth:
-      authenticator: sigv4auth
-"
-    )
+    signing(REGION, keys, endpoint, "target_info: {enabled: false}")
 }
 
 /// A sender of one gauge, whose samples are told apart by their time.
@@ -73,11 +56,7 @@ impl Sender<'_> {
         self.sent += 1;
         // Remote write knows times in milliseconds: each sample needs one of its own.
         std::thread::sleep(Duration::from_millis(2));
-        let body = payloads::of_now(1, i64::try_from(self.sent)?);
-        let headers = [("host", "preamp"), ("content-type", "application/x-protobuf")];
-        let reply = exchange(self.preamp.http, "POST", "/v1/metrics", &headers, &body);
-        ensure!(reply.as_ref().is_some_and(|reply| reply.status == 200), "{reply:?}");
-        Ok(())
+        post(self.preamp.http, &payloads::of_now(1, i64::try_from(self.sent)?))
     }
 
     /// Sends for a while, and waits until all of it is delivered.

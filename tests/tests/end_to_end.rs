@@ -12,7 +12,7 @@ use anyhow::{Context as _, ensure};
 use preamp_tests::children::{fetched, program};
 use preamp_tests::prometheus::Prometheus;
 use preamp_tests::promql::query;
-use preamp_tests::running::{self, PIPELINE, Running};
+use preamp_tests::running::{self, Running, signing};
 use recorded::Recorded;
 
 const ACCESS_KEY_ID: &str = "AKIDEXAMPLE";
@@ -38,20 +38,7 @@ const ENVIRONMENT: [(&str, &str); 3] = [
 ];
 
 fn configuration(endpoint: &str) -> String {
-    let signed = PIPELINE.replace("service:\n", "service:\n  extensions: [sigv4auth]\n");
-    format!(
-        "{signed}
-extensions:
-  sigv4auth:
-    region: {REGION}
-    service: aps
-exporters:
-  prometheusremotewrite:
-    endpoint: {endpoint}
-    auth:
-      authenticator: sigv4auth
-"
-    )
+    signing(REGION, "", endpoint, "")
 }
 
 fn record(protocol: &str, preamp: &Running) -> anyhow::Result<Recorded> {

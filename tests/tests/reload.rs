@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use amp_stand_in::{Options, StandIn};
 use anyhow::ensure;
-use preamp_tests::loopback::exchange;
 use preamp_tests::payloads;
-use preamp_tests::running::{PIPELINE, Running};
+use preamp_tests::running::{PIPELINE, Running, post};
 
 const RELOADS: usize = 100;
 
@@ -27,9 +26,7 @@ fn send_until(http: std::net::SocketAddr, stop: &std::sync::atomic::AtomicBool) 
     let mut sent = 0;
     while !stop.load(std::sync::atomic::Ordering::Relaxed) {
         sent += 1;
-        let headers = [("host", "preamp"), ("content-type", "application/x-protobuf")];
-        let reply = exchange(http, "POST", "/v1/metrics", &headers, &payloads::of_now(5, sent));
-        ensure!(reply.as_ref().is_some_and(|reply| reply.status == 200), "{reply:?}");
+        post(http, &payloads::of_now(5, sent))?;
         std::thread::sleep(Duration::from_millis(3));
     }
     Ok(sent)
@@ -87,9 +84,7 @@ async fn what_waits_goes_where_the_new_file_says() -> anyhow::Result<()> {
     let closed = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
     let nowhere = format!("http://{closed}/api/v1/write");
     let mut preamp = Running::start(&configuration(&nowhere, 0), &[], folder.path())?;
-    let headers = [("host", "preamp"), ("content-type", "application/x-protobuf")];
-    let reply = exchange(preamp.http, "POST", "/v1/metrics", &headers, &payloads::of_now(5, 1));
-    ensure!(reply.as_ref().is_some_and(|reply| reply.status == 200), "{reply:?}");
+    post(preamp.http, &payloads::of_now(5, 1))?;
     preamp.wait_for("an attempt", |log| log.contains("sending again").then_some(()))?;
     let stand_in = StandIn::start(Options::unsigned()).await?;
     preamp.reload(&configuration(&stand_in.url(), 1))?;

@@ -11,9 +11,8 @@ use std::path::{Path, PathBuf};
 use amp_stand_in::{Options, StandIn};
 use anyhow::{Context as _, ensure};
 use preamp_tests::certificates::{Authority, Pair};
-use preamp_tests::loopback::exchange;
 use preamp_tests::payloads;
-use preamp_tests::running::{PIPELINE, Running};
+use preamp_tests::running::{PIPELINE, Running, post};
 use preamp_tests::tls_front::{BOTH, Identity, OLD, TlsFront};
 use rustls::SupportedProtocolVersion;
 
@@ -33,10 +32,7 @@ exporters:
 }
 
 fn send(preamp: &Running, points: usize) -> anyhow::Result<()> {
-    let headers = [("host", "preamp"), ("content-type", "application/x-protobuf")];
-    let reply = exchange(preamp.http, "POST", "/v1/metrics", &headers, &payloads::of_now(points, 1));
-    ensure!(reply.as_ref().is_some_and(|reply| reply.status == 200), "{reply:?}");
-    Ok(())
+    post(preamp.http, &payloads::of_now(points, 1))
 }
 
 fn write(folder: &Path, name: &str, text: &str) -> anyhow::Result<PathBuf> {
@@ -188,8 +184,7 @@ async fn each_outcome_has_its_message() -> anyhow::Result<()> {
         let identity =
             Identity { own: &case.front, clients: case.clients.as_deref(), versions: case.versions };
         let front = TlsFront::start(&identity, stand_in.address()).await?;
-        let url = stand_in.url().replace("http:", &format!("{}:", case.scheme));
-        let url = url.replace(&stand_in.address().to_string(), &front.address.to_string());
+        let url = front.url(&stand_in.url()).replacen("https:", &format!("{}:", case.scheme), 1);
         let logs = tempfile::tempdir()?;
         let mut preamp = Running::start(&configuration(&url, &case.keys), &[], logs.path())?;
         send(&preamp, 3)?;
@@ -265,8 +260,7 @@ async fn rotated_files_are_used_and_nothing_is_lost() -> anyhow::Result<()> {
     let clients = old.pem();
     let identity = Identity { own: &old_front, clients: Some(&clients), versions: BOTH };
     let front = TlsFront::start(&identity, stand_in.address()).await?;
-    let url = stand_in.url().replace("http:", "https:");
-    let url = url.replace(&stand_in.address().to_string(), &front.address.to_string());
+    let url = front.url(&stand_in.url());
     let keys = format!(
         "tls: {{ca_file: {}, cert_file: {}, key_file: {}}}",
         ca.display(),

@@ -109,7 +109,7 @@ pub async fn check(
     } else {
         report(Step::skip("connection", "the name is not known"));
     }
-    let caller = signer::caller(subject.settings, &mut report).await;
+    let caller = signer::caller(subject, &mut report).await;
     match caller {
         _ if !is_reached => report(Step::skip("write", "the receiver was not reached")),
         Caller::Unknown => report(Step::skip("write", "requests cannot be signed without credentials")),

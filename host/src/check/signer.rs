@@ -1,7 +1,6 @@
 //! What requests are signed for, with whose credentials, and who that is.
 
-use super::{Caller, Step};
-use crate::clock::Clock;
+use super::{Caller, Step, Subject};
 use crate::config::{ExporterSettings, SigV4};
 use crate::credentials::{Aws, Credentials, Found};
 use std::time::Duration;
@@ -21,8 +20,8 @@ pub(super) fn scope(settings: &ExporterSettings) -> Step {
 }
 
 /// Finds credentials and asks who they are, if requests are signed.
-pub(super) async fn caller(settings: &ExporterSettings, report: &mut impl FnMut(Step)) -> Caller {
-    let Some(sigv4) = &settings.sigv4 else {
+pub(super) async fn caller(subject: &Subject<'_>, report: &mut impl FnMut(Step)) -> Caller {
+    let Some(sigv4) = &subject.settings.sigv4 else {
         report(Step::skip("credentials", "requests are not signed"));
         return Caller::Anybody;
     };
@@ -43,7 +42,7 @@ pub(super) async fn caller(settings: &ExporterSettings, report: &mut impl FnMut(
             return Caller::Unknown;
         }
     };
-    report(describe(&found));
+    report(describe(&found, subject.clock.now()));
     let asked = tokio::time::timeout(PATIENCE, aws.identity(found.credentials.clone())).await;
     let identity = match asked {
         Ok(Ok(identity)) => {
@@ -63,12 +62,12 @@ pub(super) async fn caller(settings: &ExporterSettings, report: &mut impl FnMut(
     Caller::Known(found, identity)
 }
 
-fn describe(Found { credentials, source }: &Found) -> Step {
+fn describe(Found { credentials, source }: &Found, now: u64) -> Step {
     let id = masked(credentials);
     let Some(end) = credentials.expires else {
         return Step::pass("credentials", format!("{id} from {source}, which do not say that they end"));
     };
-    let left = end.saturating_sub(Clock::system().now()) / 1_000_000_000;
+    let left = end.saturating_sub(now) / 1_000_000_000;
     if left == 0 {
         let problem = format!("{id} from {source} are past their end");
         return Step::fail(

@@ -1,13 +1,12 @@
 //! `preamp check`.
 
 use super::ConfigArgs;
-use super::validate::in_file;
+use super::validate::prepare;
 use clap::Args;
 use preamp_host::check::{self, Extent, Outcome, Step, Subject};
 use preamp_host::clock::Clock;
-use preamp_host::component::{self, Exporters, PoolLimits};
 use preamp_host::config::{Diagnostics, Loaded};
-use preamp_host::delivery::HttpClient;
+use preamp_host::service::{Prepared, StartError};
 use std::io::{IsTerminal as _, Write as _, stdout};
 use std::process::ExitCode;
 
@@ -29,7 +28,7 @@ pub(super) struct CheckArgs {
 /// Takes one step after the other, and fails if one does.
 pub(super) async fn check(args: CheckArgs) -> anyhow::Result<ExitCode> {
     let mut report = Report { json: args.json, steps: Vec::new() };
-    if let Some((loaded, exporters, client)) = configured(&args.config, &mut report)? {
+    if let Some((loaded, Prepared { exporters, client, .. })) = configured(&args.config, &mut report)? {
         let clock = Clock::system();
         let settings = &loaded.settings.exporter;
         let subject = Subject { settings, exporters: &exporters, client: &client, clock: &clock };
@@ -40,10 +39,7 @@ pub(super) async fn check(args: CheckArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// Reads the configuration, as `validate` does; `None` after the report got what is wrong with it.
-fn configured(
-    args: &ConfigArgs,
-    report: &mut Report,
-) -> anyhow::Result<Option<(Loaded, Exporters, HttpClient)>> {
+fn configured(args: &ConfigArgs, report: &mut Report) -> anyhow::Result<Option<(Loaded, Prepared)>> {
     const NAME: &str = "configuration";
     const REMEDY: &str = "mend the file; `preamp validate` shows the same";
     let loaded = match args.load() {
@@ -56,25 +52,19 @@ fn configured(
     for warning in &loaded.warnings {
         report.add(Step { outcome: Outcome::Warn, ..Step::fail(NAME, warning.to_string(), REMEDY) });
     }
-    let exporter = &loaded.settings.exporter;
-    let opened = Exporters::open(&component::load()?, &exporter.component_json, PoolLimits::default());
-    let exporters = match opened.map_err(|error| in_file(error, &loaded)) {
-        Ok(exporters) => exporters,
-        Err(error) => {
-            match error.downcast_ref::<Diagnostics>() {
-                Some(problems) => report.add_all(NAME, problems, REMEDY),
-                None => return Err(error),
-            }
-            return Ok(None);
-        }
-    };
-    match HttpClient::new(&exporter.client) {
-        Ok(client) => {
+    match prepare(&loaded) {
+        Ok(prepared) => {
             report.add(Step::pass(NAME, "can be used"));
-            Ok(Some((loaded, exporters, client)))
+            Ok(Some((loaded, prepared)))
         }
         Err(error) => {
-            report.add(Step::fail(NAME, format!("exporters.{}: {error}", exporter.id), REMEDY));
+            match (error.downcast_ref(), error.downcast_ref()) {
+                (Some(problems), _) => report.add_all(NAME, problems, REMEDY),
+                (None, Some(StartError::Tls { .. })) => {
+                    report.add(Step::fail(NAME, error.to_string(), REMEDY));
+                }
+                _ => return Err(error),
+            }
             Ok(None)
         }
     }

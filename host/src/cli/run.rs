@@ -1,9 +1,9 @@
 //! `preamp run`.
 
-use super::validate::in_file;
+use super::validate::placed;
 use super::{ConfigArgs, RunArgs};
 use anyhow::{anyhow, bail};
-use preamp_host::service::{Addresses, Parts, Running, Service, StartError, Stopped};
+use preamp_host::service::{Addresses, Parts, Running, Service, Stopped};
 use preamp_host::telemetry;
 use std::io;
 use std::time::Duration;
@@ -19,10 +19,7 @@ pub(super) async fn run(args: RunArgs) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
     let mut hangups = signal(SignalKind::hangup())?;
     let started = Service::start(&loaded.settings, Parts::of_this_system()?).await;
-    let mut running = started.map_err(|error| match error {
-        StartError::Exporter(error) => in_file(error, &loaded),
-        other => other.into(),
-    })?;
+    let mut running = started.map_err(|error| placed(error, &loaded))?;
     log_ready(running.addresses());
 
     let failure = loop {
@@ -67,10 +64,7 @@ async fn reload(config: &ConfigArgs, running: &mut Running) {
             }
             tracing::info!("the configuration was read again and is in use");
         }
-        Err(StartError::Exporter(error)) => {
-            tracing::error!(problem = %in_file(error, &loaded), "{KEPT}");
-        }
-        Err(error) => tracing::error!(problem = %error, "{KEPT}"),
+        Err(error) => tracing::error!(problem = %placed(error, &loaded), "{KEPT}"),
     }
 }
 

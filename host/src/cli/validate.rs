@@ -1,11 +1,9 @@
 //! `preamp validate`.
 
 use super::ConfigArgs;
-use anyhow::Context as _;
-use preamp_host::component::{self, Exporters, OpenError, PoolLimits};
+use preamp_host::component::{self, OpenError, PoolLimits};
 use preamp_host::config::{Diagnostics, Loaded};
-use preamp_host::delivery::HttpClient;
-use preamp_host::service::ReceiversTls;
+use preamp_host::service::{Prepared, StartError};
 use std::io::Write as _;
 
 /// Checks a configuration as `run` would, up to the point where addresses are listened on.
@@ -14,14 +12,23 @@ pub(super) fn validate(args: &ConfigArgs) -> anyhow::Result<()> {
     for warning in &loaded.warnings {
         writeln!(std::io::stderr(), "warning: {warning}")?;
     }
-    let exporter = &loaded.settings.exporter;
-    let component = component::load()?;
-    Exporters::open(&component, &exporter.component_json, PoolLimits::default())
-        .map_err(|error| in_file(error, &loaded))?;
-    HttpClient::new(&exporter.client).with_context(|| format!("exporters.{}", exporter.id))?;
-    ReceiversTls::read(&loaded.settings.receiver)?;
+    prepare(&loaded)?;
     writeln!(std::io::stdout(), "{} is valid", args.config.display())?;
     Ok(())
+}
+
+/// Makes of a configuration what can be made before anything runs, which finds what else is wrong with it.
+pub(super) fn prepare(loaded: &Loaded) -> anyhow::Result<Prepared> {
+    let prepared = Prepared::new(&loaded.settings, &component::load()?, PoolLimits::default());
+    prepared.map_err(|error| placed(error, loaded))
+}
+
+/// Why a configuration cannot be used, with the places of the file as far as they are known.
+pub(super) fn placed(error: StartError, loaded: &Loaded) -> anyhow::Error {
+    match error {
+        StartError::Exporter(error) => in_file(error, loaded),
+        other => other.into(),
+    }
 }
 
 /// Problems that the component found, as problems of the file they come from.

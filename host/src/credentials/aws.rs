@@ -2,6 +2,7 @@
 
 use super::{Credentials, CredentialsError, CredentialsSource, Fetch, Secret};
 use crate::causes::with_causes;
+use crate::clock::{nanos, since_epoch};
 use crate::config::{AssumeRole, AwsCredentials, BaseCredentials, SigV4};
 use aws_config::environment::EnvironmentVariableRegionProvider;
 use aws_config::meta::region::RegionProviderChain;
@@ -247,7 +248,7 @@ fn of_role(role: &AssumeRole, given: Option<RoleCredentials>) -> Result<Credenti
         access_key_id: given.access_key_id,
         secret_access_key: Secret::new(given.secret_access_key),
         session_token: Some(Secret::new(given.session_token)),
-        expires: Some(end.saturating_sub(super::nanos(role.expiry_window))),
+        expires: Some(end.saturating_sub(nanos(role.expiry_window))),
     })
 }
 
@@ -291,8 +292,4 @@ fn session_name(role: &AssumeRole) -> &str {
 
 fn seconds(duration: Option<Duration>) -> Option<i32> {
     duration.and_then(|duration| i32::try_from(duration.as_secs()).ok())
-}
-
-fn since_epoch(time: SystemTime) -> u64 {
-    super::nanos(time.duration_since(UNIX_EPOCH).unwrap_or_default())
 }

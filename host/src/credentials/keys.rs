@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::derive::{derive, utc_date};
-use super::{Credentials, CredentialsError, CredentialsSource, nanos};
+use super::{Credentials, CredentialsError, CredentialsSource};
+use crate::clock::nanos;
 use crate::component::SigningKey;
 
 /// Credentials are renewed between these times before they end, each process at another, so that a

@@ -12,7 +12,6 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 pub use aws::{Aws, Found, Identity};
 pub use fixed::Fixed;
@@ -87,8 +86,4 @@ fn none_given() -> CredentialsError {
         problem: "the source of AWS credentials gave none".to_owned(),
         remedy: "check where credentials come from".to_owned(),
     }
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

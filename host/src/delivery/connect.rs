@@ -19,7 +19,7 @@ use tokio::net::TcpStream;
 use tower_service::Service;
 
 use crate::config::ClientSettings;
-use crate::tls::{FromFiles, TlsError, client_config};
+use crate::tls::{self, FromFiles, TlsError};
 
 /// Connections whose other side is gone are found after this long.
 const KEEPALIVE: Duration = Duration::from_secs(50);
@@ -52,16 +52,13 @@ impl Connector {
         tcp.set_keepalive(Some(KEEPALIVE));
         // Lets the connector of HTTPS hand URLs with that scheme to it.
         tcp.enforce_http(false);
-        let tls = settings.tls.clone();
-        let identity = tls.identity.iter().flat_map(|identity| [&identity.certificate, &identity.key]);
-        let files: Vec<_> = identity.chain(&tls.ca).cloned().collect();
-        let server_name = tls.server_name.clone().map(ServerName::try_from).transpose();
+        let server_name = settings.tls.server_name.clone().map(ServerName::try_from).transpose();
         let server_name = server_name.map_err(|error| {
             rustls::Error::General(format!("tls.server_name_override is no name of a host: {error}"))
         })?;
         Ok(Self {
             tcp,
-            tls: Arc::new(FromFiles::new(&files, move || client_config(&tls))?),
+            tls: Arc::new(tls::client(&settings.tls)?),
             server_name,
             offers_http2: settings.connections.offers_http2,
             proxy: Arc::new(Proxy::new(settings.proxy_url.as_ref().map(|url| url.expose()))),

@@ -1,8 +1,7 @@
 //! Connections from senders, with TLS or without. A handshake that takes long holds nobody else up.
 
-use crate::config::ServerTls;
 use crate::notices::Notices;
-use crate::tls::{FromFiles, TlsError, server_config};
+use crate::tls::FromFiles;
 use axum::serve::Listener;
 use rustls::ServerConfig;
 use std::io;
@@ -35,20 +34,6 @@ pub struct Incoming {
 
 /// The TLS of a receiver, up to date with its files.
 pub(crate) type ReceiverTls = FromFiles<ServerConfig>;
-
-/// Reads the files of a receiver's TLS.
-///
-/// # Errors
-/// When one of them cannot be used.
-pub(crate) fn receiver_tls(
-    tls: &ServerTls,
-    protocols: &'static [&'static str],
-) -> Result<ReceiverTls, TlsError> {
-    let files = [Some(&tls.identity.certificate), Some(&tls.identity.key), tls.client_ca.as_ref()];
-    let files: Vec<_> = files.into_iter().flatten().cloned().collect();
-    let tls = tls.clone();
-    FromFiles::new(&files, move || server_config(&tls, protocols))
-}
 
 impl Incoming {
     /// Takes the connections of a socket, until this is dropped. The socket may go on to another.

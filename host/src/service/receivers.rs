@@ -7,7 +7,8 @@ use crate::config::{Listener, OtlpReceiver};
 use crate::intake::Intake;
 use crate::receiver::grpc::GrpcReceiver;
 use crate::receiver::http::HttpReceiver;
-use crate::receiver::listener::{Incoming, ReceiverTls, receiver_tls};
+use crate::receiver::listener::{Incoming, ReceiverTls};
+use crate::tls;
 use std::fmt::Display;
 use std::future::Future;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// The TLS of the receivers, from their files.
-pub struct ReceiversTls {
+pub(super) struct ReceiversTls {
     grpc: Option<ReceiverTls>,
     http: Option<ReceiverTls>,
 }
@@ -26,11 +27,11 @@ impl ReceiversTls {
     /// # Errors
     ///
     /// When one of them cannot be used.
-    pub fn read(receiver: &OtlpReceiver) -> Result<Self, StartError> {
+    pub(super) fn read(receiver: &OtlpReceiver) -> Result<Self, StartError> {
         let read = |name: &str, listener: &Option<Listener>, protocols| {
             let tls = listener.as_ref().and_then(|listener| listener.tls.as_ref());
             let setting = || format!("receivers.{}.protocols.{name}", receiver.id);
-            tls.map(|tls| receiver_tls(tls, protocols))
+            tls.map(|tls| tls::server(tls, protocols))
                 .transpose()
                 .map_err(|error| StartError::Tls { setting: setting(), error })
         };

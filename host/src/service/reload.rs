@@ -39,11 +39,12 @@ impl Running {
             }
             let (exporters, client) = (prepared.exporters, prepared.client);
             self.delivery = self.base.deliver(&next.exporter, exporters, client, self.keys.clone());
+            self.settings.exporter = next.exporter;
         }
         if let Some(sockets) = sockets {
             self.receivers.exchange(&next.receiver, sockets, prepared.tls, &self.base.intake)?;
+            self.settings.receiver = next.receiver;
         }
-        self.settings = next;
         Ok(postponed)
     }
 }

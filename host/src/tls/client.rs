@@ -1,6 +1,6 @@
 //! The side that connects.
 
-use super::{TlsError, not_a_pair, provider, read_identity, read_roots, versions};
+use super::{FromFiles, TlsError, not_a_pair, provider, read_identity, read_roots, sources, versions};
 use crate::config::ClientTls;
 use hyper_rustls::ConfigBuilderExt;
 use rustls::client::WantsClientCert;
@@ -12,11 +12,17 @@ use rustls::{
 };
 use std::sync::Arc;
 
-/// The TLS configuration of a client, without application protocols.
+/// The TLS configuration of a client, without application protocols, as its files are at each moment.
 ///
 /// # Errors
 /// When a file cannot be used.
-pub(crate) fn client_config(tls: &ClientTls) -> Result<ClientConfig, TlsError> {
+pub(crate) fn client(tls: &ClientTls) -> Result<FromFiles<ClientConfig>, TlsError> {
+    let sources = sources(tls.identity.as_ref(), tls.ca.as_ref());
+    let tls = tls.clone();
+    FromFiles::new(sources, move || client_config(&tls))
+}
+
+fn client_config(tls: &ClientTls) -> Result<ClientConfig, TlsError> {
     let provider = provider(&tls.protocol);
     let algorithms = provider.signature_verification_algorithms;
     let builder =

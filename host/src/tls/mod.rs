@@ -4,9 +4,9 @@ mod client;
 mod files;
 mod server;
 
-pub(crate) use client::client_config;
+pub(crate) use client::client;
 pub(crate) use files::FromFiles;
-pub(crate) use server::server_config;
+pub(crate) use server::server;
 
 use crate::config::{Pem, TlsIdentity, TlsProtocol, TlsVersion};
 use rustls::crypto::{CryptoProvider, ring};
@@ -70,6 +70,15 @@ fn versions(protocol: &TlsProtocol) -> Vec<&'static SupportedProtocolVersion> {
     let known = [(TlsVersion::V1_2, &TLS12), (TlsVersion::V1_3, &TLS13)];
     let taken = known.into_iter().filter(|(version, _)| (protocol.min..=protocol.max).contains(version));
     taken.map(|(_, version)| version).collect()
+}
+
+/// What a configuration is made of.
+fn sources<'p>(
+    identity: Option<&'p TlsIdentity>,
+    authorities: Option<&'p Pem>,
+) -> impl Iterator<Item = &'p Pem> {
+    let pair = identity.map(|identity| [&identity.certificate, &identity.key]);
+    pair.into_iter().flatten().chain(authorities)
 }
 
 /// Whom to trust: the certificates of authorities.

@@ -1,16 +1,25 @@
 //! The side that is connected to.
 
-use super::{TlsError, not_a_pair, provider, read_identity, read_roots, versions};
+use super::{FromFiles, TlsError, not_a_pair, provider, read_identity, read_roots, sources, versions};
 use crate::config::ServerTls;
 use rustls::ServerConfig;
 use rustls::server::WebPkiClientVerifier;
 use std::sync::Arc;
 
-/// The TLS configuration of a server that speaks these application protocols.
+/// The TLS configuration of a server that speaks these application protocols, as its files are at each moment.
 ///
 /// # Errors
 /// When a file cannot be used.
-pub(crate) fn server_config(tls: &ServerTls, protocols: &[&str]) -> Result<ServerConfig, TlsError> {
+pub(crate) fn server(
+    tls: &ServerTls,
+    protocols: &'static [&'static str],
+) -> Result<FromFiles<ServerConfig>, TlsError> {
+    let sources = sources(Some(&tls.identity), tls.client_ca.as_ref());
+    let tls = tls.clone();
+    FromFiles::new(sources, move || server_config(&tls, protocols))
+}
+
+fn server_config(tls: &ServerTls, protocols: &[&str]) -> Result<ServerConfig, TlsError> {
     let provider = provider(&tls.protocol);
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(&versions(&tls.protocol))?;

@@ -84,12 +84,7 @@ async fn each_way_is_taken_as_configured() -> anyhow::Result<()> {
         let proxy = Proxy::start(front.address, wants_password).await?;
         let user = if wants_password { "user:secret-of-the-proxy@" } else { "" };
         let url = format!("http://{user}127.0.0.1:{}", proxy.port);
-        let endpoint = if is_here {
-            let here = stand_in.url().replace("http:", "https:");
-            here.replace(&stand_in.address().to_string(), &front.address.to_string())
-        } else {
-            elsewhere.to_owned()
-        };
+        let endpoint = if is_here { front.url(&stand_in.url()) } else { elsewhere.to_owned() };
         let (keys, environment) = match way {
             "file" => (format!("{ca}\n    proxy_url: {url}"), vec![]),
             name => (ca.clone(), vec![(name, url.as_str())]),
