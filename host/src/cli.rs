@@ -16,9 +16,8 @@ use check::CheckArgs;
 use clap::{Args, Parser, Subcommand};
 use diff::DiffArgs;
 use generated::{CompletionsArgs, ManArgs};
-use preamp_host::config::{self, Diagnostics, Loaded};
+use preamp_host::config::{self, Diagnostics, Loaded, Request, Source};
 use preamp_host::demo::{self, DemoArgs};
-use std::path::PathBuf;
 use std::process::ExitCode;
 use translate::TranslateArgs;
 
@@ -214,9 +213,18 @@ Exit status: 0 everything was translated, 1 something could not be read (which i
 
 #[derive(Args, Debug)]
 struct ConfigArgs {
-    /// The configuration: a Collector YAML file or a Bindplane destination.
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
+    /// The configuration: a Collector file, a file with Bindplane's resources, or one of Prometheus with
+    /// `remote_write`. Besides a path it takes `file:PATH`, `env:NAME` and `yaml:TEXT`, as the Collector does.
+    /// Of several, later ones count over earlier ones, key by key.
+    #[arg(long, value_name = "FILE", required = true, value_parser = Source::of_config)]
+    config: Vec<Source>,
+    /// Set one value, over all that --config says, such as exporters.prometheusremotewrite.timeout=10s. Where
+    /// a key holds a dot, `::` goes between the keys.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = Source::of_set)]
+    set: Vec<Source>,
+    /// The destination of Bindplane, or the entry of Prometheus' `remote_write`, where a file has several.
+    #[arg(long, value_name = "NAME")]
+    destination: Option<String>,
 }
 
 #[derive(Args, Debug)]
@@ -229,9 +237,15 @@ struct RunArgs {
 }
 
 impl ConfigArgs {
-    /// Reads the file, with references to this process' environment filled in.
+    /// What to read.
+    fn request(&self) -> Request {
+        let sources = self.config.iter().chain(&self.set).cloned().collect();
+        Request { sources, destination: self.destination.clone() }
+    }
+
+    /// Reads it, with references to this process' environment filled in.
     fn load(&self) -> Result<Loaded, Diagnostics> {
-        config::load(&self.config, &environment)?.with_files()
+        config::load(&self.request(), &environment)?.with_files()
     }
 }
 

@@ -8,7 +8,7 @@ use preamp_host::clock::Clock;
 use preamp_host::component::{
     self, Acceptance, Batch, BatchError, CallError, Component, Exporters, PoolLimits, Refusal, Request,
 };
-use preamp_host::config::{self, ExporterSettings, Loaded, SigV4};
+use preamp_host::config::{self, ExporterSettings, Loaded, SigV4, Source};
 use serde_json::{Map, Value};
 use std::io::Write as _;
 use std::path::Path;
@@ -35,10 +35,13 @@ impl Configuration {
         exporter: Option<&str>,
         now: Option<u64>,
     ) -> anyhow::Result<Configuration> {
-        let loaded = match (file, exporter) {
+        let request = file.map(|file| config::Request::from(Source::File(file.to_owned())));
+        let loaded = match (request, exporter) {
             (None, _) => None,
-            (Some(file), Some(id)) => Some(config::load_exporter(file, id, &environment)?),
-            (Some(file), None) => Some(config::load(file, &environment)?.map(|settings| settings.exporter)),
+            (Some(request), Some(id)) => Some(config::load_exporter(&request, id, &environment)?),
+            (Some(request), None) => {
+                Some(config::load(&request, &environment)?.map(|settings| settings.exporter))
+            }
         };
         let options = match &loaded {
             Some(loaded) => serde_json::from_str(&loaded.settings.component_json)?,

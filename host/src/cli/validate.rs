@@ -13,7 +13,7 @@ pub(super) fn validate(args: &ConfigArgs) -> anyhow::Result<()> {
         writeln!(std::io::stderr(), "warning: {warning}")?;
     }
     prepare(&loaded)?;
-    writeln!(std::io::stdout(), "{} is valid", args.config.display())?;
+    writeln!(std::io::stdout(), "{} is valid", args.request())?;
     Ok(())
 }
 

@@ -5,9 +5,11 @@ use std::fmt;
 use std::fs::File;
 use std::path::Path;
 
-/// A position in a text.
+/// A position in one of the texts that a configuration is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
+    /// Which of the texts, in their order, from 0.
+    pub(super) source: usize,
     /// The line, from 1.
     pub line: usize,
     /// The character within the line, from 1.
@@ -16,13 +18,15 @@ pub struct Place {
 
 impl Place {
     /// Where a text begins.
-    pub const START: Place = Place { line: 1, column: 1 };
+    pub(super) const fn start_of(source: usize) -> Place {
+        Place { source, line: 1, column: 1 }
+    }
 }
 
 /// One problem of a configuration file. Displayed as `file:line:column: path.in.file: message`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// The file, as it was named by whoever asked for it.
+    /// The file, as it was named by whoever asked for it, or what else the text came from.
     pub file: String,
     /// Where in the file; `None` if the file could not be read at all.
     pub place: Option<Place>,
@@ -35,7 +39,7 @@ pub struct Diagnostic {
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.file)?;
-        if let Some(Place { line, column }) = self.place {
+        if let Some(Place { line, column, .. }) = self.place {
             write!(f, ":{line}:{column}")?;
         }
         if !self.path.is_empty() {
@@ -73,9 +77,9 @@ impl fmt::Display for Diagnostics {
 
 impl std::error::Error for Diagnostics {}
 
-/// Collects the problems of one file while it is read.
+/// Collects the problems of a configuration while it is read.
 pub(super) struct Report {
-    file: String,
+    sources: Vec<String>,
     errors: RefCell<Vec<Diagnostic>>,
     warnings: RefCell<Vec<Diagnostic>>,
     missing: RefCell<Vec<Diagnostic>>,
@@ -89,13 +93,15 @@ pub(super) struct Findings {
     pub warnings: Diagnostics,
     /// Files that it names and that cannot be read on this machine.
     pub missing: Diagnostics,
+    /// The names of the texts.
+    pub sources: Vec<String>,
 }
 
 impl Report {
-    /// Starts without problems.
-    pub fn new(file: &str) -> Report {
+    /// Starts without problems; `sources` are the names of the texts.
+    pub fn new(sources: Vec<String>) -> Report {
         Report {
-            file: file.to_owned(),
+            sources,
             errors: RefCell::default(),
             warnings: RefCell::default(),
             missing: RefCell::default(),
@@ -127,12 +133,18 @@ impl Report {
             errors: in_order(self.errors),
             warnings: in_order(self.warnings),
             missing: in_order(self.missing),
+            sources: self.sources,
         }
     }
 
     fn diagnostic(&self, place: Place, path: &str, message: String) -> Diagnostic {
-        Diagnostic { file: self.file.clone(), place: Some(place), path: path.to_owned(), message }
+        Diagnostic { file: name_of(&self.sources, place), place: Some(place), path: path.to_owned(), message }
     }
+}
+
+/// What the text is called that a place is in.
+pub(super) fn name_of(sources: &[String], place: Place) -> String {
+    sources.get(place.source).cloned().unwrap_or_default()
 }
 
 /// Notes a problem once, however often its place is read.
@@ -169,7 +181,7 @@ mod tests {
     fn shows_file_place_path_and_message() {
         let mut diagnostic = Diagnostic {
             file: "a.yaml".to_owned(),
-            place: Some(Place { line: 3, column: 7 }),
+            place: Some(Place { source: 0, line: 3, column: 7 }),
             path: "exporters.x/y.endpoint".to_owned(),
             message: "is required".to_owned(),
         };
@@ -190,12 +202,12 @@ mod tests {
 
     #[test]
     fn reports_in_the_order_of_places() {
-        let report = Report::new("f");
-        for line in [3, 1, 2, 1] {
-            report.error(Place { line, column: 1 }, "", "x");
+        let report = Report::new(vec!["f".to_owned(), "g".to_owned()]);
+        for (source, line) in [(1, 1), (0, 3), (0, 1), (0, 2), (0, 1)] {
+            report.error(Place { source, line, column: 1 }, "", "x");
         }
         let Findings { errors, warnings, .. } = report.finish();
-        assert_eq!(errors.0.iter().map(|e| e.place.unwrap().line).collect::<Vec<_>>(), [1, 2, 3]);
+        assert_eq!(errors.to_string(), "f:1:1: x\nf:2:1: x\nf:3:1: x\ng:1:1: x");
         assert!(warnings.0.is_empty());
     }
 }

@@ -1,23 +1,21 @@
-//! From a file to settings.
+//! From the sources of a configuration to settings.
 
-use super::bindplane;
 use super::component::{Places, nearest};
-use super::diagnostic::{Diagnostic, Diagnostics, Findings, Report};
+use super::diagnostic::{Diagnostic, Diagnostics, Findings, Report, name_of};
 use super::exporter::{Exporter, read_remote_write};
 use super::extensions::{Extensions, read_signers};
+use super::formats::{Context, collector, expect_sections};
 use super::ids::{Component, find, read_components};
 use super::keys::{Key, read};
+use super::merge::merge;
 use super::receiver::read_otlp;
 use super::service::{Defined, EXPORTERS, RECEIVERS, connect, read_service};
 use super::settings::{ExporterSettings, OtlpReceiver, Settings};
+use super::source::Source;
 use super::substitution::{Environment, substitute};
 use super::view::View;
-use super::yaml::{self, Node};
-use std::io::Read;
-use std::path::Path;
-
-/// Larger files are no configurations.
-const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+use super::yaml::{Node, Value};
+use std::fmt;
 
 const ROOT: &[Key] = &[
     read("receivers"),
@@ -36,15 +34,15 @@ pub struct Loaded<S = Settings> {
     /// What the operator should know, in the order of the places.
     pub warnings: Vec<Diagnostic>,
     missing: Diagnostics,
-    file: String,
+    sources: Vec<String>,
     places: Places,
 }
 
 impl<S> Loaded<S> {
     /// The same of a part of the settings.
     pub fn map<T>(self, part: impl FnOnce(S) -> T) -> Loaded<T> {
-        let Loaded { settings, warnings, missing, file, places } = self;
-        Loaded { settings: part(settings), warnings, missing, file, places }
+        let Loaded { settings, warnings, missing, sources, places } = self;
+        Loaded { settings: part(settings), warnings, missing, sources, places }
     }
 
     /// The same, if all files that it names can be read on this machine.
@@ -62,7 +60,7 @@ impl<S> Loaded<S> {
     pub fn locate(&self, pointer: &str, message: &str) -> Diagnostic {
         let location = nearest(&self.places, pointer);
         Diagnostic {
-            file: self.file.clone(),
+            file: location.map(|location| name_of(&self.sources, location.place)).unwrap_or_default(),
             place: location.map(|location| location.place),
             path: location.map(|location| location.path.clone()).unwrap_or_default(),
             message: message.to_owned(),
@@ -70,45 +68,54 @@ impl<S> Loaded<S> {
     }
 }
 
-/// Reads a configuration file.
-///
-/// `environment` looks up the variables that the file refers to.
-///
-/// # Errors
-///
-/// All problems of the file, in the order of their places.
-pub fn load(path: &Path, environment: Environment) -> Result<Loaded, Diagnostics> {
-    parse(&path.display().to_string(), &read_file(path)?, environment)
+/// What to read.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// The sources, of which later ones count over earlier ones.
+    pub sources: Vec<Source>,
+    /// The destination of Bindplane to use, where a file has several.
+    pub destination: Option<String>,
 }
 
-/// Reads nothing but one exporter of a configuration file, and the extensions it signs with. The
-/// exporter need not be in a pipeline, and the file may hold what this version does not serve.
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, source) in self.sources.iter().enumerate() {
+            f.write_str(if index > 0 { " with " } else { "" })?;
+            source.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl From<Source> for Request {
+    fn from(source: Source) -> Self {
+        Request { sources: vec![source], destination: None }
+    }
+}
+
+/// Reads a configuration.
+///
+/// `environment` looks up the variables that it refers to.
 ///
 /// # Errors
 ///
-/// All problems of that part of the file, in the order of their places.
+/// All problems, in the order of their places.
+pub fn load(request: &Request, environment: Environment) -> Result<Loaded, Diagnostics> {
+    load_part(request, environment, read_root)
+}
+
+/// Reads nothing but one exporter of a configuration, and the extensions it signs with. The exporter need
+/// not be in a pipeline, and there may be what this version does not serve.
+///
+/// # Errors
+///
+/// All problems of that part, in the order of their places.
 pub fn load_exporter(
-    path: &Path,
+    request: &Request,
     id: &str,
     environment: Environment,
 ) -> Result<Loaded<ExporterSettings>, Diagnostics> {
-    let name = path.display().to_string();
-    parse_part(&name, &read_file(path)?, environment, |root| read_exporter(root, id))
-}
-
-fn read_file(path: &Path) -> Result<String, Diagnostics> {
-    let fault = |message: String| {
-        let file = path.display().to_string();
-        Diagnostics(vec![Diagnostic { file, place: None, path: String::new(), message }])
-    };
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)
-        .and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes))
-        .map_err(|error| fault(format!("cannot be read: {error}")))?;
-    if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(fault(format!("is larger than {FILE_BYTES_MAX} bytes: that is no configuration")));
-    }
-    String::from_utf8(bytes).map_err(|error| fault(format!("is not UTF-8: {error}")))
+    load_part(request, environment, |root| read_exporter(root, id))
 }
 
 /// Reads a configuration from a text; `name` stands for it in messages.
@@ -117,58 +124,86 @@ fn read_file(path: &Path) -> Result<String, Diagnostics> {
 ///
 /// All problems of the text, in the order of their places.
 pub fn parse(name: &str, text: &str, environment: Environment) -> Result<Loaded, Diagnostics> {
-    parse_part(name, text, environment, read_root)
+    let report = Report::new(vec![name.to_owned()]);
+    let source = Source::File(name.into());
+    let context = Context { number: 0, destination: None, environment, report: &report };
+    let settings = collector(&source, text, &context)
+        .and_then(|document| read_document(document, environment, &report, read_root));
+    finish(settings, report)
 }
 
-fn parse_part<S>(
-    name: &str,
-    text: &str,
+fn load_part<S>(
+    request: &Request,
     environment: Environment,
     read: impl FnOnce(&View) -> Option<(S, Places)>,
 ) -> Result<Loaded<S>, Diagnostics> {
-    let report = Report::new(name);
-    let settings = read_document(text, environment, &report, read);
-    let Findings { errors, warnings, missing } = report.finish();
-    match settings {
-        Some((settings, places)) if errors.0.is_empty() => {
-            Ok(Loaded { settings, warnings: warnings.0, missing, file: name.to_owned(), places })
+    let texts = read_texts(&request.sources, environment)?;
+    let report = Report::new(request.sources.iter().map(Source::to_string).collect());
+    let settings = merged(request, &texts, environment, &report)
+        .and_then(|document| read_document(document, environment, &report, read));
+    finish(settings, report)
+}
+
+/// The texts of all sources, or what is wrong with those that cannot be read.
+fn read_texts(sources: &[Source], environment: Environment) -> Result<Vec<String>, Diagnostics> {
+    let mut texts = Vec::new();
+    let mut unreadable = Vec::new();
+    for source in sources {
+        match source.text(environment) {
+            Ok(text) => texts.push(text),
+            Err(message) => {
+                unreadable.push(Diagnostic {
+                    file: source.to_string(),
+                    place: None,
+                    path: String::new(),
+                    message,
+                });
+            }
         }
-        _ => Err(errors.0.into_iter().chain(missing.0).collect()),
     }
+    if unreadable.is_empty() { Ok(texts) } else { Err(Diagnostics(unreadable)) }
+}
+
+/// The Collector file that all sources come to together.
+fn merged(request: &Request, texts: &[String], environment: Environment, report: &Report) -> Option<Node> {
+    let mut whole = None;
+    let mut complete = true;
+    for (number, (source, text)) in request.sources.iter().zip(texts).enumerate() {
+        let destination = request.destination.as_deref();
+        let context = Context { number, destination, environment, report };
+        match (collector(source, text, &context), &mut whole) {
+            (Some(Node { value: Value::Null, .. }), Some(_)) => {}
+            (Some(later), Some(earlier)) => merge(earlier, later),
+            (Some(first), whole) => *whole = Some(first),
+            (None, _) => complete = false,
+        }
+    }
+    whole.filter(|_| complete)
 }
 
 fn read_document<S>(
-    text: &str,
+    mut document: Node,
     environment: Environment,
     report: &Report,
     read: impl FnOnce(&View) -> Option<(S, Places)>,
 ) -> Option<(S, Places)> {
-    let mut document = read_tree(text, report)?;
     substitute(&mut document, "", environment, report);
-    if bindplane::is_resource(&document) {
-        let rendered = bindplane::rendered(&View::root(&document, report))?;
-        return read(&View::root(&rendered, report));
-    }
     let root = View::root(&document, report);
-    if !matches!(root.value(), yaml::Value::Map(_)) {
-        root.error(format!("expected `receivers`, `exporters` and `service`, found {}", root.shown()));
+    if root.is_null() {
+        expect_sections(&root);
         return None;
     }
     read(&root)
 }
 
-fn read_tree(text: &str, report: &Report) -> Option<Node> {
-    let (mut document, mut faults) = yaml::parse(text);
-    if !faults.is_empty()
-        && let Some(repaired) = bindplane::repaired(text)
-    {
-        (document, faults) = yaml::parse(&repaired.text);
-        document.iter_mut().for_each(|document| repaired.replace(document));
+fn finish<S>(settings: Option<(S, Places)>, report: Report) -> Result<Loaded<S>, Diagnostics> {
+    let Findings { errors, warnings, missing, sources } = report.finish();
+    match settings {
+        Some((settings, places)) if errors.0.is_empty() => {
+            Ok(Loaded { settings, warnings: warnings.0, missing, sources, places })
+        }
+        _ => Err(errors.0.into_iter().chain(missing.0).collect()),
     }
-    for fault in faults {
-        report.error(fault.place, &fault.path, fault.message);
-    }
-    document
 }
 
 fn read_root(root: &View) -> Option<(Settings, Places)> {

@@ -8,16 +8,23 @@
 mod bindplane;
 mod component;
 mod diagnostic;
+mod draft;
 mod duration;
+mod embedded;
 mod exporter;
 mod extensions;
+mod formats;
 mod ids;
 mod keys;
+mod kubernetes;
 mod load;
+mod merge;
+mod prometheus;
 mod receiver;
 mod service;
 mod settings;
 mod sigv4auth;
+mod source;
 mod substitution;
 mod telemetry;
 mod tls;
@@ -25,12 +32,13 @@ mod view;
 mod yaml;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Place};
-pub use load::{Loaded, load, load_exporter, parse};
+pub use load::{Loaded, Request, load, load_exporter, parse};
 pub use settings::{
     AssumeRole, AwsCredentials, BaseCredentials, ClientSettings, ClientTls, Connections, ExporterSettings,
     Listener, LogFormat, OtlpReceiver, Pem, Queue, Retry, ServerTls, Settings, SigV4, Telemetry, TlsIdentity,
     TlsProtocol, TlsVersion,
 };
+pub use source::Source;
 pub use substitution::Environment;
 
 #[cfg(test)]

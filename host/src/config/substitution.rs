@@ -1,11 +1,14 @@
-//! `${env:NAME}` in values, as the Collector's package `confmap` expands it.
+//! `${env:NAME}`, `${file:PATH}` and `${yaml:TEXT}` in values, as the Collector's package `confmap`
+//! expands them.
 //!
 //! References stand in values, never in keys. A value that is one single reference takes the type of
-//! what the variable holds, read as YAML. `$$` stands for `$`; unlike in the Collector, references
+//! what it leads to, read as YAML. `$$` stands for `$`; unlike in the Collector, references
 //! that follow an escaped one are expanded too.
 
 use super::diagnostic::Report;
+use super::source::read_file;
 use super::yaml::{self, Node, Value};
+use std::path::Path;
 
 /// Looks a variable up; `None` if it is not set.
 pub type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;
@@ -19,7 +22,7 @@ const NESTING_MAX: usize = 32;
 /// The longest text that a value may come to, in bytes.
 const LENGTH_MAX: usize = 1024 * 1024;
 
-/// Expands all references in a tree. What goes wrong is reported at the value that holds the reference.
+/// Expands all references in a tree, once. What goes wrong is reported at the value that holds the reference.
 pub(super) fn substitute(node: &mut Node, path: &str, environment: Environment, report: &Report) {
     match &mut node.value {
         Value::List(items) => {
@@ -33,7 +36,8 @@ pub(super) fn substitute(node: &mut Node, path: &str, environment: Environment, 
                 substitute(&mut entry.value, &path, environment, report);
             }
         }
-        Value::Text if node.text.contains('$') => {
+        Value::Text if node.written.is_none() && node.text.contains('$') => {
+            node.written = Some(node.text.clone());
             let mut expansion = Expansion { environment, references: 0, unset: Vec::new() };
             match expansion.value(&node.text) {
                 Ok(expanded) => expanded.put_into(node),
@@ -54,11 +58,11 @@ pub(super) fn join(path: &str, key: &str) -> String {
 
 /// What a value became.
 enum Expanded {
-    /// Text; whether any of it comes from the environment.
+    /// Text; whether any of it comes from elsewhere.
     Text(String, bool),
     /// The text of a value that was one single reference.
     Reference(String),
-    /// A single reference to a variable that is not set; its name.
+    /// A single reference that leads nowhere: the name of a variable that is not set.
     Unset(String),
 }
 
@@ -86,12 +90,14 @@ impl Expanded {
     }
 }
 
-/// Marks a tree as coming from the environment, all of it standing where its reference stands.
+/// Marks a tree as coming from elsewhere, all of it standing where its reference stands.
 fn mark(node: &mut Node) {
     node.from_environment = true;
     let place = node.place;
+    let written = node.written.clone();
     let mark_below = |child: &mut Node| {
         child.place = place;
+        child.written = written.clone();
         mark(child);
     };
     match &mut node.value {
@@ -150,7 +156,7 @@ impl Expansion<'_> {
         Ok(expanded)
     }
 
-    /// Resolves what stands between the braces; `None` if the variable is not set.
+    /// Resolves what stands between the braces; `None` if that is a variable that is not set.
     fn reference(&mut self, content: &str, nesting: usize) -> Result<Option<String>, String> {
         self.references += 1;
         if self.references > REFERENCES_MAX {
@@ -159,22 +165,30 @@ impl Expansion<'_> {
             ));
         }
         let content = self.text(content, nesting + 1)?;
-        let (name, default) = split_content(&content)?;
-        if !is_variable_name(name) {
-            return Err(format!(
-                "`{name}` is no name of an environment variable: letters, digits and `_`, no digit first"
-            ));
-        }
-        match (self.environment)(name) {
-            Some(text) => self.text(&text, nesting + 1).map(Some),
-            None => {
-                if default.is_none() {
-                    self.unset.push(name.to_owned());
+        let text = match split_content(&content)? {
+            Reference::Yaml(text) => text.to_owned(),
+            Reference::File(path) => read_file(Path::new(path)).map_err(|error| format!("{path} {error}"))?,
+            Reference::Variable(name, default) => match (self.environment)(variable_name(name)?) {
+                Some(text) => text,
+                None => {
+                    if default.is_none() {
+                        self.unset.push(name.to_owned());
+                    }
+                    return Ok(default.map(str::to_owned));
                 }
-                Ok(default.map(str::to_owned))
-            }
-        }
+            },
+        };
+        // Editors end files with a line break, which belongs to no value.
+        self.text(text.strip_suffix('\n').unwrap_or(&text), nesting + 1).map(Some)
     }
+}
+
+/// What stands between the braces.
+enum Reference<'c> {
+    /// A variable, and what it is if it is not set.
+    Variable(&'c str, Option<&'c str>),
+    File(&'c str),
+    Yaml(&'c str),
 }
 
 /// Splits what follows `${` at the brace that closes it.
@@ -195,22 +209,33 @@ fn split_reference(text: &str) -> Result<(&str, &str), String> {
     Err("a reference lacks its closing `}`; write `$$` for a `$` of the text itself".to_owned())
 }
 
-/// Takes `env:NAME:-default` apart; `env:` may be left out when there is no default.
-fn split_content(content: &str) -> Result<(&str, Option<&str>), String> {
-    let Some((scheme, rest)) = content.split_once(':') else { return Ok((content, None)) };
+/// Takes `env:NAME:-default` and the like apart; `env:` may be left out when there is no default.
+fn split_content(content: &str) -> Result<Reference<'_>, String> {
+    let Some((scheme, rest)) = content.split_once(':') else { return Ok(Reference::Variable(content, None)) };
     match scheme {
-        "env" => Ok(rest.split_once(":-").map_or((rest, None), |(name, default)| (name, Some(default)))),
-        "file" | "yaml" | "http" | "https" => Err(format!(
-            "`${{{scheme}:…}}` is known to the Collector, but not supported by this version of preamp yet"
+        "env" => Ok(match rest.split_once(":-") {
+            Some((name, default)) => Reference::Variable(name, Some(default)),
+            None => Reference::Variable(rest, None),
+        }),
+        "file" => Ok(Reference::File(rest)),
+        "yaml" => Ok(Reference::Yaml(rest)),
+        "http" | "https" => Err(format!(
+            "`${{{scheme}:…}}` is known to the Collector, but preamp fetches no configuration: keep it in a file, and \
+             write `${{file:PATH}}`"
         )),
         _ if rest.starts_with('-') => Err(format!("a default needs the scheme: write `${{env:{content}}}`")),
         _ => Err(format!("has `{scheme}:` where `env:` is expected")),
     }
 }
 
-fn is_variable_name(name: &str) -> bool {
-    name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
-        && name.bytes().next().is_some_and(|b| !b.is_ascii_digit())
+/// A name, if it can be that of a variable.
+pub(super) fn variable_name(name: &str) -> Result<&str, String> {
+    let is_name = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        && name.bytes().next().is_some_and(|b| !b.is_ascii_digit());
+    if is_name {
+        return Ok(name);
+    }
+    Err(format!("`{name}` is no name of an environment variable: letters, digits and `_`, no digit first"))
 }
 
 #[cfg(test)]
@@ -241,7 +266,7 @@ mod tests {
     /// Expands one value; the node and what was reported.
     fn expand(value: &str) -> (Node, Vec<String>, Vec<String>) {
         let mut node = yaml::parse(&format!("'{value}'")).0.unwrap();
-        let report = Report::new("f");
+        let report = Report::new(vec!["f".to_owned()]);
         substitute(&mut node, "", &variables, &report);
         let messages = |list: Diagnostics| list.0.into_iter().map(|d| d.message).collect();
         let Findings { errors, warnings, .. } = report.finish();
@@ -286,6 +311,26 @@ mod tests {
     }
 
     #[test]
+    fn a_file_and_a_text_stand_for_what_they_hold() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        std::fs::write(&path, "secret-${TEXT}\n").unwrap();
+        let (node, errors, _) = expand(&format!("${{file:{}}}", path.display()));
+        assert_eq!((node.text.as_str(), node.from_environment, errors.len()), ("secret-plain", true, 0));
+        assert_eq!(expand(&format!("a ${{file:{}}} b", path.display())).0.text, "a secret-plain b");
+        assert!(matches!(expand("${yaml:[1, 2]}").0.value, Value::List(items) if items.len() == 2));
+    }
+
+    #[test]
+    fn what_was_written_is_kept_and_expanded_once() {
+        let mut node = expand("$$${TEXT}$$").0;
+        assert_eq!((node.text.as_str(), node.written.as_deref()), ("$plain$", Some("$$${TEXT}$$")));
+        let report = Report::new(vec!["f".to_owned()]);
+        substitute(&mut node, "", &variables, &report);
+        assert_eq!(node.text, "$plain$");
+    }
+
+    #[test]
     fn an_unset_variable_is_null_with_a_warning() {
         let (node, errors, warnings) = expand("${env:NONE}");
         assert!(matches!(node.value, Value::Null) && errors.is_empty());
@@ -299,7 +344,8 @@ mod tests {
             ("${env:TEXT", "closing"),
             ("${env:1A}", "no name"),
             ("${}", "no name"),
-            ("${file:/etc/x}", "not supported"),
+            ("${file:/no/such/file}", "/no/such/file cannot be read: No such file"),
+            ("${https://example.com/x}", "${file:PATH}"),
             ("${vault:x}", "`env:` is expected"),
             ("${NONE:-x}", "${env:NONE:-x}"),
             ("${LOOP}", "inside each other"),

@@ -281,7 +281,7 @@ impl<'d> View<'d> {
 
     /// The same with another value in its place.
     pub fn carried_as(&self, value: Value, text: String) -> Node {
-        Node { value, text, ..self.carried() }
+        self.carried().replaced(value, text)
     }
 }
 

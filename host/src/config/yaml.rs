@@ -27,12 +27,27 @@ pub(super) struct Node {
     pub from_environment: bool,
     /// What messages call it, where that is not where it stands in the tree.
     pub known_as: Option<String>,
+    /// What stood there before references were filled in; `None` as long as they are not.
+    pub written: Option<String>,
 }
 
 impl Node {
     /// A node that stands in a file.
     pub fn new(place: Place, value: Value, text: String) -> Node {
-        Node { place, value, text, from_environment: false, known_as: None }
+        Node { place, value, text, from_environment: false, known_as: None, written: None }
+    }
+
+    /// The same place with something else in it.
+    pub fn replaced(self, value: Value, text: String) -> Node {
+        Node { value, text, written: None, ..self }
+    }
+
+    /// The value of a key, if this is a section that has it.
+    pub fn entry(&self, key: &str) -> Option<&Node> {
+        match &self.value {
+            Value::Map(entries) => entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value),
+            _ => None,
+        }
     }
 }
 
@@ -66,26 +81,39 @@ pub(super) struct Fault {
 }
 
 /// Reads a text that holds at most one document; an empty one is null.
-///
-/// Keys that stand twice leave a document with the first of them; after any other fault there is none.
 pub(super) fn parse(text: &str) -> (Option<Node>, Vec<Fault>) {
-    let mut builder = Builder::default();
+    let (mut documents, mut faults) = parse_all(text, 0);
+    if let Some(second) = documents.get(1) {
+        faults.push(a_second(second.place));
+        documents.clear();
+    }
+    let only = documents.pop();
+    let nothing = || Node::new(Place::start_of(0), Value::Null, String::new());
+    (if faults.is_empty() { Some(only.unwrap_or_else(nothing)) } else { only }, faults)
+}
+
+/// What is said of a document where there should be none.
+pub(super) fn a_second(place: Place) -> Fault {
+    let message = "a second YAML document begins here; expected only one".to_owned();
+    Fault { place, path: String::new(), message }
+}
+
+/// Reads all documents of a text, which is the `source`-th of the configuration.
+///
+/// Keys that stand twice leave a document with the first of them; after any other fault there are none.
+pub(super) fn parse_all(text: &str, source: usize) -> (Vec<Node>, Vec<Fault>) {
+    let mut builder = Builder { source, ..Builder::default() };
     let mut parser = Parser::new_from_str(text);
     while let Some(event) = parser.next_event() {
         let step = event
-            .map_err(|error| builder.fault(place(*error.marker()), error.info()))
+            .map_err(|error| builder.fault(builder.place(*error.marker()), error.info()))
             .and_then(|(event, span)| builder.take(event, span));
         if let Err(fault) = step {
             builder.faults.push(fault);
-            return (None, builder.faults);
+            return (Vec::new(), builder.faults);
         }
     }
-    let nothing = || Node::new(Place::START, Value::Null, String::new());
-    (Some(builder.root.unwrap_or_else(nothing)), builder.faults)
-}
-
-fn place(marker: Marker) -> Place {
-    Place { line: marker.line().max(1), column: marker.col() + 1 }
+    (builder.documents, builder.faults)
 }
 
 /// A section or list whose end has not come yet.
@@ -101,10 +129,11 @@ struct Key {
     repeats: bool,
 }
 
-/// Builds the tree from the parser's events, without recursion.
+/// Builds the trees from the parser's events, without recursion.
 #[derive(Default)]
 struct Builder {
-    root: Option<Node>,
+    source: usize,
+    documents: Vec<Node>,
     open: Vec<Open>,
     anchors: HashMap<usize, Node>,
     aliased: usize,
@@ -113,7 +142,7 @@ struct Builder {
 
 impl Builder {
     fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), Fault> {
-        let place = place(span.start);
+        let place = self.place(span.start);
         match event {
             Event::Scalar(text, style, anchor, tag) => self.scalar(text, style, anchor, tag.as_ref(), place),
             Event::Alias(anchor) => self.alias(anchor, place),
@@ -125,9 +154,6 @@ impl Builder {
                 self.begin(open, place)
             }
             Event::SequenceEnd | Event::MappingEnd => self.end(),
-            Event::DocumentStart(_) if self.root.is_some() => {
-                Err(self.fault(place, "a second YAML document begins here; expected only one"))
-            }
             Event::DocumentStart(_)
             | Event::DocumentEnd
             | Event::StreamStart
@@ -203,7 +229,7 @@ impl Builder {
         let place = new.place;
         new.repeats = first.is_some();
         *key = Some(new);
-        if let Some(Place { line, column }) = first {
+        if let Some(Place { line, column, .. }) = first {
             let fault = self.fault(place, format!("stands here again; it first stood at {line}:{column}"));
             self.faults.push(fault);
         }
@@ -232,7 +258,7 @@ impl Builder {
             self.anchors.insert(anchor, node.clone());
         }
         match self.open.last_mut() {
-            None => self.root = Some(node),
+            None => self.documents.push(node),
             Some(Open::List { items, .. }) => items.push(node),
             Some(Open::Map { entries, key, merged, .. }) => match key.take() {
                 Some(key) if key.merges => {
@@ -248,6 +274,10 @@ impl Builder {
             },
         }
         Ok(())
+    }
+
+    fn place(&self, marker: Marker) -> Place {
+        Place { source: self.source, line: marker.line().max(1), column: marker.col() + 1 }
     }
 
     fn fault(&self, place: Place, message: impl Into<String>) -> Fault {

@@ -1,11 +1,12 @@
 //! The Collector file that Bindplane makes of a destination.
 
-use super::envelope::Destination;
+use super::configuration::Chosen;
 use super::parameters::Parameters;
-use crate::config::diagnostic::Place;
+use super::receiver;
+use crate::config::draft::Draft;
 use crate::config::sigv4auth::is_aps;
 use crate::config::view::View;
-use crate::config::yaml::{Entry, Node, Value};
+use crate::config::yaml::{Node, Value};
 
 const EXPORTER: &str = "prometheusremotewrite";
 const SIGNER: &str = "sigv4auth";
@@ -13,9 +14,41 @@ const SIGNER: &str = "sigv4auth";
 /// The AWS service that the destination is made for.
 const SERVICE: &str = "aps";
 
-/// Where a destination alone takes OTLP: Bindplane's agent would have sources for that.
-const GRPC: &str = "localhost:4317";
-const HTTP: &str = "localhost:4318";
+/// What the type of destination has, its queues and retries included.
+const NAMES: [&str; 32] = [
+    "endpoint",
+    "region",
+    "arn",
+    "sts_region",
+    "session_name",
+    "compression",
+    "namespace",
+    "max_batch_size_bytes",
+    "enable_resource_to_telemetry_conversion",
+    "add_unit_and_type",
+    "export_created_metric",
+    "headers",
+    "external_labels",
+    "enable_tls",
+    "strict_tls_verify",
+    "ca_file",
+    "mutual_tls",
+    "cert_file",
+    "key_file",
+    "enable_remote_write_queue",
+    "remote_write_queue_size",
+    "remote_write_queue_consumers",
+    "remote_write_queue_num_consumers",
+    "retry_on_failure_enabled",
+    "retry_on_failure_initial_interval",
+    "retry_on_failure_max_interval",
+    "retry_on_failure_max_elapsed_time",
+    "sending_queue_enabled",
+    "sending_queue_num_consumers",
+    "sending_queue_queue_size",
+    "persistent_queue_enabled",
+    "persistent_queue_directory",
+];
 
 /// The defaults of the type where they are not the Collector's.
 const ADD_UNIT_AND_TYPE: bool = false;
@@ -24,50 +57,43 @@ const RETRY_MAX_SECONDS: i64 = 30;
 const RETRY_ELAPSED_SECONDS: i64 = 300;
 
 /// Renders the file.
-pub(super) fn render(destination: &Destination, parameters: &Parameters) -> Node {
-    let file = File { place: destination.parameters.location().place };
+pub(super) fn render(Chosen { source, destination }: &Chosen) -> Node {
+    let parameters = Parameters::read(&destination.parameters, &NAMES);
+    let draft = Draft { place: destination.parameters.location().place };
     // Bindplane names what it renders after the destination, where that can be a name.
     let is_name = |name: &&str| name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
-    let id = match destination.name.filter(|name| !name.is_empty()).filter(is_name) {
+    let id = match destination.name.filter(is_name) {
         Some(name) => format!("{EXPORTER}/{name}"),
         None => EXPORTER.to_owned(),
     };
-    let protocol = |endpoint: &str| file.section([("endpoint", Some(file.text(endpoint)))]);
-    let protocols = file.section([("grpc", Some(protocol(GRPC))), ("http", Some(protocol(HTTP)))]);
-    let pipeline =
-        file.section([("receivers", Some(file.list("otlp"))), ("exporters", Some(file.list(&id)))]);
-    let within = |key: &str, node: Node| file.section([(key, Some(node))]);
-    file.section([
-        ("receivers", Some(within("otlp", within("protocols", protocols)))),
-        ("exporters", Some(within(&id, file.exporter(parameters)))),
-        ("extensions", Some(within(SIGNER, file.signer(parameters)))),
-        (
-            "service",
-            Some(file.section([
-                ("extensions", Some(file.list(SIGNER))),
-                ("pipelines", Some(within("metrics", pipeline))),
-            ])),
-        ),
-    ])
+    let protocols = match source {
+        Some(source) => {
+            let draft = Draft { place: source.parameters.location().place };
+            receiver::protocols(draft, &Parameters::read(&source.parameters, &receiver::NAMES))
+        }
+        None => draft.local_protocols(),
+    };
+    let part = Part { draft };
+    draft.file(protocols, (&id, part.exporter(&parameters)), Some((SIGNER, part.signer(&parameters))))
 }
 
-/// Makes nodes; those that stand for nothing in particular are placed at the parameters as a whole.
-struct File {
-    place: Place,
+/// Renders the parts of the file.
+struct Part {
+    draft: Draft,
 }
 
-impl File {
+impl Part {
     fn exporter(&self, parameters: &Parameters) -> Node {
         let suffixes = parameters.boolean("add_unit_and_type");
         let resource_labels = parameters.boolean("enable_resource_to_telemetry_conversion");
         let created = parameters.boolean("export_created_metric");
-        let switch = |enabled: Node| self.section([("enabled", Some(enabled))]);
-        self.section([
+        let switch = |enabled: Node| self.draft.switch(enabled);
+        self.draft.section([
             ("endpoint", parameters.get("endpoint").and_then(endpoint)),
             ("namespace", parameters.text("namespace")),
             ("compression", parameters.text("compression")),
             ("max_batch_size_bytes", parameters.integer("max_batch_size_bytes")),
-            ("add_metric_suffixes", Some(suffixes.unwrap_or_else(|| self.flag(ADD_UNIT_AND_TYPE)))),
+            ("add_metric_suffixes", Some(suffixes.unwrap_or_else(|| self.draft.flag(ADD_UNIT_AND_TYPE)))),
             ("resource_to_telemetry_conversion", resource_labels.map(switch)),
             ("export_created_metric", created.map(switch)),
             ("headers", parameters.map("headers")),
@@ -75,7 +101,7 @@ impl File {
             ("tls", self.tls(parameters)),
             ("remote_write_queue", Some(self.queue(parameters))),
             ("retry_on_failure", Some(self.retry(parameters))),
-            ("auth", Some(self.section([("authenticator", Some(self.text(SIGNER)))]))),
+            ("auth", Some(self.draft.section([("authenticator", Some(self.draft.text(SIGNER)))]))),
         ])
     }
 
@@ -83,11 +109,11 @@ impl File {
         // A region of STS, or a name for the session, says nothing where no role is assumed.
         let role = parameters.get("arn").map(|arn| {
             let keys = ["arn", "session_name", "sts_region"];
-            let role = self.section(keys.map(|key| (key, parameters.text(key))));
+            let role = self.draft.section(keys.map(|key| (key, parameters.text(key))));
             arn.carried_as(role.value, String::new())
         });
-        self.section([
-            ("service", Some(self.text(SERVICE))),
+        self.draft.section([
+            ("service", Some(self.draft.text(SERVICE))),
             ("region", parameters.text("region")),
             ("assume_role", role),
         ])
@@ -103,11 +129,14 @@ impl File {
             Some(_) => parameters.is_on("strict_tls_verify"),
             None => is_amazon(parameters),
         };
-        let skip = parameters.boolean("strict_tls_verify").unwrap_or_else(|| self.flag(false));
+        let skip = parameters.boolean("strict_tls_verify").unwrap_or_else(|| self.draft.flag(false));
         let file = |is_used: bool, key: &str| is_used.then(|| parameters.text(key)).flatten();
         let is_mutual = parameters.is_on("mutual_tls");
-        Some(self.section([
-            ("insecure_skip_verify", Some(Node { value: Value::Boolean(!is_strict), ..skip })),
+        Some(self.draft.section([
+            (
+                "insecure_skip_verify",
+                Some(skip.replaced(Value::Boolean(!is_strict), (!is_strict).to_string())),
+            ),
             ("ca_file", file(is_strict, "ca_file")),
             ("cert_file", file(is_mutual, "cert_file")),
             ("key_file", file(is_mutual, "key_file")),
@@ -118,12 +147,13 @@ impl File {
         let integer = |names: &[&str]| names.iter().find_map(|name| parameters.integer(name));
         let mut sizes = vec!["remote_write_queue_size"];
         let mut consumers = vec!["remote_write_queue_consumers", "remote_write_queue_num_consumers"];
-        if parameters.is_on("sending_queue_enabled") {
+        // The agent's sending queue is on unless it is switched off, and one on disk with it.
+        if parameters.get("sending_queue_enabled").is_none() || parameters.is_on("sending_queue_enabled") {
             check_persistence(parameters);
             sizes.push("sending_queue_queue_size");
             consumers.push("sending_queue_num_consumers");
         }
-        self.section([
+        self.draft.section([
             ("enabled", parameters.boolean("enable_remote_write_queue")),
             ("queue_size", integer(&sizes)),
             ("num_consumers", integer(&consumers)),
@@ -132,40 +162,22 @@ impl File {
 
     fn retry(&self, parameters: &Parameters) -> Node {
         let seconds = |name: &str, default: i64| {
-            let node = parameters.integer(name).unwrap_or_else(|| self.text(&default.to_string()));
-            Some(Node { value: Value::Text, text: format!("{}s", node.text), ..node })
+            let node = parameters.integer(name).unwrap_or_else(|| self.draft.text(&default.to_string()));
+            let text = format!("{}s", node.text);
+            Some(node.replaced(Value::Text, text))
         };
-        self.section([
+        self.draft.section([
             ("enabled", parameters.boolean("retry_on_failure_enabled")),
             ("initial_interval", seconds("retry_on_failure_initial_interval", RETRY_INITIAL_SECONDS)),
             ("max_interval", seconds("retry_on_failure_max_interval", RETRY_MAX_SECONDS)),
             ("max_elapsed_time", seconds("retry_on_failure_max_elapsed_time", RETRY_ELAPSED_SECONDS)),
         ])
     }
-
-    /// A section of those parts that there are.
-    fn section<'k>(&self, parts: impl IntoIterator<Item = (&'k str, Option<Node>)>) -> Node {
-        let entry = |(key, node): (&str, Option<Node>)| {
-            node.map(|value| Entry { key: key.to_owned(), place: value.place, value })
-        };
-        Node::new(self.place, Value::Map(parts.into_iter().filter_map(entry).collect()), String::new())
-    }
-
-    fn text(&self, text: &str) -> Node {
-        Node::new(self.place, Value::Text, text.to_owned())
-    }
-
-    fn flag(&self, flag: bool) -> Node {
-        Node::new(self.place, Value::Boolean(flag), flag.to_string())
-    }
-
-    fn list(&self, item: &str) -> Node {
-        Node::new(self.place, Value::List(vec![self.text(item)]), String::new())
-    }
 }
 
 /// The URL of the workspace, which Bindplane's form takes without a scheme too.
 fn endpoint(view: &View) -> Option<Node> {
+    const HTTPS: &str = "https://";
     let text = view.text()?;
     if !text.contains(['.', ':', '/']) {
         view.error(format!(
@@ -176,7 +188,8 @@ fn endpoint(view: &View) -> Option<Node> {
     }
     let mut endpoint = view.carried();
     if !text.contains("://") {
-        endpoint.text.insert_str(0, "https://");
+        endpoint.text.insert_str(0, HTTPS);
+        endpoint.written.iter_mut().for_each(|written| written.insert_str(0, HTTPS));
     }
     Some(endpoint)
 }

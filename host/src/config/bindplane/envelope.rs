@@ -1,73 +1,111 @@
-//! What is around the parameters of a destination: Bindplane's own form, what its API and Terraform
+//! What is around the parameters of a resource: Bindplane's own form, what its API and Terraform
 //! provider use, and what people make of it.
 
-use super::TYPE;
 use crate::config::diagnostic::suggest;
 use crate::config::view::View;
 use crate::config::yaml::Value;
 
-/// A destination of the right type.
-pub(super) struct Destination<'d> {
+/// A kind of resource that preamp can stand for, in its one type.
+pub(super) struct Kind {
+    pub kind: &'static str,
+    pub type_name: &'static str,
+    /// What messages call it.
+    pub noun: &'static str,
+}
+
+/// A resource of the right type.
+pub(super) struct Resource<'d> {
     /// Its name, if it has one.
     pub name: Option<&'d str>,
     /// Its parameters: a list of names and values, or a map.
     pub parameters: View<'d>,
 }
 
-/// Finds the destination in a document; `None` after it was reported that there is none to be used.
-pub(super) fn open(root: View<'_>) -> Option<Destination<'_>> {
-    if matches!(root.value(), Value::List(_)) {
-        return Some(Destination { name: None, parameters: root });
-    }
-    if let Some(wrapped) = root.entry("destination") {
-        return open(wrapped);
-    }
-    check_kind(&root)?;
-    let body = root.entry("spec").unwrap_or_else(|| root.clone());
-    let metadata = root.entry("metadata").unwrap_or_else(|| root.clone());
-    // Where the page's example lost its headings, parts of the one stand beside those of the other.
-    let part = |key: &str| body.entry(key).or_else(|| metadata.entry(key)).or_else(|| root.entry(key));
-    check_type(&root, part("type"))?;
-    if let Some(disabled) = part("disabled").filter(|view| view.boolean() == Some(true)) {
-        disabled.key_error("switches the destination off: take this out to use it");
-    }
-    if let Some(processors) = part("processors").filter(|view| !view.list().is_empty()) {
-        processors.key_error("are not supported by this version of preamp: take them out of the destination");
-    }
-    let Some(parameters) = part("parameters") else {
-        root.error("lacks `parameters`, a list of entries with `name` and `value`");
-        return None;
-    };
-    let name = metadata.entry("name").and_then(|name| name.text());
-    Some(Destination { name, parameters })
+/// Where the parts of a resource may stand.
+pub(super) struct Envelope<'d> {
+    root: View<'d>,
+    body: View<'d>,
+    metadata: View<'d>,
 }
 
-fn check_kind(root: &View) -> Option<()> {
-    match root.entry("kind") {
-        None => Some(()),
-        Some(kind) if kind.text()? == "Destination" => Some(()),
-        Some(kind) => {
-            kind.error(format!("{} is not supported: expected the kind Destination", kind.shown()));
-            None
+impl<'d> Envelope<'d> {
+    pub fn new(root: View<'d>) -> Self {
+        let root = root.entry("destination").unwrap_or(root);
+        let part = |key: &str| root.entry(key).unwrap_or_else(|| root.clone());
+        Envelope { body: part("spec"), metadata: part("metadata"), root }
+    }
+
+    /// What it says it is.
+    pub fn kind(&self) -> Option<&'d str> {
+        self.root.entry("kind").and_then(|kind| kind.scalar_text())
+    }
+
+    pub fn name(&self) -> Option<&'d str> {
+        self.metadata.entry("name").and_then(|name| name.scalar_text()).filter(|name| !name.is_empty())
+    }
+
+    /// Whether a reference means this one.
+    pub fn is_called(&self, name: &str) -> bool {
+        let id = self.metadata.entry("id").and_then(|id| id.scalar_text());
+        self.name() == Some(name) || id == Some(name)
+    }
+
+    /// Its type, without the version of Bindplane's own definition that may stand behind a colon.
+    pub fn type_name(&self) -> Option<&'d str> {
+        let text = self.part("type")?.scalar_text()?;
+        Some(text.split_once(':').map_or(text, |(name, _version)| name))
+    }
+
+    /// The whole of it.
+    pub fn view(&self) -> &View<'d> {
+        &self.root
+    }
+
+    /// Where the page's example lost its headings, parts of the one stand beside those of the other.
+    pub fn part(&self, key: &str) -> Option<View<'d>> {
+        [&self.body, &self.metadata, &self.root].into_iter().find_map(|view| view.entry(key))
+    }
+
+    /// The resource, if it can be used; `None` after it was reported why not.
+    pub fn open(&self, expected: &Kind) -> Option<Resource<'d>> {
+        let Kind { kind, noun, .. } = expected;
+        if matches!(self.root.value(), Value::List(_)) {
+            return Some(Resource { name: None, parameters: self.root.clone() });
         }
+        if let Some(view) = self.root.entry("kind")
+            && view.text()? != *kind
+        {
+            view.error(format!("{} is not supported: expected the kind {kind}", view.shown()));
+            return None;
+        }
+        self.check_type(expected)?;
+        if let Some(disabled) = self.part("disabled").filter(|view| view.boolean() == Some(true)) {
+            disabled.key_error(format!("switches the {noun} off: take this out to use it"));
+        }
+        if let Some(processors) = self.part("processors").filter(|view| !view.list().is_empty()) {
+            processors.key_error(format!(
+                "are not supported by this version of preamp: take them out of the {noun}"
+            ));
+        }
+        let Some(parameters) = self.part("parameters") else {
+            self.root.error("lacks `parameters`, a list of entries with `name` and `value`");
+            return None;
+        };
+        Some(Resource { name: self.name(), parameters })
     }
-}
 
-/// The type may carry the version of Bindplane's own definition behind a colon, which says nothing here.
-fn check_type(root: &View, view: Option<View>) -> Option<()> {
-    let Some(view) = view else {
-        root.error(format!("lacks `type`: expected {TYPE}"));
-        return None;
-    };
-    let text = view.text()?;
-    let (kind, _version) = text.split_once(':').unwrap_or((text, ""));
-    if kind == TYPE {
-        return Some(());
+    fn check_type(&self, Kind { type_name, noun, .. }: &Kind) -> Option<()> {
+        let Some(view) = self.part("type") else {
+            self.root.error(format!("lacks `type`: expected {type_name}"));
+            return None;
+        };
+        view.text()?;
+        let found = self.type_name()?;
+        if found == *type_name {
+            return Some(());
+        }
+        let hint = suggest(found, [*type_name]);
+        view.error(format!("{} is no {noun} that preamp stands for; {hint}", view.shown()));
+        None
     }
-    view.error(format!(
-        "{} is no destination that preamp stands for; {}",
-        view.shown(),
-        suggest(kind, [TYPE])
-    ));
-    None
 }

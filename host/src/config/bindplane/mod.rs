@@ -1,35 +1,57 @@
-//! Bindplane's destination `aws_managed_prometheus`, in the forms it comes in. It becomes the Collector
-//! file that Bindplane would make of it, and is read as that; each part keeps the place where it stands
-//! in the operator's file, and the name it has there.
+//! Bindplane's resources, in the forms they come in: the destination `aws_managed_prometheus` alone, or a
+//! configuration that connects it with a source. They become the Collector file that Bindplane would make of
+//! them, and are read as that; each part keeps the place where it stands in the operator's file, and the name it
+//! has there.
 
 mod collector;
+mod configuration;
 mod envelope;
 mod parameters;
 mod paste;
+mod receiver;
 
+use super::diagnostic::Report;
+use super::embedded;
+use super::formats::Context;
+use super::substitution::substitute;
 use super::view::View;
 use super::yaml::{Node, Value};
+use configuration::CONFIGURATION;
+use envelope::Kind;
 
 pub(super) use paste::repaired;
 
-/// The type of destination that Preamp takes the place of.
-const TYPE: &str = "aws_managed_prometheus";
+/// The destination that Preamp takes the place of.
+const DESTINATION: Kind =
+    Kind { kind: "Destination", type_name: "aws_managed_prometheus", noun: "destination" };
+
+/// The source that Preamp takes the place of.
+const SOURCE: Kind = Kind { kind: "Source", type_name: "otlp", noun: "source" };
 
 /// Whether a document is a resource of Bindplane, which no Collector file looks like.
 pub(super) fn is_resource(document: &Node) -> bool {
-    let has = |key: &str| match &document.value {
-        Value::Map(entries) => entries.iter().any(|entry| entry.key == key),
-        _ => false,
-    };
     match &document.value {
         Value::List(items) => items.iter().any(|item| matches!(item.value, Value::Map(_))),
-        _ => has("kind") || has("destination") || has("parameters"),
+        _ => ["kind", "destination", "parameters"].iter().any(|key| document.entry(key).is_some()),
     }
 }
 
-/// The Collector file that a destination stands for; `None` after it was reported that there is none.
-pub(super) fn rendered(root: &View) -> Option<Node> {
-    let destination = envelope::open(root.clone())?;
-    let parameters = parameters::Parameters::read(&destination.parameters);
-    Some(collector::render(&destination, &parameters))
+/// The Collector file that the resources of a file come to; `None` after it was reported that there is none.
+pub(super) fn rendered(mut documents: Vec<Node>, source: &str, context: &Context) -> Option<Node> {
+    let Context { destination: wanted, environment, report, .. } = *context;
+    if let Some(raw) = documents.iter().find_map(|document| raw_configuration(document, report)) {
+        return embedded::read(&raw, source, report);
+    }
+    documents.iter_mut().for_each(|document| substitute(document, "", environment, report));
+    let views = documents.iter().map(|document| View::root(document, report)).collect();
+    let chosen = configuration::choose(views, wanted)?;
+    Some(collector::render(&chosen))
+}
+
+/// A Collector file that stands as a text in a configuration.
+fn raw_configuration<'d>(document: &'d Node, report: &'d Report) -> Option<View<'d>> {
+    let root = View::root(document, report);
+    let is_configuration = root.entry("kind").is_some_and(|kind| kind.scalar_text() == Some(CONFIGURATION));
+    let raw = root.entry("spec")?.entry("raw").filter(|raw| raw.scalar_text() != Some(""))?;
+    is_configuration.then_some(raw)
 }

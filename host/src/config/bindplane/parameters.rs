@@ -1,45 +1,9 @@
-//! The parameters of a destination, by Bindplane's rules: kinder to types than a Collector file, and
+//! The parameters of a resource, by Bindplane's rules: kinder to types than a Collector file, and
 //! what is unknown is ignored.
 
 use crate::config::diagnostic::suggest;
 use crate::config::view::View;
 use crate::config::yaml::{Node, Value};
-
-/// What the type has, its queues and retries included.
-const NAMES: [&str; 32] = [
-    "endpoint",
-    "region",
-    "arn",
-    "sts_region",
-    "session_name",
-    "compression",
-    "namespace",
-    "max_batch_size_bytes",
-    "enable_resource_to_telemetry_conversion",
-    "add_unit_and_type",
-    "export_created_metric",
-    "headers",
-    "external_labels",
-    "enable_tls",
-    "strict_tls_verify",
-    "ca_file",
-    "mutual_tls",
-    "cert_file",
-    "key_file",
-    "enable_remote_write_queue",
-    "remote_write_queue_size",
-    "remote_write_queue_consumers",
-    "remote_write_queue_num_consumers",
-    "retry_on_failure_enabled",
-    "retry_on_failure_initial_interval",
-    "retry_on_failure_max_interval",
-    "retry_on_failure_max_elapsed_time",
-    "sending_queue_enabled",
-    "sending_queue_num_consumers",
-    "sending_queue_queue_size",
-    "persistent_queue_enabled",
-    "persistent_queue_directory",
-];
 
 /// What Bindplane writes in place of a value that is marked as sensitive.
 const MASK: &str = "(sensitive)";
@@ -51,7 +15,7 @@ pub(super) struct Parameters<'d> {
 
 impl<'d> Parameters<'d> {
     /// Reads a list of names and values, or a map. What is wrong is reported.
-    pub fn read(view: &View<'d>) -> Parameters<'d> {
+    pub fn read(view: &View<'d>, names: &[&str]) -> Parameters<'d> {
         let entries = match view.value() {
             Value::List(_) => view.list().into_iter().filter_map(named_value).collect(),
             _ => view.entries(),
@@ -59,9 +23,9 @@ impl<'d> Parameters<'d> {
         let mut values: Vec<(&'d str, View<'d>)> = Vec::new();
         for (name, value) in entries {
             let value = value.called(format!("parameters.{name}"));
-            if !NAMES.contains(&name) {
-                let hint = suggest(name, NAMES);
-                value.warn(format!("is no parameter of this destination, and ignored; {hint}"));
+            if !names.contains(&name) {
+                let hint = suggest(name, names.iter().copied());
+                value.warn(format!("is no parameter of this type, and ignored; {hint}"));
                 continue;
             }
             if value.scalar_text() == Some(MASK) {

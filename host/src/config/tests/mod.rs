@@ -5,12 +5,14 @@ mod errors;
 mod files;
 mod mutations;
 mod one_exporter;
+mod prometheus;
 mod signing;
+mod sources;
 mod structure;
 mod tls;
 mod warnings;
 
-use super::{Diagnostics, Loaded, Pem, parse};
+use super::{Diagnostics, Loaded, Pem, Source, parse};
 use std::path::Path;
 
 /// A file with every key that is read.

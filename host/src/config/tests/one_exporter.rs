@@ -1,6 +1,6 @@
 //! One exporter of a file, looked at alone.
 
-use super::environment;
+use super::{Source, environment};
 use crate::config::{Diagnostic, Diagnostics, ExporterSettings, Loaded, load_exporter};
 use serde_json::{Value, json};
 use std::io::Write as _;
@@ -27,7 +27,7 @@ service:
 fn read(id: &str) -> Result<Loaded<ExporterSettings>, Diagnostics> {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(FILE.as_bytes()).unwrap();
-    load_exporter(file.path(), id, &environment)
+    load_exporter(&Source::File(file.path().to_owned()).into(), id, &environment)
 }
 
 /// What is said, without the name of the file.

@@ -102,7 +102,7 @@ fn text_that_is_no_yaml_is_placed() {
         ("[]", "f:1:1: expected `receivers`, `exporters` and `service`, found a list"),
         ("a: 1\na: 2\n", "f:2:1: a: stands here again; it first stood at 1:1"),
         ("a: {b: 1, c: 2, b: 3}\n", "f:1:17: a.b: stands here again; it first stood at 1:5"),
-        ("a: 1\n---\nb: 2\n", "f:2:1: a second YAML document begins here; expected only one"),
+        ("a: 1\n---\nb: 2\n", "f:3:1: a second YAML document begins here; expected only one"),
         ("[a]: 1\n", "f:1:1: expected a key, found a list or a section"),
         ("a: &x {b: *x}\n", "f:1:11: a.b: an alias stands inside what it refers to"),
         ("a: !!int b\n", "f:1:4: a: the value does not fit its tag"),
@@ -133,7 +133,7 @@ fn depth_and_aliases_are_bounded() {
 
 #[test]
 fn files_that_cannot_be_read_are_named() {
-    let missing = std::path::Path::new("/nonexistent/preamp.yaml");
-    let shown = crate::config::load(missing, &environment).unwrap_err().to_string();
+    let missing = Source::File("/nonexistent/preamp.yaml".into());
+    let shown = crate::config::load(&missing.into(), &environment).unwrap_err().to_string();
     assert!(shown.starts_with("/nonexistent/preamp.yaml: cannot be read: "), "{shown}");
 }

@@ -1,0 +1,76 @@
+//! Making a Collector file of another form of configuration.
+
+use super::diagnostic::Place;
+use super::yaml::{Entry, Node, Value};
+
+/// Makes nodes that stand for nothing in particular, and are placed where the whole stands.
+#[derive(Clone, Copy)]
+pub(super) struct Draft {
+    pub place: Place,
+}
+
+impl Draft {
+    /// A section of those parts that there are.
+    pub fn section<'k>(self, parts: impl IntoIterator<Item = (&'k str, Option<Node>)>) -> Node {
+        let entry = |(key, node): (&str, Option<Node>)| {
+            node.map(|value| Entry { key: key.to_owned(), place: value.place, value })
+        };
+        Node::new(self.place, Value::Map(parts.into_iter().filter_map(entry).collect()), String::new())
+    }
+
+    /// A section with one part.
+    pub fn within(self, key: &str, part: Node) -> Node {
+        self.section([(key, Some(part))])
+    }
+
+    /// A section that can be switched on and off.
+    pub fn switch(self, enabled: Node) -> Node {
+        self.within("enabled", enabled)
+    }
+
+    /// A text.
+    pub fn text(self, text: &str) -> Node {
+        Node::new(self.place, Value::Text, text.to_owned())
+    }
+
+    /// True or false.
+    pub fn flag(self, flag: bool) -> Node {
+        Node::new(self.place, Value::Boolean(flag), flag.to_string())
+    }
+
+    /// A whole number.
+    pub fn integer(self, number: i64) -> Node {
+        Node::new(self.place, Value::Integer(number), number.to_string())
+    }
+
+    /// A list of texts.
+    pub fn texts(self, items: &[&str]) -> Node {
+        let items = items.iter().map(|item| self.text(item)).collect();
+        Node::new(self.place, Value::List(items), String::new())
+    }
+
+    /// A whole file with one pipeline of metrics, from the receiver `otlp` to one exporter, which signs if there
+    /// is a signer.
+    pub fn file(self, protocols: Node, (id, exporter): (&str, Node), signer: Option<(&str, Node)>) -> Node {
+        let pipeline = self
+            .section([("receivers", Some(self.texts(&["otlp"]))), ("exporters", Some(self.texts(&[id])))]);
+        self.section([
+            ("receivers", Some(self.within("otlp", self.within("protocols", protocols)))),
+            ("exporters", Some(self.within(id, exporter))),
+            ("extensions", signer.as_ref().map(|(id, signer)| self.within(id, signer.clone()))),
+            (
+                "service",
+                Some(self.section([
+                    ("extensions", signer.map(|(id, _)| self.texts(&[id]))),
+                    ("pipelines", Some(self.within("metrics", pipeline))),
+                ])),
+            ),
+        ])
+    }
+
+    /// The addresses of the receiver where nothing says otherwise.
+    pub fn local_protocols(self) -> Node {
+        let protocol = |endpoint: &str| Some(self.within("endpoint", self.text(endpoint)));
+        self.section([("grpc", protocol("localhost:4317")), ("http", protocol("localhost:4318"))])
+    }
+}

@@ -1,0 +1,189 @@
+//! Prometheus' own file: its section `remote_write` says where to, and becomes an exporter.
+
+mod keys;
+
+use super::diagnostic::suggest;
+use super::draft::Draft;
+use super::formats::Context;
+use super::view::{Section, View};
+use super::yaml::{Node, Value};
+
+const EXPORTER: &str = "prometheusremotewrite";
+const SIGNER: &str = "sigv4auth";
+const SERVICE: &str = "aps";
+
+/// Prometheus' defaults where they are not the Collector's.
+const REMOTE_TIMEOUT: &str = "30s";
+const MIN_BACKOFF: &str = "30ms";
+const MAX_BACKOFF: &str = "5s";
+const MULTIPLIER: i64 = 2;
+
+/// Its units that the Collector does not have, in hours.
+const LONG_UNITS: [(char, u64); 3] = [('d', 24), ('w', 7 * 24), ('y', 365 * 24)];
+
+/// Whether a document is a file of Prometheus.
+pub(super) fn is_configuration(document: &Node) -> bool {
+    ["remote_write", "scrape_configs"].iter().any(|key| document.entry(key).is_some())
+        && document.entry("receivers").is_none()
+}
+
+/// The Collector file that a file of Prometheus comes to; `None` after it was reported that there is none.
+pub(super) fn rendered(mut document: Node, context: &Context) -> Option<Node> {
+    take_literally(&mut document);
+    let root = View::root(&document, context.report);
+    let file = root.section(&[keys::FILE]);
+    let target = choose(&file, context.destination)?;
+    let entry = target.section(&[keys::REMOTE_WRITE]);
+    let draft = Draft { place: target.location().place };
+    let global = file.get("global").map(|view| view.section(&[keys::GLOBAL]));
+    let labels = global.and_then(|global| global.get("external_labels"));
+    let id = match entry.text("name") {
+        Some((name, view)) => id_of(name, &view)?,
+        None => EXPORTER.to_owned(),
+    };
+    let signer = entry.get("sigv4").map(|view| signer(draft, &view));
+    let exporter = exporter(draft, &entry, labels, signer.is_some());
+    let signer = signer.map(|signer| (SIGNER, signer));
+    Some(draft.file(draft.local_protocols(), (&id, exporter), signer))
+}
+
+/// Prometheus fills in no references: a `$` is one.
+fn take_literally(node: &mut Node) {
+    match &mut node.value {
+        Value::List(items) => items.iter_mut().for_each(take_literally),
+        Value::Map(entries) => entries.iter_mut().for_each(|entry| take_literally(&mut entry.value)),
+        _ if node.text.contains('$') => node.written = Some(node.text.replace('$', "$$")),
+        _ => {}
+    }
+}
+
+/// The one entry of `remote_write` to use.
+fn choose<'d>(file: &Section<'d>, wanted: Option<&str>) -> Option<View<'d>> {
+    let entries = file.get("remote_write").map(|view| view.list()).unwrap_or_default();
+    let name = |entry: &View<'d>| entry.entry("name").and_then(|name| name.scalar_text());
+    let is_wanted = |entry: &&View<'d>| wanted.is_none() || name(entry) == wanted;
+    let mut chosen = entries.iter().filter(is_wanted);
+    match (chosen.next(), chosen.next(), wanted) {
+        (Some(only), None, _) => return Some(only.clone()),
+        (Some(_), Some(second), _) => {
+            let names: Vec<_> = entries.iter().filter_map(name).collect();
+            second.error(format!(
+                "is a second place to write to, and preamp writes to one: give each a `name` and choose one with \
+                 --destination NAME{}",
+                if names.is_empty() { String::new() } else { format!("; there are {}", names.join(", ")) }
+            ));
+        }
+        (None, _, Some(wanted)) => {
+            let hint = suggest(wanted, entries.iter().filter_map(name));
+            file.view().error(format!("no entry of `remote_write` has the name `{wanted}`; {hint}"));
+        }
+        (None, ..) => file.view().error("lacks `remote_write`, which says where to send to"),
+    }
+    None
+}
+
+fn id_of(name: &str, view: &View) -> Option<String> {
+    if name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)) {
+        return Some(format!("{EXPORTER}/{name}"));
+    }
+    view.error("is no name for an exporter: use letters, digits, `-`, `_` and `.`");
+    None
+}
+
+fn exporter(draft: Draft, entry: &Section, labels: Option<View>, is_signed: bool) -> Node {
+    let part = |section: Option<&Section>, key: &str| section?.get(key).map(|view| view.carried());
+    let own = |key: &str| part(Some(entry), key);
+    let queue = entry.get("queue_config").map(|view| view.section(&[keys::QUEUE]));
+    let metadata = entry.get("metadata_config").map(|view| view.section(&[keys::METADATA]));
+    let queue = |key: &str| part(queue.as_ref(), key);
+    let metadata = |key: &str| part(metadata.as_ref(), key);
+    let or = |node: Option<Node>, default: &str| Some(node.map_or_else(|| draft.text(default), duration));
+    let retry = draft.section([
+        ("initial_interval", or(queue("min_backoff"), MIN_BACKOFF)),
+        ("multiplier", Some(draft.integer(MULTIPLIER))),
+        ("max_interval", or(queue("max_backoff"), MAX_BACKOFF)),
+        ("max_elapsed_time", Some(draft.text("0s"))),
+    ]);
+    draft.section([
+        ("endpoint", own("url")),
+        ("timeout", or(own("remote_timeout"), REMOTE_TIMEOUT)),
+        ("headers", own("headers")),
+        ("proxy_url", own("proxy_url")),
+        ("tls", entry.get("tls_config").map(|view| tls(draft, &view))),
+        ("protobuf_message", own("protobuf_message")),
+        ("exemplars", Some(own("send_exemplars").unwrap_or_else(|| draft.flag(false)))),
+        ("external_labels", labels.map(|labels| labels.carried())),
+        ("send_metadata", Some(metadata("send").unwrap_or_else(|| draft.flag(true)))),
+        ("metadata_interval", metadata("send_interval").map(duration)),
+        ("max_sample_age", queue("sample_age_limit").map(duration)),
+        ("remote_write_queue", queue("max_shards").map(|shards| draft.within("num_consumers", shards))),
+        ("retry_on_failure", Some(retry)),
+        ("auth", is_signed.then(|| draft.within("authenticator", draft.text(SIGNER)))),
+    ])
+}
+
+fn tls(draft: Draft, view: &View) -> Node {
+    let section = view.section(&[keys::TLS]);
+    let part = |key: &str| section.get(key).map(|view| view.carried());
+    draft.section([
+        ("ca_file", part("ca_file")),
+        ("ca_pem", part("ca")),
+        ("cert_file", part("cert_file")),
+        ("cert_pem", part("cert")),
+        ("key_file", part("key_file")),
+        ("key_pem", part("key")),
+        ("server_name_override", part("server_name")),
+        ("insecure_skip_verify", part("insecure_skip_verify")),
+        ("min_version", part("min_version").map(version)),
+        ("max_version", part("max_version").map(version)),
+    ])
+}
+
+fn signer(draft: Draft, view: &View) -> Node {
+    let section = view.section(&[keys::SIGV4]);
+    let part = |key: &str| section.get(key).map(|view| view.carried());
+    if let (Some(external_id), None) = (section.get("external_id"), section.get("role_arn")) {
+        external_id.key_error("says nothing without `role_arn`, the role to assume");
+    }
+    let role =
+        part("role_arn").map(|arn| draft.section([("arn", Some(arn)), ("external_id", part("external_id"))]));
+    draft.section([
+        ("region", part("region")),
+        ("service", Some(part("service_name").unwrap_or_else(|| draft.text(SERVICE)))),
+        ("access_key", part("access_key")),
+        ("secret_key", part("secret_key")),
+        ("profile", part("profile")),
+        ("use_fips_sts_endpoint", part("use_fips_sts_endpoint")),
+        ("assume_role", role),
+    ])
+}
+
+/// Prometheus writes `TLS12` for what the Collector calls 1.2.
+fn version(node: Node) -> Node {
+    let version = match node.text.as_str() {
+        "TLS10" => "1.0",
+        "TLS11" => "1.1",
+        "TLS12" => "1.2",
+        "TLS13" => "1.3",
+        _ => return node,
+    };
+    node.replaced(Value::Text, version.to_owned())
+}
+
+/// A duration in the units that the Collector has. What is none is left for its reader to complain about.
+fn duration(node: Node) -> Node {
+    let mut rest = node.text.as_str();
+    let mut text = String::new();
+    while let Some(end) = rest.find(|c: char| !c.is_ascii_digit()) {
+        let (number, after) = rest.split_at(end);
+        let unit = after.chars().next().unwrap_or_default();
+        let hours = LONG_UNITS.iter().find(|(name, _)| *name == unit).map(|(_, hours)| *hours);
+        match hours.and_then(|hours| number.parse::<u64>().ok()?.checked_mul(hours)) {
+            Some(hours) => text.push_str(&format!("{hours}h")),
+            None => text.extend([number, &after[..unit.len_utf8()]]),
+        }
+        rest = &after[unit.len_utf8()..];
+    }
+    text.push_str(rest);
+    if text == node.text { node } else { node.replaced(Value::Text, text) }
+}
