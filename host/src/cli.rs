@@ -4,6 +4,7 @@ mod check;
 mod diff;
 mod generated;
 mod offline;
+mod print;
 mod progress;
 mod reading;
 mod run;
@@ -96,6 +97,8 @@ impl Cli {
         match self.command {
             Command::Run(args) => complete(run::run(args))?,
             Command::Validate(args) => validate::validate(&args)?,
+            Command::Convert(args) => print::convert(&args)?,
+            Command::PrintConfig(args) => print::print_config(&args)?,
             Command::Completions(args) => generated::completions(&args)?,
             Command::Man(args) => generated::man(&args)?,
             Command::Check(args) => return complete(check::check(args)),
@@ -140,6 +143,19 @@ Send it metrics from any OpenTelemetry SDK:
     ///
     /// Nothing is started and nobody is connected to. Problems are named with file, line and column.
     Validate(ConfigArgs),
+    /// Print a configuration as one Collector file.
+    ///
+    /// For a Bindplane destination, a Prometheus file, or several files that are merged. References to the
+    /// environment stay references. What could not be carried is said in comments at the top.
+    #[command(after_long_help = "\
+Example:
+  preamp convert --config prometheus.yml > preamp.yaml")]
+    Convert(ConfigArgs),
+    /// Print what a configuration comes to, and where each value comes from.
+    ///
+    /// All sources are merged, and the defaults are filled in. Secrets are left out: values of headers, keys, passwords,
+    /// what stands in URLs before `@` and after `?`, and everything that comes from the environment.
+    PrintConfig(ConfigArgs),
     /// Check that a configuration works, step by step to the receiver's answer.
     ///
     /// The steps are: configuration, endpoint, signature, DNS, connection (with TLS), clock, credentials and where

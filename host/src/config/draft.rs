@@ -43,6 +43,16 @@ impl Draft {
         Node::new(self.place, Value::Integer(number), number.to_string())
     }
 
+    /// A number of things.
+    pub fn count(self, number: u64) -> Node {
+        self.integer(i64::try_from(number).unwrap_or(i64::MAX))
+    }
+
+    /// A number.
+    pub fn number(self, number: f64) -> Node {
+        Node::new(self.place, Value::Float(number), number.to_string())
+    }
+
     /// A list of texts.
     pub fn texts(self, items: &[&str]) -> Node {
         let items = items.iter().map(|item| self.text(item)).collect();

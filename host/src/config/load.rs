@@ -1,6 +1,7 @@
 //! From the sources of a configuration to settings.
 
 use super::component::{Places, nearest};
+use super::defaults::{defaults, fill};
 use super::diagnostic::{Diagnostic, Diagnostics, Findings, Report, name_of};
 use super::exporter::{Exporter, read_remote_write};
 use super::extensions::{Extensions, read_signers};
@@ -8,6 +9,7 @@ use super::formats::{Context, collector, expect_sections};
 use super::ids::{Component, find, read_components};
 use super::keys::{Key, read};
 use super::merge::merge;
+use super::print::{Style, print};
 use super::receiver::read_otlp;
 use super::service::{Defined, EXPORTERS, RECEIVERS, connect, read_service};
 use super::settings::{ExporterSettings, OtlpReceiver, Settings};
@@ -116,6 +118,34 @@ pub fn load_exporter(
     environment: Environment,
 ) -> Result<Loaded<ExporterSettings>, Diagnostics> {
     load_part(request, environment, |root| read_exporter(root, id))
+}
+
+/// Reads a configuration, and gives it as one Collector file, with the references that stand in it.
+///
+/// # Errors
+///
+/// All problems, in the order of their places.
+pub fn convert(request: &Request, environment: Environment) -> Result<Loaded<String>, Diagnostics> {
+    load_part(request, environment, |root| {
+        let (_, places) = read_root(root)?;
+        Some((print(&root.carried(), Style::AsWritten), places))
+    })
+}
+
+/// Reads a configuration, and gives what it comes to, defaults of the host included, without secrets: one
+/// Collector file, each value with the place it comes from.
+///
+/// # Errors
+///
+/// All problems, in the order of their places.
+pub fn explain(request: &Request, environment: Environment) -> Result<Loaded<String>, Diagnostics> {
+    let sources: Vec<_> = request.sources.iter().map(Source::to_string).collect();
+    load_part(request, environment, |root| {
+        let (settings, places) = read_root(root)?;
+        let mut document = root.carried();
+        fill(&mut document, defaults(&settings, root));
+        Some((print(&document, Style::Explained(&sources)), places))
+    })
 }
 
 /// Reads a configuration from a text; `name` stands for it in messages.

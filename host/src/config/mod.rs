@@ -7,6 +7,7 @@
 
 mod bindplane;
 mod component;
+mod defaults;
 mod diagnostic;
 mod draft;
 mod duration;
@@ -19,6 +20,7 @@ mod keys;
 mod kubernetes;
 mod load;
 mod merge;
+mod print;
 mod prometheus;
 mod receiver;
 mod service;
@@ -32,7 +34,7 @@ mod view;
 mod yaml;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Place};
-pub use load::{Loaded, Request, load, load_exporter, parse};
+pub use load::{Loaded, Request, convert, explain, load, load_exporter, parse};
 pub use settings::{
     AssumeRole, AwsCredentials, BaseCredentials, ClientSettings, ClientTls, Connections, ExporterSettings,
     Listener, LogFormat, OtlpReceiver, Pem, Queue, Retry, ServerTls, Settings, SigV4, Telemetry, TlsIdentity,

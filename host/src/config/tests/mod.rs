@@ -5,6 +5,7 @@ mod errors;
 mod files;
 mod mutations;
 mod one_exporter;
+mod printed;
 mod prometheus;
 mod signing;
 mod sources;
