@@ -8,9 +8,11 @@ mod print;
 mod progress;
 mod reading;
 mod run;
+mod supervisor;
 mod totals;
 mod translate;
 mod validate;
+mod watch;
 mod words;
 
 use check::CheckArgs;
@@ -126,7 +128,8 @@ enum Command {
     /// Listens where the configuration says, and logs a line `ready` with the addresses. SIGINT or
     /// SIGTERM stop it in order: no more requests are taken, and what was accepted is delivered, for
     /// at most --drain-timeout. A second signal ends it at once. SIGHUP has it read the configuration
-    /// again: one that cannot be used is told of and changes nothing, and no payload is lost.
+    /// again: one that cannot be used is told of and changes nothing, and no payload is lost. Where systemd starts it,
+    /// it tells systemd when it is ready, reloads and stops (Type=notify-reload).
     ///
     /// If the exporter's authenticator is `sigv4auth`, credentials are looked for as all AWS tools do: in the
     /// environment, a profile, a web identity, the container, the instance; or where the file says.
@@ -250,6 +253,10 @@ struct RunArgs {
     /// How long to deliver what is queued after a signal to stop, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 20)]
     drain_timeout: u64,
+    /// Read the configuration again when one of its files changes, and not only at SIGHUP. They are looked at every two
+    /// seconds.
+    #[arg(long)]
+    watch_config: bool,
 }
 
 impl ConfigArgs {

@@ -111,12 +111,16 @@ impl Intake {
     async fn queue_up(&self, acceptance: Acceptance) -> Outcome {
         let Acceptance { batches, accepted_points, rejections } = acceptance;
         let newest = batches.iter().map(|batch| batch.last).max();
+        let series = batches.iter().map(|batch| u64::from(batch.series)).sum();
         if let Err(error) = self.queue.append(batches).await {
             return self.not_queued(&error, accepted_points);
         }
         self.metrics.ledger.accepted(accepted_points);
         if let Some(newest) = newest {
-            self.metrics.delivery.enqueued(newest);
+            self.metrics.delivery.enqueued(series, newest);
+        }
+        if !rejections.is_empty() {
+            self.metrics.delivery.failed_translation();
         }
         for rejection in &rejections {
             self.metrics.receiver.untranslated(&rejection.reason, rejection.points);

@@ -1,7 +1,9 @@
 //! The whole flow of one configuration, put together: `preamp run`, the demo and the tests all use
 //! this and nothing else.
 
+mod health;
 mod metrics_server;
+mod probes;
 mod receivers;
 mod reload;
 mod running;
@@ -21,6 +23,7 @@ use crate::intake::Intake;
 use crate::metrics::Metrics;
 use crate::queue::{MemoryQueue, Queue};
 use crate::tls::TlsError;
+use probes::Probes;
 use receivers::{Receivers, ReceiversTls};
 use sockets::Sockets;
 use state::Saver;
@@ -104,6 +107,7 @@ impl Service {
     /// When an address is taken, or a setting cannot be used.
     pub async fn start(settings: &Settings, parts: Parts) -> Result<Running, StartError> {
         let sockets = Sockets::bind(settings).await?;
+        let probes = Probes::start(settings, sockets.probes)?;
         let prepared = Prepared::new(settings, &parts.component, parts.limits.clone())?;
         let exporter = &settings.exporter;
         let in_use = Arc::new(InUse::new(prepared.exporters.clone()));
@@ -135,11 +139,7 @@ impl Service {
         let keys = exporter.sigv4.as_ref().map(|scope| base.keys(scope));
         let delivery = base.deliver(exporter, prepared.exporters, prepared.client, keys.clone());
         let receivers = Receivers::start(&settings.receiver, sockets.receivers, prepared.tls, &base.intake)?;
-        let mut running = Running::new(settings.clone(), base, keys, delivery, receivers, saver);
-        if let Some(socket) = sockets.metrics {
-            running.serve_metrics(socket);
-        }
-        Ok(running)
+        Ok(Running::new(settings.clone(), base, keys, delivery, receivers, saver, probes))
     }
 }
 

@@ -7,7 +7,7 @@ use std::process::{Command, ExitStatus};
 use anyhow::{Context as _, ensure};
 
 use crate::children::{Background, address_after, built, program, wait_for};
-use crate::loopback::exchange;
+use crate::loopback::{Reply, exchange};
 
 /// A receiver on each protocol and self-metrics, all on ports of the system's choice: the sections `receivers` and
 /// `service` of a Collector file with the exporter `prometheusremotewrite`.
@@ -77,6 +77,8 @@ pub struct Running {
     /// Where it takes OTLP over HTTP.
     pub http: SocketAddr,
     metrics: SocketAddr,
+    /// Where it tells how it is, if the configuration has an extension for that.
+    pub health: Option<SocketAddr>,
 }
 
 /// A command of the `preamp` that was built, on a Collector file.
@@ -95,22 +97,43 @@ impl Running {
     /// # Errors
     /// When it does not come up.
     pub fn start(configuration: &str, environment: &[(&str, &str)], folder: &Path) -> anyhow::Result<Self> {
+        Self::start_with(configuration, &[], environment, folder)
+    }
+
+    /// The same with more arguments.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub fn start_with(
+        configuration: &str,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+        folder: &Path,
+    ) -> anyhow::Result<Self> {
         let file = folder.join("preamp.yaml");
         std::fs::write(&file, configuration)?;
-        let mut command = preamp(&["run", "--drain-timeout=2"], &file)?;
+        let mut command = preamp(&[&["run", "--drain-timeout=2"], arguments].concat(), &file)?;
         // It sees nothing of whoever runs the tests, whose credentials least of all.
         command.env_clear().envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
         command.env("AWS_EC2_METADATA_DISABLED", "true").env("HOME", folder);
         command.envs(environment.iter().copied());
         let mut process = Background::start("preamp", command, folder)?;
-        let [grpc, http, metrics] = process.wait_for("preamp to be ready", |log| {
+        let ([grpc, http, metrics], health) = process.wait_for("preamp to be ready", |log| {
             log.lines().find_map(|line| {
                 let (_, addresses) = line.split_once(" ready ")?;
                 let address = |name: &str| address_after(addresses, name);
-                Some([address("grpc=")?, address("http=")?, address("metrics=")?])
+                Some(([address("grpc=")?, address("http=")?, address("metrics=")?], address("health=")))
             })
         })?;
-        Ok(Self { process, file, grpc, http, metrics })
+        Ok(Self { process, file, grpc, http, metrics, health })
+    }
+
+    /// What it answers at a path of the server of `/metrics`.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub fn ask(&self, path: &str) -> anyhow::Result<Reply> {
+        exchange(self.metrics, "GET", path, &[("host", "preamp")], b"").context("no answer")
     }
 
     /// The page `/metrics`.
@@ -118,8 +141,7 @@ impl Running {
     /// # Errors
     /// When it is not there.
     pub fn self_metrics(&self) -> anyhow::Result<String> {
-        let reply = exchange(self.metrics, "GET", "/metrics", &[("host", "preamp")], b"");
-        let reply = reply.context("no answer from /metrics")?;
+        let reply = self.ask("/metrics")?;
         ensure!(reply.headers["content-type"].starts_with("application/openmetrics-text"), "{reply:?}");
         Ok(reply.body)
     }
@@ -163,8 +185,24 @@ impl Running {
     /// # Errors
     /// When that cannot be written, or it is not there any more.
     pub fn reload(&self, configuration: &str) -> anyhow::Result<()> {
-        std::fs::write(&self.file, configuration)?;
+        self.write(configuration)?;
         self.process.signal("HUP")
+    }
+
+    /// Changes its configuration, without telling it.
+    ///
+    /// # Errors
+    /// When that cannot be written.
+    pub fn write(&self, configuration: &str) -> std::io::Result<()> {
+        std::fs::write(&self.file, configuration)
+    }
+
+    /// Asks it to stop.
+    ///
+    /// # Errors
+    /// When it is not there any more.
+    pub fn stop(&self) -> anyhow::Result<()> {
+        self.process.signal("TERM")
     }
 
     /// Asks it to stop, and waits until it has.

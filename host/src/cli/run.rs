@@ -1,7 +1,8 @@
 //! `preamp run`.
 
 use super::validate::placed;
-use super::{ConfigArgs, RunArgs};
+use super::watch::Watch;
+use super::{ConfigArgs, RunArgs, supervisor};
 use anyhow::{anyhow, bail};
 use preamp_host::service::{Addresses, Parts, Running, Service, Stopped};
 use preamp_host::telemetry;
@@ -11,6 +12,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Runs until a signal asks to stop, then delivers what is queued.
 pub(super) async fn run(args: RunArgs) -> anyhow::Result<()> {
+    let mut watch = Watch::new(&args.config.config, args.watch_config);
     let loaded = args.config.load()?;
     telemetry::start(&loaded.settings.telemetry).map_err(|error| anyhow!(error))?;
     for warning in &loaded.warnings {
@@ -21,6 +23,8 @@ pub(super) async fn run(args: RunArgs) -> anyhow::Result<()> {
     let started = Service::start(&loaded.settings, Parts::of_this_system()?).await;
     let mut running = started.map_err(|error| placed(error, &loaded))?;
     log_ready(running.addresses());
+    supervisor::ready();
+    supervisor::stay_alive();
 
     let failure = loop {
         tokio::select! {
@@ -30,8 +34,10 @@ pub(super) async fn run(args: RunArgs) -> anyhow::Result<()> {
             }
             failure = running.failure() => break Some(failure),
             Some(()) = hangups.recv() => reload(&args.config, &mut running).await,
+            () = watch.changed() => reload(&args.config, &mut running).await,
         }
     };
+    supervisor::stopping();
     let ledger = running.metrics().ledger.clone();
     let stopped = tokio::select! {
         stopped = running.shutdown(Duration::from_secs(args.drain_timeout)) => stopped,
@@ -44,6 +50,17 @@ pub(super) async fn run(args: RunArgs) -> anyhow::Result<()> {
 
 /// Goes on with what the file says now, or with what it said before if that cannot be used.
 async fn reload(config: &ConfigArgs, running: &mut Running) {
+    supervisor::reloading();
+    if read_again(config, running).await {
+        running.metrics().reloads.reloaded();
+    } else {
+        running.metrics().reloads.failed();
+    }
+    supervisor::ready();
+}
+
+/// Whether what the file says now is in use.
+async fn read_again(config: &ConfigArgs, running: &mut Running) -> bool {
     const KEPT: &str = "the configuration cannot be used, the one of before stays in use";
     let loaded = match config.load() {
         Ok(loaded) => loaded,
@@ -51,7 +68,7 @@ async fn reload(config: &ConfigArgs, running: &mut Running) {
             for problem in &problems.0 {
                 tracing::error!(%problem, "{KEPT}");
             }
-            return;
+            return false;
         }
     };
     for warning in &loaded.warnings {
@@ -63,16 +80,21 @@ async fn reload(config: &ConfigArgs, running: &mut Running) {
                 tracing::warn!(setting, "takes effect at the next start");
             }
             tracing::info!("the configuration was read again and is in use");
+            true
         }
-        Err(error) => tracing::error!(problem = %placed(error, &loaded), "{KEPT}"),
+        Err(error) => {
+            tracing::error!(problem = %placed(error, &loaded), "{KEPT}");
+            false
+        }
     }
 }
 
-fn log_ready(Addresses { grpc, http, metrics }: Addresses) {
+fn log_ready(Addresses { grpc, http, metrics, health }: Addresses) {
     tracing::info!(
         grpc = grpc.map(display),
         http = http.map(display),
         metrics = metrics.map(display),
+        health = health.map(display),
         "ready"
     );
 }

@@ -25,7 +25,7 @@ pub(super) fn fill(document: &mut Node, defaults: Node) {
 /// A Collector file that says all of it. It stands in no source.
 pub(super) fn defaults(settings: &Settings, root: &View) -> Node {
     let draft = Draft { place: Place::start_of(usize::MAX) };
-    let Settings { receiver, exporter, telemetry } = settings;
+    let Settings { receiver, exporter, telemetry, .. } = settings;
     let protocol = |listener: &Option<Listener>, parts: fn(Draft, &Listener) -> Node| {
         listener.as_ref().map(|listener| parts(draft, listener))
     };

@@ -1,7 +1,9 @@
-//! `extensions`: of those that the Collector has, this version serves `sigv4auth`.
+//! `extensions`: of those that the Collector has, this version serves `sigv4auth` and the health checks.
 
+use super::health::{HEALTH_CHECK, read_health};
 use super::ids::{Component, find};
 use super::keys::NOT_YET;
+use super::settings::Health;
 use super::sigv4auth::{Sigv4Auth, read_sigv4auth};
 use super::view::View;
 use std::cell::RefCell;
@@ -10,6 +12,9 @@ use std::collections::BTreeSet;
 /// The name of the type, and the one it is going to have.
 const SIGV4AUTH: [&str; 2] = ["sigv4auth", "sigv4_auth"];
 
+/// All types that do something.
+const SERVED: [&str; 4] = [SIGV4AUTH[0], SIGV4AUTH[1], HEALTH_CHECK[0], HEALTH_CHECK[1]];
+
 /// Types that only serve whoever debugs the Collector itself.
 const DEBUGGING: [&str; 2] = ["pprof", "zpages"];
 
@@ -17,6 +22,7 @@ const DEBUGGING: [&str; 2] = ["pprof", "zpages"];
 pub(super) struct Extensions<'d> {
     defined: Vec<Component<'d>>,
     sigv4auths: Vec<(&'d str, Sigv4Auth<'d>)>,
+    healths: Vec<(&'d str, Option<Health>)>,
     enabled: BTreeSet<&'d str>,
     used: RefCell<BTreeSet<&'d str>>,
 }
@@ -29,10 +35,14 @@ impl<'d> Extensions<'d> {
                 check_supported(extension, reference);
             }
         }
-        let is_sigv4auth = |extension: &&Component| SIGV4AUTH.contains(&extension.kind);
-        let sigv4auths = defined.iter().filter(is_sigv4auth);
+        let of_kind = |kinds: [&'static str; 2]| {
+            defined.iter().filter(move |extension| kinds.contains(&extension.kind))
+        };
+        let sigv4auths = of_kind(SIGV4AUTH);
+        let healths = of_kind(HEALTH_CHECK);
         Extensions {
             sigv4auths: sigv4auths.map(|extension| (extension.id, read_sigv4auth(&extension.view))).collect(),
+            healths: healths.map(|extension| (extension.id, read_health(extension))).collect(),
             defined,
             enabled: enabled.iter().map(|(id, _)| *id).collect(),
             used: RefCell::default(),
@@ -56,6 +66,19 @@ impl<'d> Extensions<'d> {
         }
         self.used.borrow_mut().insert(id);
         Some(sigv4auth)
+    }
+
+    /// Who tells whether the process is well.
+    pub fn health(&self) -> Option<Health> {
+        let mut enabled = self.healths.iter().filter(|(id, _)| self.enabled.contains(id));
+        let (_, health) = enabled.next()?;
+        for (second, _) in enabled {
+            let second = self.defined.iter().find(|extension| extension.id == *second);
+            second.iter().for_each(|extension| {
+                extension.view.error("a second one that tells of health is not supported: keep one of them");
+            });
+        }
+        health.clone()
     }
 
     /// Warns of extensions that nothing refers to.
@@ -88,7 +111,7 @@ fn check_supported(extension: &Component, reference: &View) {
             "the extension `{}` is ignored: it shows the Collector's own insides",
             extension.kind
         ));
-    } else if !SIGV4AUTH.contains(&extension.kind) {
-        reference.error(extension.unsupported("extension", &SIGV4AUTH));
+    } else if !SERVED.contains(&extension.kind) {
+        reference.error(extension.unsupported("extension", &SERVED));
     }
 }

@@ -254,10 +254,11 @@ fn read_root(root: &View) -> Option<(Settings, Places)> {
     let receivers = of_kinds(&defined.receivers, &RECEIVERS, |c| read_otlp(c.id, &c.view));
     let exporters = of_kinds(&defined.exporters, &EXPORTERS, |c| read_remote_write(&c.view, &extensions));
     extensions.warn_of_unused();
+    let health = extensions.health();
     let (receiver_id, exporter_id) = connected?;
     let receiver = with_id(receivers, receiver_id)?;
     let (exporter, places) = settle(exporter_id, with_id(exporters, exporter_id)?, Some(&receiver));
-    Some((Settings { receiver, exporter, telemetry: service.telemetry }, places))
+    Some((Settings { receiver, exporter, health, telemetry: service.telemetry }, places))
 }
 
 fn read_exporter(root: &View, id: &str) -> Option<(ExporterSettings, Places)> {

@@ -15,6 +15,7 @@ mod embedded;
 mod exporter;
 mod extensions;
 mod formats;
+mod health;
 mod ids;
 mod keys;
 mod kubernetes;
@@ -37,8 +38,8 @@ pub use diagnostic::{Diagnostic, Diagnostics, Place};
 pub use load::{Loaded, Request, convert, explain, load, load_exporter, parse};
 pub use settings::{
     AssumeRole, AwsCredentials, BaseCredentials, ClientSettings, ClientTls, Connections, ExporterSettings,
-    Listener, LogFormat, OtlpReceiver, Pem, Queue, Retry, ServerTls, Settings, SigV4, Telemetry, TlsIdentity,
-    TlsProtocol, TlsVersion,
+    Health, HealthAnswer, Listener, LogFormat, OtlpReceiver, Pem, Queue, Retry, ServerTls, Settings, SigV4,
+    Telemetry, TlsIdentity, TlsProtocol, TlsVersion,
 };
 pub use source::Source;
 pub use substitution::Environment;

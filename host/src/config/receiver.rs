@@ -18,14 +18,26 @@ const RECEIVER: &[Key] = &[read("protocols")];
 
 const PROTOCOLS: &[Key] = &[read("grpc"), read("http")];
 
-const SERVER: &[Key] = &[
-    read("enabled"),
-    read("endpoint"),
+const SERVER: &[Key] = &[read("enabled"), read("endpoint"), read("tls")];
+
+/// What every server has, and every one of preamp's treats alike.
+pub(super) const SERVER_FIELDS: &[Key] = &[
     only("transport", &["tcp"], &["tcp4", "tcp6", "unix"]),
-    read("tls"),
     not_yet("auth", Harmless::Off),
     not_yet("middlewares", Harmless::Empty),
     ignored("include_metadata", "preamp passes no request metadata on"),
+];
+
+/// What every HTTP server has beside that.
+pub(super) const HTTP_FIELDS: &[Key] = &[
+    not_yet("cors", Harmless::Empty),
+    not_yet("response_headers", Harmless::Empty),
+    not_yet("compression_algorithms", Harmless::Off),
+    not_yet("read_timeout", Harmless::Seconds(&[0])),
+    not_yet("read_header_timeout", Harmless::Seconds(&[0])),
+    not_yet("write_timeout", Harmless::Seconds(&[0])),
+    not_yet("idle_timeout", Harmless::Seconds(&[0])),
+    not_yet("keep_alives_enabled", Harmless::Flag(true)),
 ];
 
 const GRPC: &[Key] = &[
@@ -41,14 +53,6 @@ const HTTP: &[Key] = &[
     read("metrics_url_path"),
     ignored("traces_url_path", "preamp takes metrics only"),
     ignored("logs_url_path", "preamp takes metrics only"),
-    not_yet("cors", Harmless::Empty),
-    not_yet("response_headers", Harmless::Empty),
-    not_yet("compression_algorithms", Harmless::Off),
-    not_yet("read_timeout", Harmless::Seconds(&[0])),
-    not_yet("read_header_timeout", Harmless::Seconds(&[0])),
-    not_yet("write_timeout", Harmless::Seconds(&[0])),
-    not_yet("idle_timeout", Harmless::Seconds(&[0])),
-    not_yet("keep_alives_enabled", Harmless::Flag(true)),
 ];
 
 /// Reads a receiver of type `otlp`; `None` after something was reported.
@@ -60,8 +64,8 @@ pub(super) fn read_otlp(id: &str, view: &View) -> Option<OtlpReceiver> {
     };
     let section = protocols.section(&[PROTOCOLS]);
     let switched_on = |key, tables| section.present(key).map(|view| view.section(tables)).filter(is_on);
-    let grpc = switched_on("grpc", &[SERVER, GRPC]);
-    let http = switched_on("http", &[SERVER, HTTP]);
+    let grpc = switched_on("grpc", &[SERVER, SERVER_FIELDS, GRPC]);
+    let http = switched_on("http", &[SERVER, SERVER_FIELDS, HTTP, HTTP_FIELDS]);
     if grpc.is_none() && http.is_none() {
         protocols.error("switches neither `grpc` nor `http` on: nothing would be received");
         return None;
@@ -110,7 +114,7 @@ fn read_http(section: &Section) -> Option<Listener> {
 }
 
 /// Reads whether TLS is spoken; `None` after something was reported.
-fn read_tls(section: &Section) -> Option<Option<ServerTls>> {
+pub(super) fn read_tls(section: &Section) -> Option<Option<ServerTls>> {
     section.get("tls").map_or(Some(None), |view| read_server_tls(&view))
 }
 

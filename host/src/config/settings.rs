@@ -12,8 +12,44 @@ pub struct Settings {
     pub receiver: OtlpReceiver,
     /// The remote-write exporter.
     pub exporter: ExporterSettings,
+    /// Who tells whether the process is well, if anybody does.
+    pub health: Option<Health>,
     /// Logs and self-metrics.
     pub telemetry: Telemetry,
+}
+
+/// `extensions.health_check` or `extensions.healthcheckv2`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Health {
+    /// The component id in the file.
+    pub id: String,
+    /// `host:port`.
+    pub endpoint: String,
+    /// TLS; `None` takes plain connections.
+    pub tls: Option<ServerTls>,
+    /// What is answered.
+    pub answer: HealthAnswer,
+}
+
+/// In which words health is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HealthAnswer {
+    /// Those of `health_check`: whether requests are taken.
+    Available {
+        /// The path.
+        path: String,
+        /// The body while they are; `None` for the Collector's JSON.
+        healthy: Option<String>,
+        /// The body while they are not.
+        unhealthy: Option<String>,
+    },
+    /// Those of `healthcheckv2`: the status of the pipeline.
+    Status {
+        /// The path.
+        path: String,
+        /// How long the exporter may be held up before that counts as unhealthy; `None` never does.
+        recovery: Option<Duration>,
+    },
 }
 
 /// `receivers.otlp.protocols`; at least one of the two is there.

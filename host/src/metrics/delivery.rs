@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 use std::sync::atomic::AtomicU64;
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
@@ -51,9 +52,13 @@ pub struct DeliveryMetrics {
     failed_points: Counter,
     enqueue_failed_points: Counter,
     in_flight: Gauge,
+    translated_series: Counter,
+    failed_translations: Counter,
+    sent_batches: Counter,
     queue_full: ByLabel,
     verdicts: ByLabel,
     held: Gauge,
+    held_since: Mutex<Option<Instant>>,
     fallback: Gauge,
     signing_offset: Gauge<f64, AtomicU64>,
     sent: ContentCounters,
@@ -72,9 +77,13 @@ impl DeliveryMetrics {
             failed_points: Counter::default(),
             enqueue_failed_points: Counter::default(),
             in_flight: Gauge::default(),
+            translated_series: Counter::default(),
+            failed_translations: Counter::default(),
+            sent_batches: Counter::default(),
             queue_full: ByLabel::default(),
             verdicts: ByLabel::default(),
             held: Gauge::default(),
+            held_since: Mutex::default(),
             fallback: Gauge::default(),
             signing_offset: Gauge::default(),
             sent: ContentCounters::default(),
@@ -104,6 +113,17 @@ impl DeliveryMetrics {
             "Points that were refused because the queue was full or closed",
             self.enqueue_failed_points.clone(),
         );
+        for (name, help, counter) in [
+            ("translated_time_series", "Series that payloads became", &self.translated_series),
+            (
+                "failed_translations",
+                "Payloads with points that cannot become series",
+                &self.failed_translations,
+            ),
+            ("sent_batches", "Requests sent", &self.sent_batches),
+        ] {
+            registry.register(format!("prometheusremotewrite_{name}"), help, counter.clone());
+        }
         let help = "Requests without an answer yet";
         let registry = registry.sub_registry_with_label(("data_type".into(), "metrics".into()));
         registry.register("in_flight_requests", help, self.in_flight.clone());
@@ -123,6 +143,11 @@ impl DeliveryMetrics {
         registry.register(
             "queue_highest_timestamp_seconds",
             "The newest sample queued, as seconds since the epoch",
+            self.highest_accepted.clone(),
+        );
+        registry.register(
+            "highest_timestamp_in_seconds",
+            "The newest sample that came in, as seconds since the epoch",
             self.highest_accepted.clone(),
         );
         registry.register(
@@ -153,9 +178,15 @@ impl DeliveryMetrics {
         );
     }
 
-    /// Counts a payload in the queue whose newest sample is `newest`, in milliseconds.
-    pub fn enqueued(&self, newest: i64) {
+    /// Counts a payload in the queue that became as many series, the newest sample at `newest` milliseconds.
+    pub fn enqueued(&self, series: u64, newest: i64) {
+        self.translated_series.inc_by(series);
         raise(&self.highest_accepted, newest);
+    }
+
+    /// Counts a payload with points that cannot become series.
+    pub fn failed_translation(&self) {
+        self.failed_translations.inc();
     }
 
     /// Counts a payload that the queue refused, and the limit if that was why.
@@ -171,6 +202,7 @@ impl DeliveryMetrics {
     pub fn sending(&self, attempt: Attempt) -> Count {
         self.sent.add(attempt.content);
         self.bytes.inc_by(attempt.bytes);
+        self.sent_batches.inc();
         if attempt.number > 1 {
             self.retried.add(attempt.content);
         }
@@ -197,7 +229,17 @@ impl DeliveryMetrics {
     /// Counts a partition that is held until the guard is dropped.
     #[must_use]
     pub fn hold(&self) -> Count {
+        let mut since = self.held_since.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.held.get() == 0 {
+            *since = Some(Instant::now());
+        }
         Count::up(&self.held)
+    }
+
+    /// How long there have been partitions that are held; `None` if there are none.
+    pub fn held_for(&self) -> Option<Duration> {
+        let since = self.held_since.lock().unwrap_or_else(PoisonError::into_inner);
+        since.filter(|_| self.held.get() > 0).map(|since| since.elapsed())
     }
 
     /// Shows that the receiver takes only remote write 1.0.

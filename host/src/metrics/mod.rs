@@ -7,20 +7,25 @@
 mod component;
 mod delivery;
 mod ledger;
+mod process;
 mod queue;
 mod receiver;
+mod reload;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use component::ComponentCollector;
 pub use delivery::{Attempt, Content, DeliveryMetrics};
 pub use ledger::{Ledger, Outcome, Snapshot};
+use process::ProcessCollector;
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 pub use receiver::{ReceiverMetrics, RequestOutcome, Transport};
+pub use reload::ReloadMetrics;
 
 use crate::component::PoolStats;
 use crate::queue::Queue;
@@ -40,6 +45,8 @@ pub struct Metrics {
     pub receiver: ReceiverMetrics,
     /// What went out.
     pub delivery: DeliveryMetrics,
+    /// How often the configuration was read again.
+    pub reloads: ReloadMetrics,
 }
 
 impl Metrics {
@@ -57,9 +64,11 @@ impl Metrics {
         let receiver = ReceiverMetrics::register(&mut registry, receiver);
         let delivery = DeliveryMetrics::register(&mut registry, exporter);
         registry.register_collector(Box::new(ComponentCollector(pool)));
+        registry.register_collector(Box::new(ProcessCollector { started: Instant::now() }));
+        let reloads = ReloadMetrics::register(&mut registry);
         queue::register(&mut registry, exporter, queue);
         registry.register_collector(Box::new(Arc::clone(&ledger)));
-        Self { registry, ledger, receiver, delivery }
+        Self { registry, ledger, receiver, delivery, reloads }
     }
 
     /// One page in the OpenMetrics text format, of type [`CONTENT_TYPE`].

@@ -89,7 +89,9 @@ async fn the_page_has_the_names_that_dashboards_know() {
     metrics.receiver.request(Transport::Grpc, RequestOutcome::Success, 10, 2);
     metrics.receiver.request(Transport::Http, RequestOutcome::Refused, 0, 3);
     metrics.receiver.untranslated("delta-temporality", 2);
-    metrics.delivery.enqueued(2_500);
+    metrics.delivery.enqueued(8, 2_500);
+    metrics.delivery.failed_translation();
+    metrics.reloads.failed();
     metrics.delivery.enqueue_failed(Some("bytes"), 3);
     let content = Content { samples: 30, histograms: 5, exemplars: 1 };
     let in_flight = metrics.delivery.sending(Attempt { content, bytes: 7, number: 2 });
@@ -109,6 +111,13 @@ async fn the_page_has_the_names_that_dashboards_know() {
         r#"otelcol_exporter_in_flight_requests{exporter="prometheusremotewrite/amp",data_type="metrics"} 1"#,
         r#"otelcol_exporter_queue_size{exporter="prometheusremotewrite/amp",data_type="metrics"} 1"#,
         r#"otelcol_exporter_queue_capacity{exporter="prometheusremotewrite/amp",data_type="metrics"} 10"#,
+        r#"otelcol_exporter_prometheusremotewrite_translated_time_series_total{exporter="prometheusremotewrite/amp"} 8"#,
+        r#"otelcol_exporter_prometheusremotewrite_failed_translations_total{exporter="prometheusremotewrite/amp"} 1"#,
+        r#"otelcol_exporter_prometheusremotewrite_sent_batches_total{exporter="prometheusremotewrite/amp"} 1"#,
+        r#"otelcol_exporter_prometheusremotewrite_consumers{exporter="prometheusremotewrite/amp"} 2"#,
+        r#"prometheus_remote_storage_highest_timestamp_in_seconds{remote_name="prometheusremotewrite/amp"} 2.5"#,
+        r#"preamp_config_reloads_total{outcome="failure"} 1"#,
+        "preamp_config_last_reload_successful 0",
         r#"prometheus_remote_storage_samples_total{remote_name="prometheusremotewrite/amp"} 30"#,
         r#"prometheus_remote_storage_histograms_total{remote_name="prometheusremotewrite/amp"} 5"#,
         r#"prometheus_remote_storage_exemplars_total{remote_name="prometheusremotewrite/amp"} 1"#,
@@ -128,6 +137,11 @@ async fn the_page_has_the_names_that_dashboards_know() {
         "# EOF",
     ] {
         assert!(page.lines().any(|found| found == line), "no line {line} in\n{page}");
+    }
+    for name in ["uptime_total", "cpu_seconds_total", "memory_rss"] {
+        let name = format!("otelcol_process_{name} ");
+        let value = page.lines().find_map(|line| line.strip_prefix(&name)?.parse::<f64>().ok());
+        assert!(value.is_some_and(|value| value >= 0.0), "no {name} in\n{page}");
     }
     drop(in_flight);
     assert!(

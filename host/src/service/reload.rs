@@ -67,6 +67,11 @@ fn postpone(last: &Settings, next: &mut Settings) -> Vec<String> {
         postponed.push(format!("exporters.{id}.delta_state_file"));
         next.exporter.state_file.clone_from(&last.exporter.state_file);
     }
+    if next.health != last.health {
+        let id = [&next.health, &last.health].into_iter().flatten().next().map(|health| &health.id);
+        postponed.extend(id.map(|id| format!("extensions.{id}")));
+        next.health.clone_from(&last.health);
+    }
     if next.telemetry != last.telemetry {
         postponed.push("service.telemetry".to_owned());
         next.telemetry = last.telemetry.clone();

@@ -1,19 +1,17 @@
 //! A service at work, and its end.
 
+use super::probes::Probes;
 use super::receivers::Receivers;
 use super::state::Saver;
-use super::{Addresses, Base, metrics_server};
+use super::{Addresses, Base};
 use crate::config::Settings;
 use crate::credentials::SigningKeys;
 use crate::delivery::{Delivery, Remains};
 use crate::metrics::{Metrics, Snapshot};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
-use tokio_util::sync::CancellationToken;
 
 /// The part of the time for stopping that receivers get to finish the requests under way.
 const SHARE_OF_RECEIVERS: u32 = 4;
@@ -31,10 +29,7 @@ pub struct Running {
     pub(super) delivery: Delivery,
     pub(super) receivers: Receivers,
     saver: Option<Saver>,
-    /// Tells the server of `/metrics` to finish.
-    stop_metrics: CancellationToken,
-    metrics_server: Tasks,
-    metrics_address: Option<SocketAddr>,
+    probes: Probes,
 }
 
 /// What was left when a service had stopped.
@@ -58,31 +53,16 @@ impl Running {
         delivery: Delivery,
         receivers: Receivers,
         saver: Option<Saver>,
+        mut probes: Probes,
     ) -> Running {
-        Running {
-            settings,
-            base,
-            keys,
-            delivery,
-            receivers,
-            saver,
-            stop_metrics: CancellationToken::new(),
-            metrics_server: Tasks::new(),
-            metrics_address: None,
-        }
-    }
-
-    pub(super) fn serve_metrics(&mut self, socket: TcpListener) {
-        self.metrics_address = socket.local_addr().ok();
-        let server = metrics_server::serve(socket, self.base.metrics.clone(), self.stop_metrics.clone());
-        self.metrics_server
-            .spawn(async { server.await.map_err(|error| format!("/metrics failed: {error}")) });
+        probes.ready(&base.metrics);
+        Running { settings, base, keys, delivery, receivers, saver, probes }
     }
 
     /// Where it listens.
     #[must_use]
     pub fn addresses(&self) -> Addresses {
-        self.receivers.sockets.addresses(self.metrics_address)
+        self.receivers.sockets.addresses(self.probes.metrics, self.probes.health)
     }
 
     /// What it says about itself.
@@ -101,7 +81,7 @@ impl Running {
     pub async fn failure(&mut self) -> String {
         let (part, ended) = tokio::select! {
             Some(ended) = self.receivers.next_ended() => ("receiver", ended),
-            Some(ended) = self.metrics_server.join_next() => ("metrics server", ended),
+            Some(ended) = self.probes.next_ended() => ("server of metrics or health", ended),
             else => return std::future::pending().await,
         };
         match ended {
@@ -115,6 +95,7 @@ impl Running {
     /// delivered. What does not end within `deadline` is broken off.
     pub async fn shutdown(mut self, deadline: Duration) -> Stopped {
         let now = Instant::now();
+        self.probes.state.stopping();
         let receivers_done = self.receivers.stop(now + deadline / SHARE_OF_RECEIVERS).await;
         // Before delivery ends, which may take until somebody loses patience.
         let unsaved = match self.saver.take() {
@@ -122,8 +103,7 @@ impl Running {
             None => None,
         };
         let remains = self.delivery.drain((now + deadline).saturating_duration_since(Instant::now())).await;
-        self.stop_metrics.cancel();
-        self.metrics_server.shutdown().await;
+        self.probes.stop().await;
         Stopped {
             ledger: self.base.metrics.ledger.snapshot(),
             receivers_aborted: !receivers_done,

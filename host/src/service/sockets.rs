@@ -15,12 +15,20 @@ pub struct Addresses {
     pub http: Option<SocketAddr>,
     /// `/metrics`.
     pub metrics: Option<SocketAddr>,
+    /// The health server.
+    pub health: Option<SocketAddr>,
 }
 
 /// Addresses that are taken before anything else is started.
 pub(super) struct Sockets {
     pub(super) receivers: ReceiverSockets,
+    pub(super) probes: ProbeSockets,
+}
+
+/// Those of what others ask of the process itself.
+pub(super) struct ProbeSockets {
     pub(super) metrics: Option<TcpListener>,
+    pub(super) health: Option<TcpListener>,
 }
 
 /// Those of the receivers. A socket goes on from one configuration to the next that has its address.
@@ -37,7 +45,13 @@ impl Sockets {
             Some(endpoint) => Some(listen(endpoint, || "service.telemetry.metrics".to_owned()).await?),
             None => None,
         };
-        Ok(Sockets { receivers, metrics })
+        let health = match &settings.health {
+            Some(health) => {
+                Some(listen(&health.endpoint, || format!("extensions.{}.endpoint", health.id)).await?)
+            }
+            None => None,
+        };
+        Ok(Sockets { receivers, probes: ProbeSockets { metrics, health } })
     }
 }
 
@@ -67,9 +81,9 @@ impl ReceiverSockets {
     }
 
     /// Where they are.
-    pub(super) fn addresses(&self, metrics: Option<SocketAddr>) -> Addresses {
+    pub(super) fn addresses(&self, metrics: Option<SocketAddr>, health: Option<SocketAddr>) -> Addresses {
         let address = |socket: &Option<Arc<TcpListener>>| socket.as_ref()?.local_addr().ok();
-        Addresses { grpc: address(&self.grpc), http: address(&self.http), metrics }
+        Addresses { grpc: address(&self.grpc), http: address(&self.http), metrics, health }
     }
 }
 

@@ -3,6 +3,7 @@
 mod bindplane;
 mod errors;
 mod files;
+mod health;
 mod mutations;
 mod one_exporter;
 mod printed;
