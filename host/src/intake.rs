@@ -6,7 +6,9 @@ mod room;
 use crate::clock::Clock;
 use crate::component::{Acceptance, CallError, Encoding, InUse, Refusal, Rejection};
 use crate::metrics::Metrics;
+use crate::processors::Processors;
 use crate::queue::{AppendError, Queue};
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use rejection_log::RejectionLog;
 use std::sync::Arc;
@@ -45,6 +47,7 @@ pub struct Intake {
     metrics: Arc<Metrics>,
     room: Room,
     rejections: RejectionLog,
+    processors: ArcSwap<Processors>,
 }
 
 impl Intake {
@@ -55,8 +58,22 @@ impl Intake {
         queue: Arc<dyn Queue>,
         clock: Arc<Clock>,
         metrics: Arc<Metrics>,
+        processors: Processors,
     ) -> Intake {
-        Intake { exporters, queue, clock, metrics, room: Room::new(), rejections: RejectionLog::default() }
+        Intake {
+            exporters,
+            queue,
+            clock,
+            metrics,
+            room: Room::new(),
+            rejections: RejectionLog::default(),
+            processors: ArcSwap::from_pointee(processors),
+        }
+    }
+
+    /// Goes on with other processors.
+    pub fn process_with(&self, processors: Processors) {
+        self.processors.store(Arc::new(processors));
     }
 
     /// The room that requests must fit into while they are read.
@@ -97,6 +114,11 @@ impl Intake {
         if let Err(full) = share.grow(payload.len()) {
             return (Outcome::Busy(full.to_string()), 0);
         }
+        let processors = self.processors.load_full();
+        if let Err(reason) = processors.admit(&*self.queue) {
+            return (Outcome::Busy(reason), 0);
+        }
+        let payload = processors.process(payload, encoding);
         let accepting = self.exporters.accepting().await;
         match accepting.exporters.accept(payload, encoding, self.clock.now()).await {
             Ok(Ok(acceptance)) => {

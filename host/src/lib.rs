@@ -20,6 +20,7 @@ pub mod demo;
 pub mod intake;
 pub mod metrics;
 mod notices;
+pub mod processors;
 pub mod queue;
 pub mod receiver;
 pub mod service;

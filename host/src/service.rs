@@ -16,11 +16,12 @@ pub use state::RestoreError;
 
 use crate::clock::Clock;
 use crate::component::{self, CallError, Component, Exporters, InUse, LoadError, OpenError, PoolLimits};
-use crate::config::{ExporterSettings, Settings, SigV4};
+use crate::config::{Settings, SigV4};
 use crate::credentials::{Aws, CredentialsSource, SigningKeys};
 use crate::delivery::{self, Delivery, HttpClient, Pauses};
 use crate::intake::Intake;
 use crate::metrics::Metrics;
+use crate::processors::Processors;
 use crate::queue::{MemoryQueue, Queue};
 use crate::tls::TlsError;
 use probes::Probes;
@@ -124,7 +125,13 @@ impl Service {
         let metrics = Metrics::new(&settings.receiver.id, &exporter.id, queue.clone(), move || pool.stats());
         let metrics = Arc::new(metrics);
         let clock = Arc::new(parts.clock);
-        let intake = Intake::new(in_use.clone(), queue.clone(), clock.clone(), metrics.clone());
+        let intake = Intake::new(
+            in_use.clone(),
+            queue.clone(),
+            clock.clone(),
+            metrics.clone(),
+            Processors::start(&settings.processors),
+        );
         let base = Base {
             component: parts.component,
             limits: parts.limits,
@@ -137,7 +144,7 @@ impl Service {
             intake: Arc::new(intake),
         };
         let keys = exporter.sigv4.as_ref().map(|scope| base.keys(scope));
-        let delivery = base.deliver(exporter, prepared.exporters, prepared.client, keys.clone());
+        let delivery = base.deliver(settings, prepared.exporters, prepared.client, keys.clone());
         let receivers = Receivers::start(&settings.receiver, sockets.receivers, prepared.tls, &base.intake)?;
         Ok(Running::new(settings.clone(), base, keys, delivery, receivers, saver, probes))
     }
@@ -193,7 +200,7 @@ impl Base {
 
     fn deliver(
         &self,
-        settings: &ExporterSettings,
+        settings: &Settings,
         exporters: Exporters,
         client: HttpClient,
         keys: Option<SigningKeys>,
@@ -204,7 +211,8 @@ impl Base {
             client,
             keys,
             clock: self.clock.clone(),
-            retry: settings.retry.clone(),
+            retry: settings.exporter.retry.clone(),
+            batching: settings.processors.batch,
             pauses: self.pauses,
             metrics: self.metrics.clone(),
         })

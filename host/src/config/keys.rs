@@ -15,8 +15,6 @@ pub(super) struct Key {
 pub(super) enum Class {
     /// Its reader asks for it.
     Read,
-    /// It has nothing to say here, because the whole component has not.
-    Moot,
     /// Accepted with one warning, which says why it changes nothing.
     Ignored(&'static str),
     /// Known to the Collector, but only the values that change nothing are taken.
@@ -42,11 +40,6 @@ pub(super) enum Harmless {
 /// A key that its reader asks for.
 pub(super) const fn read(name: &'static str) -> Key {
     Key { name, class: Class::Read }
-}
-
-/// A key of a component that is accepted, but does nothing as a whole.
-pub(super) const fn moot(name: &'static str) -> Key {
-    Key { name, class: Class::Moot }
 }
 
 /// A key that is accepted with a warning.
@@ -78,7 +71,7 @@ impl Key {
             return;
         }
         match &self.class {
-            Class::Read | Class::Moot => {}
+            Class::Read => {}
             Class::Ignored(why) => view.warn(format!("is ignored: {why}")),
             Class::NotYet(harmless) if harmless.takes(view) => {}
             Class::NotYet(harmless) => view.key_error(format!("{NOT_YET}{}", harmless.hint())),

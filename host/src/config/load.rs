@@ -11,7 +11,7 @@ use super::keys::{Key, read};
 use super::merge::merge;
 use super::print::{Style, print};
 use super::receiver::read_otlp;
-use super::service::{Defined, EXPORTERS, RECEIVERS, connect, read_service};
+use super::service::{Connected, Defined, EXPORTERS, RECEIVERS, connect, read_service};
 use super::settings::{ExporterSettings, OtlpReceiver, Settings};
 use super::source::Source;
 use super::substitution::{Environment, substitute};
@@ -255,10 +255,10 @@ fn read_root(root: &View) -> Option<(Settings, Places)> {
     let exporters = of_kinds(&defined.exporters, &EXPORTERS, |c| read_remote_write(&c.view, &extensions));
     extensions.warn_of_unused();
     let health = extensions.health();
-    let (receiver_id, exporter_id) = connected?;
-    let receiver = with_id(receivers, receiver_id)?;
+    let Connected { receiver, processors, exporter: exporter_id } = connected?;
+    let receiver = with_id(receivers, receiver)?;
     let (exporter, places) = settle(exporter_id, with_id(exporters, exporter_id)?, Some(&receiver));
-    Some((Settings { receiver, exporter, health, telemetry: service.telemetry }, places))
+    Some((Settings { receiver, processors, exporter, health, telemetry: service.telemetry }, places))
 }
 
 fn read_exporter(root: &View, id: &str) -> Option<(ExporterSettings, Places)> {

@@ -22,6 +22,7 @@ mod kubernetes;
 mod load;
 mod merge;
 mod print;
+mod processors;
 mod prometheus;
 mod receiver;
 mod service;
@@ -37,9 +38,10 @@ mod yaml;
 pub use diagnostic::{Diagnostic, Diagnostics, Place};
 pub use load::{Loaded, Request, convert, explain, load, load_exporter, parse};
 pub use settings::{
-    AssumeRole, AwsCredentials, BaseCredentials, ClientSettings, ClientTls, Connections, ExporterSettings,
-    Health, HealthAnswer, Listener, LogFormat, OtlpReceiver, Pem, Queue, Retry, ServerTls, Settings, SigV4,
-    Telemetry, TlsIdentity, TlsProtocol, TlsVersion,
+    AssumeRole, AttributeAction, AttributeKeys, AttributeType, AttributeValue, AwsCredentials,
+    BaseCredentials, Batching, Change, ClientSettings, ClientTls, Connections, ExporterSettings, Health,
+    HealthAnswer, Listener, LogFormat, MemoryLimit, MemoryLimiter, OtlpReceiver, Pem, Processors, Queue,
+    Retry, ServerTls, Settings, SigV4, Telemetry, TlsIdentity, TlsProtocol, TlsVersion,
 };
 pub use source::Source;
 pub use substitution::Environment;

@@ -2,8 +2,9 @@
 
 use super::diagnostic::suggest;
 use super::ids::{Component, find, read_kind};
-use super::keys::{Harmless, Key, moot, not_yet, read};
-use super::settings::Telemetry;
+use super::keys::{Key, read};
+use super::processors::read_processor;
+use super::settings::{Processors, Telemetry};
 use super::telemetry::read_telemetry;
 use super::view::View;
 
@@ -14,27 +15,6 @@ const PIPELINE: &[Key] = &[read("receivers"), read("processors"), read("exporter
 /// The types that this version serves, under all their names.
 pub(super) const RECEIVERS: [&str; 1] = ["otlp"];
 pub(super) const EXPORTERS: [&str; 2] = ["prometheusremotewrite", "prometheus_remote_write"];
-const PROCESSORS: [&str; 2] = ["batch", "memory_limiter"];
-
-const BATCH: &[Key] = &[
-    moot("timeout"),
-    moot("send_batch_size"),
-    moot("send_batch_max_size"),
-    moot("metadata_cardinality_limit"),
-    not_yet("metadata_keys", Harmless::Empty),
-];
-
-const MEMORY_LIMITER: &[Key] = &[
-    moot("check_interval"),
-    moot("limit_mib"),
-    moot("limit_percentage"),
-    moot("spike_limit_mib"),
-    moot("spike_limit_percentage"),
-    moot("min_gc_interval_when_soft_limited"),
-    moot("min_gc_interval_when_hard_limited"),
-    moot("max_gc_interval_when_soft_limited"),
-    moot("max_gc_interval_when_hard_limited"),
-];
 
 /// References to components, each with the place it stands at.
 pub(super) type References<'d> = Vec<(&'d str, View<'d>)>;
@@ -113,29 +93,57 @@ pub(super) struct Defined<'d> {
     pub exporters: Vec<Component<'d>>,
 }
 
-/// The ids of the receiver and the exporter that the metrics pipelines connect; `None` after something
-/// was reported.
-pub(super) fn connect<'d>(pipelines: &[Pipeline<'d>], defined: &Defined<'d>) -> Option<(&'d str, &'d str)> {
+/// What the metrics pipelines connect.
+pub(super) struct Connected<'d> {
+    /// The id of the receiver.
+    pub receiver: &'d str,
+    pub processors: Processors,
+    /// The id of the exporter.
+    pub exporter: &'d str,
+}
+
+/// What the metrics pipelines connect; `None` after something was reported.
+pub(super) fn connect<'d>(pipelines: &[Pipeline<'d>], defined: &Defined<'d>) -> Option<Connected<'d>> {
     let receivers = pipelines.iter().flat_map(|pipeline| &pipeline.receivers);
     let exporters = pipelines.iter().flat_map(|pipeline| &pipeline.exporters);
     let receiver = the_only("receiver", &RECEIVERS, receivers, &defined.receivers);
     let exporter = the_only("exporter", &EXPORTERS, exporters, &defined.exporters);
-    let processors: Vec<_> = pipelines.iter().flat_map(|pipeline| &pipeline.processors).collect();
-    for (id, reference) in &processors {
-        if let Some(processor) = find(&defined.processors, id, "processor", reference) {
-            check_processor(processor, reference);
+    let mut processors = Processors::default();
+    for (number, pipeline) in pipelines.iter().enumerate() {
+        let own = pipeline.read_processors(&defined.processors);
+        if number == 0 {
+            processors = own;
+        } else if own == processors {
+            pipeline.view.warn("repeats the pipeline above: metrics are delivered once");
+        } else {
+            pipeline.view.error(
+                "a second pipeline with other processors is not supported by this version of preamp yet",
+            );
         }
     }
-    for pipeline in pipelines.iter().skip(1) {
-        pipeline.view.warn("repeats the pipeline above: metrics are delivered once");
-    }
     let is_idle = |component: &&Component, used: &[&str]| !used.contains(&component.id);
-    let used: Vec<_> = processors.iter().map(|(id, _)| *id).chain(receiver).chain(exporter).collect();
+    let in_pipelines = pipelines.iter().flat_map(|pipeline| &pipeline.processors);
+    let used: Vec<_> = in_pipelines.map(|(id, _)| *id).chain(receiver).chain(exporter).collect();
     let all = defined.receivers.iter().chain(&defined.processors).chain(&defined.exporters);
     for idle in all.filter(|component| is_idle(component, &used)) {
         idle.view.warn("is in no pipeline of metrics and does nothing");
     }
-    receiver.zip(exporter)
+    let (receiver, exporter) = receiver.zip(exporter)?;
+    Some(Connected { receiver, processors, exporter })
+}
+
+impl Pipeline<'_> {
+    fn read_processors(&self, defined: &[Component]) -> Processors {
+        let mut processors = Processors::default();
+        for (number, (id, reference)) in self.processors.iter().enumerate() {
+            if self.processors[..number].iter().any(|(other, _)| other == id) {
+                reference.error(format!("`{id}` stands in the pipeline twice"));
+            } else if let Some(processor) = find(defined, id, "processor", reference) {
+                read_processor(processor, reference, &mut processors);
+            }
+        }
+        processors
+    }
 }
 
 /// The one component of a role that all references name; others are reported.
@@ -158,19 +166,4 @@ fn the_only<'p, 'd: 'p>(
         }
     }
     only
-}
-
-/// Batching and limits are the exporter's here; other processors would change the data.
-fn check_processor(processor: &Component, reference: &View) {
-    match processor.kind {
-        "batch" => {
-            processor.view.section(&[BATCH]);
-            reference.warn("is ignored: preamp fills requests to the receiver's limit by itself");
-        }
-        "memory_limiter" => {
-            processor.view.section(&[MEMORY_LIMITER]);
-            reference.warn("is ignored: preamp bounds its queue in payloads and bytes by itself");
-        }
-        _ => reference.error(processor.unsupported("processor", &PROCESSORS)),
-    }
 }

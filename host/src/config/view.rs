@@ -2,7 +2,7 @@
 
 use super::diagnostic::{Place, Report, suggest};
 use super::duration;
-use super::keys::{Class, Key};
+use super::keys::Key;
 use super::substitution::join;
 use super::yaml::{Entry, Node, Value};
 use std::path::Path;
@@ -203,7 +203,7 @@ impl<'d> View<'d> {
             match keys().find(|key| key.name == *name) {
                 Some(key) => key.check(view),
                 None => {
-                    let known = keys().filter(|key| !matches!(key.class, Class::Moot)).map(|key| key.name);
+                    let known = keys().map(|key| key.name);
                     view.key_error(format!("unknown key; {}", suggest(name, known)));
                 }
             }

@@ -25,7 +25,7 @@ pub use self::http::HttpClient;
 pub use self::pause::Pauses;
 use crate::clock::Clock;
 use crate::component::Exporters;
-use crate::config::Retry;
+use crate::config::{Batching, Retry};
 use crate::credentials::SigningKeys;
 use crate::metrics::Metrics;
 use crate::notices::Notices;
@@ -45,6 +45,8 @@ pub struct Parts {
     pub clock: Arc<Clock>,
     /// How failed attempts are repeated.
     pub retry: Retry,
+    /// Whether to wait for fuller requests.
+    pub batching: Option<Batching>,
     /// How long a partition is held when repeating alone cannot help.
     pub pauses: Pauses,
     /// Where everything is counted.

@@ -8,8 +8,9 @@ use tokio_util::task::AbortOnDropHandle;
 use super::Shared;
 use super::sender::{Abandoned, End, Sender};
 use crate::component::Batch;
+use crate::config::Batching;
 use crate::metrics::Outcome;
-use crate::queue::Window;
+use crate::queue::{StorageError, Window};
 
 /// What is looked at when more than one batch waits. Enough to fill a request of AMP's limit of
 /// 1 MB many times over in the number of batches, and about once in their bytes.
@@ -17,6 +18,9 @@ const WINDOW: Window = Window { batches: 256, bytes: 1_000_000 };
 
 /// A u32 of series is down to one after this many halvings.
 const MAX_HALVINGS: u32 = 32;
+
+/// How often it is looked whether enough waits, while more is waited for.
+const LOOKS: u32 = 8;
 
 /// The pause after what holds the queue failed.
 const STORAGE_PAUSE: Duration = Duration::from_secs(1);
@@ -47,14 +51,40 @@ impl Worker {
         while let Some(peeked) = handing_over.run_until_cancelled(peek()).await {
             match peeked {
                 Ok(waiting) if waiting.is_empty() => return,
-                Ok(waiting) => {
-                    if self.deliver_all(waiting).await.is_err() {
-                        return;
+                Ok(waiting) => match self.filled(waiting).await {
+                    Ok(waiting) => {
+                        if self.deliver_all(waiting).await.is_err() {
+                            return;
+                        }
                     }
-                }
+                    Err(error) => self.storage_failed(&error).await,
+                },
                 Err(error) => self.storage_failed(&error).await,
             }
         }
+    }
+
+    /// What waits once it is enough for a full request, or was given time to become so. It waits in the queue.
+    async fn filled(&self, waiting: Vec<Arc<Batch>>) -> Result<Vec<Arc<Batch>>, StorageError> {
+        let Shared { parts, closing, handing_over, .. } = &*self.shared;
+        let Some(Batching { timeout, points }) = parts.batching else { return Ok(waiting) };
+        let share = points / u64::from(parts.queue.partitions().max(1));
+        let until_enough = async {
+            loop {
+                let partitions = parts.queue.statistics().partitions;
+                if partitions.get(self.partition as usize).is_none_or(|own| own.points >= share) {
+                    return;
+                }
+                tokio::time::sleep(timeout / LOOKS).await;
+            }
+        };
+        tokio::select! {
+            () = until_enough => {}
+            () = tokio::time::sleep(timeout) => {}
+            () = closing.cancelled() => return Ok(waiting),
+            () = handing_over.cancelled() => return Ok(waiting),
+        }
+        parts.queue.peek(self.partition, WINDOW).await
     }
 
     async fn deliver_all(&self, waiting: Vec<Arc<Batch>>) -> Result<(), Abandoned> {
@@ -140,7 +170,7 @@ impl Worker {
         parts.metrics.ledger.acknowledged(points);
     }
 
-    async fn storage_failed(&self, error: &crate::queue::StorageError) {
+    async fn storage_failed(&self, error: &StorageError) {
         if let Some(held_back) = self.shared.notices.admit("storage", 1) {
             tracing::error!(partition = self.partition, %error, held_back, "the queue failed; trying again");
         }

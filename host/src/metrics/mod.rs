@@ -20,6 +20,7 @@ use component::ComponentCollector;
 pub use delivery::{Attempt, Content, DeliveryMetrics};
 pub use ledger::{Ledger, Outcome, Snapshot};
 use process::ProcessCollector;
+pub(crate) use process::process_memory;
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;

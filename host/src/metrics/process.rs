@@ -35,15 +35,20 @@ impl Collector for ProcessCollector {
 }
 
 /// What the process uses.
-pub(crate) struct Usage {
-    pub(crate) cpu_seconds: f64,
-    pub(crate) resident_bytes: u64,
+struct Usage {
+    cpu_seconds: f64,
+    resident_bytes: u64,
+}
+
+/// The memory that the process uses now, in bytes, if the system tells.
+pub(crate) fn process_memory() -> Option<u64> {
+    usage().map(|usage| usage.resident_bytes)
 }
 
 /// What the process uses now, if the system tells.
 #[cfg(target_os = "linux")]
 #[expect(clippy::cast_precision_loss, reason = "ticks of years have less than 52 bits")]
-pub(crate) fn usage() -> Option<Usage> {
+fn usage() -> Option<Usage> {
     let stat = procfs::process::Process::myself().and_then(|process| process.stat()).ok()?;
     let ticks = stat.utime + stat.stime;
     Some(Usage {
@@ -54,6 +59,6 @@ pub(crate) fn usage() -> Option<Usage> {
 
 /// What the process uses now, if the system tells.
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn usage() -> Option<Usage> {
+fn usage() -> Option<Usage> {
     None
 }

@@ -3,6 +3,7 @@
 use super::sockets::ReceiverSockets;
 use super::{Prepared, Running, StartError};
 use crate::config::Settings;
+use crate::processors::Processors;
 use serde_json::{Map, Value};
 use std::time::Duration;
 
@@ -28,7 +29,8 @@ impl Running {
             let last = (&self.settings.receiver, &self.receivers.sockets);
             Some(ReceiverSockets::bind(&next.receiver, Some(last)).await?)
         };
-        if next.exporter != self.settings.exporter {
+        if next.exporter != self.settings.exporter || next.processors.batch != self.settings.processors.batch
+        {
             if let Err(reason) = self.base.in_use.exchange(&prepared.exporters).await? {
                 tracing::warn!(reason, "the totals of delta metrics begin anew");
             }
@@ -38,8 +40,12 @@ impl Running {
                 self.keys = next.exporter.sigv4.as_ref().map(|scope| self.base.keys(scope));
             }
             let (exporters, client) = (prepared.exporters, prepared.client);
-            self.delivery = self.base.deliver(&next.exporter, exporters, client, self.keys.clone());
+            self.delivery = self.base.deliver(&next, exporters, client, self.keys.clone());
             self.settings.exporter = next.exporter;
+        }
+        if next.processors != self.settings.processors {
+            self.base.intake.process_with(Processors::start(&next.processors));
+            self.settings.processors = next.processors;
         }
         if let Some(sockets) = sockets {
             self.receivers.exchange(&next.receiver, sockets, prepared.tls, &self.base.intake)?;

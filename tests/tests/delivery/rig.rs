@@ -13,6 +13,7 @@ use preamp_host::credentials::{Credentials, CredentialsSource, Secret, SigningKe
 use preamp_host::delivery::{Delivery, HttpClient, Parts, Pauses, Remains};
 use preamp_host::intake::{Intake, Outcome, Transport};
 use preamp_host::metrics::{Metrics, Snapshot};
+use preamp_host::processors::Processors;
 use preamp_host::queue::{MemoryQueue, Queue};
 use preamp_tests::payloads;
 
@@ -78,6 +79,7 @@ impl Rig {
             keys,
             clock: Arc::clone(&clock),
             retry: setup.retry,
+            batching: None,
             pauses: Pauses {
                 credentials_first: Duration::from_millis(20),
                 credentials_longest: Duration::from_millis(200),
@@ -90,6 +92,7 @@ impl Rig {
             Arc::clone(&queue),
             Arc::clone(&clock),
             Arc::clone(&metrics),
+            Processors::default(),
         );
         Self { intake: Arc::new(intake), delivery, queue, metrics, clock }
     }

@@ -7,6 +7,7 @@ mod health;
 mod mutations;
 mod one_exporter;
 mod printed;
+mod processors;
 mod prometheus;
 mod signing;
 mod sources;

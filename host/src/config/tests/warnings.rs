@@ -63,30 +63,6 @@ fn receiver_keys_that_change_nothing() {
 }
 
 #[test]
-fn processors_that_preamp_makes_superfluous() {
-    let text = with_exporter("")
-        .replace("receivers: [otlp]", "receivers: [otlp], processors: [memory_limiter, batch]")
-        + "processors: {batch: {timeout: 1s}, memory_limiter: }\n";
-    assert_warns(
-        &text,
-        &[
-            "f:6:65: service.pipelines.metrics.processors[0]: is ignored: preamp bounds its queue in payloads and \
-             bytes by itself",
-            "f:6:81: service.pipelines.metrics.processors[1]: is ignored: preamp fills requests to the receiver's \
-             limit by itself",
-        ],
-    );
-    assert_eq!(
-        errors(&text.replace("{timeout: 1s}", "{timeot: 1s, metadata_keys: [a]}")),
-        [
-            "f:7:22: processors.batch.timeot: unknown key; there are metadata_keys",
-            "f:7:34: processors.batch.metadata_keys: known to the Collector, but not supported by this version of \
-             preamp yet; leave it out",
-        ]
-    );
-}
-
-#[test]
 fn what_no_metrics_pipeline_uses() {
     let text = with_service("extensions: [pprof]")
         .replace("pipelines: {", "pipelines: {traces: {receivers: [jaeger]}, ")
