@@ -3,7 +3,7 @@
 use super::component::{Places, nearest};
 use super::defaults::{defaults, fill};
 use super::diagnostic::{Diagnostic, Diagnostics, Findings, Report, name_of};
-use super::exporter::{Exporter, read_remote_write};
+use super::exporter::{EXPORTERS, Exporter, read_remote_write};
 use super::extensions::{Extensions, read_signers};
 use super::formats::{Context, collector, expect_sections};
 use super::ids::{Component, find, read_components};
@@ -11,7 +11,7 @@ use super::keys::{Key, read};
 use super::merge::merge;
 use super::print::{Style, print};
 use super::receiver::read_otlp;
-use super::service::{Connected, Defined, EXPORTERS, RECEIVERS, connect, read_service};
+use super::service::{Connected, Defined, RECEIVERS, connect, read_service};
 use super::settings::{ExporterSettings, OtlpReceiver, Settings};
 use super::source::Source;
 use super::substitution::{Environment, substitute};
@@ -245,14 +245,15 @@ fn read_root(root: &View) -> Option<(Settings, Places)> {
         receivers: components("receivers"),
         processors: components("processors"),
         exporters: components("exporters"),
+        connectors: components("connectors"),
     };
-    for connector in components("connectors") {
+    for connector in &defined.connectors {
         connector.view.warn("connectors are not supported by this version of preamp yet; it does nothing");
     }
     let connected = connect(&service.pipelines, &defined);
     // What no pipeline uses is read too: its mistakes should show before somebody starts to use it.
     let receivers = of_kinds(&defined.receivers, &RECEIVERS, |c| read_otlp(c.id, &c.view));
-    let exporters = of_kinds(&defined.exporters, &EXPORTERS, |c| read_remote_write(&c.view, &extensions));
+    let exporters = of_kinds(&defined.exporters, &EXPORTERS, |c| read_remote_write(c, &extensions));
     extensions.warn_of_unused();
     let health = extensions.health();
     let Connected { receiver, processors, exporter: exporter_id } = connected?;
@@ -272,7 +273,7 @@ fn read_exporter(root: &View, id: &str) -> Option<(ExporterSettings, Places)> {
     }
     let signers = read_signers(section.get("service"));
     let extensions = Extensions::read(read_components(section.get("extensions")), &signers);
-    let exporter = read_remote_write(&exporter.view, &extensions)?;
+    let exporter = read_remote_write(exporter, &extensions)?;
     Some(settle(id, exporter, None))
 }
 

@@ -213,7 +213,10 @@ fn read_value(section: &Section, action: &View) -> Option<AttributeValue> {
             None
         }
         (None, None) => {
-            action.error("lacks `value` or `from_attribute`");
+            // What is said about `from_context` is enough.
+            if section.get("from_context").is_none() {
+                action.error("lacks `value` or `from_attribute`");
+            }
             None
         }
     }

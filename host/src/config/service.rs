@@ -1,8 +1,9 @@
 //! `service`: what of the file runs, and how it is connected.
 
 use super::diagnostic::suggest;
+use super::exporter::EXPORTERS;
 use super::ids::{Component, find, read_kind};
-use super::keys::{Key, read};
+use super::keys::{Key, NOT_YET, read};
 use super::processors::read_processor;
 use super::settings::{Processors, Telemetry};
 use super::telemetry::read_telemetry;
@@ -14,7 +15,6 @@ const PIPELINE: &[Key] = &[read("receivers"), read("processors"), read("exporter
 
 /// The types that this version serves, under all their names.
 pub(super) const RECEIVERS: [&str; 1] = ["otlp"];
-pub(super) const EXPORTERS: [&str; 2] = ["prometheusremotewrite", "prometheus_remote_write"];
 
 /// References to components, each with the place it stands at.
 pub(super) type References<'d> = Vec<(&'d str, View<'d>)>;
@@ -91,6 +91,7 @@ pub(super) struct Defined<'d> {
     pub receivers: Vec<Component<'d>>,
     pub processors: Vec<Component<'d>>,
     pub exporters: Vec<Component<'d>>,
+    pub connectors: Vec<Component<'d>>,
 }
 
 /// What the metrics pipelines connect.
@@ -106,6 +107,16 @@ pub(super) struct Connected<'d> {
 pub(super) fn connect<'d>(pipelines: &[Pipeline<'d>], defined: &Defined<'d>) -> Option<Connected<'d>> {
     let receivers = pipelines.iter().flat_map(|pipeline| &pipeline.receivers);
     let exporters = pipelines.iter().flat_map(|pipeline| &pipeline.exporters);
+    // A connector is an exporter of one pipeline and a receiver of another.
+    let is_connector = |(id, reference): &&(&str, View)| {
+        let is_one = defined.connectors.iter().any(|connector| connector.id == *id);
+        if is_one {
+            reference.error(format!("`{id}` is a connector, and those are {NOT_YET}"));
+        }
+        is_one
+    };
+    let receivers = receivers.filter(|reference| !is_connector(reference));
+    let exporters = exporters.filter(|reference| !is_connector(reference));
     let receiver = the_only("receiver", &RECEIVERS, receivers, &defined.receivers);
     let exporter = the_only("exporter", &EXPORTERS, exporters, &defined.exporters);
     let mut processors = Processors::default();

@@ -6,9 +6,11 @@ mod credentials;
 use super::keys::{Key, read};
 use super::settings::{AwsCredentials, SigV4};
 use super::view::{Section, View};
-use credentials::{OWN, read_credentials};
+use credentials::{OWN, read_credentials, read_role_alone};
 
 const SIGV4AUTH: &[Key] = &[read("region"), read("service"), read("assume_role")];
+
+const AWS_AUTH: &[Key] = &[read("region"), read("service"), read("role_arn")];
 
 /// The extension as it stands in the file; what it leaves out is inferred from the endpoint.
 pub(super) struct Sigv4Auth<'d> {
@@ -26,6 +28,18 @@ pub(super) fn read_sigv4auth<'d>(view: &View<'d>) -> Sigv4Auth<'d> {
         region: text("region"),
         service: text("service"),
         credentials: read_credentials(&section),
+        section,
+    }
+}
+
+/// Reads `aws_auth` of the exporter that old collectors of AWS have.
+pub(super) fn read_aws_auth<'d>(view: &View<'d>) -> Sigv4Auth<'d> {
+    let section = view.section(&[AWS_AUTH]);
+    let text = |key| section.text(key).map(|(text, _)| text);
+    Sigv4Auth {
+        region: text("region"),
+        service: text("service"),
+        credentials: read_role_alone(&section),
         section,
     }
 }

@@ -19,7 +19,7 @@ const LOGS: &[Key] = &[
     ignored("development", "there is no development mode"),
     ignored("disable_caller", "log lines name no line of source"),
     ignored("disable_stacktrace", "log lines carry no stack trace"),
-    ignored("sampling", "repeated log lines are not left out"),
+    ignored("sampling", "each kind of trouble is told once a minute, with the number held back"),
     ignored("error_output_paths", "all log lines go to standard error"),
     ignored("processors", "log lines go to standard error only"),
     ignored("disable_zap_resource", "log lines carry no resource"),

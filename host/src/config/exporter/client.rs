@@ -4,7 +4,7 @@ use super::keys;
 use crate::config::component::ComponentConfig;
 use crate::config::extensions::Extensions;
 use crate::config::settings::Connections;
-use crate::config::sigv4auth::{Sigv4Auth, is_aps};
+use crate::config::sigv4auth::{Sigv4Auth, is_aps, read_aws_auth};
 use crate::config::view::{Section, View};
 use crate::config::yaml::Value as Yaml;
 use crate::credentials::Secret;
@@ -30,7 +30,26 @@ pub(super) struct Endpoint<'d> {
 }
 
 impl Endpoint<'_> {
-    /// Warns of requests that Amazon Managed Prometheus is going to refuse.
+    /// Warns of what Amazon Managed Prometheus is going to refuse.
+    pub fn warn_of_traps(&self, exporter: &Section, client: &Section) {
+        if !is_aps(&self.host) {
+            return;
+        }
+        let size = exporter.get("max_batch_size_bytes");
+        if let Some(view) = size.filter(|view| matches!(view.value(), Yaml::Integer(AMP_BYTES_MAX..))) {
+            view.warn("Amazon Managed Prometheus takes requests of less than 1 MB: they are made no larger");
+        }
+        let headers = client.get("headers").map(|view| header_entries(&view)).unwrap_or_default();
+        for (name, view) in headers {
+            if name.eq_ignore_ascii_case("X-Scope-OrgID") {
+                view.warn(
+                    "Amazon Managed Prometheus has been seen to deny requests with this header: take it out",
+                );
+            }
+        }
+    }
+
+    /// Warns of requests without the signature that Amazon Managed Prometheus asks for.
     pub fn warn_if_unsigned(&self) {
         if is_aps(&self.host) {
             self.view.warn(
@@ -40,6 +59,9 @@ impl Endpoint<'_> {
         }
     }
 }
+
+/// The largest request that Amazon Managed Prometheus takes is smaller than this, in bytes.
+const AMP_BYTES_MAX: i64 = 1_000_000;
 
 /// Reads the URL as far as the host needs it; the component checks the rest.
 pub(super) fn read_endpoint<'d>(client: &Section<'d>, exporter: &View<'d>) -> Option<Endpoint<'d>> {
@@ -185,14 +207,23 @@ pub(super) enum Authenticator<'e, 'd> {
     Unusable,
     /// By a signature.
     Sigv4(&'e Sigv4Auth<'d>),
+    /// By a signature whose settings stand in the exporter itself.
+    Own(Sigv4Auth<'d>),
 }
 
-/// Reads `auth.authenticator` and finds the extension it names.
+/// Reads `auth.authenticator` and finds the extension it names, or `aws_auth` in its place.
 pub(super) fn read_authenticator<'e, 'd>(
+    exporter: &Section<'d>,
     client: &Section<'d>,
     extensions: &'e Extensions<'d>,
 ) -> Authenticator<'e, 'd> {
-    let Some(auth) = client.get("auth") else { return Authenticator::None };
+    let own = exporter.get("aws_auth");
+    let Some(auth) = client.get("auth") else {
+        return own.map_or(Authenticator::None, |view| Authenticator::Own(read_aws_auth(&view)));
+    };
+    if let Some(own) = own {
+        own.key_error("cannot stand beside `auth`: keep one of the two");
+    }
     let Some(reference) = auth.section(&[keys::AUTH]).get("authenticator") else {
         auth.error("lacks `authenticator`, the id of an extension such as sigv4auth");
         return Authenticator::Unusable;

@@ -44,6 +44,9 @@ pub(super) const PREAMP: &[Key] = &[
     read("max_labels_bytes"),
 ];
 
+/// The key that the exporter of old collectors of AWS has beside the others.
+pub(super) const ADOT: &[Key] = &[read("aws_auth")];
+
 /// The keys of the HTTP client, which stand beside the exporter's own, or under `http`.
 pub(super) const CLIENT: &[Key] = &[
     read("endpoint"),

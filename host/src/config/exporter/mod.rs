@@ -7,12 +7,22 @@ mod translation;
 
 use super::component::ComponentConfig;
 use super::extensions::Extensions;
+use super::ids::Component;
+use super::keys::Key;
 use super::settings::{ClientSettings, ClientTls, Queue, Retry, SigV4};
 use super::sigv4auth::Sigv4Auth;
 use super::tls::read_client_tls;
-use super::view::{Section, View};
+use super::view::Section;
 use std::path::PathBuf;
 use std::time::Duration;
+
+/// The exporter's names: the one of today, the one it is going to have, and that of old collectors of AWS.
+pub(super) const EXPORTERS: [&str; 3] = ["prometheusremotewrite", "prometheus_remote_write", ADOT];
+const ADOT: &str = "awsprometheusremotewrite";
+
+/// The keys that it has by each name.
+const TABLES: [&[Key]; 3] = [keys::EXPORTER, keys::PREAMP, keys::CLIENT];
+const ADOT_TABLES: [&[Key]; 4] = [keys::EXPORTER, keys::PREAMP, keys::CLIENT, keys::ADOT];
 
 /// The Collector's limit for one attempt where the file gives none.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -31,8 +41,20 @@ pub(super) struct Exporter {
 
 /// Reads an exporter of type `prometheusremotewrite`; `None` after something was reported that leaves
 /// nothing to go on with.
-pub(super) fn read_remote_write<'d>(view: &View<'d>, extensions: &Extensions<'d>) -> Option<Exporter> {
-    let section = view.section(&[keys::EXPORTER, keys::PREAMP, keys::CLIENT]);
+pub(super) fn read_remote_write<'d>(
+    exporter: &Component<'d>,
+    extensions: &Extensions<'d>,
+) -> Option<Exporter> {
+    let is_adot = exporter.kind == ADOT;
+    let view = &exporter.view;
+    let tables: &'static [&'static [Key]] = if is_adot { &ADOT_TABLES } else { &TABLES };
+    let section = view.section(tables);
+    if is_adot {
+        view.warn(
+            "newer collectors of AWS do not know it: write `prometheusremotewrite`, and `aws_auth` as the \
+                   extension `sigv4auth`",
+        );
+    }
     let nested = section.get("http").map(|http| client::read_nested(&section, &http));
     let client = nested.as_ref().unwrap_or(&section);
     let mut component = ComponentConfig::new(view);
@@ -41,7 +63,7 @@ pub(super) fn read_remote_write<'d>(view: &View<'d>, extensions: &Extensions<'d>
     let tls = client.get("tls").map_or_else(ClientTls::default, |view| read_client_tls(&view, url));
     client::check_compression(client);
     client::read_headers(client, &mut component);
-    let authenticator = client::read_authenticator(client, extensions);
+    let authenticator = client::read_authenticator(&section, client, extensions);
     let timeout = client::read_timeout(client).or_else(|| client::read_timeout(&section)).unwrap_or(TIMEOUT);
     let proxy_url = client::read_proxy(client);
     let connections = client::read_connections(client);
@@ -51,6 +73,7 @@ pub(super) fn read_remote_write<'d>(view: &View<'d>, extensions: &Extensions<'d>
     translation::read_translation(&section, &mut component);
     let state_file = read_state_file(&section);
     let endpoint = endpoint?;
+    endpoint.warn_of_traps(&section, client);
     component.set_from("endpoint", endpoint.url.as_str(), &endpoint.view);
     let sigv4 = match authenticator {
         client::Authenticator::None => {
@@ -59,6 +82,7 @@ pub(super) fn read_remote_write<'d>(view: &View<'d>, extensions: &Extensions<'d>
         }
         client::Authenticator::Unusable => None,
         client::Authenticator::Sigv4(auth) => Some(read_scope(auth, &endpoint, &mut component)?),
+        client::Authenticator::Own(auth) => Some(read_scope(&auth, &endpoint, &mut component)?),
     };
     Some(Exporter { component, endpoint: endpoint.url, client: settings, retry, queue, sigv4, state_file })
 }

@@ -81,10 +81,7 @@ fn read_role(view: &View) -> Option<AssumeRole> {
         }
         return None;
     };
-    if !is_role(arn) {
-        arn_view
-            .error(format!("{} is no ARN of a role: write arn:aws:iam::ACCOUNT:role/NAME", arn_view.shown()));
-    }
+    check_role(arn, &arn_view);
     if let (Some((_, token)), Some(external_id)) = (&token_file, section.get("external_id")) {
         external_id.warn(format!(
             "is ignored: STS takes no external id with a web identity ({})",
@@ -100,6 +97,23 @@ fn read_role(view: &View) -> Option<AssumeRole> {
         session_duration,
         expiry_window: expiry_window.unwrap_or_default(),
     })
+}
+
+/// Reads a role of which nothing but the ARN is said.
+pub(super) fn read_role_alone(signer: &Section) -> AwsCredentials {
+    let role = signer.text("role_arn").map(|(arn, view)| {
+        check_role(arn, &view);
+        AssumeRole {
+            arn: arn.to_owned(),
+            session_name: None,
+            sts_region: None,
+            external_id: None,
+            web_identity_token_file: None,
+            session_duration: None,
+            expiry_window: Duration::ZERO,
+        }
+    });
+    AwsCredentials { assume_role: role, ..AwsCredentials::default() }
 }
 
 /// A text that STS takes: so many letters, digits and characters of `others`.
@@ -129,6 +143,12 @@ fn read_session_duration(view: View) -> Option<Duration> {
     }
     // The Collector passes a zero on as the default of STS.
     (!duration.is_zero()).then_some(duration)
+}
+
+fn check_role(arn: &str, view: &View) {
+    if !is_role(arn) {
+        view.error(format!("{} is no ARN of a role: write arn:aws:iam::ACCOUNT:role/NAME", view.shown()));
+    }
 }
 
 /// Whether a text has the form of a role's ARN, in any partition.

@@ -51,7 +51,7 @@ fn one_receiver_and_one_exporter_for_now() {
         errors(&other.replace("exporters:\n", "exporters:\n  debug: {verbosity: basic}\n")),
         [
             "f:7:64: service.pipelines.metrics.exporters[0]: the exporter type `debug` is not supported by this \
-          version of preamp yet; there are prometheusremotewrite, prometheus_remote_write"
+          version of preamp yet; there are prometheusremotewrite, prometheus_remote_write, awsprometheusremotewrite"
         ]
     );
 }
