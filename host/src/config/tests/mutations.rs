@@ -13,7 +13,8 @@ struct Target {
 }
 
 /// Sections whose keys are the operator's own.
-const FREE: [&str; 6] = ["receivers", "extensions", "exporters", "pipelines", "headers", "external_labels"];
+const FREE: [&str; 7] =
+    ["receivers", "processors", "extensions", "exporters", "pipelines", "headers", "external_labels"];
 
 fn targets() -> Vec<Target> {
     let (document, _) = yaml::parse(FULL);
@@ -77,6 +78,18 @@ fn deleted_keys_leave_defaults_or_placed_errors() {
             "/receivers/otlp/edge/protocols",
             "/extensions",
             "/extensions/sigv4auth/amp",
+            "/processors",
+            "/processors/memory_limiter",
+            "/processors/memory_limiter/check_interval",
+            "/processors/memory_limiter/limit_mib",
+            "/processors/batch",
+            "/processors/resource",
+            "/processors/resource/attributes",
+            "/processors/resource/attributes/action",
+            "/processors/resource/attributes/key",
+            "/processors/resource/attributes/value",
+            "/processors/resource/attributes/pattern",
+            "/extensions/health_check",
             "/exporters",
             "/exporters/prometheusremotewrite/amp",
             "/exporters/prometheusremotewrite/amp/endpoint",
@@ -128,6 +141,72 @@ fn values_of_another_type_are_found_where_they_stand() {
             assert!(is_there, "{path}: {value}: {errors:?}");
         }
     }
+}
+
+#[test]
+fn values_out_of_range_are_found_where_they_stand() {
+    let document = yaml::parse(FULL).0.unwrap();
+    let mut scalars = Vec::new();
+    collect_scalars(&document, "", &mut scalars);
+    let mut mutated = 0;
+    for (path, node) in scalars {
+        let is_duration = crate::config::duration::parse(&node.text).is_ok();
+        let wrong: &[&str] = match node.value {
+            Value::Integer(_) => &["-1", "99999999999999999999", "1.5"],
+            Value::Float(_) => &["-0.5", ".nan", "1e300"],
+            Value::Text if is_duration => &["-5s", "9999999h", "5", "5 s"],
+            _ => continue,
+        };
+        for wrong in wrong {
+            // A factor may be a fraction.
+            if path.ends_with("/multiplier") && *wrong == "1.5" {
+                continue;
+            }
+            let line = FULL.lines().nth(node.place.line - 1).unwrap();
+            let text = replaced(node.place, &[format!("{}{wrong}", &line[..node.place.column - 1])]);
+            let errors = placed_errors(&text);
+            let is_there = errors.iter().any(|error| error.place == Some(node.place));
+            assert!(is_there, "{path}: {wrong}: {errors:?}");
+            mutated += 1;
+        }
+    }
+    assert!(mutated > 80, "{mutated}");
+}
+
+fn collect_scalars<'d>(node: &'d Node, path: &str, scalars: &mut Vec<(String, &'d Node)>) {
+    match &node.value {
+        Value::Map(entries) => entries
+            .iter()
+            .for_each(|entry| collect_scalars(&entry.value, &format!("{path}/{}", entry.key), scalars)),
+        Value::List(items) => items.iter().for_each(|item| collect_scalars(item, path, scalars)),
+        _ => scalars.push((path.to_owned(), node)),
+    }
+}
+
+#[test]
+fn a_line_that_is_indented_otherwise_is_an_error_or_changes_nothing() {
+    let meaning = |text: &str| read(text).map(|loaded| format!("{:?}", loaded.settings));
+    let whole = meaning(FULL).unwrap();
+    let lines: Vec<&str> = FULL.lines().collect();
+    let (mut mutated, mut refused) = (0, 0);
+    for (number, line) in
+        lines.iter().enumerate().filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
+    {
+        for shifted in
+            [format!(" {line}"), format!("    {line}"), line.strip_prefix(' ').unwrap_or(line).to_owned()]
+        {
+            let mut lines = lines.clone();
+            lines[number] = &shifted;
+            let text = lines.join("\n");
+            mutated += 1;
+            if placed_errors(&text).is_empty() {
+                assert_eq!(meaning(&text).unwrap(), whole, "line {}: {shifted:?}", number + 1);
+            } else {
+                refused += 1;
+            }
+        }
+    }
+    assert!(mutated > 300 && refused > 200, "{mutated} {refused}");
 }
 
 #[test]
