@@ -149,7 +149,8 @@ Send it metrics from any OpenTelemetry SDK:
     /// Print a configuration as one Collector file.
     ///
     /// For a Bindplane destination, a Prometheus file, or several files that are merged. References to the
-    /// environment stay references. What could not be carried is said in comments at the top.
+    /// environment stay references, and secrets that stand in the file stand in what is printed: `print-config`
+    /// leaves them out. What could not be carried is said in comments at the top.
     #[command(after_long_help = "\
 Example:
   preamp convert --config prometheus.yml > preamp.yaml")]

@@ -3,7 +3,9 @@
 //! the stand-in learns of them.
 
 use std::convert::Infallible;
+use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -265,4 +267,53 @@ pub fn between<'x>(xml: &'x str, name: &str) -> Option<&'x str> {
 
 fn rfc_3339(time: SystemTime) -> String {
     OffsetDateTime::from(time).format(&Rfc3339).unwrap_or_default()
+}
+
+/// A source of credentials, and the environment that leads to it.
+pub type Source = (&'static str, Vec<(&'static str, String)>);
+
+/// The sources whose credentials end; what they need is put into a folder.
+///
+/// # Errors
+/// When that cannot be written.
+pub fn sources(issuer: &Issuer, folder: &Path) -> anyhow::Result<Vec<Source>> {
+    let token = file(folder, "container-token", CONTAINER_TOKEN)?;
+    let process = format!("[default]\ncredential_process = curl -sf {}\n", issuer.url("/process"));
+    let process = file(folder, "process", &process)?;
+    let sso = "[default]\nsso_session = portal\nsso_account_id = 123456789012\nsso_role_name = writer\n\
+               [sso-session portal]\nsso_region = eu-central-1\nsso_start_url = https://portal.example\n";
+    let sso = file(folder, "sso", sso)?;
+    // The name of the file is the SHA-1 of the name of the session.
+    let cached = format!(r#"{{"accessToken": "{SSO_TOKEN}", "expiresAt": "2099-01-01T00:00:00Z"}}"#);
+    file(folder, "home/.aws/sso/cache/23f3fd77a464cbe250150f60d785f08978d07e40.json", &cached)?;
+    let home = folder.join("home").display().to_string();
+    Ok(vec![
+        (
+            "instance",
+            vec![
+                ("AWS_EC2_METADATA_SERVICE_ENDPOINT", issuer.url("")),
+                ("AWS_EC2_METADATA_DISABLED", "false".to_owned()),
+            ],
+        ),
+        (
+            "container",
+            vec![
+                ("AWS_CONTAINER_CREDENTIALS_FULL_URI", issuer.url("/container")),
+                ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", token),
+            ],
+        ),
+        ("process", vec![("AWS_CONFIG_FILE", process)]),
+        ("SSO", vec![("AWS_CONFIG_FILE", sso), ("HOME", home), ("AWS_ENDPOINT_URL_SSO", issuer.url(""))]),
+    ])
+}
+
+/// A file in a folder, and its path as text.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn file(folder: &Path, name: &str, text: &str) -> anyhow::Result<String> {
+    let path = folder.join(name);
+    fs::create_dir_all(path.parent().unwrap_or(folder))?;
+    fs::write(&path, text)?;
+    Ok(path.display().to_string())
 }

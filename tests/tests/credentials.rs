@@ -1,14 +1,12 @@
 //! Each source of AWS credentials against a real counterpart on loopback, to the receiver that verifies signatures: what
 //! holds only for a while is renewed, and what ends too early costs one request and no data.
 
-use std::fs;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use amp_stand_in::{Options, Signer, StandIn};
 use anyhow::{Context as _, ensure};
-use preamp_tests::issuer::{CONTAINER_TOKEN, FIRST_ID, Issuer, Life, SSO_TOKEN};
+use preamp_tests::issuer::{FIRST_ID, Issuer, Life, file, sources};
 use preamp_tests::moto::Moto;
 use preamp_tests::payloads;
 use preamp_tests::running::{Running, post, signing};
@@ -103,14 +101,6 @@ fn deliver(
     Ok(())
 }
 
-/// A file in a folder, and its path as text.
-fn file(folder: &Path, name: &str, text: &str) -> anyhow::Result<String> {
-    let path = folder.join(name);
-    fs::create_dir_all(path.parent().unwrap_or(folder))?;
-    fs::write(&path, text)?;
-    Ok(path.display().to_string())
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn credentials_that_do_not_end() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
@@ -135,41 +125,6 @@ async fn credentials_that_do_not_end() -> anyhow::Result<()> {
         assert!(report.verified > 0 && report.unverified == 0, "{source}: {report:?}");
     }
     Ok(())
-}
-
-/// A source of credentials, and the environment that leads to it.
-type Source = (&'static str, Vec<(&'static str, String)>);
-
-/// The sources whose credentials end.
-fn sources(issuer: &Issuer, folder: &Path) -> anyhow::Result<Vec<Source>> {
-    let token = file(folder, "container-token", CONTAINER_TOKEN)?;
-    let process = format!("[default]\ncredential_process = curl -sf {}\n", issuer.url("/process"));
-    let process = file(folder, "process", &process)?;
-    let sso = "[default]\nsso_session = portal\nsso_account_id = 123456789012\nsso_role_name = writer\n\
-               [sso-session portal]\nsso_region = eu-central-1\nsso_start_url = https://portal.example\n";
-    let sso = file(folder, "sso", sso)?;
-    // The name of the file is the SHA-1 of the name of the session.
-    let cached = format!(r#"{{"accessToken": "{SSO_TOKEN}", "expiresAt": "2099-01-01T00:00:00Z"}}"#);
-    file(folder, "home/.aws/sso/cache/23f3fd77a464cbe250150f60d785f08978d07e40.json", &cached)?;
-    let home = folder.join("home").display().to_string();
-    Ok(vec![
-        (
-            "instance",
-            vec![
-                ("AWS_EC2_METADATA_SERVICE_ENDPOINT", issuer.url("")),
-                ("AWS_EC2_METADATA_DISABLED", "false".to_owned()),
-            ],
-        ),
-        (
-            "container",
-            vec![
-                ("AWS_CONTAINER_CREDENTIALS_FULL_URI", issuer.url("/container")),
-                ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", token),
-            ],
-        ),
-        ("process", vec![("AWS_CONFIG_FILE", process)]),
-        ("SSO", vec![("AWS_CONFIG_FILE", sso), ("HOME", home), ("AWS_ENDPOINT_URL_SSO", issuer.url(""))]),
-    ])
 }
 
 /// Delivers with the credentials of each source that have such a life; the checks are about the receiver and the issuer.
