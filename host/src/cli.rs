@@ -129,7 +129,7 @@ enum Command {
     /// SIGTERM stop it in order: no more requests are taken, and what was accepted is delivered, for
     /// at most --drain-timeout. A second signal ends it at once. SIGHUP has it read the configuration
     /// again: one that cannot be used is told of and changes nothing, and no payload is lost. Where systemd starts it,
-    /// it tells systemd when it is ready, reloads and stops (Type=notify-reload).
+    /// it tells systemd when it is ready, reloads and stops (Type=notify).
     ///
     /// If the exporter's authenticator is `sigv4auth`, credentials are looked for as all AWS tools do: in the
     /// environment, a profile, a web identity, the container, the instance; or where the file says.

@@ -42,11 +42,38 @@ impl Prometheus {
         Self::start_taking(&["prometheus.WriteRequest"], folder, &[])
     }
 
+    /// One that scrapes an address each second and evaluates rules as often.
+    ///
+    /// # Errors
+    /// When there is none, or it does not come up.
+    pub fn start_scraping(
+        job: &str,
+        address: SocketAddr,
+        rules: &Path,
+        folder: &Path,
+    ) -> anyhow::Result<Self> {
+        let configuration = format!(
+            "global: {{scrape_interval: 1s, evaluation_interval: 1s}}\nrule_files: [\"{}\"]\nscrape_configs:\n  - job_name: \
+             {job}\n    static_configs: [{{targets: [\"{address}\"]}}]\n",
+            rules.display()
+        );
+        Self::start_configured(&configuration, &[], folder, &[])
+    }
+
     fn start_taking(messages: &[&str], folder: &Path, features: &[&str]) -> anyhow::Result<Self> {
+        Self::start_configured("global: {}\n", messages, folder, features)
+    }
+
+    fn start_configured(
+        text: &str,
+        messages: &[&str],
+        folder: &Path,
+        features: &[&str],
+    ) -> anyhow::Result<Self> {
         let binary = binary()?;
         let version = version(&binary)?;
         let configuration = folder.join("prometheus.yaml");
-        std::fs::write(&configuration, "global: {}\n")?;
+        std::fs::write(&configuration, text)?;
         let mut command = Command::new(binary);
         command
             .arg(option("--config.file=", &configuration))

@@ -60,6 +60,12 @@ pub struct ReceiverMetrics {
 impl ReceiverMetrics {
     pub(super) fn register(registry: &mut Registry, id: &str) -> Self {
         let metrics = Self::default();
+        // Whoever watches for the first one needs to have seen none.
+        for transport in [Transport::Grpc, Transport::Http] {
+            for family in [&metrics.accepted, &metrics.refused, &metrics.failed] {
+                add(family, "transport", transport.name(), 0);
+            }
+        }
         registry.register(
             "preamp_translation_rejected_points",
             "OTLP points that cannot become series, by reason; they are not part of the ledger",

@@ -208,7 +208,7 @@ pub(super) enum Authenticator<'e, 'd> {
     /// By a signature.
     Sigv4(&'e Sigv4Auth<'d>),
     /// By a signature whose settings stand in the exporter itself.
-    Own(Sigv4Auth<'d>),
+    Own(Box<Sigv4Auth<'d>>),
 }
 
 /// Reads `auth.authenticator` and finds the extension it names, or `aws_auth` in its place.
@@ -219,7 +219,7 @@ pub(super) fn read_authenticator<'e, 'd>(
 ) -> Authenticator<'e, 'd> {
     let own = exporter.get("aws_auth");
     let Some(auth) = client.get("auth") else {
-        return own.map_or(Authenticator::None, |view| Authenticator::Own(read_aws_auth(&view)));
+        return own.map_or(Authenticator::None, |view| Authenticator::Own(Box::new(read_aws_auth(&view))));
     };
     if let Some(own) = own {
         own.key_error("cannot stand beside `auth`: keep one of the two");
