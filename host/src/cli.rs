@@ -23,6 +23,7 @@ use preamp_host::config::{self, Diagnostics, Loaded, Request, Source};
 use preamp_host::demo::{self, DemoArgs};
 use std::process::ExitCode;
 use translate::TranslateArgs;
+use validate::ValidateArgs;
 
 /// Exit status of a command that did what it should, and found points that the exporter does not take.
 /// Prometheus' own tools call problems of the data, as opposed to trouble with it, 3 as well.
@@ -145,7 +146,7 @@ Send it metrics from any OpenTelemetry SDK:
     /// Check a configuration and report all problems at once.
     ///
     /// Nothing is started and nobody is connected to. Problems are named with file, line and column.
-    Validate(ConfigArgs),
+    Validate(ValidateArgs),
     /// Print a configuration as one Collector file.
     ///
     /// For a Bindplane destination, a Prometheus file, or several files that are merged. References to the

@@ -67,6 +67,51 @@ fn every_problem_has_its_line_whoever_finds_it() -> anyhow::Result<()> {
     Ok(())
 }
 
+#[test]
+fn sources_merge_and_are_named() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let file = configuration(folder.path(), NOWHERE, "{metrics: {level: none}}")?.display().to_string();
+    let with = |command: &str, more: &[&str]| say(&[&[command, "--config", &file], more].concat());
+    let set = "exporters.prometheusremotewrite.timeout=9s";
+    let said =
+        with("print-config", &["--set", set, "--config", "yaml:service::telemetry::logs::level: warn"])?;
+    let text = said.stdout();
+    for line in [
+        "    timeout: 9s  # --set exporters.prometheusremotewrite.timeout:1:1",
+        "      level: warn  # --config yaml:",
+    ] {
+        assert!(text.contains(line), "{text}{}", said.stderr);
+    }
+    let said = with("validate", &["--set", "exporters.prometheusremotewrite.timeout=9"])?;
+    assert_eq!(said.status, Some(1));
+    assert!(
+        said.stderr.starts_with("--set exporters.prometheusremotewrite.timeout:1:1: "),
+        "{}",
+        said.stderr
+    );
+    let converted = with("convert", &["--set", set])?.stdout();
+    let file = folder.path().join("converted.yaml");
+    std::fs::write(&file, &converted)?;
+    assert!(validate(&file)?.stdout().ends_with("converted.yaml is valid\n"), "{converted}");
+    assert!(converted.contains("    timeout: 9s\n"), "{converted}");
+    for wrong in [&["--set", "timeout"][..], &["--config", "https://example.com/a.yaml"]] {
+        assert_eq!(with("validate", wrong)?.status, Some(2), "{wrong:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn warnings_are_errors_if_that_is_asked_for() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let endpoint = format!("{NOWHERE}\n    compression: gzip");
+    let file = configuration(folder.path(), &endpoint, "{metrics: {level: none}}")?;
+    let said = validate(&file)?;
+    assert!(said.status == Some(0) && said.stderr.starts_with("warning: "), "{}", said.stderr);
+    let said = say(&["validate", "--strict", "--config", &file.display().to_string()])?;
+    assert!(said.status == Some(1) && said.stderr.contains("preamp.yaml:8:5: "), "{}", said.stderr);
+    Ok(())
+}
+
 /// The words that bash offers for the last one of a command line.
 fn completed(line: &[&str]) -> anyhow::Result<String> {
     let folder = tempfile::tempdir()?;
@@ -105,7 +150,7 @@ fn each_command_has_its_page_of_the_manual() -> anyhow::Result<()> {
     let page = say(&["man"])?.stdout();
     assert!(page.contains(".TH preamp 1") && page.contains("preamp\\-check"), "{page}");
     assert_eq!(say(&["man", "--output", &folder.path().display().to_string()])?.status, Some(0));
-    for command in ["run", "validate", "check", "translate", "diff", "demo"] {
+    for command in ["run", "validate", "check", "print-config", "convert", "translate", "diff", "demo"] {
         let page = std::fs::read_to_string(folder.path().join(format!("preamp-{command}.1")))?;
         assert!(page.contains(".SH OPTIONS"), "{page}");
     }

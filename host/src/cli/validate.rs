@@ -1,19 +1,32 @@
 //! `preamp validate`.
 
 use super::ConfigArgs;
+use clap::Args;
 use preamp_host::component::{self, OpenError, PoolLimits};
 use preamp_host::config::{Diagnostics, Loaded};
 use preamp_host::service::{Prepared, StartError};
 use std::io::Write as _;
 
+#[derive(Args, Debug)]
+pub(super) struct ValidateArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Fail at warnings too: at what is ignored, or does nothing.
+    #[arg(long)]
+    strict: bool,
+}
+
 /// Checks a configuration as `run` would, up to the point where addresses are listened on.
-pub(super) fn validate(args: &ConfigArgs) -> anyhow::Result<()> {
-    let loaded = args.load()?;
+pub(super) fn validate(args: &ValidateArgs) -> anyhow::Result<()> {
+    let loaded = args.config.load()?;
+    if args.strict && !loaded.warnings.is_empty() {
+        return Err(Diagnostics(loaded.warnings).into());
+    }
     for warning in &loaded.warnings {
         writeln!(std::io::stderr(), "warning: {warning}")?;
     }
     prepare(&loaded)?;
-    writeln!(std::io::stdout(), "{} is valid", args.request())?;
+    writeln!(std::io::stdout(), "{} is valid", args.config.request())?;
     Ok(())
 }
 
