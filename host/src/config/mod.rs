@@ -1,9 +1,10 @@
-//! What a configuration file means to the host. The file is a Collector YAML or a
-//! destination of Bindplane; options of the translation are carried to the component unread, as JSON.
+//! What a configuration means to the host. Options of the translation are carried to the component unread, as
+//! JSON.
 //!
-//! The way of a file: text becomes a tree with positions, references to the environment
-//! are filled in, each section is read by the module of its name, and the metrics pipelines decide
-//! what of it runs. All problems are collected, each with its place.
+//! The way of it: each `source` has a text, which `yaml` makes a tree with positions; `formats` makes a Collector
+//! file of whatever it is (`bindplane`, `kubernetes`, `prometheus`); `merge` puts them together, and `substitution` fills references in.
+//! From there `root` reads it, each section by the module of its name, and the metrics pipelines decide what
+//! of it runs. All problems are collected, each with its place.
 
 mod bindplane;
 mod component;
@@ -25,6 +26,7 @@ mod print;
 mod processors;
 mod prometheus;
 mod receiver;
+mod root;
 mod service;
 mod settings;
 mod sigv4auth;
