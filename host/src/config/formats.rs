@@ -22,31 +22,41 @@ pub(super) struct Context<'c> {
 
 /// The Collector file that a source comes to; `None` after it was reported that there is none.
 pub(super) fn collector(source: &Source, text: &str, context: &Context) -> Option<Node> {
-    let report = context.report;
     let mut documents = read_documents(text, context)?;
     if documents.len() > 1 {
         // What separates documents may also stand before the first and after the last.
         documents.retain(|document| !matches!(document.value, Value::Null));
     }
-    let nothing = || Node::new(Place::start_of(context.number), Value::Null, String::new());
     if source.is_setting() {
-        return Some(below(&source.keys(), documents.pop().unwrap_or_else(nothing)));
+        return only(documents, context).map(|value| below(&source.keys(), value));
     }
-    if let Some(resource) = documents.iter().find(|document| kubernetes::is_collector(document)) {
-        return kubernetes::collector(&View::root(resource, report), text, report);
+    if documents.iter().any(kubernetes::is_collector) {
+        return kubernetes::collector(&documents, text, context.report);
     }
     if documents.iter().any(bindplane::is_resource) {
         return bindplane::rendered(documents, text, context);
     }
+    let document = only(documents, context)?;
+    if source.has_paths() {
+        return Some(unfolded(document));
+    }
+    of_document(document, context)
+}
+
+/// The only document, which may be nothing; `None` after it was reported that there are more.
+fn only(mut documents: Vec<Node>, context: &Context) -> Option<Node> {
     if let Some(second) = documents.get(1) {
         let fault = yaml::a_second(second.place);
-        report.error(fault.place, &fault.path, fault.message);
+        context.report.error(fault.place, &fault.path, fault.message);
         return None;
     }
-    let document = documents.pop().unwrap_or_else(nothing);
-    let root = View::root(&document, report);
+    let nothing = || Node::new(Place::start_of(context.number), Value::Null, String::new());
+    Some(documents.pop().unwrap_or_else(nothing))
+}
+
+fn of_document(document: Node, context: &Context) -> Option<Node> {
+    let root = View::root(&document, context.report);
     match &document.value {
-        Value::Null => Some(document),
         Value::Map(_) if prometheus::is_configuration(&document) => prometheus::rendered(document, context),
         Value::Map(_) if is_of_helm(&document) => {
             root.error(
@@ -55,8 +65,7 @@ pub(super) fn collector(source: &Source, text: &str, context: &Context) -> Optio
             );
             None
         }
-        Value::Map(_) if source.has_paths() => Some(unfolded(document)),
-        Value::Map(_) => Some(document),
+        Value::Null | Value::Map(_) => Some(document),
         _ => {
             expect_sections(&root);
             None

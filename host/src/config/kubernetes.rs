@@ -11,8 +11,14 @@ pub(super) fn is_collector(document: &Node) -> bool {
     document.entry("kind").is_some_and(|kind| kind.text == "OpenTelemetryCollector")
 }
 
-/// The Collector file in the resource; `None` after it was reported that there is none.
-pub(super) fn collector(root: &View, source: &str, report: &Report) -> Option<Node> {
+/// The Collector file in the only such resource of a file, which may hold others beside it; `None` after it was
+/// reported that there is none.
+pub(super) fn collector(documents: &[Node], source: &str, report: &Report) -> Option<Node> {
+    let mut resources = documents.iter().filter(|document| is_collector(document));
+    let root = View::root(resources.next()?, report);
+    for second in resources {
+        View::root(second, report).error("is a second OpenTelemetryCollector: keep one in this file");
+    }
     let spec = root.entry("spec");
     let Some(config) = spec.as_ref().and_then(|spec| spec.entry("config")) else {
         root.error("lacks `spec.config`, the Collector's configuration");

@@ -71,6 +71,8 @@ fn problems_are_placed_in_the_source_they_stand_in() {
     let (folder, sources) = files(&[EXPORTER, "a: [", "- 5\n"]);
     let said = said(sources, &folder);
     assert!(said.contains("1.yaml:2:1: a") && said.contains("2.yaml:1:1: expected `receivers`"), "{said}");
+    let two = Source::of_set("a.b=1\n---\n2").unwrap();
+    assert!(loaded(vec![two]).unwrap_err().to_string().contains("a second YAML document begins here"));
     let problem = loaded(vec![Source::Variable("NONE".to_owned())]).unwrap_err().to_string();
     assert_eq!(problem, "--config env:NONE: the variable is not set");
 }
@@ -105,6 +107,11 @@ fn what_the_operator_of_kubernetes_takes_is_taken() {
     }
     let said = errors(&(head("v1alpha1", "|") + "    receivers: [\n"));
     assert!(said[0].starts_with("f:9:5: receivers[0]: "), "{said:?}");
+    let two = head("v1beta1", "") + &indented(4) + &head("v1beta1", "{}");
+    let said = errors(&two);
+    assert!(
+        said.iter().any(|said| said.ends_with("is a second OpenTelemetryCollector: keep one in this file"))
+    );
     assert_eq!(
         errors("kind: OpenTelemetryCollector\nspec: {}\n"),
         ["f:1:1: lacks `spec.config`, the Collector's configuration"]
