@@ -36,7 +36,7 @@ Usage: ./build.sh COMMAND
   help             this text
 
 PREAMP_TOOLCHAIN=rustup or =debian decides where the standard library for WebAssembly comes from;
-without it, rustup is tried first. The first build takes about 10 minutes on two cores.
+without it, rustup is tried first. The first build takes 10 to 17 minutes on two cores.
 END
 }
 

@@ -10,7 +10,7 @@ use axum::routing::get;
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -90,8 +90,7 @@ async fn answer(State(shared): State<Shared>, uri: Uri, query: Query<HashMap<Str
             available(health, healthy.as_deref(), unhealthy.as_deref())
         }
         HealthAnswer::Status { path, recovery } if uri.path() == path => {
-            let recovery = recovery.as_ref().copied();
-            Status::of(health, recovery).response(health, &query)
+            Status::of(health, *recovery).response(health, &query)
         }
         _ => StatusCode::NOT_FOUND.into_response(),
     }
@@ -126,7 +125,7 @@ struct Status {
 }
 
 impl Status {
-    fn of(health: &Health, recovery: Option<std::time::Duration>) -> Status {
+    fn of(health: &Health, recovery: Option<Duration>) -> Status {
         let (phase, since, _) = health.current();
         let unavailable =
             |name| Status { code: StatusCode::SERVICE_UNAVAILABLE, name, healthy: false, since, error: None };

@@ -39,6 +39,9 @@ pub(super) fn is_resource(document: &Node) -> bool {
 /// The Collector file that the resources of a file come to; `None` after it was reported that there is none.
 pub(super) fn rendered(mut documents: Vec<Node>, source: &str, context: &Context) -> Option<Node> {
     let Context { destination: wanted, environment, report, .. } = *context;
+    for second in documents.iter().filter(|document| is_configuration(document)).skip(1) {
+        View::root(second, report).error("is a second Configuration: keep one in this file");
+    }
     if let Some(raw) = documents.iter().find_map(|document| raw_configuration(document, report)) {
         return embedded::read(&raw, source, report);
     }
@@ -50,8 +53,10 @@ pub(super) fn rendered(mut documents: Vec<Node>, source: &str, context: &Context
 
 /// A Collector file that stands as a text in a configuration.
 fn raw_configuration<'d>(document: &'d Node, report: &'d Report) -> Option<View<'d>> {
-    let root = View::root(document, report);
-    let is_configuration = root.entry("kind").is_some_and(|kind| kind.scalar_text() == Some(CONFIGURATION));
-    let raw = root.entry("spec")?.entry("raw").filter(|raw| raw.scalar_text() != Some(""))?;
-    is_configuration.then_some(raw)
+    let raw = View::root(document, report).entry("spec")?.entry("raw");
+    raw.filter(|raw| is_configuration(document) && raw.scalar_text() != Some(""))
+}
+
+fn is_configuration(document: &Node) -> bool {
+    document.entry("kind").is_some_and(|kind| kind.text == CONFIGURATION)
 }

@@ -152,6 +152,9 @@ fn the_configuration_of_bindplane_connects_its_resources() {
     let raw = read(&configuration(&format!("\n  raw: {raw}"))).unwrap();
     assert_eq!(raw.settings.exporter, read(FULL).unwrap().settings.exporter);
 
+    let twice = errors(&format!("{connected}{source}{}---\n{connected}", destination("amp")));
+    assert!(twice[0].ends_with("is a second Configuration: keep one in this file"), "{twice:?}");
+
     for (text, message) in [
         (
             format!("{connected}{source}"),
