@@ -89,13 +89,7 @@ fn each_placeholder_is_named_where_it_stands() -> anyhow::Result<()> {
 async fn with_real_values_it_delivers_over_mutual_tls_in_its_role() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let moto = Moto::start(folder.path())?;
-    let signer = Signer {
-        access_key_id: "AKIDNOBODY".to_owned(),
-        secret_access_key: "0".repeat(40),
-        session_token: None,
-        region: "us-east-2".to_owned(),
-        service: "aps".to_owned(),
-    };
+    let signer = Signer::of_amp("AKIDNOBODY", &"0".repeat(40), "us-east-2");
     let stand_in = Arc::new(StandIn::start(Options::signed(signer)).await?);
     let sts =
         Issuer::start(Arc::clone(&stand_in), Life::of(Duration::from_secs(1)), Some(moto.address)).await?;

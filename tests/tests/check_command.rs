@@ -43,13 +43,7 @@ impl Report {
 }
 
 fn signer() -> Signer {
-    Signer {
-        access_key_id: ACCESS_KEY_ID.to_owned(),
-        secret_access_key: SECRET_ACCESS_KEY.to_owned(),
-        session_token: None,
-        region: "eu-central-1".to_owned(),
-        service: "aps".to_owned(),
-    }
+    Signer::of_amp(ACCESS_KEY_ID, SECRET_ACCESS_KEY, "eu-central-1")
 }
 
 fn configuration(endpoint: &str, keys: &str) -> String {

@@ -28,13 +28,7 @@ const SHORT: Life = Life::of(Duration::from_secs(2));
 const CUT_SHORT: Life = Life { said: Duration::from_secs(3600), real: Duration::from_secs(1) };
 
 async fn receiver() -> anyhow::Result<Arc<StandIn>> {
-    let signer = Signer {
-        access_key_id: ACCESS_KEY_ID.to_owned(),
-        secret_access_key: SECRET_ACCESS_KEY.to_owned(),
-        session_token: None,
-        region: REGION.to_owned(),
-        service: "aps".to_owned(),
-    };
+    let signer = Signer::of_amp(ACCESS_KEY_ID, SECRET_ACCESS_KEY, REGION);
     Ok(Arc::new(StandIn::start(Options::signed(signer)).await?))
 }
 

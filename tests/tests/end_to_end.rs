@@ -22,11 +22,8 @@ const REGION: &str = "eu-central-1";
 
 fn signer(secret_access_key: &str) -> Signer {
     Signer {
-        access_key_id: ACCESS_KEY_ID.to_owned(),
-        secret_access_key: secret_access_key.to_owned(),
         session_token: Some(SESSION_TOKEN.to_owned()),
-        region: REGION.to_owned(),
-        service: "aps".to_owned(),
+        ..Signer::of_amp(ACCESS_KEY_ID, secret_access_key, REGION)
     }
 }
 

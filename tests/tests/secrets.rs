@@ -149,13 +149,7 @@ fn check(case: &Case, stand_in: &StandIn, folder: &std::path::Path) -> anyhow::R
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_command_tells_a_secret_of_any_source() -> anyhow::Result<()> {
-    let signer = Signer {
-        access_key_id: ACCESS_KEY_ID.to_owned(),
-        secret_access_key: SECRET_ACCESS_KEY.to_owned(),
-        session_token: None,
-        region: REGION.to_owned(),
-        service: "aps".to_owned(),
-    };
+    let signer = Signer::of_amp(ACCESS_KEY_ID, SECRET_ACCESS_KEY, REGION);
     let stand_in = Arc::new(StandIn::start(Options::signed(signer)).await?);
     let life = Life::of(Duration::from_secs(3600));
     let issuer = Issuer::start(Arc::clone(&stand_in), life, None).await?;

@@ -17,11 +17,8 @@ const SIGNED_HEADERS: &str =
 
 fn signer() -> Signer {
     Signer {
-        access_key_id: "AKIDEXAMPLE".to_owned(),
-        secret_access_key: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY".to_owned(),
         session_token: Some("TOKENEXAMPLE".to_owned()),
-        region: "eu-west-1".to_owned(),
-        service: "aps".to_owned(),
+        ..Signer::of_amp("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "eu-west-1")
     }
 }
 

@@ -59,6 +59,20 @@ pub struct Signer {
     pub service: String,
 }
 
+impl Signer {
+    /// An identity that lasts, without a session, for AMP in a region.
+    #[must_use]
+    pub fn of_amp(access_key_id: &str, secret_access_key: &str, region: &str) -> Self {
+        Signer {
+            access_key_id: access_key_id.to_owned(),
+            secret_access_key: secret_access_key.to_owned(),
+            session_token: None,
+            region: region.to_owned(),
+            service: "aps".to_owned(),
+        }
+    }
+}
+
 impl std::fmt::Debug for Signer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Signer")

@@ -170,13 +170,7 @@ pub fn credentials(secret_access_key: &str) -> Credentials {
 
 /// A stand-in that knows the one right secret key, and wants strict order.
 pub fn signed_stand_in() -> Options {
-    strict(Options::signed(Signer {
-        access_key_id: ACCESS_KEY_ID.to_owned(),
-        secret_access_key: SECRET_ACCESS_KEY.to_owned(),
-        session_token: None,
-        region: REGION.to_owned(),
-        service: SERVICE.to_owned(),
-    }))
+    strict(Options::signed(Signer::of_amp(ACCESS_KEY_ID, SECRET_ACCESS_KEY, REGION)))
 }
 
 /// A stand-in that takes everybody, and wants strict order.
