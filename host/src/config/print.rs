@@ -43,8 +43,9 @@ fn put_entries(lines: &mut Vec<Line>, entries: &[Entry], style: Style, secret: b
         let key = quoted(key);
         let below = children(value, style, is_secret);
         if below.is_empty() {
-            let text = format!("{key}: {}", scalar(value, style, is_secret));
-            lines.push(Line { indent: 0, text: text.trim_end().to_owned() });
+            let value = scalar(value, style, is_secret);
+            let text = if value.is_empty() { format!("{key}:") } else { format!("{key}: {value}") };
+            lines.push(Line { indent: 0, text });
         } else {
             lines.push(Line { indent: 0, text: format!("{key}:") });
             lines.extend(below.into_iter().map(|line| Line { indent: line.indent + 2, ..line }));
@@ -135,7 +136,7 @@ fn quoted(text: &str) -> String {
     let is_plain = is_text(as_value.as_ref().and_then(|document| document.entry("k")))
         && matches!(as_item.map(|document| document.value), Some(Value::List(items)) if is_text(items.first()))
         && as_key.is_some_and(|document| document.entry(text).is_some());
-    if is_plain { text.to_owned() } else { in_quotes(text) }
+    if is_plain && !text.contains(char::is_control) { text.to_owned() } else { in_quotes(text) }
 }
 
 fn parsed(text: &str) -> Option<Node> {
@@ -184,6 +185,7 @@ a:
 m: \"a\\nb\"
 n: \"\"
 o: \"# x\"
+p: \"x\\u000b\"
 ";
         assert_eq!(print(&document(text), Style::AsWritten), text);
     }
