@@ -37,10 +37,7 @@ pub(super) fn collector(source: &Source, text: &str, context: &Context) -> Optio
         return bindplane::rendered(documents, text, context);
     }
     let document = only(documents, context)?;
-    if source.has_paths() {
-        return Some(unfolded(document));
-    }
-    of_document(document, context)
+    of_document(if source.has_paths() { unfolded(document) } else { document }, context)
 }
 
 /// The only document, which may be nothing; `None` after it was reported that there are more.

@@ -124,4 +124,6 @@ fn one_of_several_places_is_chosen_by_name() {
     let sources = vec![Source::File(file.path().to_owned())];
     let request = Request { sources, destination: Some("b".to_owned()) };
     assert_eq!(load(&request, &environment).unwrap().settings.exporter.endpoint, "http://b/w");
+    let source = Source::of_config("yaml:remote_write: [{url: 'http://c/w'}]").unwrap();
+    assert_eq!(load(&source.into(), &environment).unwrap().settings.exporter.endpoint, "http://c/w");
 }
