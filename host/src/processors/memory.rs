@@ -29,7 +29,7 @@ impl Limiter {
         let looking = tokio::spawn(async move {
             loop {
                 ticks.tick().await;
-                // A system that does not tell sets no limit, as was said when the configuration was read.
+                // Where the system does not tell, there is no limit.
                 seen.store(process_memory().unwrap_or_default(), Ordering::Relaxed);
             }
         });
