@@ -3,6 +3,19 @@
 use super::diagnostic::Place;
 use super::yaml::{Entry, Node, Value};
 
+/// What the file sends with, and signs with.
+pub(super) const EXPORTER: &str = "prometheusremotewrite";
+pub(super) const SIGNER: &str = "sigv4auth";
+
+/// The AWS service to sign for where nothing else is said.
+pub(super) const SERVICE: &str = "aps";
+
+/// The id of the exporter that is called so, if that can be a name.
+pub(super) fn exporter_id(name: &str) -> Option<String> {
+    let is_name = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+    is_name.then(|| format!("{EXPORTER}/{name}"))
+}
+
 /// Makes nodes that stand for nothing in particular, and are placed where the whole stands.
 #[derive(Clone, Copy)]
 pub(super) struct Draft {

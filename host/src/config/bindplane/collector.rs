@@ -3,16 +3,10 @@
 use super::configuration::Chosen;
 use super::parameters::Parameters;
 use super::receiver;
-use crate::config::draft::Draft;
+use crate::config::draft::{Draft, EXPORTER, SERVICE, SIGNER, exporter_id};
 use crate::config::sigv4auth::is_aps;
 use crate::config::view::View;
 use crate::config::yaml::{Node, Value};
-
-const EXPORTER: &str = "prometheusremotewrite";
-const SIGNER: &str = "sigv4auth";
-
-/// The AWS service that the destination is made for.
-const SERVICE: &str = "aps";
 
 /// What the type of destination has, its queues and retries included.
 const NAMES: [&str; 32] = [
@@ -61,11 +55,7 @@ pub(super) fn render(Chosen { source, destination }: &Chosen) -> Node {
     let parameters = Parameters::read(&destination.parameters, &NAMES);
     let draft = Draft { place: destination.parameters.location().place };
     // Bindplane names what it renders after the destination, where that can be a name.
-    let is_name = |name: &&str| name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
-    let id = match destination.name.filter(is_name) {
-        Some(name) => format!("{EXPORTER}/{name}"),
-        None => EXPORTER.to_owned(),
-    };
+    let id = destination.name.and_then(exporter_id).unwrap_or_else(|| EXPORTER.to_owned());
     let protocols = match source {
         Some(source) => {
             let draft = Draft { place: source.parameters.location().place };

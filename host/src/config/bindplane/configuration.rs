@@ -94,14 +94,12 @@ fn connected<'d>(
         });
         return None;
     };
-    let source = match sources.into_iter().next() {
-        Some(source) => Some(source?.open(&SOURCE)),
-        None => None,
-    };
+    // Both are opened before either may end this, so that all that is wrong is reported.
+    let source = sources.into_iter().next().map(|source| source?.open(&SOURCE));
     let destination = destination?.open(&DESTINATION)?;
     match source {
-        Some(source) => Some(Chosen { source: Some(source?), destination }),
-        None => Some(Chosen { source: None, destination }),
+        Some(None) => None,
+        source => Some(Chosen { source: source.flatten(), destination }),
     }
 }
 

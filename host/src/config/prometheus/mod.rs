@@ -3,14 +3,10 @@
 mod keys;
 
 use super::diagnostic::suggest;
-use super::draft::Draft;
+use super::draft::{Draft, EXPORTER, SERVICE, SIGNER, exporter_id};
 use super::formats::Context;
 use super::view::{Section, View};
 use super::yaml::{Node, Value};
-
-const EXPORTER: &str = "prometheusremotewrite";
-const SIGNER: &str = "sigv4auth";
-const SERVICE: &str = "aps";
 
 /// Prometheus' defaults where they are not the Collector's.
 const REMOTE_TIMEOUT: &str = "30s";
@@ -38,7 +34,10 @@ pub(super) fn rendered(mut document: Node, context: &Context) -> Option<Node> {
     let global = file.get("global").map(|view| view.section(&[keys::GLOBAL]));
     let labels = global.and_then(|global| global.get("external_labels"));
     let id = match entry.text("name") {
-        Some((name, view)) => id_of(name, &view)?,
+        Some((name, view)) => exporter_id(name).or_else(|| {
+            view.error("is no name for an exporter: use letters, digits, `-`, `_` and `.`");
+            None
+        })?,
         None => EXPORTER.to_owned(),
     };
     let signer = entry.get("sigv4").map(|view| signer(draft, &view));
@@ -79,14 +78,6 @@ fn choose<'d>(file: &Section<'d>, wanted: Option<&str>) -> Option<View<'d>> {
         }
         (None, ..) => file.view().error("lacks `remote_write`, which says where to send to"),
     }
-    None
-}
-
-fn id_of(name: &str, view: &View) -> Option<String> {
-    if name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)) {
-        return Some(format!("{EXPORTER}/{name}"));
-    }
-    view.error("is no name for an exporter: use letters, digits, `-`, `_` and `.`");
     None
 }
 
