@@ -16,12 +16,13 @@ pub use state::RestoreError;
 
 use crate::clock::Clock;
 use crate::component::{self, CallError, Component, Exporters, InUse, LoadError, OpenError, PoolLimits};
-use crate::config::{Settings, SigV4};
+use crate::config::{self, ExporterSettings, Settings, SigV4};
 use crate::credentials::{Aws, CredentialsSource, SigningKeys};
 use crate::delivery::{self, Delivery, HttpClient, Pauses};
 use crate::intake::Intake;
 use crate::metrics::Metrics;
 use crate::processors::Processors;
+use crate::queue::durable::{self, DurableQueue, Folder, FolderError};
 use crate::queue::{MemoryQueue, Queue};
 use crate::tls::TlsError;
 use probes::Probes;
@@ -95,6 +96,25 @@ pub enum StartError {
     /// What an earlier process remembered cannot be used.
     #[error(transparent)]
     State(#[from] RestoreError),
+    /// The directory of the queue cannot be used.
+    #[error("the queue of exporters.{exporter}: {error}")]
+    Queue {
+        /// The exporter's id.
+        exporter: String,
+        /// What is wrong.
+        error: QueueError,
+    },
+}
+
+/// Why the directory of a queue cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum QueueError {
+    /// It cannot be written to, or is in use.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// What is in it cannot be used.
+    #[error(transparent)]
+    Contents(#[from] durable::OpenError),
 }
 
 /// How a service is started.
@@ -116,11 +136,8 @@ impl Service {
             Some(path) if prepared.exporters.remembers() => Some(Saver::start(&in_use, path).await?),
             _ => None,
         };
-        let queue: Arc<dyn Queue> = Arc::new(MemoryQueue::new(
-            exporter.queue.partitions,
-            exporter.queue.max_payloads as u64,
-            exporter.queue.max_bytes,
-        ));
+        let queue = open_queue(exporter)
+            .map_err(|error| StartError::Queue { exporter: exporter.id.clone(), error })?;
         let pool = in_use.clone();
         let metrics = Metrics::new(&settings.receiver.id, &exporter.id, queue.clone(), move || pool.stats());
         let metrics = Arc::new(metrics);
@@ -148,6 +165,32 @@ impl Service {
         let receivers = Receivers::start(&settings.receiver, sockets.receivers, prepared.tls, &base.intake)?;
         Ok(Running::new(settings.clone(), base, keys, delivery, receivers, saver, probes))
     }
+}
+
+/// What is kept in memory of a queue on disk.
+const CACHED_BYTES: u64 = 64 << 20;
+
+fn open_queue(exporter: &ExporterSettings) -> Result<Arc<dyn Queue>, QueueError> {
+    let config::Queue { max_payloads, max_bytes, partitions, directory } = &exporter.queue;
+    let max_payloads = *max_payloads as u64;
+    let Some(directory) = directory else {
+        return Ok(Arc::new(MemoryQueue::new(*partitions, max_payloads, *max_bytes)));
+    };
+    let options = durable::Options {
+        exporter: exporter.id.clone(),
+        partitions: *partitions,
+        max_payloads,
+        max_bytes: *max_bytes,
+        cached_bytes: CACHED_BYTES.min(*max_bytes),
+    };
+    let (queue, found) = DurableQueue::open(Arc::new(Folder::reserve(directory)?), &options)?;
+    let durable::Found { batches, points, was_closed, damaged_bytes, damaged_points } = found;
+    let directory = directory.display();
+    if damaged_bytes > 0 || damaged_points > 0 {
+        tracing::error!(%directory, damaged_bytes, damaged_points, "the queue is damaged; what is left of it is delivered");
+    }
+    tracing::info!(%directory, batches, points, was_closed, "the queue is kept on disk");
+    Ok(Arc::new(queue))
 }
 
 /// What of a configuration can be made before anything is touched that is running.

@@ -16,6 +16,7 @@ pub mod payloads;
 pub mod preamp_command;
 pub mod prometheus;
 pub mod promql;
+pub mod queue;
 pub mod remote_write;
 pub mod running;
 pub mod tls_front;

@@ -1,19 +1,22 @@
-//! `extensions`: of those that the Collector has, this version serves `sigv4auth` and the health checks.
+//! `extensions`: of those that the Collector has, this version serves `sigv4auth`, the health checks and
+//! `file_storage`.
 
 use super::health::{HEALTH_CHECK, read_health};
 use super::ids::{Component, find};
 use super::keys::NOT_YET;
 use super::settings::Health;
 use super::sigv4auth::{Sigv4Auth, read_sigv4auth};
+use super::storage::{FILE_STORAGE, read_file_storage};
 use super::view::View;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 /// The name of the type, and the one it is going to have.
 const SIGV4AUTH: [&str; 2] = ["sigv4auth", "sigv4_auth"];
 
 /// All types that do something.
-const SERVED: [&str; 4] = [SIGV4AUTH[0], SIGV4AUTH[1], HEALTH_CHECK[0], HEALTH_CHECK[1]];
+const SERVED: [&str; 5] = [SIGV4AUTH[0], SIGV4AUTH[1], HEALTH_CHECK[0], HEALTH_CHECK[1], FILE_STORAGE];
 
 /// Types that only serve whoever debugs the Collector itself.
 const DEBUGGING: [&str; 2] = ["pprof", "zpages"];
@@ -23,6 +26,7 @@ pub(super) struct Extensions<'d> {
     defined: Vec<Component<'d>>,
     sigv4auths: Vec<(&'d str, Sigv4Auth<'d>)>,
     healths: Vec<(&'d str, Option<Health>)>,
+    storages: Vec<(&'d str, PathBuf)>,
     enabled: BTreeSet<&'d str>,
     used: RefCell<BTreeSet<&'d str>>,
 }
@@ -35,14 +39,16 @@ impl<'d> Extensions<'d> {
                 check_supported(extension, reference);
             }
         }
-        let of_kind = |kinds: [&'static str; 2]| {
+        let of_kind = |kinds: &'static [&'static str]| {
             defined.iter().filter(move |extension| kinds.contains(&extension.kind))
         };
-        let sigv4auths = of_kind(SIGV4AUTH);
-        let healths = of_kind(HEALTH_CHECK);
+        let sigv4auths = of_kind(&SIGV4AUTH);
+        let healths = of_kind(&HEALTH_CHECK);
+        let storages = of_kind(&[FILE_STORAGE]);
         Extensions {
             sigv4auths: sigv4auths.map(|extension| (extension.id, read_sigv4auth(&extension.view))).collect(),
             healths: healths.map(|extension| (extension.id, read_health(extension))).collect(),
+            storages: storages.map(|extension| (extension.id, read_file_storage(&extension.view))).collect(),
             defined,
             enabled: enabled.iter().map(|(id, _)| *id).collect(),
             used: RefCell::default(),
@@ -51,12 +57,31 @@ impl<'d> Extensions<'d> {
 
     /// The signer that an exporter names; `None` after it was reported why it cannot be used.
     pub fn authenticator(&self, reference: &View<'d>) -> Option<&Sigv4Auth<'d>> {
+        // Sending without one would drop the protection the operator asked for.
+        self.referred(reference, &self.sigv4auths, |kind| {
+            format!("the authenticator `{kind}` is {NOT_YET}; it takes sigv4auth")
+        })
+    }
+
+    /// The directory of the storage that an exporter names; `None` after it was reported why it cannot be used.
+    pub fn storage(&self, reference: &View<'d>) -> Option<&Path> {
+        let storage = self.referred(reference, &self.storages, |kind| {
+            format!("the storage `{kind}` is {NOT_YET}; it takes {FILE_STORAGE}")
+        });
+        storage.map(PathBuf::as_path)
+    }
+
+    /// What was read of the extension that is referred to, if it is one of these and switched on.
+    fn referred<'s, T>(
+        &'s self,
+        reference: &View<'d>,
+        read: &'s [(&'d str, T)],
+        unsupported: impl Fn(&str) -> String,
+    ) -> Option<&'s T> {
         let id = reference.text()?;
         let extension = find(&self.defined, id, "extension", reference)?;
-        let Some((id, sigv4auth)) = self.sigv4auths.iter().find(|(id, _)| *id == extension.id) else {
-            // Sending without it would drop the protection the operator asked for.
-            reference
-                .error(format!("the authenticator `{}` is {NOT_YET}; it takes sigv4auth", extension.kind));
+        let Some((id, extension)) = read.iter().find(|(id, _)| *id == extension.id) else {
+            reference.error(unsupported(extension.kind));
             return None;
         };
         if !self.enabled.contains(id) {
@@ -65,7 +90,7 @@ impl<'d> Extensions<'d> {
             return None;
         }
         self.used.borrow_mut().insert(id);
-        Some(sigv4auth)
+        Some(extension)
     }
 
     /// Who tells whether the process is well.
@@ -84,13 +109,15 @@ impl<'d> Extensions<'d> {
     /// Warns of extensions that nothing refers to.
     pub fn warn_of_unused(&self) {
         for extension in &self.defined {
-            let is_signer = SIGV4AUTH.contains(&extension.kind);
+            let is_used = self.used.borrow().contains(extension.id);
             if !self.enabled.contains(extension.id) {
                 extension.view.warn("is not listed in `service.extensions` and does nothing");
-            } else if is_signer && !self.used.borrow().contains(extension.id) {
+            } else if SIGV4AUTH.contains(&extension.kind) && !is_used {
                 extension
                     .view
                     .warn("no exporter names it in `auth.authenticator`: nothing is signed with it");
+            } else if extension.kind == FILE_STORAGE && !is_used {
+                extension.view.warn("no exporter names it in `sending_queue.storage`: nothing is kept in it");
             }
         }
     }

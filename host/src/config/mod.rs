@@ -31,6 +31,7 @@ mod service;
 mod settings;
 mod sigv4auth;
 mod source;
+mod storage;
 mod substitution;
 mod telemetry;
 mod tls;

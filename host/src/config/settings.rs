@@ -140,6 +140,9 @@ pub struct Queue {
     pub max_bytes: u64,
     /// Partitions, each with one request in flight (`num_consumers`).
     pub partitions: u32,
+    /// The directory in which it is kept, for this exporter alone; `None` keeps it in memory, where it ends with the
+    /// process.
+    pub directory: Option<PathBuf>,
 }
 
 /// What to sign for (`extensions.sigv4auth`).

@@ -85,7 +85,7 @@ impl Delivery {
     /// Starts a worker for each partition of the queue. Must be called inside a tokio runtime.
     #[must_use]
     pub fn start(parts: Parts) -> Self {
-        let partitions = parts.queue.partitions();
+        let partitions = parts.queue.readers();
         let shared = Arc::new(Shared {
             parts,
             notices: Notices::default(),
@@ -123,6 +123,9 @@ impl Delivery {
         self.shared.closing.cancel();
         self.end_workers(within).await;
         let total = parts.queue.statistics().total();
+        if let Err(error) = parts.queue.put_away().await {
+            tracing::error!(%error, "the queue could not be put away; the next start will take it for a crash");
+        }
         Remains { points: parts.metrics.ledger.snapshot().queued, batches: total.batches, bytes: total.bytes }
     }
 }

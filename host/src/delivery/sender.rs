@@ -10,7 +10,8 @@ use super::pause::jittered;
 use super::{Parts, Shared};
 use crate::component::{Batch, Explanation, Request, Response, Sent};
 use crate::credentials::IssuedKey;
-use crate::metrics::{Attempt, Outcome};
+use crate::metrics::Attempt;
+use crate::queue::Outcome;
 
 /// The pause after the component failed to judge an answer.
 const UNJUDGED_PAUSE: Duration = Duration::from_secs(5);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::sender::{End, Sender, Signed, Step};
 use crate::component::{Explanation, Retry, Verdict};
-use crate::metrics::Outcome;
+use crate::queue::Outcome;
 
 /// A wrong clock is told from a wrong secret by this: when the offset asked for is nearer than this
 /// to the one that was signed with, the clock is not the reason. AWS takes signatures that are off

@@ -9,8 +9,7 @@ use super::Shared;
 use super::sender::{Abandoned, End, Sender};
 use crate::component::Batch;
 use crate::config::Batching;
-use crate::metrics::Outcome;
-use crate::queue::{StorageError, Window};
+use crate::queue::{Outcome, Settlement, StorageError, Window};
 
 /// What is looked at when more than one batch waits. Enough to fill a request of AMP's limit of
 /// 1 MB many times over in the number of batches, and about once in their bytes.
@@ -88,20 +87,25 @@ impl Worker {
     }
 
     async fn deliver_all(&self, waiting: Vec<Arc<Batch>>) -> Result<(), Abandoned> {
+        let mut settlement = Settlement::default();
         for parcel in self.shared.coalesce(waiting).await {
             if self.shared.handing_over.is_cancelled() {
                 return Err(Abandoned);
             }
-            self.deliver(parcel.batch).await?;
+            self.deliver(parcel.batch, &mut settlement).await?;
             if parcel.covers > 0 {
-                self.acknowledge(parcel.covers, parcel.points).await;
+                self.acknowledge(parcel.covers, parcel.points, std::mem::take(&mut settlement)).await;
             }
         }
         Ok(())
     }
 
     /// Brings a batch to its end, in parts if need be, the first part first.
-    async fn deliver(&self, batch: Arc<Batch>) -> Result<(), Abandoned> {
+    async fn deliver(&self, batch: Arc<Batch>, settlement: &mut Settlement) -> Result<(), Abandoned> {
+        let mut settle = |outcome: Outcome, piece: &Batch| {
+            self.settle(&outcome, piece);
+            settlement.add(outcome, piece.points.into());
+        };
         let mut pieces = vec![(batch, 0)];
         // Whether the receiver has no part of the batch yet.
         let mut is_untouched = true;
@@ -109,21 +113,21 @@ impl Worker {
             if self.shared.fallback.concerns(&piece) {
                 match self.shared.downgrade(&piece).await {
                     Some(parts) => pieces.extend(parts.into_iter().rev().map(|part| (part, halvings))),
-                    None => self.settle(Outcome::Rejected("unsupported-protocol".to_owned()), &piece),
+                    None => settle(Outcome::Rejected("unsupported-protocol".to_owned()), &piece),
                 }
                 continue;
             }
             match Sender::new(&self.shared, &piece, is_untouched).send().await? {
                 End::Settled(outcome) => {
                     is_untouched = false;
-                    self.settle(outcome, &piece);
+                    settle(outcome, &piece);
                 }
                 End::Halve(reason) => match self.halve(&piece, halvings).await {
                     Some((first, second)) => {
                         pieces.push((Arc::new(second), halvings + 1));
                         pieces.push((Arc::new(first), halvings + 1));
                     }
-                    None => self.settle(Outcome::Rejected(reason), &piece),
+                    None => settle(Outcome::Rejected(reason), &piece),
                 },
                 End::Downgrade(explanation) => {
                     self.shared.fall_back(&explanation);
@@ -153,18 +157,18 @@ impl Worker {
         }
     }
 
-    fn settle(&self, outcome: Outcome, batch: &Batch) {
+    fn settle(&self, outcome: &Outcome, batch: &Batch) {
         let metrics = &self.shared.parts.metrics;
         let points = u64::from(batch.points);
-        metrics.delivery.settled(&outcome, points, batch.into(), batch.last);
+        metrics.delivery.settled(outcome, points, batch.into(), batch.last);
         metrics.ledger.settled(outcome, points);
     }
 
     /// Acknowledges until it is recorded: the next batch must not be sent before, or a crash would
     /// repeat more than one request.
-    async fn acknowledge(&self, count: usize, points: u64) {
+    async fn acknowledge(&self, count: usize, points: u64, settlement: Settlement) {
         let parts = &self.shared.parts;
-        while let Err(error) = parts.queue.acknowledge(self.partition, count).await {
+        while let Err(error) = parts.queue.acknowledge(self.partition, count, settlement.clone()).await {
             self.storage_failed(&error).await;
         }
         parts.metrics.ledger.acknowledged(points);

@@ -10,9 +10,9 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use super::{ByLabel, Outcome, add};
+use super::{ByLabel, add};
 use crate::component::Batch;
-use crate::queue::Limit;
+use crate::queue::{Limit, Outcome};
 
 /// Upper bounds of the request durations, in seconds; those of Prometheus for its own remote write.
 const DURATION_BOUNDS: [f64; 12] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0];

@@ -10,27 +10,13 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
-use crate::queue::Queue;
-
-/// How the delivery of points ended. Each point ends in exactly one of these.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// The receiver stored them.
-    Delivered,
-    /// The receiver stored a part of the request they were in and will never store the rest. It does
-    /// not say how many, so all points of the request are here and none of them is in another state.
-    PartlyRejected,
-    /// The receiver will never store them, for this reason.
-    Rejected(String),
-    /// They were given up because of their age, for this reason.
-    Expired(String),
-}
+use crate::queue::{Outcome, Queue};
 
 /// Where every point is that was accepted, in OTLP data points.
 ///
-/// accepted + recovered = delivered + partly rejected + rejected + expired + queued
+/// accepted + recovered = delivered + partly rejected + rejected + expired + damaged + queued
 ///
-/// All but the last are counted here when it happens. What is queued is asked of the queue, so the
+/// All but the last two are counted here when it happens. What is damaged or queued is asked of the queue, so the
 /// equation compares two independent counts.
 pub struct Ledger {
     queue: Arc<dyn Queue>,
@@ -65,6 +51,8 @@ pub struct Snapshot {
     pub rejected: BTreeMap<String, u64>,
     /// See [`Outcome::Expired`]: points by reason.
     pub expired: BTreeMap<String, u64>,
+    /// See [`Outcome::Damaged`].
+    pub damaged: u64,
     /// Points whose outcome is open: waiting, or being sent.
     pub queued: u64,
 }
@@ -74,7 +62,7 @@ impl Snapshot {
     #[must_use]
     pub fn settled(&self) -> u64 {
         let by_reason = self.rejected.values().chain(self.expired.values()).sum::<u64>();
-        self.delivered + self.partly_rejected + by_reason
+        self.delivered + self.partly_rejected + by_reason + self.damaged
     }
 
     /// Whether every point is accounted for.
@@ -98,13 +86,15 @@ impl Ledger {
     }
 
     /// The delivery of points ended. Their batch is still in the queue.
-    pub fn settled(&self, outcome: Outcome, points: u64) {
+    pub fn settled(&self, outcome: &Outcome, points: u64) {
         let mut accounts = self.accounts();
         let account = match outcome {
             Outcome::Delivered => &mut accounts.delivered,
             Outcome::PartlyRejected => &mut accounts.partly_rejected,
-            Outcome::Rejected(reason) => accounts.rejected.entry(reason).or_default(),
-            Outcome::Expired(reason) => accounts.expired.entry(reason).or_default(),
+            Outcome::Rejected(reason) => accounts.rejected.entry(reason.clone()).or_default(),
+            Outcome::Expired(reason) => accounts.expired.entry(reason.clone()).or_default(),
+            // The queue counts it, where it is found.
+            Outcome::Damaged => return,
         };
         *account += points;
         accounts.unacknowledged += points;
@@ -121,7 +111,7 @@ impl Ledger {
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         let accounts = self.accounts();
-        let waiting = self.queue.statistics().total().points;
+        let statistics = self.queue.statistics();
         Snapshot {
             accepted: accounts.accepted,
             recovered: accounts.recovered,
@@ -129,7 +119,8 @@ impl Ledger {
             partly_rejected: accounts.partly_rejected,
             rejected: accounts.rejected.clone(),
             expired: accounts.expired.clone(),
-            queued: waiting.saturating_sub(accounts.unacknowledged),
+            damaged: statistics.damaged_points,
+            queued: statistics.total().points.saturating_sub(accounts.unacknowledged),
         }
     }
 
@@ -158,6 +149,7 @@ impl Collector for Ledger {
             ("recovered", now.recovered),
             ("delivered", now.delivered),
             ("partly_rejected", now.partly_rejected),
+            ("damaged", now.damaged),
         ];
         let rejected = now.rejected.iter().map(|(reason, points)| ("rejected", reason.as_str(), *points));
         let expired = now.expired.iter().map(|(reason, points)| ("expired", reason.as_str(), *points));
@@ -166,7 +158,7 @@ impl Collector for Ledger {
         let mut family = encoder.encode_descriptor(
             "preamp_points",
             "The ledger, in OTLP points: accepted + recovered = delivered + partly_rejected + rejected + expired \
-             + preamp_points_queued",
+             + damaged + preamp_points_queued",
             None,
             MetricType::Counter,
         )?;

@@ -18,7 +18,7 @@ use std::time::Instant;
 
 use component::ComponentCollector;
 pub use delivery::{Attempt, Content, DeliveryMetrics};
-pub use ledger::{Ledger, Outcome, Snapshot};
+pub use ledger::{Ledger, Snapshot};
 use process::ProcessCollector;
 pub(crate) use process::process_memory;
 use prometheus_client::encoding::text;

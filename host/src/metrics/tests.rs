@@ -2,9 +2,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Attempt, Content, Metrics, Outcome, RequestOutcome, Snapshot, Transport};
+use super::{Attempt, Content, Metrics, RequestOutcome, Snapshot, Transport};
 use crate::component::{Batch, PoolStats, Protocol};
-use crate::queue::{MemoryQueue, Queue};
+use crate::queue::{MemoryQueue, Outcome, Queue, Settlement};
 
 fn batch(points: u32) -> Batch {
     Batch {
@@ -43,14 +43,14 @@ async fn the_ledger_balances_through_every_state_of_a_batch() {
     assert_eq!(ledger.snapshot().queued, 15);
 
     // A batch of ten, halved: its first half is stored while the second is still open.
-    ledger.settled(Outcome::Delivered, 6);
+    ledger.settled(&Outcome::Delivered, 6);
     assert!(ledger.balances());
     assert_eq!(ledger.snapshot().queued, 9);
-    ledger.settled(Outcome::Rejected("out-of-order".to_owned()), 4);
-    queue.acknowledge(0, 1).await.expect("memory");
+    ledger.settled(&Outcome::Rejected("out-of-order".to_owned()), 4);
+    queue.acknowledge(0, 1, Settlement::default()).await.expect("memory");
     ledger.acknowledged(10);
-    ledger.settled(Outcome::PartlyRejected, 2);
-    ledger.settled(Outcome::Expired("max-elapsed-time".to_owned()), 3);
+    ledger.settled(&Outcome::PartlyRejected, 2);
+    ledger.settled(&Outcome::Expired("max-elapsed-time".to_owned()), 3);
 
     let expected = Snapshot {
         accepted: 15,
@@ -68,9 +68,9 @@ async fn the_ledger_balances_through_every_state_of_a_batch() {
 #[tokio::test]
 async fn a_lost_batch_and_a_lost_point_upset_the_balance() {
     let (metrics, queue) = with_queued(&[10]).await;
-    queue.acknowledge(0, 1).await.expect("memory");
+    queue.acknowledge(0, 1, Settlement::default()).await.expect("memory");
     assert!(!metrics.ledger.balances(), "a batch left without an outcome");
-    metrics.ledger.settled(Outcome::Delivered, 9);
+    metrics.ledger.settled(&Outcome::Delivered, 9);
     metrics.ledger.acknowledged(10);
     assert!(!metrics.ledger.balances(), "one of its ten points has no outcome");
 }
@@ -98,7 +98,7 @@ async fn the_page_has_the_names_that_dashboards_know() {
     metrics.delivery.answered("retry", Duration::from_millis(20));
     metrics.delivery.settled(&Outcome::Delivered, 4, content, 2_000);
     metrics.delivery.settled(&Outcome::PartlyRejected, 6, content, 2_500);
-    metrics.ledger.settled(Outcome::Rejected("too-old".to_owned()), 1);
+    metrics.ledger.settled(&Outcome::Rejected("too-old".to_owned()), 1);
     let page = metrics.encode();
     for line in [
         r#"otelcol_receiver_requests_total{receiver="otlp",transport="grpc",outcome="success"} 1"#,

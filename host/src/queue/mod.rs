@@ -4,14 +4,20 @@
 //! what was delivered is acknowledged from the front. Nothing leaves a queue in another way. That is
 //! little enough for a log on disk, or one kept by several machines, to offer the same.
 
+mod backlog;
+mod changes;
+pub mod durable;
 mod memory;
+mod settlement;
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use durable::DurableQueue;
 pub use memory::MemoryQueue;
+pub use settlement::{Outcome, Settlement};
 
 use crate::component::Batch;
 
@@ -123,28 +129,42 @@ pub struct Statistics {
     pub max_payloads: u64,
     /// The most bytes taken.
     pub max_bytes: u64,
+    /// Points that were lost since the queue was opened, because what holds it did not keep them.
+    pub damaged_points: u64,
     /// Each partition, by its number.
     pub partitions: Vec<PartitionStatistics>,
+}
+
+impl PartitionStatistics {
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            batches: self.batches + other.batches,
+            bytes: self.bytes + other.bytes,
+            points: self.points + other.points,
+            samples: self.samples + other.samples,
+            oldest: self.oldest.max(other.oldest),
+        }
+    }
 }
 
 impl Statistics {
     /// All partitions together.
     #[must_use]
     pub fn total(&self) -> PartitionStatistics {
-        self.partitions.iter().fold(PartitionStatistics::default(), |sum, each| PartitionStatistics {
-            batches: sum.batches + each.batches,
-            bytes: sum.bytes + each.bytes,
-            points: sum.points + each.points,
-            samples: sum.samples + each.samples,
-            oldest: sum.oldest.max(each.oldest),
-        })
+        self.partitions.iter().copied().fold(PartitionStatistics::default(), PartitionStatistics::plus)
     }
 }
 
 /// A log in partitions. One reader per partition; any number of writers.
 pub trait Queue: Send + Sync {
-    /// How many partitions there are.
+    /// How many partitions payloads are shared out to.
     fn partitions(&self) -> u32;
+
+    /// How many partitions have to be read, from 0 on: more than there are now if something waits from a time when
+    /// there were more.
+    fn readers(&self) -> u32;
 
     /// Appends the batches of one payload as one unit, each to its partition. Returns when they are
     /// as safe as this queue makes them. A payload without batches is taken without a trace.
@@ -161,16 +181,27 @@ pub trait Queue: Send + Sync {
     /// When what holds the queue cannot be read.
     fn peek(&self, partition: u32, window: Window) -> Pending<'_, Result<Vec<Arc<Batch>>, StorageError>>;
 
-    /// Removes the first `count` batches of `partition`. Returns when they will not come back, so a
-    /// crash after it repeats none of them.
+    /// Removes the first `count` batches of `partition`, of which that became which is said. Returns when they will
+    /// not come back, so a crash after it repeats none of them.
     ///
     /// # Errors
     /// When that cannot be recorded; the batches may come back then.
-    fn acknowledge(&self, partition: u32, count: usize) -> Pending<'_, Result<(), StorageError>>;
+    fn acknowledge(
+        &self,
+        partition: u32,
+        count: usize,
+        settlement: Settlement,
+    ) -> Pending<'_, Result<(), StorageError>>;
 
     /// What waits.
     fn statistics(&self) -> Statistics;
 
     /// Takes no more payloads. What waits can still be read, and readers of empty partitions return.
     fn close(&self);
+
+    /// Puts what waits away for the next process. Nothing can be read or acknowledged any more.
+    ///
+    /// # Errors
+    /// When it cannot be recorded that this was the end; then the next process takes it for a crash.
+    fn put_away(&self) -> Pending<'_, Result<(), StorageError>>;
 }

@@ -46,6 +46,9 @@ const NAMES: [&str; 32] = [
 
 /// The defaults of the type where they are not the Collector's.
 const ADD_UNIT_AND_TYPE: bool = false;
+/// In place of the agent's home where there is none.
+const STATE_DIRECTORY: &str = "/var/lib/preamp";
+const PERSISTENT_QUEUE_DIRECTORY: &str = "$OIQ_OTEL_COLLECTOR_HOME/storage";
 const RETRY_INITIAL_SECONDS: i64 = 5;
 const RETRY_MAX_SECONDS: i64 = 30;
 const RETRY_ELAPSED_SECONDS: i64 = 300;
@@ -90,6 +93,7 @@ impl Part {
             ("external_labels", parameters.map("external_labels")),
             ("tls", self.tls(parameters)),
             ("remote_write_queue", Some(self.queue(parameters))),
+            ("wal", self.queue_on_disk(parameters)),
             ("retry_on_failure", Some(self.retry(parameters))),
             ("auth", Some(self.draft.section([("authenticator", Some(self.draft.text(SIGNER)))]))),
         ])
@@ -137,9 +141,7 @@ impl Part {
         let integer = |names: &[&str]| names.iter().find_map(|name| parameters.integer(name));
         let mut sizes = vec!["remote_write_queue_size"];
         let mut consumers = vec!["remote_write_queue_consumers", "remote_write_queue_num_consumers"];
-        // The agent's sending queue is on unless it is switched off, and one on disk with it.
-        if parameters.get("sending_queue_enabled").is_none() || parameters.is_on("sending_queue_enabled") {
-            check_persistence(parameters);
+        if is_queueing(parameters) {
             sizes.push("sending_queue_queue_size");
             consumers.push("sending_queue_num_consumers");
         }
@@ -148,6 +150,16 @@ impl Part {
             ("queue_size", integer(&sizes)),
             ("num_consumers", integer(&consumers)),
         ])
+    }
+
+    /// Where the queue is kept, if it shall outlive the process.
+    fn queue_on_disk(&self, parameters: &Parameters) -> Option<Node> {
+        if !is_queueing(parameters) || !parameters.is_on("persistent_queue_enabled") {
+            return None;
+        }
+        let directory = parameters.text("persistent_queue_directory");
+        let directory = directory.unwrap_or_else(|| self.draft.text(PERSISTENT_QUEUE_DIRECTORY));
+        Some(self.draft.within("directory", at_home(directory)))
     }
 
     fn retry(&self, parameters: &Parameters) -> Node {
@@ -190,11 +202,15 @@ fn is_amazon(parameters: &Parameters) -> bool {
     url.is_some_and(|url| url.host().is_some_and(is_aps))
 }
 
-/// A queue that should outlive the process must not become one that does not.
-fn check_persistence(parameters: &Parameters) {
-    if parameters.is_on("persistent_queue_enabled")
-        && let Some(view) = parameters.get("persistent_queue_enabled")
-    {
-        view.error("a queue on disk is not supported by this version of preamp yet: set it to false");
-    }
+/// Bindplane writes its agent's home as a reference that no other Collector would expand.
+fn at_home(directory: Node) -> Node {
+    const FORMS: [&str; 2] = ["$OIQ_OTEL_COLLECTOR_HOME/", "${OIQ_OTEL_COLLECTOR_HOME}/"];
+    let Some(rest) = FORMS.iter().find_map(|form| directory.text.strip_prefix(form)) else { return directory };
+    let text = format!("${{env:OIQ_OTEL_COLLECTOR_HOME:-{STATE_DIRECTORY}}}/{rest}");
+    directory.replaced(Value::Text, text)
+}
+
+/// Whether the agent's sending queue is on, which it is unless it is switched off.
+fn is_queueing(parameters: &Parameters) -> bool {
+    parameters.get("sending_queue_enabled").is_none() || parameters.is_on("sending_queue_enabled")
 }

@@ -3,8 +3,10 @@
 use super::keys;
 use crate::config::component::ComponentConfig;
 use crate::config::duration::milliseconds;
+use crate::config::extensions::Extensions;
 use crate::config::settings::{Queue, Retry};
 use crate::config::view::{Section, View};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The exporter's defaults in the Collector.
@@ -20,8 +22,16 @@ const RANDOMIZATION_FACTOR: f64 = 0.5;
 const SENDING_QUEUE_SIZE: i64 = 1_000;
 const SENDING_CONSUMERS: i64 = 10;
 
-/// What may wait in memory, in bytes. The Collector has no such limit, and runs out of memory instead.
-const QUEUE_BYTES: u64 = 256 * 1024 * 1024;
+/// What may wait in memory, and on disk, in bytes. The Collector has no such limits, and runs out of memory instead.
+const QUEUE_BYTES: i64 = 256 << 20;
+const QUEUE_BYTES_ON_DISK: i64 = 4 << 30;
+
+/// The bounds of what can be asked for: a queue holds a few payloads at least.
+const QUEUE_BYTES_MIN: i64 = 1 << 20;
+const QUEUE_BYTES_MAX: i64 = 1 << 50;
+
+/// The directory of the Collector's write-ahead log, if the file names none.
+const WAL_DIRECTORY: &str = "prom_rw";
 
 /// The largest queue that can be asked for, in payloads.
 const QUEUE_SIZE_MAX: i64 = 1_000_000_000;
@@ -32,8 +42,13 @@ const MULTIPLIER_MAX: f64 = 1e6;
 /// The most requests in flight: what the component takes as partitions.
 const CONSUMERS_MAX: i64 = 1024;
 
-/// Reads `remote_write_queue`, or `sending_queue` in its place; a partition for each consumer.
-pub(super) fn read_queue(exporter: &Section, component: &mut ComponentConfig) -> Queue {
+/// Reads `remote_write_queue`, or `sending_queue` in its place, and `wal`; a partition for each consumer.
+pub(super) fn read_queue<'d>(
+    id: &str,
+    exporter: &Section<'d>,
+    extensions: &Extensions<'d>,
+    component: &mut ComponentConfig,
+) -> Queue {
     let own = exporter.get("remote_write_queue").map(|view| view.section(&[keys::REMOTE_WRITE_QUEUE]));
     let general = exporter.get("sending_queue").map(|view| view.section(&[keys::SENDING_QUEUE]));
     if let Some(general) = &general {
@@ -62,7 +77,37 @@ pub(super) fn read_queue(exporter: &Section, component: &mut ComponentConfig) ->
         None => consumers,
     };
     component.set("partitions", partitions);
-    Queue { max_payloads: size as usize, max_bytes: QUEUE_BYTES, partitions: partitions as u32 }
+    let storage = key("storage").filter(|view| view.text() != Some(""));
+    let storage = storage.and_then(|view| extensions.storage(&view)).map(Path::to_owned);
+    let directory = storage.or_else(|| read_wal(exporter)).map(|directory| directory.join(folder_of(id)));
+    let max_bytes =
+        exporter.get("max_queue_bytes").and_then(|view| view.integer(QUEUE_BYTES_MIN, QUEUE_BYTES_MAX));
+    let usual = if directory.is_some() { QUEUE_BYTES_ON_DISK } else { QUEUE_BYTES };
+    Queue {
+        max_payloads: size as usize,
+        max_bytes: max_bytes.unwrap_or(usual).unsigned_abs(),
+        partitions: partitions as u32,
+        directory,
+    }
+}
+
+/// The directory of `wal`, which is on where it stands in the file.
+fn read_wal(exporter: &Section) -> Option<PathBuf> {
+    let view = exporter.get("wal")?;
+    let section = view.section(&[keys::WAL]);
+    if section.get("enabled").and_then(|view| view.boolean()) == Some(false) {
+        return None;
+    }
+    let Some((directory, _)) = section.text("directory") else {
+        view.warn(format!("names no `directory`: {WAL_DIRECTORY} in the working directory is used"));
+        return Some(PathBuf::from(WAL_DIRECTORY));
+    };
+    Some(PathBuf::from(directory))
+}
+
+/// What an exporter keeps its files in, within a directory that may be for several.
+fn folder_of(id: &str) -> String {
+    id.replace(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_' | '.'), "_")
 }
 
 fn read_parallelism(view: View<'_>) -> Option<(i64, View<'_>)> {

@@ -22,7 +22,7 @@ pub(super) const EXPORTER: &[Key] = &[
     read("remote_write_queue"),
     read("sending_queue"),
     read("retry_on_failure"),
-    not_yet("wal", Harmless::Off),
+    read("wal"),
     not_yet("include_metadata_keys", Harmless::Empty),
     read("convert_explicit_histograms_to_nhcb"),
     read("keep_classic_histograms"),
@@ -38,6 +38,7 @@ pub(super) const PREAMP: &[Key] = &[
     read("delta_max_idle"),
     read("delta_state_file"),
     read("metadata_interval"),
+    read("max_queue_bytes"),
     read("max_sample_age"),
     read("max_sample_future"),
     read("max_labels_per_series"),
@@ -93,12 +94,22 @@ pub(super) const RETRY: &[Key] = &[
 pub(super) const REMOTE_WRITE_QUEUE: &[Key] =
     &[not_yet("enabled", Harmless::Flag(true)), read("queue_size"), read("num_consumers")];
 
+const OWN_LOG: &str = "preamp's log of the queue sizes itself, and leaves nothing until the receiver has it";
+
+pub(super) const WAL: &[Key] = &[
+    read("enabled"),
+    read("directory"),
+    ignored("buffer_size", OWN_LOG),
+    ignored("truncate_frequency", OWN_LOG),
+    ignored("lag_record_frequency", "preamp_queue_oldest_seconds in its metrics says how far behind it is"),
+];
+
 pub(super) const SENDING_QUEUE: &[Key] = &[
     not_yet("enabled", Harmless::Flag(true)),
     read("queue_size"),
     read("num_consumers"),
     only("sizer", &["requests"], &["items", "bytes"]),
-    not_yet("storage", Harmless::Empty),
+    read("storage"),
     not_yet("batch", Harmless::Off),
     not_yet("block_on_overflow", Harmless::Flag(false)),
     not_yet("wait_for_result", Harmless::Flag(false)),

@@ -68,7 +68,7 @@ pub(super) fn read_remote_write<'d>(
     let proxy_url = client::read_proxy(client);
     let connections = client::read_connections(client);
     let settings = ClientSettings { timeout, tls, proxy_url, connections };
-    let queue = delivery::read_queue(&section, &mut component);
+    let queue = delivery::read_queue(exporter.id, &section, extensions, &mut component);
     let retry = delivery::read_retry(&section, &mut component);
     translation::read_translation(&section, &mut component);
     let state_file = read_state_file(&section);

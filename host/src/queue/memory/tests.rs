@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::MemoryQueue;
 use crate::component::{Batch, Protocol};
-use crate::queue::{AppendError, Limit, Queue, Window};
+use crate::queue::{AppendError, Limit, Queue, Settlement, Window};
 
 const ALL: Window = Window { batches: usize::MAX, bytes: u64::MAX };
 
@@ -36,7 +36,7 @@ async fn each_partition_keeps_its_order() {
     queue.append(vec![batch(0, 1, 5), batch(1, 2, 5), batch(0, 3, 5)]).await.expect("room");
     queue.append(vec![batch(0, 4, 5)]).await.expect("room");
     assert_eq!(ids(&queue.peek(0, ALL).await.expect("memory")), [1, 3, 4]);
-    queue.acknowledge(0, 2).await.expect("memory");
+    queue.acknowledge(0, 2, Settlement::default()).await.expect("memory");
     assert_eq!(ids(&queue.peek(0, ALL).await.expect("memory")), [4]);
     assert_eq!(ids(&queue.peek(1, ALL).await.expect("memory")), [2]);
 }
@@ -78,12 +78,12 @@ async fn a_payload_counts_until_its_last_batch_is_acknowledged() {
     let queue = MemoryQueue::new(2, 1, 1_000);
     queue.append(vec![]).await.expect("an empty payload leaves no trace");
     queue.append(vec![batch(0, 1, 5), batch(1, 2, 5)]).await.expect("room");
-    queue.acknowledge(1, 1).await.expect("memory");
+    queue.acknowledge(1, 1, Settlement::default()).await.expect("memory");
     queue
         .append(vec![batch(1, 3, 5)])
         .await
         .expect_err("partition 0 still holds a part of the first payload");
-    queue.acknowledge(0, 1).await.expect("memory");
+    queue.acknowledge(0, 1, Settlement::default()).await.expect("memory");
     queue.append(vec![batch(1, 3, 5)]).await.expect("room again");
     assert_eq!(queue.statistics().payloads, 1);
 }
@@ -102,7 +102,7 @@ async fn a_closed_queue_refuses_writers_and_lets_readers_finish() {
     assert!(waiting.expect("no panic").expect("memory").is_empty());
     assert_eq!(ids(&queue.peek(0, ALL).await.expect("memory")), [1]);
     assert_eq!(queue.append(vec![batch(0, 2, 5)]).await, Err(AppendError::Closed));
-    queue.acknowledge(0, 1).await.expect("memory");
+    queue.acknowledge(0, 1, Settlement::default()).await.expect("memory");
     assert!(queue.peek(0, ALL).await.expect("memory").is_empty());
 }
 
@@ -122,7 +122,7 @@ async fn no_wake_up_is_lost() {
                     if first.is_empty() {
                         return read;
                     }
-                    queue.acknowledge(partition, first.len()).await.expect("memory");
+                    queue.acknowledge(partition, first.len(), Settlement::default()).await.expect("memory");
                     read += u32::try_from(first.len()).expect("few");
                 }
             })
@@ -169,7 +169,7 @@ async fn random_operations_agree_with_a_model() {
                 let partition = random.u32(0..PARTITIONS);
                 let count = random.usize(0..4);
                 model.acknowledge(partition, count);
-                queue.acknowledge(partition, count).await.expect("memory");
+                queue.acknowledge(partition, count, Settlement::default()).await.expect("memory");
             }
             model.compare(&queue).await;
         }

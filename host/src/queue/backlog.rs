@@ -1,0 +1,277 @@
+//! The order of what waits, and the limits of it: what all queues of one process have in common.
+
+use super::{AppendError, Limit, PartitionStatistics, Statistics, Window};
+use crate::component::Batch;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// What one batch counts for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Size {
+    pub bytes: u64,
+    pub points: u64,
+    pub samples: u64,
+}
+
+impl Size {
+    pub fn of(batch: &Batch) -> Self {
+        Size { bytes: batch.body.len() as u64, points: batch.points.into(), samples: batch.samples.into() }
+    }
+}
+
+/// A batch that waits; `T` is how its queue finds it.
+#[derive(Debug)]
+pub(super) struct Entry<T> {
+    pub item: T,
+    pub size: Size,
+    /// Shared by the batches of one payload: the last one to go takes the payload with it.
+    pub payload: Arc<()>,
+    pub since: Instant,
+}
+
+/// How much may wait.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    pub payloads: u64,
+    pub bytes: u64,
+}
+
+/// The batches that wait, by partition.
+///
+/// Batches of a layout with another number of partitions come before all others, since a series may have been in
+/// another partition there: no partition of a layout is read before the earlier layouts are empty.
+#[derive(Debug)]
+pub(super) struct Backlog<T> {
+    limits: Limits,
+    /// The earliest layout first; at least one, which new batches are for.
+    layouts: VecDeque<Layout<T>>,
+    payloads: u64,
+    bytes: u64,
+    is_closed: bool,
+}
+
+#[derive(Debug)]
+struct Layout<T> {
+    number: u32,
+    partitions: Vec<Partition<T>>,
+}
+
+#[derive(Debug)]
+struct Partition<T> {
+    waiting: VecDeque<Entry<T>>,
+    size: Size,
+}
+
+/// What a reader of a partition finds.
+#[derive(Debug)]
+pub(super) enum First<'a, T> {
+    /// These wait first.
+    Waiting(Vec<&'a Entry<T>>),
+    /// Nothing to read at the moment.
+    Nothing,
+    /// Nothing, and nothing will come any more.
+    End,
+}
+
+impl<T> Backlog<T> {
+    /// An empty one with layouts of these numbers and as many partitions, the earliest first.
+    pub fn new(limits: Limits, layouts: impl IntoIterator<Item = (u32, u32)>) -> Self {
+        let layout = |(number, partitions)| Layout {
+            number,
+            partitions: (0..partitions).map(|_| Partition::default()).collect(),
+        };
+        let layouts = layouts.into_iter().map(layout).collect();
+        Backlog { limits, layouts, payloads: 0, bytes: 0, is_closed: false }
+    }
+
+    /// How many partitions new batches are shared out to.
+    pub fn partitions(&self) -> u32 {
+        self.layouts.back().map_or(0, |layout| layout.partitions.len() as u32)
+    }
+
+    /// How many partitions there are to read.
+    pub fn readers(&self) -> u32 {
+        self.layouts.iter().map(|layout| layout.partitions.len() as u32).max().unwrap_or_default()
+    }
+
+    /// The number of the earliest layout, which is the one that is read.
+    pub fn first_layout(&self) -> u32 {
+        self.layouts.front().map_or(0, |layout| layout.number)
+    }
+
+    /// Whether anything waits, or is being appended.
+    pub fn has_waiting(&self) -> bool {
+        self.payloads > 0
+    }
+
+    /// Takes the room for a payload, which has to be published or released.
+    pub fn reserve(&mut self, payload: &[Batch]) -> Result<u64, AppendError> {
+        let needed = payload.iter().map(|batch| batch.body.len() as u64).sum();
+        self.check(payload, needed)?;
+        self.payloads += 1;
+        self.bytes += needed;
+        Ok(needed)
+    }
+
+    /// Gives the room of a payload back.
+    pub fn release(&mut self, bytes: u64) {
+        self.payloads -= 1;
+        self.bytes -= bytes;
+    }
+
+    fn check(&self, payload: &[Batch], needed: u64) -> Result<(), AppendError> {
+        if self.is_closed {
+            return Err(AppendError::Closed);
+        }
+        let partitions = self.partitions();
+        if let Some(stray) = payload.iter().find(|batch| batch.partition >= partitions) {
+            return Err(AppendError::UnknownPartition { partition: stray.partition, partitions });
+        }
+        if needed > self.limits.bytes {
+            return Err(AppendError::TooLarge { needed, allowed: self.limits.bytes });
+        }
+        let limits = [
+            (Limit::Payloads, self.payloads, 1, self.limits.payloads),
+            (Limit::Bytes, self.bytes, needed, self.limits.bytes),
+        ];
+        for (limit, waiting, needed, allowed) in limits {
+            if waiting.saturating_add(needed) > allowed {
+                return Err(AppendError::Full { limit, waiting, needed, allowed });
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a batch for which there was room, to the newest layout.
+    pub fn publish(&mut self, partition: u32, entry: Entry<T>) {
+        let layout = self.layouts.back_mut();
+        if let Some(partition) = layout.and_then(|layout| layout.partitions.get_mut(partition as usize)) {
+            partition.push(entry);
+        }
+    }
+
+    /// Adds a batch that an earlier process left. There is always room for it.
+    pub fn restore(&mut self, layout: u32, partition: u32, entry: Entry<T>) {
+        let layout = self.layouts.iter_mut().find(|known| known.number == layout);
+        if let Some(partition) = layout.and_then(|layout| layout.partitions.get_mut(partition as usize)) {
+            self.payloads += u64::from(Arc::strong_count(&entry.payload) == 1);
+            self.bytes += entry.size.bytes;
+            partition.push(entry);
+        }
+    }
+
+    /// What waits first in a partition.
+    pub fn first(&self, partition: u32, window: Window) -> First<'_, T> {
+        let number = partition as usize;
+        match self.readable(partition) {
+            Some(partition) if !partition.waiting.is_empty() => First::Waiting(partition.first(window)),
+            _ if self.is_closed && self.is_empty(number) => First::End,
+            _ => First::Nothing,
+        }
+    }
+
+    /// The batch in place `index` of those that wait in a partition.
+    pub fn nth(&self, partition: u32, index: usize) -> Option<&T> {
+        self.readable(partition)?.waiting.get(index).map(|entry| &entry.item)
+    }
+
+    fn readable(&self, partition: u32) -> Option<&Partition<T>> {
+        self.layouts.front()?.partitions.get(partition as usize)
+    }
+
+    fn is_empty(&self, partition: usize) -> bool {
+        let own = self.layouts.iter().filter_map(|layout| layout.partitions.get(partition));
+        own.into_iter().all(|own| own.waiting.is_empty())
+    }
+
+    /// Removes the first batches of a partition. Whether a layout was emptied by it, so that every partition may
+    /// have something to read.
+    pub fn remove(&mut self, partition: u32, count: usize, mut removed: impl FnMut(T)) -> bool {
+        let layout = self.layouts.front_mut();
+        let Some(own) = layout.and_then(|layout| layout.partitions.get_mut(partition as usize)) else {
+            return false;
+        };
+        for _ in 0..count {
+            let Some(Entry { item, size, payload, .. }) = own.pop() else { break };
+            self.bytes -= size.bytes;
+            self.payloads -= u64::from(Arc::into_inner(payload).is_some());
+            removed(item);
+        }
+        self.leave_empty_layouts()
+    }
+
+    /// Goes on to the first layout in which something waits. Whether that is another one.
+    pub fn leave_empty_layouts(&mut self) -> bool {
+        let is_empty = |layout: &Layout<T>| layout.partitions.iter().all(|own| own.waiting.is_empty());
+        let before = self.layouts.len();
+        while self.layouts.len() > 1 && self.layouts.front().is_some_and(is_empty) {
+            self.layouts.pop_front();
+        }
+        self.layouts.len() != before
+    }
+
+    /// Takes no more payloads.
+    pub fn close(&mut self) {
+        self.is_closed = true;
+    }
+
+    pub fn statistics(&self) -> Statistics {
+        let mut partitions = vec![PartitionStatistics::default(); self.readers() as usize];
+        for layout in &self.layouts {
+            for (sum, partition) in partitions.iter_mut().zip(&layout.partitions) {
+                *sum = sum.plus(partition.statistics());
+            }
+        }
+        Statistics {
+            payloads: self.payloads,
+            max_payloads: self.limits.payloads,
+            max_bytes: self.limits.bytes,
+            damaged_points: 0,
+            partitions,
+        }
+    }
+}
+
+impl<T> Default for Partition<T> {
+    fn default() -> Self {
+        Partition { waiting: VecDeque::new(), size: Size::default() }
+    }
+}
+
+impl<T> Partition<T> {
+    fn push(&mut self, entry: Entry<T>) {
+        self.size.bytes += entry.size.bytes;
+        self.size.points += entry.size.points;
+        self.size.samples += entry.size.samples;
+        self.waiting.push_back(entry);
+    }
+
+    fn pop(&mut self) -> Option<Entry<T>> {
+        let entry = self.waiting.pop_front()?;
+        self.size.bytes -= entry.size.bytes;
+        self.size.points -= entry.size.points;
+        self.size.samples -= entry.size.samples;
+        Some(entry)
+    }
+
+    fn first(&self, window: Window) -> Vec<&Entry<T>> {
+        let mut bytes = 0;
+        let fits = |entry: &&Entry<T>| {
+            let first = bytes == 0;
+            bytes += entry.size.bytes;
+            first || bytes <= window.bytes
+        };
+        self.waiting.iter().take(window.batches.max(1)).take_while(fits).collect()
+    }
+
+    fn statistics(&self) -> PartitionStatistics {
+        PartitionStatistics {
+            batches: self.waiting.len() as u64,
+            bytes: self.size.bytes,
+            points: self.size.points,
+            samples: self.size.samples,
+            oldest: self.waiting.front().map(|entry| entry.since.elapsed()),
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! The one thread that writes. What is asked of it while it waits for the disk becomes safe together, the next time.
+
+use super::log::{Change, Log};
+use super::{Shared, Stored};
+use crate::component::Batch;
+use crate::queue::backlog::{Entry, Size};
+use crate::queue::{AppendError, Outcome, Settlement, StorageError};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::Receiver;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use tokio::sync::oneshot;
+
+/// What is written at once, at most: enough to make the time the disk takes for it matter little.
+const GROUP_BYTES: u64 = 8 << 20;
+const GROUP_REQUESTS: usize = 1024;
+
+/// What is asked of the thread.
+pub(super) enum Request {
+    Append { batches: Vec<Arc<Batch>>, bytes: u64, reply: oneshot::Sender<Result<(), AppendError>> },
+    Settle { partition: u32, count: usize, settlement: Settlement, reply: oneshot::Sender<Result<(), StorageError>> },
+    PutAway { reply: oneshot::Sender<Result<(), StorageError>> },
+}
+
+impl Request {
+    fn bytes(&self) -> u64 {
+        match self {
+            Request::Append { bytes, .. } => *bytes,
+            Request::Settle { .. } | Request::PutAway { .. } => 0,
+        }
+    }
+}
+
+/// Serves requests until it is told to end, or nobody is left who could ask.
+pub(super) fn serve(mut log: Log, shared: &Shared, requests: &Receiver<Request>) {
+    while let Ok(first) = requests.recv() {
+        let mut bytes = first.bytes();
+        let mut group = vec![first];
+        while group.len() < GROUP_REQUESTS && bytes < GROUP_BYTES {
+            let Ok(next) = requests.try_recv() else { break };
+            bytes += next.bytes();
+            group.push(next);
+        }
+        let mut end = None;
+        let mut appends = Vec::new();
+        let mut settles = Vec::new();
+        for request in group {
+            match request {
+                Request::Append { batches, bytes, reply } => appends.push(Append { batches, bytes, reply }),
+                Request::Settle { partition, count, settlement, reply } => {
+                    settles.extend(Settle::new(shared, partition, count, settlement, reply));
+                }
+                Request::PutAway { reply } => end = Some(reply),
+            }
+        }
+        commit(&mut log, shared, appends, settles);
+        if let Some(reply) = end {
+            let closed = log.close().map_err(|error| shared.failed(&error));
+            let _nobody_waits = reply.send(closed);
+            return;
+        }
+    }
+}
+
+struct Append {
+    batches: Vec<Arc<Batch>>,
+    bytes: u64,
+    reply: oneshot::Sender<Result<(), AppendError>>,
+}
+
+struct Settle {
+    layout: u32,
+    partition: u32,
+    count: usize,
+    waiting_from: u64,
+    settlement: Settlement,
+    reply: oneshot::Sender<Result<(), StorageError>>,
+}
+
+impl Settle {
+    /// `None` if nothing waits, and there is nothing to do.
+    fn new(
+        shared: &Shared,
+        partition: u32,
+        count: usize,
+        settlement: Settlement,
+        reply: oneshot::Sender<Result<(), StorageError>>,
+    ) -> Option<Settle> {
+        let last = shared.backlog().nth(partition, count.checked_sub(1)?).map(|stored| stored.location.clone());
+        match last {
+            Some(last) => Some(Settle {
+                layout: last.layout,
+                partition,
+                count,
+                waiting_from: last.sequence + 1,
+                settlement,
+                reply,
+            }),
+            None => {
+                let _nobody_waits = reply.send(Ok(()));
+                None
+            }
+        }
+    }
+
+    fn change(&self) -> Change<'_> {
+        Change::Settle {
+            layout: self.layout,
+            partition: self.partition,
+            waiting_from: self.waiting_from,
+            settlement: &self.settlement,
+        }
+    }
+}
+
+/// Makes all changes, or only the settlements if there is no room for more.
+fn commit(log: &mut Log, shared: &Shared, appends: Vec<Append>, settles: Vec<Settle>) {
+    if appends.is_empty() && settles.is_empty() {
+        return;
+    }
+    let now = SystemTime::now();
+    let accepted_at = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);
+    let settling = settles.iter().map(Settle::change);
+    let appending = appends.iter().map(|append| Change::Append { batches: &append.batches, accepted_at });
+    let changes: Vec<_> = settling.chain(appending).collect();
+    match log.commit(&changes) {
+        Ok(locations) => {
+            settled(log, shared, settles);
+            appended(shared, appends, locations);
+        }
+        Err(error) => {
+            refuse(shared, appends, &error);
+            let changes: Vec<_> = settles.iter().map(Settle::change).collect();
+            // In another segment, since the one that failed is left alone.
+            match if changes.is_empty() { Ok(Vec::new()) } else { log.commit(&changes) } {
+                Ok(_) => settled(log, shared, settles),
+                Err(error) => {
+                    for settle in settles {
+                        let _nobody_waits = settle.reply.send(Err(shared.failed(&error)));
+                    }
+                }
+            }
+        }
+    }
+    shared.on_disk.store(log.bytes_on_disk(), Ordering::Relaxed);
+}
+
+fn appended(shared: &Shared, appends: Vec<Append>, locations: Vec<super::log::Location>) {
+    let since = Instant::now();
+    let mut locations = locations.into_iter();
+    for append in appends {
+        let payload = Arc::new(());
+        let mut backlog = shared.backlog();
+        for batch in append.batches {
+            let Some(location) = locations.next() else { break };
+            let (partition, size) = (batch.partition, Size::of(&batch));
+            let cached = shared.cache(batch);
+            let item = Stored { location, cached };
+            backlog.publish(partition, Entry { item, size, payload: payload.clone(), since });
+            shared.changes.tell(partition);
+        }
+        drop(backlog);
+        let _nobody_waits = append.reply.send(Ok(()));
+    }
+}
+
+fn refuse(shared: &Shared, appends: Vec<Append>, error: &io::Error) {
+    for append in appends {
+        shared.backlog().release(append.bytes);
+        let _nobody_waits = append.reply.send(Err(AppendError::Storage(shared.failed(error).0)));
+    }
+}
+
+fn settled(log: &mut Log, shared: &Shared, settles: Vec<Settle>) {
+    for settle in settles {
+        let mut segments = Vec::new();
+        let has_new_layout = shared.backlog().remove(settle.partition, settle.count, |stored| {
+            shared.uncache(&stored);
+            segments.push(stored.location.segment.number);
+        });
+        if settle.settlement.outcomes.iter().any(|(outcome, _)| *outcome == Outcome::Damaged) {
+            log.damaged.extend(&segments);
+        }
+        for of_one in segments.chunk_by(|one, other| one == other) {
+            log.released(of_one[0], of_one.len() as u64);
+        }
+        if has_new_layout {
+            log.forget_layouts_before(shared.backlog().first_layout());
+            shared.changes.tell_all();
+        }
+        let _nobody_waits = settle.reply.send(Ok(()));
+    }
+}

@@ -1,0 +1,298 @@
+//! The queue on disk: what it has taken is there after any crash, and after a power cut.
+//!
+//! It is a [log](self::log) of records. An append returns when its record is on the disk, and so does an
+//! acknowledgement; what comes together is written and synchronized together.
+
+mod committer;
+mod disk;
+mod log;
+mod read;
+mod record;
+mod recovery;
+mod scan;
+
+pub use disk::{Disk, DiskFile, Folder, FolderError};
+pub use recovery::OpenError;
+
+use super::backlog::{Backlog, Entry, First, Limits};
+use super::changes::Changes;
+use super::{AppendError, Limit, Outcome, Pending, Queue, Settlement, Statistics, StorageError, Window};
+use crate::component::Batch;
+use committer::Request;
+use log::Location;
+use read::Unreadable;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::sync::oneshot;
+
+/// How a durable queue is set up.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The exporter it is for, which is written into its files.
+    pub exporter: String,
+    /// How many partitions there are.
+    pub partitions: u32,
+    /// The most payloads waiting.
+    pub max_payloads: u64,
+    /// The most bytes of bodies waiting, and on the disk.
+    pub max_bytes: u64,
+    /// The most bytes of bodies that are kept in memory too, so that they need not be read.
+    pub cached_bytes: u64,
+}
+
+/// What a durable queue found when it was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Batches that wait.
+    pub batches: u64,
+    /// Points in them.
+    pub points: u64,
+    /// Whether the process before ended in order, or there was none.
+    pub was_closed: bool,
+    /// Bytes that could not be read as what they were.
+    pub damaged_bytes: u64,
+    /// Points that were accepted once, and are lost because of damage.
+    pub damaged_points: u64,
+}
+
+/// Keeps batches on disk until they are acknowledged.
+pub struct DurableQueue {
+    shared: Arc<Shared>,
+    requests: Sender<Request>,
+}
+
+/// What readers and the writing thread share.
+struct Shared {
+    backlog: Mutex<Backlog<Stored>>,
+    changes: Changes,
+    place: String,
+    max_bytes: u64,
+    on_disk: AtomicU64,
+    cached_bytes: u64,
+    cached: AtomicU64,
+    damaged_points: AtomicU64,
+}
+
+/// A batch in the log.
+struct Stored {
+    location: Location,
+    /// The batch itself, if there was room for it in memory.
+    cached: Option<Arc<Batch>>,
+}
+
+/// Segments of this part of the whole, so that little is kept that is not needed any more.
+const SEGMENTS: u64 = 32;
+const SEGMENT_MAX: u64 = 64 << 20;
+const SEGMENT_LEAST: u64 = 256 << 10;
+
+impl DurableQueue {
+    /// Opens the queue in a folder, with what an earlier process left there.
+    ///
+    /// # Errors
+    /// When the folder cannot be used; nothing in it is changed then.
+    pub fn open(disk: Arc<dyn Disk>, options: &Options) -> Result<(DurableQueue, Found), OpenError> {
+        let place = disk.place();
+        let segment_bytes = (options.max_bytes / SEGMENTS).clamp(SEGMENT_LEAST, SEGMENT_MAX);
+        let recovered = recovery::recover(disk, &options.exporter, options.partitions, segment_bytes)?;
+        let limits = Limits { payloads: options.max_payloads, bytes: options.max_bytes };
+        let layouts = recovered.log.layouts.iter().map(|(number, layout)| (*number, layout.len() as u32));
+        let mut backlog = Backlog::new(limits, layouts);
+        let mut found = Found {
+            was_closed: recovered.was_closed,
+            damaged_bytes: recovered.damaged_bytes,
+            damaged_points: recovered.damaged_points,
+            ..Found::default()
+        };
+        restore(&mut backlog, recovered.waiting, &mut found);
+        let mut log = recovered.log;
+        log.forget_layouts_before(backlog.first_layout());
+        let shared = Arc::new(Shared {
+            changes: Changes::new(backlog.readers()),
+            backlog: Mutex::new(backlog),
+            place: place.clone(),
+            max_bytes: options.max_bytes,
+            on_disk: AtomicU64::new(log.bytes_on_disk()),
+            cached_bytes: options.cached_bytes,
+            cached: AtomicU64::new(0),
+            damaged_points: AtomicU64::new(0),
+        });
+        let (requests, to_serve) = mpsc::channel();
+        let of_thread = shared.clone();
+        thread::Builder::new()
+            .name("preamp-queue".to_owned())
+            .spawn(move || committer::serve(log, &of_thread, &to_serve))
+            .map_err(|error| OpenError::System { place, error })?;
+        Ok((DurableQueue { shared, requests }, found))
+    }
+
+    /// Asks the writing thread, which answers when it is done.
+    async fn ask<T>(
+        &self,
+        request: impl FnOnce(oneshot::Sender<T>) -> Request,
+        if_ended: impl FnOnce() -> T,
+    ) -> T {
+        let (reply, answer) = oneshot::channel();
+        if self.requests.send(request(reply)).is_err() {
+            return if_ended();
+        }
+        answer.await.unwrap_or_else(|_| if_ended())
+    }
+
+    async fn try_append(&self, payload: Vec<Batch>) -> Result<(), AppendError> {
+        if payload.is_empty() {
+            return Ok(());
+        }
+        let bytes = self.shared.reserve(&payload)?;
+        let batches = payload.into_iter().map(Arc::new).collect();
+        self.ask(|reply| Request::Append { batches, bytes, reply }, || Err(AppendError::Closed)).await
+    }
+
+    async fn settle(&self, partition: u32, count: usize, settlement: Settlement) -> Result<(), StorageError> {
+        let request = |reply| Request::Settle { partition, count, settlement, reply };
+        self.ask(request, || Err(StorageError("it was put away".to_owned()))).await
+    }
+
+    async fn read(&self, partition: u32, window: Window) -> Result<Vec<Arc<Batch>>, StorageError> {
+        loop {
+            let shared = &self.shared;
+            let waiting = shared.changes.wait_for(partition, || shared.first(partition, window)).await;
+            let is_end = waiting.is_empty();
+            match read::batches(waiting).await {
+                (batches, Some(unreadable)) if batches.is_empty() => {
+                    self.give_up(partition, &unreadable).await?;
+                }
+                (batches, _) if is_end || !batches.is_empty() => return Ok(batches),
+                _ => {}
+            }
+        }
+    }
+
+    /// Goes on behind a batch that the disk did not keep.
+    async fn give_up(&self, partition: u32, unreadable: &Unreadable) -> Result<(), StorageError> {
+        let Unreadable { points, segment, reason } = unreadable;
+        tracing::error!(
+            directory = self.shared.place,
+            file = log::name(*segment),
+            reason,
+            points,
+            "a batch of the queue cannot be read and is lost; the file is kept under the name .damaged"
+        );
+        let mut settlement = Settlement::default();
+        settlement.add(Outcome::Damaged, *points);
+        self.settle(partition, 1, settlement).await?;
+        self.shared.damaged_points.fetch_add(*points, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+impl Queue for DurableQueue {
+    fn partitions(&self) -> u32 {
+        self.shared.backlog().partitions()
+    }
+
+    fn readers(&self) -> u32 {
+        self.shared.backlog().readers()
+    }
+
+    fn append(&self, payload: Vec<Batch>) -> Pending<'_, Result<(), AppendError>> {
+        Box::pin(self.try_append(payload))
+    }
+
+    fn peek(&self, partition: u32, window: Window) -> Pending<'_, Result<Vec<Arc<Batch>>, StorageError>> {
+        Box::pin(self.read(partition, window))
+    }
+
+    fn acknowledge(
+        &self,
+        partition: u32,
+        count: usize,
+        settlement: Settlement,
+    ) -> Pending<'_, Result<(), StorageError>> {
+        Box::pin(self.settle(partition, count, settlement))
+    }
+
+    fn statistics(&self) -> Statistics {
+        let statistics = self.shared.backlog().statistics();
+        Statistics { damaged_points: self.shared.damaged_points.load(Ordering::Relaxed), ..statistics }
+    }
+
+    fn close(&self) {
+        self.shared.backlog().close();
+        self.shared.changes.tell_all();
+    }
+
+    fn put_away(&self) -> Pending<'_, Result<(), StorageError>> {
+        Box::pin(self.ask(|reply| Request::PutAway { reply }, || Ok(())))
+    }
+}
+
+impl Shared {
+    /// No code that holds the lock can panic half-way through a change, so a poisoned one is sound.
+    fn backlog(&self) -> MutexGuard<'_, Backlog<Stored>> {
+        self.backlog.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn reserve(&self, payload: &[Batch]) -> Result<u64, AppendError> {
+        let mut backlog = self.backlog();
+        let has_others = backlog.has_waiting();
+        let needed = backlog.reserve(payload)?;
+        // What is settled keeps its place on the disk for the sake of what waits in the same segment.
+        let waiting = self.on_disk.load(Ordering::Relaxed);
+        if has_others && waiting.saturating_add(needed) > self.max_bytes {
+            backlog.release(needed);
+            return Err(AppendError::Full { limit: Limit::Bytes, waiting, needed, allowed: self.max_bytes });
+        }
+        Ok(needed)
+    }
+
+    fn first(&self, partition: u32, window: Window) -> Option<Vec<read::Waiting>> {
+        match self.backlog().first(partition, window) {
+            First::Waiting(entries) => Some(entries.into_iter().map(read::Waiting::of).collect()),
+            First::Nothing => None,
+            First::End => Some(Vec::new()),
+        }
+    }
+
+    /// Keeps a batch in memory too, if there is room for it.
+    fn cache(&self, batch: Arc<Batch>) -> Option<Arc<Batch>> {
+        let bytes = batch.body.len() as u64;
+        let has_room = self.cached.load(Ordering::Relaxed) + bytes <= self.cached_bytes;
+        has_room.then(|| {
+            self.cached.fetch_add(bytes, Ordering::Relaxed);
+            batch
+        })
+    }
+
+    fn uncache(&self, stored: &Stored) {
+        let bytes = stored.cached.as_ref().map_or(0, |batch| batch.body.len() as u64);
+        self.cached.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    fn failed(&self, error: &io::Error) -> StorageError {
+        StorageError(format!("{}: {error}", self.place))
+    }
+}
+
+/// Puts what an earlier process left into its place.
+fn restore(backlog: &mut Backlog<Stored>, waiting: Vec<recovery::Found>, found: &mut Found) {
+    let now = (Instant::now(), SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
+    let mut payload = (None, Arc::new(()));
+    for recovery::Found { location, partition, size, accepted_at } in waiting {
+        let place = Some((location.segment.number, location.record));
+        if payload.0 != place {
+            payload = (place, Arc::new(()));
+        }
+        found.batches += 1;
+        found.points += size.points;
+        let age = now.1.saturating_sub(Duration::from_millis(accepted_at.max(0) as u64));
+        let since = now.0.checked_sub(age).unwrap_or(now.0);
+        let layout = location.layout;
+        let item = Stored { location, cached: None };
+        backlog.restore(layout, partition, Entry { item, size, payload: payload.1.clone(), since });
+    }
+    backlog.leave_empty_layouts();
+}

@@ -1,0 +1,309 @@
+//! What an earlier process left.
+
+use super::disk::Disk;
+use super::log::{ACCEPTED, Location, Log, RESERVE, Room, Sealed, Segment, name, number};
+use super::record::{Checkpoint, FORMAT, Kind, Payload, Settled};
+use super::scan::{Contents, Record, scan};
+use crate::queue::Outcome;
+use crate::queue::backlog::Size;
+use prost::Message;
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+
+/// Why a log cannot be gone on with. Nothing in its folder was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The system does not let it be used.
+    #[error("{place}: {error}")]
+    System {
+        /// The folder.
+        place: String,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// A newer version of this program wrote it.
+    #[error(
+        "{place}: was written by a newer version of preamp (format {found}, this one knows {FORMAT}); \
+         start that version, or name another directory and leave this one to it"
+    )]
+    Newer {
+        /// The folder.
+        place: String,
+        /// The format.
+        found: u32,
+    },
+    /// It holds what waits for another exporter.
+    #[error("{place}: holds the queue of exporters.{found}, not of exporters.{wanted}; give each its own directory")]
+    OtherExporter {
+        /// The folder.
+        place: String,
+        /// The exporter that it is of.
+        found: String,
+        /// The exporter that was to use it.
+        wanted: String,
+    },
+}
+
+/// A batch that waits.
+pub(super) struct Found {
+    pub location: Location,
+    pub partition: u32,
+    pub size: Size,
+    /// When it was accepted, in milliseconds since 1970.
+    pub accepted_at: i64,
+}
+
+/// What was found.
+pub(super) struct Recovered {
+    pub log: Log,
+    /// What waits, in the order in which it was appended.
+    pub waiting: Vec<Found>,
+    /// Whether the process before ended in order.
+    pub was_closed: bool,
+    /// Bytes that could not be read as what they were.
+    pub damaged_bytes: u64,
+    /// Points that were accepted, and can neither be read nor were settled.
+    pub damaged_points: u64,
+}
+
+/// Reads what is in a folder, and makes it ready for `partitions` partitions.
+pub(super) fn recover(
+    disk: Arc<dyn Disk>,
+    exporter: &str,
+    partitions: u32,
+    segment_bytes: u64,
+) -> Result<Recovered, OpenError> {
+    let place = disk.place();
+    let system = |error| OpenError::System { place: place.clone(), error };
+    let mut recovery = Recovery {
+        log: Log::new(disk, exporter, segment_bytes),
+        payloads: Vec::new(),
+        was_closed: true,
+        damaged_bytes: 0,
+    };
+    let found = recovery.segments().map_err(system)?;
+    let base = newest_checkpoint(&found);
+    if let Some((_, checkpoint)) = &base {
+        if checkpoint.format > FORMAT {
+            return Err(OpenError::Newer { place, found: checkpoint.format });
+        }
+        if checkpoint.exporter != exporter {
+            return Err(OpenError::OtherExporter {
+                place,
+                found: checkpoint.exporter.clone(),
+                wanted: exporter.to_owned(),
+            });
+        }
+    }
+    let (base, checkpoint) = base.unwrap_or_default();
+    recovery.read_all(found, base, checkpoint).map_err(system)?;
+    let damaged_points = recovery.lay_out(partitions);
+    let waiting = recovery.waiting();
+    recovery.log.begin_segment(0, Room::OfAnyKind).map_err(system)?;
+    let Recovery { log, was_closed, damaged_bytes, .. } = recovery;
+    Ok(Recovered { log, waiting, was_closed, damaged_bytes, damaged_points })
+}
+
+/// A segment as it is on the disk.
+struct OnDisk {
+    segment: Arc<Segment>,
+    length: u64,
+    checkpoint: Option<Checkpoint>,
+}
+
+/// The newest checkpoint that can be read, and the number of its segment.
+fn newest_checkpoint(segments: &BTreeMap<u64, OnDisk>) -> Option<(u64, Checkpoint)> {
+    segments.iter().rev().find_map(|(number, on_disk)| Some((*number, on_disk.checkpoint.clone()?)))
+}
+
+struct Recovery {
+    log: Log,
+    payloads: Vec<(Arc<Segment>, Record, Payload)>,
+    was_closed: bool,
+    damaged_bytes: u64,
+}
+
+impl Recovery {
+    fn segments(&mut self) -> io::Result<BTreeMap<u64, OnDisk>> {
+        let mut segments = BTreeMap::new();
+        for name in self.log.disk.list()? {
+            self.log.has_reserve |= name == RESERVE.0;
+            let Some(number) = number(&name) else { continue };
+            let file = self.log.disk.open(&name)?;
+            let length = file.length()?;
+            let first = super::scan::first(&*file)?;
+            let checkpoint = first
+                .filter(|record| record.frame.kind == Kind::Checkpoint)
+                .and_then(|record| Checkpoint::decode(record.head.as_slice()).ok());
+            segments.insert(number, OnDisk { segment: Arc::new(Segment { number, file }), length, checkpoint });
+        }
+        Ok(segments)
+    }
+
+    /// Reads the earlier segments as far as the checkpoint says, and all that came after it.
+    fn read_all(
+        &mut self,
+        segments: BTreeMap<u64, OnDisk>,
+        base: u64,
+        checkpoint: Checkpoint,
+    ) -> io::Result<()> {
+        self.log.next = checkpoint.next;
+        for layout in checkpoint.layouts {
+            self.log.layouts.insert(layout.number, layout.waiting_from);
+        }
+        for account in checkpoint.accounts {
+            self.log.credit(&account.state, &account.reason, account.points);
+        }
+        let ends: BTreeMap<u64, u64> =
+            checkpoint.segments.into_iter().map(|end| (end.number, end.length)).collect();
+        for (number, OnDisk { segment, length, .. }) in segments {
+            self.log.last_number = number;
+            if number >= base {
+                self.read_unsealed(segment, length)?;
+            } else if let Some(end) = ends.get(&number) {
+                self.read_sealed(segment, (*end).min(length))?;
+            } else {
+                // Nothing in it waited when the checkpoint was made.
+                self.log.disk.remove(&name(number))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn read_sealed(&mut self, segment: Arc<Segment>, length: u64) -> io::Result<()> {
+        let Contents { records, damaged, torn, .. } = scan(&*segment.file, length)?;
+        self.note_damage(segment.number, damaged + torn);
+        self.log.sealed.insert(segment.number, Sealed { length, waiting: 0 });
+        for record in records {
+            self.log.group = self.log.group.max(record.frame.group);
+            if let Some(payload) = decode::<Payload>(&record, Kind::Payload) {
+                self.payloads.push((segment.clone(), record, payload));
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a segment that was written to when the process ended. What was written last may not have got to the
+    /// disk whole: then it was never acknowledged, and does not count.
+    fn read_unsealed(&mut self, segment: Arc<Segment>, length: u64) -> io::Result<()> {
+        let Contents { records, damaged, end, .. } = scan(&*segment.file, length)?;
+        self.note_damage(segment.number, damaged);
+        self.log.sealed.insert(segment.number, Sealed { length: end, waiting: 0 });
+        let last_group = records.last().map(|record| record.frame.group);
+        for record in records {
+            if Some(record.frame.group) == last_group && !is_tail_intact(&segment, &record, length)? {
+                continue;
+            }
+            self.was_closed = record.frame.kind == Kind::Closed;
+            self.log.group = self.log.group.max(record.frame.group);
+            if let Some(payload) = decode::<Payload>(&record, Kind::Payload) {
+                self.log.next = self.log.next.max(payload.sequence + payload.batches.len() as u64);
+                let points = payload.batches.iter().map(|batch| u64::from(batch.points)).sum();
+                self.log.credit(ACCEPTED, "", points);
+                self.payloads.push((segment.clone(), record, payload));
+            } else if let Some(settled) = decode::<Settled>(&record, Kind::Settled) {
+                self.log.settle(settled.layout, settled.partition, settled.waiting_from);
+                for account in settled.accounts {
+                    self.log.credit(&account.state, &account.reason, account.points);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn note_damage(&mut self, number: u64, bytes: u64) {
+        self.damaged_bytes += bytes;
+        if bytes > 0 {
+            self.log.damaged.insert(number);
+        }
+    }
+
+    /// Makes the newest layout one of as many partitions. Returns how many points are nowhere to be found.
+    fn lay_out(&mut self, partitions: u32) -> u64 {
+        self.know_all_layouts();
+        let newest = self.log.newest_layout();
+        match self.log.layouts.get(&newest) {
+            Some(layout) if layout.len() == partitions as usize => {}
+            Some(_) => {
+                self.log.layouts.insert(newest + 1, vec![0; partitions as usize]);
+            }
+            None => {
+                self.log.layouts.insert(0, vec![0; partitions as usize]);
+            }
+        }
+        let waiting: u64 = self.waiting().iter().map(|found| found.size.points).sum();
+        let accepted = |((state, _), points): (&(String, String), &u64)| (state == ACCEPTED).then_some(*points);
+        let in_all: u64 = self.log.accounts.values().sum();
+        let accepted: u64 = self.log.accounts.iter().filter_map(accepted).sum();
+        let damaged = accepted.saturating_sub(in_all - accepted).saturating_sub(waiting);
+        if damaged > 0 {
+            let (state, reason) = Outcome::Damaged.state();
+            self.log.credit(state, reason, damaged);
+        }
+        damaged
+    }
+
+    /// Adds what the checkpoint would have said, if it could not be read.
+    fn know_all_layouts(&mut self) {
+        for (_, _, payload) in &self.payloads {
+            let layout = self.log.layouts.entry(payload.layout).or_default();
+            let partitions = payload.batches.iter().map(|batch| batch.partition as usize + 1).max();
+            layout.resize(partitions.unwrap_or_default().max(layout.len()), 0);
+        }
+    }
+
+    /// The batches that wait, each counted for its segment.
+    fn waiting(&mut self) -> Vec<Found> {
+        self.log.sealed.values_mut().for_each(|sealed| sealed.waiting = 0);
+        let mut waiting = Vec::new();
+        self.payloads.sort_by_key(|(_, _, payload)| payload.sequence);
+        for (segment, record, payload) in &self.payloads {
+            let Some(waiting_from) = self.log.layouts.get(&payload.layout) else { continue };
+            let mut body = record.tail();
+            for (index, head) in payload.batches.iter().enumerate() {
+                let sequence = payload.sequence + index as u64;
+                if waiting_from.get(head.partition as usize).is_some_and(|from| sequence >= *from) {
+                    if let Some(sealed) = self.log.sealed.get_mut(&segment.number) {
+                        sealed.waiting += 1;
+                    }
+                    waiting.push(Found {
+                        location: Location {
+                            segment: segment.clone(),
+                            record: record.offset,
+                            index: index as u32,
+                            body,
+                            sequence,
+                            layout: payload.layout,
+                        },
+                        partition: head.partition,
+                        size: Size {
+                            bytes: head.length.into(),
+                            points: head.points.into(),
+                            samples: head.samples.into(),
+                        },
+                        accepted_at: payload.accepted_at,
+                    });
+                }
+                body += u64::from(head.length);
+            }
+        }
+        waiting
+    }
+}
+
+fn is_tail_intact(segment: &Segment, record: &Record, length: u64) -> io::Result<bool> {
+    if record.offset + record.frame.length() > length {
+        return Ok(false);
+    }
+    let mut tail = vec![0; record.frame.tail_length as usize];
+    segment.file.read_at(record.tail(), &mut tail)?;
+    Ok(crc32fast::hash(&tail) == record.frame.tail_crc)
+}
+
+fn decode<M: Message + Default>(record: &Record, kind: Kind) -> Option<M> {
+    if record.frame.kind != kind {
+        return None;
+    }
+    M::decode(record.head.as_slice()).ok()
+}

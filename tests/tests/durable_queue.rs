@@ -1,0 +1,306 @@
+//! The queue on disk, with a simulated disk under it: nothing that it has taken is lost, whatever the disk does.
+
+use anyhow::{Context, Result, bail, ensure};
+use preamp_host::queue::durable::{DurableQueue, OpenError, Options};
+use preamp_host::queue::{AppendError, Queue, Window};
+use preamp_tests::queue::script::{self, ALL, Script, Step, delivered, make, waiting};
+use preamp_tests::queue::{Fault, Operation, Oracle, SimulatedDisk, Waiting, batch, number_of};
+use std::sync::{Arc, Mutex};
+use tokio::runtime::Handle;
+
+/// How many steps a script has here; `./build.sh soak` makes it 1,000.
+fn steps() -> usize {
+    std::env::var("PREAMP_STEPS").ok().and_then(|steps| steps.parse().ok()).unwrap_or(200)
+}
+
+/// What may be found at the moment: what was so before the step that is being made, and after it.
+#[derive(Default)]
+struct Expected {
+    before: Waiting,
+    after: Waiting,
+}
+
+/// Runs a script, and has somebody look at the disk before each operation that it comes to.
+async fn run_watched(
+    disk: &SimulatedDisk,
+    seed: u64,
+    look: impl Fn(&SimulatedDisk, u64, &Expected) -> Result<()> + Send + Sync + 'static,
+) -> Result<u64> {
+    let expected = Arc::new(Mutex::new(Expected::default()));
+    let problem = Arc::new(Mutex::new(None));
+    let (queue, _) = script::open(disk)?;
+    let (seen, noted) = (expected.clone(), problem.clone());
+    disk.watch(move |disk, number, operation| {
+        if operation == Operation::Read || noted.lock().is_ok_and(|problem| problem.is_some()) {
+            return;
+        }
+        if let (Err(error), Ok(mut noted)) = (look(disk, number, &seen.lock().expect("whole")), noted.lock()) {
+            *noted = Some(error.context(format!("seed {seed}, before operation {number}, {operation:?}")));
+        }
+    });
+    let oracle = Oracle::new()?;
+    let mut script = Script::new(seed);
+    for _ in 0..steps() {
+        let before = oracle.waiting()?;
+        let step = script.step(&before);
+        script::foretell(&oracle, &step)?;
+        *expected.lock().expect("whole") = Expected { before, after: oracle.waiting()? };
+        make(&queue, &step).await?;
+        let after = oracle.waiting()?;
+        *expected.lock().expect("whole") = Expected { before: after.clone(), after };
+        if let Some(problem) = problem.lock().expect("whole").take() {
+            return Err(problem);
+        }
+    }
+    Ok(disk.operations())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_power_cut_at_any_moment_loses_nothing_that_was_acknowledged() -> Result<()> {
+    for seed in 0..4 {
+        let runtime = Handle::current();
+        let look = move |disk: &SimulatedDisk, number: u64, expected: &Expected| {
+            let image = disk.after_power_cut(number);
+            runtime.block_on(script::check(&image, &expected.before, &expected.after))
+        };
+        let disk = SimulatedDisk::default();
+        let operations = run_watched(&disk, seed, look).await?;
+        assert!(operations > steps() as u64, "only {operations} operations");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_at_any_moment_loses_nothing_that_was_acknowledged() -> Result<()> {
+    let runtime = Handle::current();
+    let look = move |disk: &SimulatedDisk, _: u64, expected: &Expected| {
+        runtime.block_on(script::check(&disk.after_kill(), &expected.before, &expected.after))
+    };
+    run_watched(&SimulatedDisk::default(), 7, look).await?;
+    Ok(())
+}
+
+/// Without this, the test of power cuts might see nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_does_not_synchronize_is_noticed() -> Result<()> {
+    let runtime = Handle::current();
+    let look = move |disk: &SimulatedDisk, number: u64, expected: &Expected| {
+        let image = disk.after_power_cut(number);
+        runtime.block_on(script::check(&image, &expected.before, &expected.after))
+    };
+    let disk = SimulatedDisk::default();
+    disk.lie();
+    let found = run_watched(&disk, 1, look).await;
+    assert!(found.is_err(), "a power cut after a lie lost nothing");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_at_any_operation_is_told_and_loses_nothing() -> Result<()> {
+    let operations = {
+        let disk = SimulatedDisk::default();
+        run_watched(&disk, 3, |_, _, _| Ok(())).await?
+    };
+    let every = if steps() > 200 { 1 } else { 3 };
+    for fault in [Fault::Io, Fault::Full] {
+        for failing in (1..=operations).step_by(every) {
+            // One operation, and from there on all that make room.
+            for lasts in [1, 12] {
+                run_with_faults(fault, failing, lasts)
+                    .await
+                    .with_context(|| format!("{fault:?} at operations {failing} to {}", failing + lasts - 1))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn run_with_faults(fault: Fault, failing: u64, lasts: u64) -> Result<()> {
+    let disk = SimulatedDisk::default();
+    disk.fail(move |number, operation| {
+        let fails = (failing..failing + lasts).contains(&number) && operation != Operation::Read;
+        fails.then_some(fault)
+    });
+    let Ok((queue, _)) = script::open(&disk) else { return Ok(()) };
+    let oracle = Oracle::new()?;
+    let mut script = Script::new(3);
+    for _ in 0..60.min(failing as usize + 10) {
+        let step = script.step(&oracle.waiting()?);
+        let is_made = loop {
+            match (make(&queue, &step).await, &step) {
+                (Ok(()), _) => break true,
+                // A sender is told to come again, and may not.
+                (Err(_), Step::Append(_)) => break false,
+                // Delivery tries until it is recorded.
+                (Err(_), Step::Acknowledge(..)) => {}
+            }
+        };
+        if is_made {
+            script::foretell(&oracle, &step)?;
+        }
+    }
+    disk.heal();
+    let expected = oracle.waiting()?;
+    let (reopened, found) = script::open(&disk.after_power_cut(failing))?;
+    ensure!(waiting(&reopened).await? == expected, "after a power cut: {expected:?}, {found:?}");
+    ensure!(waiting(&queue).await? == expected, "in the process itself");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_payloads_and_can_still_be_emptied() -> Result<()> {
+    const DISK: u64 = 8 << 20;
+    let disk = SimulatedDisk::with_capacity(DISK);
+    let options = Options { max_bytes: 1 << 30, ..script::options() };
+    let (queue, _) = DurableQueue::open(Arc::new(disk.clone()), &options)?;
+    let mut taken = 0;
+    let refusal = loop {
+        match queue.append(vec![batch(taken as u32 % 3, taken, 3_000)]).await {
+            Ok(()) => taken += 1,
+            Err(error) => break error,
+        }
+    };
+    ensure!(matches!(refusal, AppendError::Storage(_)), "{refusal}");
+    ensure!(taken * 3_000 > DISK / 2, "full after {taken} batches already");
+    // One by one, which takes the most room.
+    let mut rest = taken;
+    while rest > 0 {
+        for partition in 0..3 {
+            let first = queue.peek(partition, Window { batches: 1, bytes: u64::MAX }).await?;
+            ensure!(number_of(&first[0]) == Some(taken - rest), "out of order");
+            queue.acknowledge(partition, 1, delivered(&first)).await?;
+            rest -= 1;
+            if rest == 0 {
+                break;
+            }
+        }
+    }
+    queue.append(vec![batch(0, 1, 3_000)]).await.context("there is room again")?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn damage_costs_what_it_hit_and_nothing_else() -> Result<()> {
+    let disk = SimulatedDisk::default();
+    let (queue, _) = script::open(&disk)?;
+    let mut numbers = Vec::new();
+    for number in 0..12 {
+        queue.append(vec![batch(0, number, 200), batch(1, number + 100, 150)]).await?;
+        numbers.push(number);
+    }
+    queue.put_away().await?;
+    // What is flipped may also be the mark of the end, or what nobody reads.
+    let files = disk.files();
+    for (name, bytes) in files.iter().filter(|(name, _)| name.ends_with(".log")) {
+        for at in 0..bytes.len() {
+            let damaged = disk.after_kill();
+            let mut bytes = bytes.clone();
+            bytes[at] ^= 1 << (at % 8);
+            damaged.put(name, bytes);
+            check_damaged(&damaged).await.with_context(|| format!("a bit of byte {at} of {name}"))?;
+            let truncated = disk.after_kill();
+            truncated.put(name, files.iter().find(|file| file.0 == *name).map_or(&[][..], |file| &file.1[..at]).to_vec());
+            check_truncated(&truncated).await.with_context(|| format!("{name} cut at byte {at}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// Of 12 payloads at most one may be hit.
+async fn check_damaged(disk: &SimulatedDisk) -> Result<()> {
+    let (queue, found) = script::open(disk)?;
+    let mut lost = 0;
+    for partition in 0..2 {
+        let there = drain(&queue, partition).await?;
+        ensure!(there.is_sorted(), "out of order: {there:?}");
+        lost += 12 - there.len();
+    }
+    let damaged = found.damaged_bytes + found.damaged_points + queue.statistics().damaged_points;
+    ensure!(lost <= 2, "{lost} batches lost");
+    ensure!(lost == 0 || damaged > 0 || !found.was_closed, "{lost} batches lost without a word");
+    Ok(())
+}
+
+async fn check_truncated(disk: &SimulatedDisk) -> Result<()> {
+    let (queue, _) = script::open(disk)?;
+    for partition in 0..2 {
+        let there = drain(&queue, partition).await?;
+        let first = u64::from(partition) * 100;
+        ensure!(there.iter().copied().eq((first..).take(there.len())), "not a prefix: {there:?}");
+    }
+    Ok(())
+}
+
+/// Takes all that is in a partition.
+async fn drain(queue: &DurableQueue, partition: u32) -> Result<Vec<u64>> {
+    let mut all = Vec::new();
+    queue.close();
+    loop {
+        let batches = queue.peek(partition, ALL).await?;
+        if batches.is_empty() {
+            return Ok(all);
+        }
+        for batch in &batches {
+            all.push(number_of(batch).context("a batch was altered")?);
+        }
+        queue.acknowledge(partition, batches.len(), delivered(&batches)).await?;
+    }
+}
+
+#[tokio::test]
+async fn an_end_in_order_is_told_from_a_crash() -> Result<()> {
+    let disk = SimulatedDisk::default();
+    let (queue, found) = script::open(&disk)?;
+    assert!(found.was_closed, "there was none before");
+    queue.append(vec![batch(0, 1, 100)]).await?;
+    let (_, found) = script::open(&disk.after_kill())?;
+    assert!(!found.was_closed && found.batches == 1, "{found:?}");
+    queue.put_away().await?;
+    assert_eq!(queue.append(vec![batch(0, 2, 100)]).await, Err(AppendError::Closed));
+    let (_, found) = script::open(&disk.after_kill())?;
+    assert!(found.was_closed && found.batches == 1 && found.damaged_bytes == 0, "{found:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_waits_is_delivered_before_what_comes_in_another_layout() -> Result<()> {
+    let disk = SimulatedDisk::default();
+    let (queue, _) = script::open(&disk)?;
+    for number in 0..6 {
+        queue.append(vec![batch(number as u32 % 3, number, 100)]).await?;
+    }
+    queue.put_away().await?;
+    let options = Options { partitions: 2, ..script::options() };
+    let (queue, found) = DurableQueue::open(Arc::new(disk.after_kill()), &options)?;
+    assert_eq!((found.batches, queue.partitions(), queue.readers()), (6, 2, 3));
+    queue.append(vec![batch(0, 10, 100), batch(1, 11, 100)]).await?;
+    let error = queue.append(vec![batch(2, 12, 100)]).await;
+    assert!(matches!(error, Err(AppendError::UnknownPartition { partition: 2, partitions: 2 })), "{error:?}");
+    for partition in [0, 1] {
+        let first = queue.peek(partition, ALL).await?;
+        assert_eq!(first.len(), 2, "only those of the layout before");
+        queue.acknowledge(partition, 2, delivered(&first)).await?;
+    }
+    let waits = tokio::time::timeout(std::time::Duration::from_millis(50), queue.peek(0, ALL)).await;
+    assert!(waits.is_err(), "the partition 2 of the layout before is not empty");
+    let last = queue.peek(2, ALL).await?;
+    queue.acknowledge(2, 2, delivered(&last)).await?;
+    assert_eq!(drain(&queue, 0).await?, [10]);
+    assert_eq!(drain(&queue, 1).await?, [11]);
+    assert_eq!(drain(&queue, 2).await?, [] as [u64; 0]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_another_exporter_or_a_newer_version_wrote_is_left_alone() -> Result<()> {
+    let disk = SimulatedDisk::default();
+    let (queue, _) = script::open(&disk)?;
+    queue.append(vec![batch(0, 1, 100)]).await?;
+    queue.put_away().await?;
+    let before = disk.files();
+    let options = Options { exporter: "prometheusremotewrite/other".to_owned(), ..script::options() };
+    let Err(error) = DurableQueue::open(Arc::new(disk.clone()), &options) else { bail!("opened") };
+    assert!(matches!(error, OpenError::OtherExporter { .. }), "{error}");
+    assert_eq!(disk.files(), before);
+    Ok(())
+}
