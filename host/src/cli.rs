@@ -1,13 +1,17 @@
 //! The commands of `preamp`: what can be said, and what is done then.
 
+mod audit;
 mod check;
 mod diff;
 mod generated;
 mod offline;
 mod print;
 mod progress;
+mod quarantine;
+mod queue;
 mod reading;
 mod run;
+mod stored;
 mod supervisor;
 mod totals;
 mod translate;
@@ -15,12 +19,15 @@ mod validate;
 mod watch;
 mod words;
 
+use audit::AuditArgs;
 use check::CheckArgs;
 use clap::{Args, Parser, Subcommand};
 use diff::DiffArgs;
 use generated::{CompletionsArgs, ManArgs};
 use preamp_host::config::{self, Diagnostics, Loaded, Request, Source};
 use preamp_host::demo::{self, DemoArgs};
+use quarantine::QuarantineCommand;
+use queue::QueueCommand;
 use std::process::ExitCode;
 use translate::TranslateArgs;
 use validate::ValidateArgs;
@@ -105,6 +112,9 @@ impl Cli {
             Command::Completions(args) => generated::completions(&args)?,
             Command::Man(args) => generated::man(&args)?,
             Command::Check(args) => return complete(check::check(args)),
+            Command::Queue(command) => queue::queue(command)?,
+            Command::Quarantine(command) => quarantine::quarantine(command)?,
+            Command::Audit(args) => audit::audit(&args)?,
             Command::Demo(args) => complete(demo::run(args))?,
             Command::Translate(args) => return complete(translate::translate(args)),
             Command::Diff(args) => return complete(diff::diff(args)),
@@ -174,6 +184,31 @@ Examples:
 
 Exit status: 0 metrics would arrive, 1 a step failed.")]
     Check(CheckArgs),
+    /// Look at a queue on disk, or empty it.
+    #[command(subcommand, after_help = "\
+Examples:
+  preamp queue status --config preamp.yaml
+  preamp queue peek --config preamp.yaml --partition 3 --count 5
+  preamp queue drain --config preamp.yaml")]
+    Queue(QueueCommand),
+    /// Look at what the receiver refused for good or what became too old; have it sent once more, or remove it.
+    #[command(subcommand, after_help = "\
+Examples:
+  preamp quarantine list --config preamp.yaml
+  preamp quarantine show --config preamp.yaml --reason label-limit
+  preamp quarantine replay --config preamp.yaml --reason label-limit --dry-run
+  preamp quarantine purge --config preamp.yaml --state expired")]
+    Quarantine(QuarantineCommand),
+    /// Prove from the files of a queue that every point is accounted for.
+    ///
+    /// accepted = delivered + partly rejected + rejected + expired + quarantined + damaged + queued, since the queue
+    /// was made. Fails if that is not so. Can be used while `preamp run` uses the queue.
+    #[command(after_long_help = "\
+Example:
+  preamp audit --config preamp.yaml
+
+Exit status: 0 it balances, 1 it does not.")]
+    Audit(AuditArgs),
     /// Show everything at work: no AWS account, no network, no other program.
     ///
     /// An OpenTelemetry SDK in this process sends metrics to an exporter that runs as in production,

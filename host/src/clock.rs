@@ -1,8 +1,9 @@
-//! The wall clock, and how far it is off for signing.
+//! The wall clock, how far it is off for signing, and the receiver's.
 
 use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 const NANOS_PER_MILLI: i64 = 1_000_000;
 
@@ -13,6 +14,8 @@ const NANOS_PER_MILLI: i64 = 1_000_000;
 pub struct Clock {
     wall: Box<dyn Fn() -> u64 + Send + Sync>,
     signing_offset_ms: AtomicI64,
+    /// What time the receiver's last answer bore, and when it came.
+    receiver: Mutex<Option<(SystemTime, Instant)>>,
 }
 
 impl Clock {
@@ -24,7 +27,7 @@ impl Clock {
 
     /// A clock that asks `wall` for the nanoseconds since the Unix epoch.
     pub fn from_fn(wall: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
-        Self { wall: Box::new(wall), signing_offset_ms: AtomicI64::new(0) }
+        Self { wall: Box::new(wall), signing_offset_ms: AtomicI64::new(0), receiver: Mutex::new(None) }
     }
 
     /// The local time, uncorrected: nanoseconds since the Unix epoch.
@@ -52,6 +55,22 @@ impl Clock {
     pub fn correct_signing(&self, offset_ms: i64) {
         self.signing_offset_ms.store(offset_ms, Ordering::Relaxed);
     }
+
+    /// Notes the time that an answer of the receiver bears (its field `date`).
+    pub fn receiver_says(&self, time: SystemTime) {
+        let mut receiver = self.receiver.lock().unwrap_or_else(PoisonError::into_inner);
+        *receiver = Some((time, Instant::now()));
+    }
+
+    /// What time it is for the receiver, in milliseconds since the Unix epoch; `None` until it has answered. It is
+    /// what the age of samples goes by, and no change of the local clock moves it.
+    #[must_use]
+    pub fn receiver_now(&self) -> Option<i64> {
+        let receiver = self.receiver.lock().unwrap_or_else(PoisonError::into_inner);
+        let (time, since) = (*receiver)?;
+        let now = time.checked_add(since.elapsed())?.duration_since(UNIX_EPOCH).ok()?;
+        i64::try_from(now.as_millis()).ok()
+    }
 }
 
 impl fmt::Debug for Clock {
@@ -76,6 +95,7 @@ pub(crate) fn nanos(duration: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::Clock;
+    use std::time::{Duration, SystemTime};
 
     #[test]
     fn a_correction_moves_signing_only_and_replaces_the_last_one() {
@@ -84,6 +104,15 @@ mod tests {
         clock.correct_signing(1_500);
         assert_eq!(clock.now(), 10_000_000_000);
         assert_eq!(clock.signing_now(), 11_500_000_000);
+    }
+
+    #[test]
+    fn the_receivers_time_goes_on_by_itself() {
+        let clock = Clock::from_fn(|| 0);
+        assert_eq!(clock.receiver_now(), None);
+        clock.receiver_says(SystemTime::UNIX_EPOCH + Duration::from_secs(7));
+        let now = clock.receiver_now().unwrap_or_default();
+        assert!((7_000..17_000).contains(&now), "{now}");
     }
 
     #[test]

@@ -170,18 +170,24 @@ impl Service {
 /// What is kept in memory of a queue on disk.
 const CACHED_BYTES: u64 = 64 << 20;
 
-fn open_queue(exporter: &ExporterSettings) -> Result<Arc<dyn Queue>, QueueError> {
-    let config::Queue { max_payloads, max_bytes, partitions, directory } = &exporter.queue;
-    let max_payloads = *max_payloads as u64;
-    let Some(directory) = directory else {
-        return Ok(Arc::new(MemoryQueue::new(*partitions, max_payloads, *max_bytes)));
-    };
-    let options = durable::Options {
+/// How the queue of an exporter is set up.
+#[must_use]
+pub fn queue_options(exporter: &ExporterSettings) -> durable::Options {
+    let config::Queue { max_payloads, max_bytes, partitions, .. } = exporter.queue;
+    durable::Options {
         exporter: exporter.id.clone(),
-        partitions: *partitions,
-        max_payloads,
-        max_bytes: *max_bytes,
-        cached_bytes: CACHED_BYTES.min(*max_bytes),
+        partitions,
+        max_payloads: max_payloads as u64,
+        max_bytes,
+        cached_bytes: CACHED_BYTES.min(max_bytes),
+    }
+}
+
+fn open_queue(exporter: &ExporterSettings) -> Result<Arc<dyn Queue>, QueueError> {
+    let options = queue_options(exporter);
+    let Some(directory) = &exporter.queue.directory else {
+        let queue = MemoryQueue::new(options.partitions, options.max_payloads, options.max_bytes);
+        return Ok(Arc::new(queue));
     };
     let (queue, found) = DurableQueue::open(Arc::new(Folder::reserve(directory)?), &options)?;
     let durable::Found { batches, points, was_closed, damaged_bytes, damaged_points } = found;
@@ -255,6 +261,7 @@ impl Base {
             keys,
             clock: self.clock.clone(),
             retry: settings.exporter.retry.clone(),
+            max_age: settings.exporter.max_sample_age,
             batching: settings.processors.batch,
             pauses: self.pauses,
             metrics: self.metrics.clone(),

@@ -107,6 +107,8 @@ fn conclude(stopped: &Stopped, failure: Option<String>) -> anyhow::Result<()> {
         partly_rejected = ledger.partly_rejected,
         rejected = ledger.rejected.values().sum::<u64>(),
         expired = ledger.expired.values().sum::<u64>(),
+        quarantined = ledger.quarantined.values().sum::<u64>(),
+        damaged = ledger.damaged,
         queued = ledger.queued,
         "stopped"
     );
@@ -120,7 +122,13 @@ fn conclude(stopped: &Stopped, failure: Option<String>) -> anyhow::Result<()> {
         bail!(failure);
     }
     let remains = &stopped.remains;
-    if remains.batches > 0 {
+    if remains.batches > 0 && stopped.outlives {
+        tracing::info!(
+            points = remains.points,
+            batches = remains.batches,
+            "what was not delivered is on disk, and is delivered after the next start"
+        );
+    } else if remains.batches > 0 {
         bail!(
             "{} data points ({} batches, {} bytes) could not be delivered in time and are lost: \
              see above why, or allow more time with --drain-timeout",

@@ -70,12 +70,14 @@ fn remote_write(draft: Draft, ExporterSettings { client, retry, queue, .. }: &Ex
         ("randomization_factor", Some(draft.number(retry.randomization_factor))),
         ("max_elapsed_time", duration(retry.max_elapsed_time.unwrap_or_default())),
     ]);
+    let max_queue_bytes = draft.count(queue.max_bytes);
     let queue = draft.section([
         ("queue_size", Some(draft.count(queue.max_payloads as u64))),
         ("num_consumers", Some(draft.count(u64::from(queue.partitions)))),
     ]);
     draft.section([
         ("timeout", duration(client.timeout)),
+        ("max_queue_bytes", Some(max_queue_bytes)),
         ("remote_write_queue", Some(queue)),
         ("retry_on_failure", Some(retry)),
     ])

@@ -103,6 +103,8 @@ pub struct ExporterSettings {
     pub queue: Queue,
     /// Signing; `None` sends unsigned.
     pub sigv4: Option<SigV4>,
+    /// How old samples can be for the receiver to take them; `None` does not look at it.
+    pub max_sample_age: Option<Duration>,
     /// Where the totals of delta metrics are kept while no process runs.
     pub state_file: Option<PathBuf>,
 }

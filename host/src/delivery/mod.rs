@@ -45,6 +45,8 @@ pub struct Parts {
     pub clock: Arc<Clock>,
     /// How failed attempts are repeated.
     pub retry: Retry,
+    /// How old samples can be for the receiver to take them.
+    pub max_age: Option<Duration>,
     /// Whether to wait for fuller requests.
     pub batching: Option<Batching>,
     /// How long a partition is held when repeating alone cannot help.
@@ -62,6 +64,14 @@ struct Shared {
     closing: CancellationToken,
     /// Cancelled when another delivery is to go on: what is under way comes to its end, nothing is begun.
     handing_over: CancellationToken,
+}
+
+impl Shared {
+    /// The oldest sample that the receiver takes now, in milliseconds since the Unix epoch, as far as it is known.
+    fn oldest_taken(&self) -> Option<i64> {
+        let age = i64::try_from(self.parts.max_age?.as_millis()).ok()?;
+        Some(self.parts.clock.receiver_now()? - age)
+    }
 }
 
 /// Delivery in progress.

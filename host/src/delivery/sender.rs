@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 
@@ -23,10 +23,38 @@ pub(super) struct Abandoned;
 pub(super) enum End {
     /// The outcome is known.
     Settled(Outcome),
-    /// It must be halved; the reason counts if it cannot be.
-    Halve(String),
+    /// The receiver will never store it.
+    Refused(Refusal),
+    /// It must be halved; the refusal counts if it cannot be.
+    Halve(Refusal),
+    /// The receiver no longer takes samples as old as some of it.
+    Aged,
     /// The receiver takes only remote write 1.0.
     Downgrade(Explanation),
+}
+
+/// Why the receiver does not take a batch.
+#[derive(Clone, Debug)]
+pub(super) struct Refusal {
+    /// The stable identifier of the contract.
+    pub(super) reason: String,
+    /// What the receiver said.
+    pub(super) detail: String,
+    /// Whether the receiver may have stored it at an earlier attempt.
+    pub(super) may_be_repeat: bool,
+}
+
+impl Refusal {
+    /// The component cannot write it in a protocol that the receiver takes.
+    pub(super) fn of_protocol() -> Self {
+        Refusal { reason: "unsupported-protocol".to_owned(), detail: String::new(), may_be_repeat: false }
+    }
+
+    /// Whether the receiver refuses it for the very reason that it has it already.
+    pub(super) fn is_of_repeat(&self) -> bool {
+        const REASONS: [&str; 3] = ["out-of-order", "duplicate-sample", "too-old"];
+        self.may_be_repeat && REASONS.contains(&self.reason.as_str())
+    }
 }
 
 /// What to do after an attempt.
@@ -54,6 +82,12 @@ impl AsRef<[u8]> for Body {
     }
 }
 
+/// What time it is for the receiver (RFC 9110, section 6.6.1).
+fn date(response: &Response) -> Option<SystemTime> {
+    let field = response.headers.iter().find(|header| header.name == "date")?;
+    httpdate::parse_http_date(&field.value).ok()
+}
+
 /// Sends one batch until its end.
 pub(super) struct Sender<'a> {
     shared: &'a Shared,
@@ -69,10 +103,17 @@ pub(super) struct Sender<'a> {
     can_be_handed_over: bool,
     /// Whether this is the one more try that a held batch gets when the process is stopping.
     last_try: bool,
+    /// Whether an attempt before may have come to its end at the receiver.
+    may_be_repeat: bool,
 }
 
 impl<'a> Sender<'a> {
-    pub(super) fn new(shared: &'a Shared, batch: &'a Arc<Batch>, can_be_handed_over: bool) -> Self {
+    pub(super) fn new(
+        shared: &'a Shared,
+        batch: &'a Arc<Batch>,
+        can_be_handed_over: bool,
+        may_be_repeat: bool,
+    ) -> Self {
         let body = Bytes::from_owner(Body(Arc::clone(batch)));
         Self {
             shared,
@@ -83,6 +124,7 @@ impl<'a> Sender<'a> {
             refusals: 0,
             can_be_handed_over,
             last_try: false,
+            may_be_repeat,
         }
     }
 
@@ -108,6 +150,9 @@ impl<'a> Sender<'a> {
     }
 
     async fn attempt(&mut self) -> Step {
+        if self.shared.oldest_taken().is_some_and(|oldest| self.batch.first < oldest) {
+            return Step::End(End::Aged);
+        }
         let (head, signed) = match self.sign().await {
             Ok(ready) => ready,
             Err(step) => return step,
@@ -118,7 +163,12 @@ impl<'a> Sender<'a> {
         let Batch { protocol, samples, histograms, .. } = **self.batch;
         let sent = Sent { protocol, samples, histograms };
         match parts.exporters.judge(sent, &response, self.answers, parts.clock.now()).await {
-            Ok(verdict) => self.act(verdict, &signed, took),
+            Ok(verdict) => {
+                let step = self.act(verdict, &signed, took);
+                // Without an answer of the receiver itself it is not known what it did.
+                self.may_be_repeat |= !(200..500).contains(&response.status);
+                step
+            }
             Err(error) => {
                 self.warn("judge", &error, "an answer of the receiver could not be judged; sending again");
                 Step::Retry(UNJUDGED_PAUSE)
@@ -160,7 +210,11 @@ impl<'a> Sender<'a> {
         let _in_flight = self.parts().metrics.delivery.sending(attempt);
         let sent = Instant::now();
         let response = self.parts().client.send(head, self.body.clone()).await;
-        (response, sent.elapsed())
+        let took = sent.elapsed();
+        if let Some(time) = date(&response) {
+            self.parts().clock.receiver_says(time);
+        }
+        (response, took)
     }
 
     /// Whether the operator's limit of time ends before another try after `pause`. Time on hold does
@@ -176,6 +230,12 @@ impl<'a> Sender<'a> {
             );
         }
         given_up
+    }
+
+    /// The refusal that an explanation of the component comes to.
+    pub(super) fn refusal(&self, explanation: Explanation) -> Refusal {
+        let Explanation { reason, detail, .. } = explanation;
+        Refusal { reason, detail, may_be_repeat: self.may_be_repeat }
     }
 
     /// Waits, unless another delivery is to go on.

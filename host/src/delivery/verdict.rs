@@ -23,15 +23,18 @@ impl Sender<'_> {
                 self.refresh(signed)
             }
             Verdict::FixClock(offset_ms) => self.fix_clock(offset_ms, signed),
-            Verdict::Halve(explanation) => Step::End(End::Halve(explanation.reason)),
+            Verdict::Halve(explanation) => Step::End(End::Halve(self.refusal(explanation))),
             Verdict::Downgrade(explanation) => Step::End(End::Downgrade(explanation)),
+            Verdict::PartlyRejected(explanation) if self.refusal(explanation.clone()).is_of_repeat() => {
+                Step::End(End::Refused(self.refusal(explanation)))
+            }
             Verdict::PartlyRejected(explanation) => {
                 self.tell(&explanation, "the receiver refused a part of a batch for good");
                 Step::End(End::Settled(Outcome::PartlyRejected))
             }
             Verdict::Rejected(explanation) => {
                 self.tell(&explanation, "the receiver refused a batch for good");
-                Step::End(End::Settled(Outcome::Rejected(explanation.reason)))
+                Step::End(End::Refused(self.refusal(explanation)))
             }
             Verdict::Stop(explanation) => {
                 self.refusals = 0;

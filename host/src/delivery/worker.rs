@@ -6,10 +6,10 @@ use std::time::Duration;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Shared;
-use super::sender::{Abandoned, End, Sender};
-use crate::component::Batch;
+use super::sender::{Abandoned, End, Refusal, Sender};
+use crate::component::{Batch, Pruned};
 use crate::config::Batching;
-use crate::queue::{Outcome, Settlement, StorageError, Window};
+use crate::queue::{Outcome, SetAside, Settlement, StorageError, Window};
 
 /// What is looked at when more than one batch waits. Enough to fill a request of AMP's limit of
 /// 1 MB many times over in the number of batches, and about once in their bytes.
@@ -28,7 +28,7 @@ const STORAGE_PAUSE: Duration = Duration::from_secs(1);
 /// would otherwise stand still for ever while all others look well.
 pub(super) async fn supervise(shared: Arc<Shared>, partition: u32) {
     loop {
-        let worker = Worker { shared: Arc::clone(&shared), partition };
+        let mut worker = Worker::new(&shared, partition);
         let running = AbortOnDropHandle::new(tokio::spawn(async move { worker.run().await }));
         match running.await {
             Ok(()) => return,
@@ -41,13 +41,27 @@ pub(super) async fn supervise(shared: Arc<Shared>, partition: u32) {
 struct Worker {
     shared: Arc<Shared>,
     partition: u32,
+    /// Whether a process that did not end in order may have sent what waits first.
+    may_be_repeat: bool,
+}
+
+/// A part of what is delivered.
+struct Piece {
+    batch: Arc<Batch>,
+    halvings: u32,
+    may_be_repeat: bool,
 }
 
 impl Worker {
-    async fn run(&self) {
-        let handing_over = &self.shared.handing_over;
-        let peek = || self.shared.parts.queue.peek(self.partition, WINDOW);
-        while let Some(peeked) = handing_over.run_until_cancelled(peek()).await {
+    fn new(shared: &Arc<Shared>, partition: u32) -> Self {
+        let may_be_repeat = shared.parts.queue.was_interrupted();
+        Worker { shared: Arc::clone(shared), partition, may_be_repeat }
+    }
+
+    async fn run(&mut self) {
+        let shared = Arc::clone(&self.shared);
+        let peek = || shared.parts.queue.peek(self.partition, WINDOW);
+        while let Some(peeked) = shared.handing_over.run_until_cancelled(peek()).await {
             match peeked {
                 Ok(waiting) if waiting.is_empty() => return,
                 Ok(waiting) => match self.filled(waiting).await {
@@ -55,6 +69,8 @@ impl Worker {
                         if self.deliver_all(waiting).await.is_err() {
                             return;
                         }
+                        // No process sends more at once.
+                        self.may_be_repeat = false;
                     }
                     Err(error) => self.storage_failed(&error).await,
                 },
@@ -102,40 +118,70 @@ impl Worker {
 
     /// Brings a batch to its end, in parts if need be, the first part first.
     async fn deliver(&self, batch: Arc<Batch>, settlement: &mut Settlement) -> Result<(), Abandoned> {
-        let mut settle = |outcome: Outcome, piece: &Batch| {
-            self.settle(&outcome, piece);
-            settlement.add(outcome, piece.points.into());
-        };
-        let mut pieces = vec![(batch, 0)];
+        let mut pieces = vec![Piece { batch, halvings: 0, may_be_repeat: self.may_be_repeat }];
         // Whether the receiver has no part of the batch yet.
         let mut is_untouched = true;
-        while let Some((piece, halvings)) = pieces.pop() {
-            if self.shared.fallback.concerns(&piece) {
-                match self.shared.downgrade(&piece).await {
-                    Some(parts) => pieces.extend(parts.into_iter().rev().map(|part| (part, halvings))),
-                    None => settle(Outcome::Rejected("unsupported-protocol".to_owned()), &piece),
+        while let Some(piece) = pieces.pop() {
+            let Piece { batch, halvings, may_be_repeat } = &piece;
+            let part = |batch| Piece { batch, halvings: *halvings, may_be_repeat: *may_be_repeat };
+            if self.shared.fallback.concerns(batch) {
+                match self.shared.downgrade(batch).await {
+                    Some(parts) => pieces.extend(parts.into_iter().rev().map(part)),
+                    None => settlement.extend(self.refuse(batch, Refusal::of_protocol())),
                 }
                 continue;
             }
-            match Sender::new(&self.shared, &piece, is_untouched).send().await? {
+            match Sender::new(&self.shared, batch, is_untouched, *may_be_repeat).send().await? {
+                End::Settled(Outcome::Expired(reason)) => settlement.extend(self.expire(batch, &reason)),
                 End::Settled(outcome) => {
                     is_untouched = false;
-                    settle(outcome, &piece);
+                    settlement.extend(self.settle(outcome, batch));
                 }
-                End::Halve(reason) => match self.halve(&piece, halvings).await {
+                End::Refused(refusal) => {
+                    is_untouched = false;
+                    settlement.extend(self.refuse(batch, refusal));
+                }
+                End::Halve(refusal) => match self.halve(batch, *halvings).await {
                     Some((first, second)) => {
-                        pieces.push((Arc::new(second), halvings + 1));
-                        pieces.push((Arc::new(first), halvings + 1));
+                        let half = |batch| Piece {
+                            batch: Arc::new(batch),
+                            halvings: halvings + 1,
+                            may_be_repeat: refusal.may_be_repeat,
+                        };
+                        pieces.extend([half(second), half(first)]);
                     }
-                    None => settle(Outcome::Rejected(reason), &piece),
+                    None => settlement.extend(self.refuse(batch, refusal)),
                 },
                 End::Downgrade(explanation) => {
                     self.shared.fall_back(&explanation);
-                    pieces.push((piece, halvings));
+                    pieces.push(piece);
+                }
+                End::Aged => {
+                    let (kept, expired) = self.prune(batch).await;
+                    if let Some(held_back) = self.shared.notices.admit("too-old", 1) {
+                        let (partition, points) = (self.partition, expired.points);
+                        tracing::error!(partition, points, held_back, "samples became too old to be sent");
+                    }
+                    settlement.extend(self.expire(&expired, "too-old"));
+                    pieces.extend(kept.map(part));
                 }
             }
         }
         Ok(())
+    }
+
+    /// What of a batch the receiver still takes, and what it does not.
+    async fn prune(&self, batch: &Arc<Batch>) -> (Option<Arc<Batch>>, Arc<Batch>) {
+        let parts = &self.shared.parts;
+        let oldest = self.shared.oldest_taken().unwrap_or(i64::MIN);
+        let problem = match parts.exporters.prune(Batch::clone(batch), oldest).await {
+            Ok(Ok(Pruned { kept, expired: Some(expired) })) => return (kept.map(Arc::new), Arc::new(expired)),
+            Ok(Ok(Pruned { expired: None, .. })) => "nothing in it is too old".to_owned(),
+            Ok(Err(error)) => format!("{error:?}"),
+            Err(error) => error.to_string(),
+        };
+        tracing::error!(partition = self.partition, problem, "a batch that is too old cannot be pruned");
+        (None, Arc::clone(batch))
     }
 
     /// The two halves of a batch, or nothing if it cannot be halved: it is a single series, or not
@@ -157,11 +203,43 @@ impl Worker {
         }
     }
 
-    fn settle(&self, outcome: &Outcome, batch: &Batch) {
+    /// Settles what the receiver does not take: what it has already is delivered, and the rest is set aside if the
+    /// queue keeps such things.
+    fn refuse(&self, batch: &Arc<Batch>, refusal: Refusal) -> Settlement {
+        if refusal.is_of_repeat() {
+            tracing::info!(
+                partition = self.partition,
+                points = batch.points,
+                reason = refusal.reason,
+                "the receiver had stored a batch before an attempt was broken off"
+            );
+            return self.settle(Outcome::Delivered, batch);
+        }
+        let Refusal { reason, detail, .. } = refusal;
+        if !self.shared.parts.queue.keeps_set_aside() {
+            return self.settle(Outcome::Rejected(reason), batch);
+        }
+        let mut settlement = self.settle(Outcome::Quarantined(reason.clone()), batch);
+        settlement.set_aside.push(SetAside { batch: Arc::clone(batch), state: "quarantined", reason, detail });
+        settlement
+    }
+
+    /// Settles what was given up because of its age.
+    fn expire(&self, batch: &Arc<Batch>, reason: &str) -> Settlement {
+        let mut settlement = self.settle(Outcome::Expired(reason.to_owned()), batch);
+        if self.shared.parts.queue.keeps_set_aside() {
+            let (reason, detail) = (reason.to_owned(), String::new());
+            settlement.set_aside.push(SetAside { batch: Arc::clone(batch), state: "expired", reason, detail });
+        }
+        settlement
+    }
+
+    fn settle(&self, outcome: Outcome, batch: &Batch) -> Settlement {
         let metrics = &self.shared.parts.metrics;
         let points = u64::from(batch.points);
-        metrics.delivery.settled(outcome, points, batch.into(), batch.last);
-        metrics.ledger.settled(outcome, points);
+        metrics.delivery.settled(&outcome, points, batch.into(), batch.last);
+        metrics.ledger.settled(&outcome, points);
+        Settlement { outcomes: vec![(outcome, points)], set_aside: Vec::new() }
     }
 
     /// Acknowledges until it is recorded: the next batch must not be sent before, or a crash would

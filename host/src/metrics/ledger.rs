@@ -14,7 +14,7 @@ use crate::queue::{Outcome, Queue};
 
 /// Where every point is that was accepted, in OTLP data points.
 ///
-/// accepted + recovered = delivered + partly rejected + rejected + expired + damaged + queued
+/// accepted + recovered = delivered + partly rejected + rejected + expired + quarantined + damaged + queued
 ///
 /// All but the last two are counted here when it happens. What is damaged or queued is asked of the queue, so the
 /// equation compares two independent counts.
@@ -31,6 +31,7 @@ struct Accounts {
     partly_rejected: u64,
     rejected: BTreeMap<String, u64>,
     expired: BTreeMap<String, u64>,
+    quarantined: BTreeMap<String, u64>,
     /// Points whose outcome is known but whose batch is not acknowledged yet: the queue still counts
     /// them. A batch that was halved stays like this for as long as its second half is not done.
     unacknowledged: u64,
@@ -51,6 +52,8 @@ pub struct Snapshot {
     pub rejected: BTreeMap<String, u64>,
     /// See [`Outcome::Expired`]: points by reason.
     pub expired: BTreeMap<String, u64>,
+    /// See [`Outcome::Quarantined`]: points by reason.
+    pub quarantined: BTreeMap<String, u64>,
     /// See [`Outcome::Damaged`].
     pub damaged: u64,
     /// Points whose outcome is open: waiting, or being sent.
@@ -61,7 +64,8 @@ impl Snapshot {
     /// Points whose outcome is known.
     #[must_use]
     pub fn settled(&self) -> u64 {
-        let by_reason = self.rejected.values().chain(self.expired.values()).sum::<u64>();
+        let by_reason = self.rejected.values().chain(self.expired.values()).chain(self.quarantined.values());
+        let by_reason = by_reason.sum::<u64>();
         self.delivered + self.partly_rejected + by_reason + self.damaged
     }
 
@@ -93,6 +97,7 @@ impl Ledger {
             Outcome::PartlyRejected => &mut accounts.partly_rejected,
             Outcome::Rejected(reason) => accounts.rejected.entry(reason.clone()).or_default(),
             Outcome::Expired(reason) => accounts.expired.entry(reason.clone()).or_default(),
+            Outcome::Quarantined(reason) => accounts.quarantined.entry(reason.clone()).or_default(),
             // The queue counts it, where it is found.
             Outcome::Damaged => return,
         };
@@ -119,6 +124,7 @@ impl Ledger {
             partly_rejected: accounts.partly_rejected,
             rejected: accounts.rejected.clone(),
             expired: accounts.expired.clone(),
+            quarantined: accounts.quarantined.clone(),
             damaged: statistics.damaged_points,
             queued: statistics.total().points.saturating_sub(accounts.unacknowledged),
         }
@@ -153,12 +159,14 @@ impl Collector for Ledger {
         ];
         let rejected = now.rejected.iter().map(|(reason, points)| ("rejected", reason.as_str(), *points));
         let expired = now.expired.iter().map(|(reason, points)| ("expired", reason.as_str(), *points));
-        let states =
-            plain.into_iter().map(|(state, points)| (state, "", points)).chain(rejected).chain(expired);
+        let quarantined =
+            now.quarantined.iter().map(|(reason, points)| ("quarantined", reason.as_str(), *points));
+        let plain = plain.into_iter().map(|(state, points)| (state, "", points));
+        let states = plain.chain(rejected).chain(expired).chain(quarantined);
         let mut family = encoder.encode_descriptor(
             "preamp_points",
             "The ledger, in OTLP points: accepted + recovered = delivered + partly_rejected + rejected + expired \
-             + damaged + preamp_points_queued",
+             + quarantined + damaged + preamp_points_queued",
             None,
             MetricType::Counter,
         )?;

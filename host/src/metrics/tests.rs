@@ -59,6 +59,8 @@ async fn the_ledger_balances_through_every_state_of_a_batch() {
         partly_rejected: 2,
         rejected: BTreeMap::from([("out-of-order".to_owned(), 4)]),
         expired: BTreeMap::from([("max-elapsed-time".to_owned(), 3)]),
+        quarantined: BTreeMap::new(),
+        damaged: 0,
         queued: 0,
     };
     assert_eq!(ledger.snapshot(), expected);

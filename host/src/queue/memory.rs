@@ -86,6 +86,14 @@ impl Queue for MemoryQueue {
         })
     }
 
+    fn keeps_set_aside(&self) -> bool {
+        false
+    }
+
+    fn was_interrupted(&self) -> bool {
+        false
+    }
+
     fn statistics(&self) -> Statistics {
         self.backlog().statistics()
     }

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 pub use durable::DurableQueue;
 pub use memory::MemoryQueue;
-pub use settlement::{Outcome, Settlement};
+pub use settlement::{Outcome, SetAside, Settlement};
 
 use crate::component::Batch;
 
@@ -192,6 +192,12 @@ pub trait Queue: Send + Sync {
         count: usize,
         settlement: Settlement,
     ) -> Pending<'_, Result<(), StorageError>>;
+
+    /// Whether it keeps what settlements set aside.
+    fn keeps_set_aside(&self) -> bool;
+
+    /// Whether the process before did not end in order, so that it may have sent what waits.
+    fn was_interrupted(&self) -> bool;
 
     /// What waits.
     fn statistics(&self) -> Statistics;

@@ -19,7 +19,7 @@ const SHARE_OF_RECEIVERS: u32 = 4;
 /// Tasks of one kind, each of which ends with what went wrong, if anything did.
 pub(super) type Tasks = JoinSet<Result<(), String>>;
 
-/// A service at work. Dropping it stops everything at once and loses what the queue holds;
+/// A service at work. Dropping it stops everything at once and loses what a queue in memory holds;
 /// [`shutdown`](Self::shutdown) does not.
 pub struct Running {
     /// What it works by.
@@ -41,6 +41,8 @@ pub struct Stopped {
     pub receivers_aborted: bool,
     /// What the queue still held: it was not delivered in time.
     pub remains: Remains,
+    /// Whether the queue is kept for the next process.
+    pub outlives: bool,
     /// Why what the exporter remembers could not be saved, if it was to be.
     pub unsaved: Option<String>,
 }
@@ -108,6 +110,7 @@ impl Running {
             ledger: self.base.metrics.ledger.snapshot(),
             receivers_aborted: !receivers_done,
             remains,
+            outlives: self.settings.exporter.queue.directory.is_some(),
             unsaved,
         }
     }

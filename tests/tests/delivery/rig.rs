@@ -79,6 +79,7 @@ impl Rig {
             keys,
             clock: Arc::clone(&clock),
             retry: setup.retry,
+            max_age: None,
             batching: None,
             pauses: Pauses {
                 credentials_first: Duration::from_millis(20),

@@ -163,6 +163,9 @@ impl Part {
     }
 
     fn retry(&self, parameters: &Parameters) -> Node {
+        let elapsed = "retry_on_failure_max_elapsed_time";
+        // What is kept on disk is not given up, unless somebody wants it so.
+        let gives_up = parameters.get(elapsed).is_some() || self.queue_on_disk(parameters).is_none();
         let seconds = |name: &str, default: i64| {
             let node = parameters.integer(name).unwrap_or_else(|| self.draft.text(&default.to_string()));
             let text = format!("{}s", node.text);
@@ -172,7 +175,7 @@ impl Part {
             ("enabled", parameters.boolean("retry_on_failure_enabled")),
             ("initial_interval", seconds("retry_on_failure_initial_interval", RETRY_INITIAL_SECONDS)),
             ("max_interval", seconds("retry_on_failure_max_interval", RETRY_MAX_SECONDS)),
-            ("max_elapsed_time", seconds("retry_on_failure_max_elapsed_time", RETRY_ELAPSED_SECONDS)),
+            ("max_elapsed_time", gives_up.then(|| seconds(elapsed, RETRY_ELAPSED_SECONDS)).flatten()),
         ])
     }
 }
@@ -205,7 +208,8 @@ fn is_amazon(parameters: &Parameters) -> bool {
 /// Bindplane writes its agent's home as a reference that no other Collector would expand.
 fn at_home(directory: Node) -> Node {
     const FORMS: [&str; 2] = ["$OIQ_OTEL_COLLECTOR_HOME/", "${OIQ_OTEL_COLLECTOR_HOME}/"];
-    let Some(rest) = FORMS.iter().find_map(|form| directory.text.strip_prefix(form)) else { return directory };
+    let written = directory.written.as_ref().unwrap_or(&directory.text);
+    let Some(rest) = FORMS.iter().find_map(|form| written.strip_prefix(form)) else { return directory };
     let text = format!("${{env:OIQ_OTEL_COLLECTOR_HOME:-{STATE_DIRECTORY}}}/{rest}");
     directory.replaced(Value::Text, text)
 }

@@ -5,6 +5,7 @@ use crate::config::component::ComponentConfig;
 use crate::config::duration::milliseconds;
 use crate::config::extensions::Extensions;
 use crate::config::settings::{Queue, Retry};
+use crate::config::sigv4auth::is_aps;
 use crate::config::view::{Section, View};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -25,6 +26,9 @@ const SENDING_CONSUMERS: i64 = 10;
 /// What may wait in memory, and on disk, in bytes. The Collector has no such limits, and runs out of memory instead.
 const QUEUE_BYTES: i64 = 256 << 20;
 const QUEUE_BYTES_ON_DISK: i64 = 4 << 30;
+
+/// Less than the hour after which AMP refuses samples, by what a request may take.
+const AMP_MAX_AGE: Duration = Duration::from_secs(59 * 60);
 
 /// The bounds of what can be asked for: a queue holds a few payloads at least.
 const QUEUE_BYTES_MIN: i64 = 1 << 20;
@@ -114,14 +118,30 @@ fn read_parallelism(view: View<'_>) -> Option<(i64, View<'_>)> {
     Some((view.integer(1, CONSUMERS_MAX)?, view))
 }
 
+/// Reads how old samples can be when they are sent. AMP takes none that are older than an hour.
+pub(super) fn read_max_age(exporter: &Section, host: &str) -> Option<Duration> {
+    let is_amp = match exporter.get("profile").and_then(|view| view.text()) {
+        Some(profile) => profile == "aps",
+        None => is_aps(host),
+    };
+    let age = match exporter.get("max_sample_age") {
+        Some(view) => view.duration(),
+        None => is_amp.then_some(AMP_MAX_AGE),
+    };
+    age.filter(|age| !age.is_zero())
+}
+
 /// Reads `retry_on_failure`. How the pause grows is the component's, its jitter and end are the host's.
-pub(super) fn read_retry(exporter: &Section, component: &mut ComponentConfig) -> Retry {
+///
+/// The Collector gives up after five minutes. What is kept on disk is kept because it shall not be given up, so
+/// there it is tried until it is too old, unless the file says otherwise.
+pub(super) fn read_retry(exporter: &Section, is_on_disk: bool, component: &mut ComponentConfig) -> Retry {
     let section = exporter.get("retry_on_failure").map(|view| view.section(&[keys::RETRY]));
     let key = |name: &str| section.as_ref().and_then(|section| section.get(name));
     let duration = |name: &str, default| key(name).and_then(|view| view.duration()).unwrap_or(default);
     let initial = duration("initial_interval", INITIAL_INTERVAL);
     let longest = duration("max_interval", MAX_INTERVAL);
-    let elapsed = duration("max_elapsed_time", MAX_ELAPSED_TIME);
+    let elapsed = duration("max_elapsed_time", if is_on_disk { Duration::ZERO } else { MAX_ELAPSED_TIME });
     let multiplier =
         key("multiplier").and_then(|view| view.number(0.0, MULTIPLIER_MAX)).unwrap_or(MULTIPLIER);
     component.set(

@@ -36,6 +36,7 @@ pub(super) struct Exporter {
     pub retry: Retry,
     pub queue: Queue,
     pub sigv4: Option<SigV4>,
+    pub max_sample_age: Option<Duration>,
     pub state_file: Option<PathBuf>,
 }
 
@@ -69,10 +70,11 @@ pub(super) fn read_remote_write<'d>(
     let connections = client::read_connections(client);
     let settings = ClientSettings { timeout, tls, proxy_url, connections };
     let queue = delivery::read_queue(exporter.id, &section, extensions, &mut component);
-    let retry = delivery::read_retry(&section, &mut component);
+    let retry = delivery::read_retry(&section, queue.directory.is_some(), &mut component);
     translation::read_translation(&section, &mut component);
     let state_file = read_state_file(&section);
     let endpoint = endpoint?;
+    let max_sample_age = delivery::read_max_age(&section, &endpoint.host);
     endpoint.warn_of_traps(&section, client);
     component.set_from("endpoint", endpoint.url.as_str(), &endpoint.view);
     let sigv4 = match authenticator {
@@ -84,7 +86,8 @@ pub(super) fn read_remote_write<'d>(
         client::Authenticator::Sigv4(auth) => Some(read_scope(auth, &endpoint, &mut component)?),
         client::Authenticator::Own(auth) => Some(read_scope(&auth, &endpoint, &mut component)?),
     };
-    Some(Exporter { component, endpoint: endpoint.url, client: settings, retry, queue, sigv4, state_file })
+    let endpoint = endpoint.url;
+    Some(Exporter { component, endpoint, client: settings, retry, queue, sigv4, max_sample_age, state_file })
 }
 
 /// Reads where the totals of delta metrics are kept.

@@ -165,8 +165,6 @@ fn what_cannot_be_used_is_said_with_its_place() {
         let errors = errors(&text);
         assert!(errors.iter().any(|error| error.starts_with(message)), "{message}: {errors:?}");
     }
-    let queue = [("endpoint", URL), ("sending_queue_enabled", "true"), ("persistent_queue_enabled", "true")];
-    assert!(errors(&destination(&queue))[0].contains("a queue on disk is not supported"));
     for (text, message) in [
         ("kind: Source\nspec: {type: otlp}\n", "f:1:7: kind: \"Source\" is not supported"),
         (

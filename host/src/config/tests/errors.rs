@@ -113,13 +113,11 @@ fn types_are_not_guessed() {
 #[test]
 fn what_is_not_there_yet_is_said() {
     for key in [
-        "wal: {directory: /x}",
         "include_metadata_keys: [a]",
         "middlewares: [{id: x}]",
         "tls: {tpm: {enabled: true}}",
         "remote_write_queue: {enabled: false}",
         "sending_queue: {enabled: false}",
-        "sending_queue: {storage: file_storage}",
         "sending_queue: {sizer: bytes}",
         "sending_queue: {batch: {}}",
         "sending_queue: {block_on_overflow: true}",

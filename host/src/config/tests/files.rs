@@ -25,6 +25,8 @@ fn every_key_of_the_full_file_arrives() {
     assert_eq!(exporter.retry.randomization_factor, 0.25);
     assert_eq!(exporter.retry.max_elapsed_time, Some(Duration::from_secs(5400)));
     assert_eq!((exporter.queue.max_payloads, exporter.queue.partitions), (77, 9));
+    assert_eq!(exporter.queue.max_bytes, 50_000_000);
+    assert_eq!(exporter.queue.directory, Some("/var/lib/preamp/wal/prometheusremotewrite_amp".into()));
     let sigv4 = exporter.sigv4.as_ref().unwrap();
     assert_eq!((sigv4.region.as_str(), sigv4.service.as_str()), ("eu-west-1", "aps"));
     assert_eq!(file_of(exporter.client.tls.ca.as_ref()), Some("/etc/ca.pem".as_ref()));
@@ -227,7 +229,7 @@ fn problems_of_the_component_are_placed_in_the_file() {
         ("/sigv4/region", "f:41:13: extensions.sigv4auth/amp.region"),
         (
             "/retry_on_failure/initial_interval_ms",
-            "f:124:25: exporters.prometheusremotewrite/amp.retry_on_failure.initial_interval",
+            "f:128:25: exporters.prometheusremotewrite/amp.retry_on_failure.initial_interval",
         ),
         ("/partitions", "f:117:36: exporters.prometheusremotewrite/amp.max_batch_request_parallelism"),
         ("/translation_strategy", "f:83:27: exporters.prometheusremotewrite/amp.translation_strategy"),

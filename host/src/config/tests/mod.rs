@@ -9,6 +9,7 @@ mod one_exporter;
 mod printed;
 mod processors;
 mod prometheus;
+mod queue;
 mod signing;
 mod sources;
 mod structure;

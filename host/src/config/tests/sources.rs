@@ -1,6 +1,6 @@
 //! Configurations that are made of several sources, and those that stand in something else.
 
-use super::{FULL, environment, errors, read, warnings};
+use super::{FULL, environment, errors, read};
 use crate::config::{Diagnostics, Loaded, Request, Source, load};
 use std::path::PathBuf;
 use tempfile::TempDir;
@@ -190,17 +190,4 @@ fn the_configuration_of_bindplane_connects_its_resources() {
             .to_string()
             .ends_with("no destination `c` is in this file; did you mean `a`?")
     );
-}
-
-#[test]
-fn a_queue_on_disk_is_on_with_the_agents_queue() {
-    const URL: &str = "http://localhost:9090/api/v1/write";
-    let text = |more: &str| {
-        format!(
-            "kind: Destination\ntype: aws_managed_prometheus\nparameters: {{endpoint: '{URL}', region: r, \
-             persistent_queue_enabled: true{more}}}\n"
-        )
-    };
-    assert!(errors(&text(""))[0].contains("a queue on disk is not supported"));
-    assert!(warnings(&text(", sending_queue_enabled: false")).is_empty());
 }

@@ -1,6 +1,7 @@
 //! The one thread that writes. What is asked of it while it waits for the disk becomes safe together, the next time.
 
 use super::log::{Change, Log};
+use super::quarantine::{Kept, Place, Quarantine};
 use super::{Shared, Stored};
 use crate::component::Batch;
 use crate::queue::backlog::{Entry, Size};
@@ -20,6 +21,8 @@ const GROUP_REQUESTS: usize = 1024;
 pub(super) enum Request {
     Append { batches: Vec<Arc<Batch>>, bytes: u64, reply: oneshot::Sender<Result<(), AppendError>> },
     Settle { partition: u32, count: usize, settlement: Settlement, reply: oneshot::Sender<Result<(), StorageError>> },
+    /// Keeps only these of what was set aside, and counts the points that are not any more.
+    Release { rest: Vec<Kept>, points: u64, reply: oneshot::Sender<Result<(), StorageError>> },
     PutAway { reply: oneshot::Sender<Result<(), StorageError>> },
 }
 
@@ -27,13 +30,18 @@ impl Request {
     fn bytes(&self) -> u64 {
         match self {
             Request::Append { bytes, .. } => *bytes,
-            Request::Settle { .. } | Request::PutAway { .. } => 0,
+            Request::Settle { .. } | Request::Release { .. } | Request::PutAway { .. } => 0,
         }
     }
 }
 
 /// Serves requests until it is told to end, or nobody is left who could ask.
-pub(super) fn serve(mut log: Log, shared: &Shared, requests: &Receiver<Request>) {
+pub(super) fn serve(
+    mut log: Log,
+    mut quarantine: Quarantine,
+    shared: &Shared,
+    requests: &Receiver<Request>,
+) {
     while let Ok(first) = requests.recv() {
         let mut bytes = first.bytes();
         let mut group = vec![first];
@@ -51,16 +59,27 @@ pub(super) fn serve(mut log: Log, shared: &Shared, requests: &Receiver<Request>)
                 Request::Settle { partition, count, settlement, reply } => {
                     settles.extend(Settle::new(shared, partition, count, settlement, reply));
                 }
+                Request::Release { rest, points, reply } => {
+                    let released = quarantine.keep_only(&rest).and_then(|()| log.released_from_quarantine(points));
+                    let _nobody_waits = reply.send(released.map_err(|error| shared.failed(&error)));
+                }
                 Request::PutAway { reply } => end = Some(reply),
             }
         }
-        commit(&mut log, shared, appends, settles);
+        let accepted_at = now();
+        settles.iter_mut().for_each(|settle| settle.set_aside(&mut quarantine, shared, accepted_at));
+        commit(&mut log, shared, appends, settles, accepted_at);
         if let Some(reply) = end {
             let closed = log.close().map_err(|error| shared.failed(&error));
             let _nobody_waits = reply.send(closed);
             return;
         }
     }
+}
+
+/// The wall clock, in milliseconds since 1970.
+fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
 }
 
 struct Append {
@@ -104,6 +123,18 @@ impl Settle {
         }
     }
 
+    /// Keeps what is to be set aside, before it is settled. What cannot be kept is told of, and counts as rejected.
+    fn set_aside(&mut self, quarantine: &mut Quarantine, shared: &Shared, at: i64) {
+        if self.settlement.set_aside.is_empty() {
+            return;
+        }
+        let place = Place { layout: self.layout, partition: self.partition, waiting_from: self.waiting_from };
+        if let Err(error) = quarantine.keep(&self.settlement.set_aside, at, place) {
+            tracing::error!(directory = shared.place, %error, "rejected points could not be kept in quarantine");
+            self.settlement.keep_nothing();
+        }
+    }
+
     fn change(&self) -> Change<'_> {
         Change::Settle {
             layout: self.layout,
@@ -115,12 +146,10 @@ impl Settle {
 }
 
 /// Makes all changes, or only the settlements if there is no room for more.
-fn commit(log: &mut Log, shared: &Shared, appends: Vec<Append>, settles: Vec<Settle>) {
+fn commit(log: &mut Log, shared: &Shared, appends: Vec<Append>, settles: Vec<Settle>, accepted_at: i64) {
     if appends.is_empty() && settles.is_empty() {
         return;
     }
-    let now = SystemTime::now();
-    let accepted_at = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);
     let settling = settles.iter().map(Settle::change);
     let appending = appends.iter().map(|append| Change::Append { batches: &append.batches, accepted_at });
     let changes: Vec<_> = settling.chain(appending).collect();

@@ -1,7 +1,7 @@
 //! The few things that the log needs of a disk, so that a test can be one.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -98,8 +98,8 @@ pub struct Folder {
     path: PathBuf,
     /// Synchronized when a file was added.
     folder: File,
-    /// Held as long as this lives.
-    _lock: File,
+    /// Held as long as this lives; who has none may only look.
+    lock: Option<File>,
 }
 
 const LOCK: &str = "lock";
@@ -122,7 +122,20 @@ impl Folder {
         // The folder itself must outlive a power cut too.
         let above = path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
         File::open(above).and_then(|above| above.sync_all()).map_err(system)?;
-        Ok(Folder { path: path.to_owned(), folder, _lock: lock })
+        Ok(Folder { path: path.to_owned(), folder, lock: Some(lock) })
+    }
+
+    /// Opens a folder to look at what is in it, whoever uses it.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn look(path: &Path) -> Result<Folder, FolderError> {
+        let folder = File::open(path).map_err(|error| FolderError::System { path: path.to_owned(), error })?;
+        Ok(Folder { path: path.to_owned(), folder, lock: None })
+    }
+
+    fn may_write(&self) -> io::Result<()> {
+        self.lock.as_ref().map(|_| ()).ok_or_else(|| ErrorKind::PermissionDenied.into())
     }
 }
 
@@ -133,6 +146,7 @@ impl Disk for Folder {
     }
 
     fn create(&self, name: &str, bytes: u64) -> io::Result<Box<dyn DiskFile>> {
+        self.may_write()?;
         let path = self.path.join(name);
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;
         allocate(&file, bytes)?;
@@ -142,15 +156,17 @@ impl Disk for Folder {
     }
 
     fn open(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
-        let file = OpenOptions::new().read(true).write(true).open(self.path.join(name))?;
+        let file = OpenOptions::new().read(true).write(self.lock.is_some()).open(self.path.join(name))?;
         Ok(Box::new(file))
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
+        self.may_write()?;
         fs::remove_file(self.path.join(name))
     }
 
     fn rename(&self, name: &str, to: &str) -> io::Result<()> {
+        self.may_write()?;
         fs::rename(self.path.join(name), self.path.join(to))?;
         self.folder.sync_all()
     }

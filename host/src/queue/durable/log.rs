@@ -53,6 +53,9 @@ pub(super) type Accounts = BTreeMap<(String, String), u64>;
 
 /// The state under which all that was ever appended is counted.
 pub(super) const ACCEPTED: &str = "accepted";
+/// The states under which is counted what was ever set aside, and what of that was replayed or purged.
+pub(super) const SET_ASIDE: &str = "set_aside";
+pub(super) const RELEASED: &str = "released";
 
 /// The log of one exporter.
 pub(super) struct Log {
@@ -185,9 +188,8 @@ impl Log {
                 }
                 Change::Settle { layout, partition, waiting_from, settlement } => {
                     self.settle(*layout, *partition, *waiting_from);
-                    for (outcome, points) in &settlement.outcomes {
-                        let (state, reason) = outcome.state();
-                        self.credit(state, reason, *points);
+                    for Account { state, reason, points } in accounts(settlement) {
+                        self.credit(&state, &reason, points);
                     }
                 }
             }
@@ -374,6 +376,12 @@ impl Log {
         sealed + self.active.as_ref().map_or(0, |active| active.capacity)
     }
 
+    /// Counts what was set aside and is not any more, with the next segment.
+    pub fn released_from_quarantine(&mut self, points: u64) -> io::Result<()> {
+        self.credit(RELEASED, "", points);
+        self.begin_segment(0, Room::OfAnyKind)
+    }
+
     /// Says that the end is in order. Nothing may be written any more.
     pub fn close(&mut self) -> io::Result<()> {
         self.group += 1;
@@ -420,7 +428,12 @@ fn accounts(settlement: &Settlement) -> Vec<Account> {
         let (state, reason) = outcome.state();
         Account { state: state.to_owned(), reason: reason.to_owned(), points: *points }
     };
-    settlement.outcomes.iter().map(account).collect()
+    let mut accounts: Vec<_> = settlement.outcomes.iter().map(account).collect();
+    let set_aside: u64 = settlement.set_aside.iter().map(|kept| u64::from(kept.batch.points)).sum();
+    if set_aside > 0 {
+        accounts.push(Account { state: SET_ASIDE.to_owned(), reason: String::new(), points: set_aside });
+    }
+    accounts
 }
 
 const SUFFIX: &str = ".log";

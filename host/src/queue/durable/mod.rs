@@ -5,13 +5,17 @@
 
 mod committer;
 mod disk;
+mod inspect;
 mod log;
+mod quarantine;
 mod read;
 mod record;
 mod recovery;
 mod scan;
 
 pub use disk::{Disk, DiskFile, Folder, FolderError};
+pub use inspect::{Inspection, WaitingBatch};
+pub use quarantine::Kept;
 pub use recovery::OpenError;
 
 use super::backlog::{Backlog, Entry, First, Limits};
@@ -19,6 +23,7 @@ use super::changes::Changes;
 use super::{AppendError, Limit, Outcome, Pending, Queue, Settlement, Statistics, StorageError, Window};
 use crate::component::Batch;
 use committer::Request;
+use quarantine::Quarantine;
 use log::Location;
 use read::Unreadable;
 use std::io;
@@ -70,6 +75,7 @@ struct Shared {
     backlog: Mutex<Backlog<Stored>>,
     changes: Changes,
     place: String,
+    was_interrupted: bool,
     max_bytes: u64,
     on_disk: AtomicU64,
     cached_bytes: u64,
@@ -89,6 +95,20 @@ const SEGMENTS: u64 = 32;
 const SEGMENT_MAX: u64 = 64 << 20;
 const SEGMENT_LEAST: u64 = 256 << 10;
 
+/// This part of it may be set aside.
+const QUARANTINE: u64 = 16;
+
+impl Options {
+    fn segment_bytes(&self) -> u64 {
+        (self.max_bytes / SEGMENTS).clamp(SEGMENT_LEAST, SEGMENT_MAX)
+    }
+
+    /// For who only reads.
+    fn of_reader() -> Options {
+        Options { exporter: String::new(), partitions: 0, max_payloads: 0, max_bytes: 0, cached_bytes: 0 }
+    }
+}
+
 impl DurableQueue {
     /// Opens the queue in a folder, with what an earlier process left there.
     ///
@@ -96,8 +116,9 @@ impl DurableQueue {
     /// When the folder cannot be used; nothing in it is changed then.
     pub fn open(disk: Arc<dyn Disk>, options: &Options) -> Result<(DurableQueue, Found), OpenError> {
         let place = disk.place();
-        let segment_bytes = (options.max_bytes / SEGMENTS).clamp(SEGMENT_LEAST, SEGMENT_MAX);
-        let recovered = recovery::recover(disk, &options.exporter, options.partitions, segment_bytes)?;
+        let system = |error| OpenError::System { place: place.clone(), error };
+        let quarantine = Quarantine::open(disk.clone(), options.max_bytes / QUARANTINE).map_err(system)?;
+        let recovered = recovery::recover(disk, options)?;
         let limits = Limits { payloads: options.max_payloads, bytes: options.max_bytes };
         let layouts = recovered.log.layouts.iter().map(|(number, layout)| (*number, layout.len() as u32));
         let mut backlog = Backlog::new(limits, layouts);
@@ -114,6 +135,7 @@ impl DurableQueue {
             changes: Changes::new(backlog.readers()),
             backlog: Mutex::new(backlog),
             place: place.clone(),
+            was_interrupted: !found.was_closed,
             max_bytes: options.max_bytes,
             on_disk: AtomicU64::new(log.bytes_on_disk()),
             cached_bytes: options.cached_bytes,
@@ -124,8 +146,8 @@ impl DurableQueue {
         let of_thread = shared.clone();
         thread::Builder::new()
             .name("preamp-queue".to_owned())
-            .spawn(move || committer::serve(log, &of_thread, &to_serve))
-            .map_err(|error| OpenError::System { place, error })?;
+            .spawn(move || committer::serve(log, quarantine, &of_thread, &to_serve))
+            .map_err(system)?;
         Ok((DurableQueue { shared, requests }, found))
     }
 
@@ -154,6 +176,26 @@ impl DurableQueue {
     async fn settle(&self, partition: u32, count: usize, settlement: Settlement) -> Result<(), StorageError> {
         let request = |reply| Request::Settle { partition, count, settlement, reply };
         self.ask(request, || Err(StorageError("it was put away".to_owned()))).await
+    }
+
+    /// Puts a batch that was set aside back into the queue.
+    ///
+    /// # Errors
+    /// When there is no room for it.
+    pub async fn replay(&self, mut batch: Batch) -> Result<(), AppendError> {
+        // There may have been more partitions when it was set aside.
+        batch.partition %= self.partitions().max(1);
+        self.try_append(vec![batch]).await
+    }
+
+    /// Keeps only these of what was set aside; `points` is what is given up of it. Nothing else may be done with
+    /// the queue afterwards: it is put away.
+    ///
+    /// # Errors
+    /// When the files cannot be written.
+    pub async fn release(self, rest: Vec<Kept>, points: u64) -> Result<(), StorageError> {
+        self.ask(|reply| Request::Release { rest, points, reply }, || Ok(())).await?;
+        self.put_away().await
     }
 
     async fn read(&self, partition: u32, window: Window) -> Result<Vec<Arc<Batch>>, StorageError> {
@@ -213,6 +255,14 @@ impl Queue for DurableQueue {
         settlement: Settlement,
     ) -> Pending<'_, Result<(), StorageError>> {
         Box::pin(self.settle(partition, count, settlement))
+    }
+
+    fn keeps_set_aside(&self) -> bool {
+        true
+    }
+
+    fn was_interrupted(&self) -> bool {
+        self.shared.was_interrupted
     }
 
     fn statistics(&self) -> Statistics {

@@ -58,7 +58,8 @@ fn read_all(waiting: Vec<Waiting>) -> (Vec<Arc<Batch>>, Option<Unreadable>) {
     (batches, None)
 }
 
-fn read(location: &Location) -> Result<Batch, String> {
+/// Reads one batch; an error says why it cannot be.
+pub(super) fn read(location: &Location) -> Result<Batch, String> {
     let said = |error: io::Error| error.to_string();
     let file = &location.segment.file;
     let mut frame_and_head = vec![0; FRAME];

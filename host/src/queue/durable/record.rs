@@ -38,11 +38,13 @@ pub(super) enum Kind {
     Settled = 3,
     /// The process ended in order; nothing comes after it.
     Closed = 4,
+    /// A batch that was set aside, in a file of its own.
+    SetAside = 5,
 }
 
 impl Kind {
     fn from(number: u32) -> Option<Kind> {
-        [Kind::Checkpoint, Kind::Payload, Kind::Settled, Kind::Closed]
+        [Kind::Checkpoint, Kind::Payload, Kind::Settled, Kind::Closed, Kind::SetAside]
             .into_iter()
             .find(|kind| *kind as u32 == number)
     }
@@ -159,6 +161,28 @@ pub(super) struct Settled {
     pub waiting_from: u64,
     #[prost(message, repeated, tag = "4")]
     pub accounts: Vec<Account>,
+}
+
+/// A batch that was set aside.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct SetAsideRecord {
+    /// When, in milliseconds since 1970.
+    #[prost(int64, tag = "1")]
+    pub at: i64,
+    #[prost(string, tag = "2")]
+    pub state: String,
+    #[prost(string, tag = "3")]
+    pub reason: String,
+    #[prost(string, tag = "4")]
+    pub detail: String,
+    #[prost(uint32, tag = "5")]
+    pub layout: u32,
+    #[prost(uint32, tag = "6")]
+    pub partition: u32,
+    #[prost(uint64, tag = "7")]
+    pub waiting_from: u64,
+    #[prost(message, optional, tag = "8")]
+    pub batch: Option<Head>,
 }
 
 /// The end in order.

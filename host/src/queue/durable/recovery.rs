@@ -4,6 +4,7 @@ use super::disk::Disk;
 use super::log::{ACCEPTED, Location, Log, RESERVE, Room, Sealed, Segment, name, number};
 use super::record::{Checkpoint, FORMAT, Kind, Payload, Settled};
 use super::scan::{Contents, Record, scan};
+use super::Options;
 use crate::queue::Outcome;
 use crate::queue::backlog::Size;
 use prost::Message;
@@ -67,18 +68,33 @@ pub(super) struct Recovered {
     pub damaged_points: u64,
 }
 
-/// Reads what is in a folder, and makes it ready for `partitions` partitions.
-pub(super) fn recover(
+/// Reads what is in a folder, and makes it ready for more.
+pub(super) fn recover(disk: Arc<dyn Disk>, options: &Options) -> Result<Recovered, OpenError> {
+    let place = disk.place();
+    let system = |error| OpenError::System { place: place.clone(), error };
+    let mut recovery = read(disk, Some(&options.exporter), options)?;
+    for number in std::mem::take(&mut recovery.settled) {
+        recovery.log.disk.remove(&name(number)).map_err(system)?;
+    }
+    let damaged_points = recovery.lay_out(options.partitions);
+    let waiting = recovery.waiting();
+    recovery.log.begin_segment(0, Room::OfAnyKind).map_err(system)?;
+    let Recovery { log, was_closed, damaged_bytes, .. } = recovery;
+    Ok(Recovered { log, waiting, was_closed, damaged_bytes, damaged_points })
+}
+
+/// Reads what is in a folder, and changes nothing there. Whose it is must be told to who wants to use it.
+pub(super) fn read(
     disk: Arc<dyn Disk>,
-    exporter: &str,
-    partitions: u32,
-    segment_bytes: u64,
-) -> Result<Recovered, OpenError> {
+    exporter: Option<&str>,
+    options: &Options,
+) -> Result<Recovery, OpenError> {
     let place = disk.place();
     let system = |error| OpenError::System { place: place.clone(), error };
     let mut recovery = Recovery {
-        log: Log::new(disk, exporter, segment_bytes),
+        log: Log::new(disk, &options.exporter, options.segment_bytes()),
         payloads: Vec::new(),
+        settled: Vec::new(),
         was_closed: true,
         damaged_bytes: 0,
     };
@@ -88,21 +104,16 @@ pub(super) fn recover(
         if checkpoint.format > FORMAT {
             return Err(OpenError::Newer { place, found: checkpoint.format });
         }
-        if checkpoint.exporter != exporter {
-            return Err(OpenError::OtherExporter {
-                place,
-                found: checkpoint.exporter.clone(),
-                wanted: exporter.to_owned(),
-            });
+        if let Some(wanted) = exporter.filter(|wanted| *wanted != checkpoint.exporter) {
+            let (found, wanted) = (checkpoint.exporter.clone(), wanted.to_owned());
+            return Err(OpenError::OtherExporter { place, found, wanted });
         }
+        recovery.log.exporter.clone_from(&checkpoint.exporter);
     }
     let (base, checkpoint) = base.unwrap_or_default();
     recovery.read_all(found, base, checkpoint).map_err(system)?;
-    let damaged_points = recovery.lay_out(partitions);
-    let waiting = recovery.waiting();
-    recovery.log.begin_segment(0, Room::OfAnyKind).map_err(system)?;
-    let Recovery { log, was_closed, damaged_bytes, .. } = recovery;
-    Ok(Recovered { log, waiting, was_closed, damaged_bytes, damaged_points })
+    recovery.know_all_layouts();
+    Ok(recovery)
 }
 
 /// A segment as it is on the disk.
@@ -117,11 +128,14 @@ fn newest_checkpoint(segments: &BTreeMap<u64, OnDisk>) -> Option<(u64, Checkpoin
     segments.iter().rev().find_map(|(number, on_disk)| Some((*number, on_disk.checkpoint.clone()?)))
 }
 
-struct Recovery {
-    log: Log,
+/// What the files say.
+pub(super) struct Recovery {
+    pub log: Log,
     payloads: Vec<(Arc<Segment>, Record, Payload)>,
-    was_closed: bool,
-    damaged_bytes: u64,
+    /// Segments in which nothing waits, which were to be removed.
+    settled: Vec<u64>,
+    pub was_closed: bool,
+    pub damaged_bytes: u64,
 }
 
 impl Recovery {
@@ -130,7 +144,11 @@ impl Recovery {
         for name in self.log.disk.list()? {
             self.log.has_reserve |= name == RESERVE.0;
             let Some(number) = number(&name) else { continue };
-            let file = self.log.disk.open(&name)?;
+            let file = match self.log.disk.open(&name) {
+                // Whoever uses the queue has removed it since.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                opened => opened?,
+            };
             let length = file.length()?;
             let first = super::scan::first(&*file)?;
             let checkpoint = first
@@ -165,7 +183,7 @@ impl Recovery {
                 self.read_sealed(segment, (*end).min(length))?;
             } else {
                 // Nothing in it waited when the checkpoint was made.
-                self.log.disk.remove(&name(number))?;
+                self.settled.push(number);
             }
         }
         Ok(())
@@ -221,7 +239,6 @@ impl Recovery {
 
     /// Makes the newest layout one of as many partitions. Returns how many points are nowhere to be found.
     fn lay_out(&mut self, partitions: u32) -> u64 {
-        self.know_all_layouts();
         let newest = self.log.newest_layout();
         match self.log.layouts.get(&newest) {
             Some(layout) if layout.len() == partitions as usize => {}
@@ -234,9 +251,10 @@ impl Recovery {
         }
         let waiting: u64 = self.waiting().iter().map(|found| found.size.points).sum();
         let accepted = |((state, _), points): (&(String, String), &u64)| (state == ACCEPTED).then_some(*points);
-        let in_all: u64 = self.log.accounts.values().sum();
         let accepted: u64 = self.log.accounts.iter().filter_map(accepted).sum();
-        let damaged = accepted.saturating_sub(in_all - accepted).saturating_sub(waiting);
+        let settled = self.log.accounts.iter().filter(|((state, _), _)| Outcome::STATES.contains(&state.as_str()));
+        let settled: u64 = settled.map(|(_, points)| *points).sum();
+        let damaged = accepted.saturating_sub(settled).saturating_sub(waiting);
         if damaged > 0 {
             let (state, reason) = Outcome::Damaged.state();
             self.log.credit(state, reason, damaged);
@@ -254,7 +272,7 @@ impl Recovery {
     }
 
     /// The batches that wait, each counted for its segment.
-    fn waiting(&mut self) -> Vec<Found> {
+    pub fn waiting(&mut self) -> Vec<Found> {
         self.log.sealed.values_mut().for_each(|sealed| sealed.waiting = 0);
         let mut waiting = Vec::new();
         self.payloads.sort_by_key(|(_, _, payload)| payload.sequence);

@@ -1,0 +1,147 @@
+//! `preamp quarantine`: what the receiver will never take, and what became too old.
+
+use super::ConfigArgs;
+use super::stored::{self, At, inspect, points};
+use super::validate::prepare;
+use anyhow::{anyhow, bail};
+use clap::{Args, Subcommand};
+use preamp_host::queue::durable::{DurableQueue, Folder, Kept};
+use preamp_host::service::queue_options;
+use serde_json::json;
+use std::io::{Write as _, stderr, stdout};
+use std::sync::Arc;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum QuarantineCommand {
+    /// List what is set aside, and why.
+    List(ListArgs),
+    /// Show the series and samples of what is set aside.
+    Show(ShowArgs),
+    /// Put it back into the queue, to be delivered once more at the next start.
+    ///
+    /// After the cause was mended: a limit raised, a label shortened. The process that uses the queue must be
+    /// stopped.
+    Replay(ReleaseArgs),
+    /// Remove it. The process that uses the queue must be stopped.
+    Purge(ReleaseArgs),
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ListArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    #[command(flatten)]
+    wanted: Wanted,
+    /// Print a JSON document for each.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ShowArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    #[command(flatten)]
+    wanted: Wanted,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ReleaseArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    #[command(flatten)]
+    wanted: Wanted,
+    /// Only say what would be done.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+#[derive(Args, Debug)]
+struct Wanted {
+    /// Only what was set aside for this reason, such as out-of-order.
+    #[arg(long)]
+    reason: Option<String>,
+    /// Only what is in this state: quarantined or expired.
+    #[arg(long)]
+    state: Option<String>,
+}
+
+impl Wanted {
+    fn is(&self, kept: &Kept) -> bool {
+        self.reason.as_ref().is_none_or(|reason| *reason == kept.reason)
+            && self.state.as_ref().is_none_or(|state| *state == kept.state)
+    }
+}
+
+/// Does what was asked for.
+pub(super) fn quarantine(command: QuarantineCommand) -> anyhow::Result<()> {
+    match command {
+        QuarantineCommand::List(args) => list(&args),
+        QuarantineCommand::Show(args) => super::complete(show(args)),
+        QuarantineCommand::Replay(args) => super::complete(release(args, true)),
+        QuarantineCommand::Purge(args) => super::complete(release(args, false)),
+    }
+}
+
+fn list(args: &ListArgs) -> anyhow::Result<()> {
+    let (_, inspection) = inspect(&args.config)?;
+    let mut out = stdout().lock();
+    for kept in inspection.set_aside.iter().filter(|kept| args.wanted.is(kept)) {
+        let Kept { at, state, reason, detail, batch, .. } = kept;
+        let series = batch.as_ref().map_or(0, |batch| batch.series);
+        if args.json {
+            let at = At(*at).to_string();
+            let document = json!({
+                "at": at, "state": state, "reason": reason, "detail": detail, "points": kept.points, "series": series,
+            });
+            writeln!(out, "{document}")?;
+        } else {
+            writeln!(out, "{}  {state} {reason}: {}, {series} series; {detail}", At(*at), points(kept.points))?;
+        }
+    }
+    Ok(())
+}
+
+async fn show(args: ShowArgs) -> anyhow::Result<()> {
+    let (loaded, inspection) = inspect(&args.config)?;
+    let exporters = prepare(&loaded)?.exporters;
+    for kept in inspection.set_aside.into_iter().filter(|kept| args.wanted.is(kept)) {
+        let Kept { at, state, reason, detail, batch, .. } = kept;
+        writeln!(stdout(), "# {} {state} {reason}: {detail}", At(at))?;
+        match batch {
+            Some(batch) => {
+                let explained = exporters.explain(batch).await?.map_err(|error| anyhow!("{error:?}"))?;
+                write!(stdout(), "{explained}")?;
+            }
+            None => writeln!(stdout(), "# was damaged on disk")?,
+        }
+    }
+    Ok(())
+}
+
+/// Takes what is wanted out of quarantine, and into the queue or nowhere.
+async fn release(args: ReleaseArgs, replays: bool) -> anyhow::Result<()> {
+    let (loaded, inspection) = inspect(&args.config)?;
+    let word = if replays { "replayed" } else { "purged" };
+    let (wanted, rest): (Vec<_>, Vec<_>) =
+        inspection.set_aside.into_iter().partition(|kept| args.wanted.is(kept));
+    let in_all: u64 = wanted.iter().map(|kept| kept.points).sum();
+    if args.dry_run {
+        writeln!(stdout(), "{} would be {word}", points(in_all))?;
+        return Ok(());
+    }
+    let folder = Folder::reserve(stored::directory(&loaded)?)?;
+    let (queue, _) = DurableQueue::open(Arc::new(folder), &queue_options(&loaded.settings.exporter))?;
+    let mut done = 0;
+    for kept in wanted.iter().filter(|_| replays) {
+        match &kept.batch {
+            Some(batch) => queue.replay(batch.clone()).await?,
+            None => bail!("a batch was damaged on disk; leave it out, or purge it"),
+        }
+        done += kept.points;
+        writeln!(stderr(), "{done} of {} in the queue", points(in_all))?;
+    }
+    queue.release(rest, in_all).await?;
+    writeln!(stdout(), "{} {word}", points(in_all))?;
+    Ok(())
+}

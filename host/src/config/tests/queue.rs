@@ -1,0 +1,74 @@
+//! The queue on disk, by each of its names.
+
+use super::{errors, read, warnings, with_exporter};
+use crate::config::Settings;
+use std::path::PathBuf;
+
+const STORAGE: &str = "receivers: {otlp: {protocols: {grpc: }}}
+extensions: {file_storage/q: {directory: /var/q}}
+exporters: {prometheusremotewrite/amp: {endpoint: 'http://localhost:9090/api/v1/write', sending_queue: {storage: file_storage/q}}}
+service: {extensions: [file_storage/q], pipelines: {metrics: {receivers: [otlp], exporters: [prometheusremotewrite/amp]}}}
+";
+
+fn settings(text: &str) -> Settings {
+    read(text).unwrap().settings
+}
+
+fn directory(text: &str) -> Option<PathBuf> {
+    settings(text).exporter.queue.directory
+}
+
+fn destination(more: &str) -> String {
+    format!(
+        "kind: Destination\ntype: aws_managed_prometheus\nparameters: {{endpoint: 'http://localhost:9090/api/v1/write', \
+         region: r{more}}}\n"
+    )
+}
+
+#[test]
+fn a_storage_is_shared_by_exporters_each_in_a_folder_of_its_own() {
+    let queue = settings(STORAGE).exporter.queue;
+    assert_eq!(queue.directory, Some("/var/q/prometheusremotewrite_amp".into()));
+    assert_eq!((queue.max_payloads, queue.max_bytes), (1_000, 4 << 30));
+    let default = STORAGE.replace("{directory: /var/q}", "");
+    assert_eq!(directory(&default), Some("/var/lib/otelcol/file_storage/prometheusremotewrite_amp".into()));
+}
+
+#[test]
+fn a_storage_has_to_be_there_and_switched_on() {
+    let off = STORAGE.replace("extensions: [file_storage/q], ", "");
+    assert!(errors(&off)[0].contains("the extension `file_storage/q` is not switched on"), "{:?}", errors(&off));
+    let other = STORAGE.replace("storage: file_storage/q", "storage: file_storage/other");
+    assert!(errors(&other)[0].contains("file_storage/other"), "{:?}", errors(&other));
+    let unused = STORAGE.replace("storage: file_storage/q", "");
+    assert!(warnings(&unused).iter().any(|warning| warning.contains("nothing is kept in it")));
+    let unsynchronized = STORAGE.replace("directory: /var/q", "directory: /var/q, fsync: false");
+    assert!(warnings(&unsynchronized).iter().any(|warning| warning.contains("always on the disk first")));
+}
+
+#[test]
+fn the_write_ahead_log_is_a_queue_on_disk() {
+    assert_eq!(directory(&with_exporter("wal: {directory: /w}")), Some("/w/prometheusremotewrite".into()));
+    assert_eq!(directory(&with_exporter("wal: {directory: /w, enabled: false}")), None);
+    let unnamed = with_exporter("wal: {}");
+    assert_eq!(directory(&unnamed), Some("prom_rw/prometheusremotewrite".into()));
+    assert!(warnings(&unnamed)[0].contains("names no `directory`"));
+    let limited = with_exporter("wal: {directory: /w}\nmax_queue_bytes: 2097152");
+    assert_eq!(settings(&limited).exporter.queue.max_bytes, 2 << 20);
+    assert!(read(&with_exporter("max_queue_bytes: 5")).is_err());
+}
+
+#[test]
+fn the_agents_queue_is_on_disk_if_it_is_to_be() {
+    let own = |more: &str| directory(&destination(more));
+    assert_eq!(own(""), None);
+    assert_eq!(own(", persistent_queue_enabled: true, sending_queue_enabled: false"), None);
+    let home = "/var/lib/preamp/storage/prometheusremotewrite";
+    assert_eq!(own(", persistent_queue_enabled: true"), Some(home.into()));
+    for directory in ["$OIQ_OTEL_COLLECTOR_HOME/a", "${OIQ_OTEL_COLLECTOR_HOME}/a"] {
+        let found = own(&format!(", persistent_queue_enabled: true, persistent_queue_directory: '{directory}'"));
+        assert_eq!(found, Some("/var/lib/preamp/a/prometheusremotewrite".into()));
+    }
+    let elsewhere = own(", persistent_queue_enabled: true, persistent_queue_directory: /data");
+    assert_eq!(elsewhere, Some("/data/prometheusremotewrite".into()));
+}
