@@ -17,6 +17,7 @@ pub mod preamp_command;
 pub mod prometheus;
 pub mod promql;
 pub mod queue;
+pub mod recorder;
 pub mod remote_write;
 pub mod running;
 pub mod tls_front;

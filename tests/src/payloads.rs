@@ -186,6 +186,18 @@ pub fn of_now(series: usize, value: i64) -> Vec<u8> {
     metrics(vec![gauge("power", "W", points.collect())])
 }
 
+/// A payload of one gauge with so many series of one sender, at a time in milliseconds since 1970.
+pub fn of_sender(sender: usize, series: usize, time: i64, value: i64) -> Vec<u8> {
+    let points = (0..series).map(|number| {
+        let attributes = vec![text("sender", &sender.to_string()), text("phase", &number.to_string())];
+        NumberDataPoint {
+            time_unix_nano: time.unsigned_abs() * 1_000_000,
+            ..integer_point(attributes, value)
+        }
+    });
+    metrics(vec![gauge("load", "W", points.collect())])
+}
+
 /// The encoded request for some resources.
 pub fn payload(resource_metrics: Vec<ResourceMetrics>) -> Vec<u8> {
     ExportMetricsServiceRequest { resource_metrics }.encode_to_vec()

@@ -166,6 +166,18 @@ impl Running {
         waited.with_context(|| format!("preamp said:\n{}", self.said()))
     }
 
+    /// Waits until nothing waits any more.
+    ///
+    /// # Errors
+    /// When that does not come to pass.
+    pub fn wait_for_empty_queue(&self) -> anyhow::Result<()> {
+        let waited = wait_for("the queue to be empty", || {
+            let queued = self_metric(&self.self_metrics()?, "preamp_points_queued", "");
+            Ok((queued == 0.0).then_some(()))
+        });
+        waited.with_context(|| format!("preamp said:\n{}", self.said()))
+    }
+
     /// Waits until something is found in its log.
     ///
     /// # Errors
@@ -203,6 +215,11 @@ impl Running {
     /// When it is not there any more.
     pub fn stop(&self) -> anyhow::Result<()> {
         self.process.signal("TERM")
+    }
+
+    /// Kills it, as a crash would.
+    pub fn kill(self) {
+        drop(self);
     }
 
     /// Asks it to stop, and waits until it has.
