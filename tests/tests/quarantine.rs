@@ -1,0 +1,103 @@
+//! Series that the receiver refuses for good: exactly they are set aside, and can be looked at, replayed and removed.
+
+use anyhow::{Context as _, ensure};
+use opentelemetry_proto::tonic::metrics::v1::NumberDataPoint;
+use preamp_tests::payloads::{gauge, integer_point, metrics, text};
+use preamp_tests::prometheus::Prometheus;
+use preamp_tests::promql;
+use preamp_tests::running::{PIPELINE, Running, post, preamp};
+use serde_json::Value;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+const GOOD: usize = 40;
+const BAD: usize = 3;
+
+fn now_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis() as u64)
+}
+
+/// Points of a gauge, each for a phase and at a time in milliseconds.
+fn payload(points: impl IntoIterator<Item = (String, u64)>) -> Vec<u8> {
+    let point = |(phase, time): (String, u64)| NumberDataPoint {
+        time_unix_nano: time * 1_000_000,
+        ..integer_point(vec![text("phase", &phase)], 1)
+    };
+    metrics(vec![gauge("power", "W", points.into_iter().map(point).collect())])
+}
+
+fn command(folder: &Path, arguments: &[&str]) -> anyhow::Result<String> {
+    let output = preamp(arguments, &folder.join("preamp.yaml"))?.output()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    ensure!(output.status.success(), "{arguments:?}: {text}{}", String::from_utf8_lossy(&output.stderr));
+    Ok(text)
+}
+
+fn listed(folder: &Path) -> anyhow::Result<Vec<Value>> {
+    let lines = command(folder, &["quarantine", "list", "--json"])?;
+    lines.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
+}
+
+fn audit(folder: &Path) -> anyhow::Result<Value> {
+    Ok(serde_json::from_str(&command(folder, &["audit", "--json"])?)?)
+}
+
+/// Prometheus takes nothing of a request that holds one sample out of order.
+#[test]
+fn exactly_the_series_that_are_refused_are_set_aside() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let prometheus = Prometheus::start(folder.path())?;
+    let configuration = format!(
+        "{PIPELINE}
+exporters:
+  prometheusremotewrite:
+    endpoint: {}
+    wal: {{directory: {}}}
+",
+        prometheus.write_url(),
+        folder.path().join("queue").display()
+    );
+    let (now, folder) = (now_ms(), folder.path());
+    let mut running = Running::start(&configuration, &[], folder)?;
+    post(running.http, &payload((0..BAD).map(|bad| (format!("bad{bad}"), now))))?;
+    running.wait_until_delivered()?;
+    let good = (0..GOOD).map(|good| (format!("good{good}"), now));
+    let bad = (0..BAD).map(|bad| (format!("bad{bad}"), now - 60_000));
+    post(running.http, &payload(good.chain(bad)))?;
+    running.wait_for_empty_queue()?;
+
+    let stored = promql::query_at(prometheus.address(), "count(power_watts{phase=~\"good.*\"})", now as i64 + 1)?;
+    ensure!(stored.values().copied().eq([GOOD as f64]), "{stored:?}");
+    let list = listed(folder)?;
+    ensure!(list.len() == BAD && list.iter().all(|kept| kept["series"] == 1), "{list:?}");
+    ensure!(list.iter().all(|kept| kept["reason"] == "out-of-order"), "{list:?}");
+    let shown = command(folder, &["quarantine", "show", "--reason", "out-of-order"])?;
+    ensure!((0..BAD).all(|bad| shown.contains(&format!("bad{bad}"))) && !shown.contains("good"), "{shown}");
+    let state = audit(folder)?;
+    ensure!(state["set_aside"] == BAD && state["accepted"] == GOOD + 2 * BAD, "{state}");
+    ensure!(running.points("quarantined")? == BAD as f64, "{}", running.self_metrics()?);
+
+    // While the process uses the queue, nobody else may change it.
+    let in_use = command(folder, &["quarantine", "purge"]).err().context("purged under a running process")?;
+    ensure!(in_use.to_string().contains("in use by another process"), "{in_use}");
+    ensure!(running.terminate()?.success(), "{}", running.said());
+
+    let dry = command(folder, &["quarantine", "replay", "--dry-run"])?;
+    ensure!(dry.contains("3 data points would be replayed") && listed(folder)?.len() == BAD, "{dry}");
+    command(folder, &["quarantine", "replay"])?;
+    ensure!(listed(folder)?.is_empty() && audit(folder)?["queued"] == BAD, "{}", audit(folder)?);
+    let status = command(folder, &["queue", "status"])?;
+    ensure!(status.contains("3 data points"), "{status}");
+    let peeked = command(folder, &["queue", "peek", "--count", "9"])?;
+    ensure!(peeked.contains("bad0"), "{peeked}");
+
+    // They are refused again, and set aside again.
+    command(folder, &["queue", "drain"])?;
+    ensure!(listed(folder)?.len() == BAD && audit(folder)?["queued"] == 0, "{}", audit(folder)?);
+    command(folder, &["quarantine", "purge", "--reason", "label-limit"])?;
+    ensure!(listed(folder)?.len() == BAD, "another reason");
+    command(folder, &["quarantine", "purge"])?;
+    let state = audit(folder)?;
+    ensure!(listed(folder)?.is_empty() && state["set_aside"] == 0, "{state}");
+    Ok(())
+}
