@@ -20,6 +20,7 @@ pub mod queue;
 pub mod recorder;
 pub mod remote_write;
 pub mod running;
+pub mod sink;
 pub mod tls_front;
 pub mod transcript;
 pub mod vectors;
