@@ -25,6 +25,7 @@ Usage: ./build.sh COMMAND
   test             lint, then every test, with the real programs it works with
   component        build the WebAssembly component: target/component/preamp.wasm
   host             build the exporter for this machine: target/release/preamp
+  soak             the tests of crashes, power cuts and failing disks, at length (about half an hour)
   bench [OPTIONS]  measure against two exporters in Go (--quick, --json FILE,
                    --component FILE to measure another build of the component)
   differential [OPTIONS]
@@ -355,6 +356,16 @@ test_all() {
     stage "tests" tests
 }
 
+# What the tests of faults do more often than in `test`; as root, since they mount file systems.
+soak() {
+    stage "Prometheus" prometheus_server
+    host
+    export PREAMP_PROMETHEUS=$CACHE/prometheus/bin/prometheus
+    export PREAMP_STEPS=1000 PREAMP_KILLS=200 PREAMP_POWER_CUTS=20 PREAMP_FAULTS=20 PREAMP_QUEUE_BYTES=$((1 << 30))
+    stage "soak" cargo test --release --locked --package preamp-tests \
+        --test durable_queue --test durable_cost --test crashes --test quarantine -- --nocapture --test-threads 1
+}
+
 bench() {
     stage "Go peers" go_peers
     host
@@ -379,7 +390,7 @@ clean() {
 command=${1:-help}
 shift || true
 case $command in
-demo | host | component | capture | differential | lint | bench | clean) "$command" "$@" ;;
+demo | host | component | capture | differential | lint | soak | bench | clean) "$command" "$@" ;;
 test) test_all ;;
 help | -h | --help) usage ;;
 *)

@@ -185,19 +185,25 @@ Examples:
 Exit status: 0 metrics would arrive, 1 a step failed.")]
     Check(CheckArgs),
     /// Look at a queue on disk, or empty it.
-    #[command(subcommand, after_help = "\
+    #[command(
+        subcommand,
+        after_help = "\
 Examples:
   preamp queue status --config preamp.yaml
   preamp queue peek --config preamp.yaml --partition 3 --count 5
-  preamp queue drain --config preamp.yaml")]
+  preamp queue drain --config preamp.yaml"
+    )]
     Queue(QueueCommand),
     /// Look at what the receiver refused for good or what became too old; have it sent once more, or remove it.
-    #[command(subcommand, after_help = "\
+    #[command(
+        subcommand,
+        after_help = "\
 Examples:
   preamp quarantine list --config preamp.yaml
   preamp quarantine show --config preamp.yaml --reason label-limit
   preamp quarantine replay --config preamp.yaml --reason label-limit --dry-run
-  preamp quarantine purge --config preamp.yaml --state expired")]
+  preamp quarantine purge --config preamp.yaml --state expired"
+    )]
     Quarantine(QuarantineCommand),
     /// Prove from the files of a queue that every point is accounted for.
     ///

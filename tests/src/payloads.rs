@@ -186,16 +186,19 @@ pub fn of_now(series: usize, value: i64) -> Vec<u8> {
     metrics(vec![gauge("power", "W", points.collect())])
 }
 
-/// A payload of one gauge with so many series of one sender, at a time in milliseconds since 1970.
+/// A payload of one gauge with so many series of one sender, at a time in milliseconds since 1970. Each sender is a
+/// resource of its own, or all would write the same `target_info`.
 pub fn of_sender(sender: usize, series: usize, time: i64, value: i64) -> Vec<u8> {
     let points = (0..series).map(|number| {
-        let attributes = vec![text("sender", &sender.to_string()), text("phase", &number.to_string())];
+        let attributes = vec![text("phase", &number.to_string())];
         NumberDataPoint {
             time_unix_nano: time.unsigned_abs() * 1_000_000,
             ..integer_point(attributes, value)
         }
     });
-    metrics(vec![gauge("load", "W", points.collect())])
+    let load = gauge("load", "W", points.collect());
+    let attributes = vec![text("service.name", "load"), text("service.instance.id", &sender.to_string())];
+    payload(vec![resource(attributes, vec![scope("io.opentelemetry.contrib.shop", vec![load])])])
 }
 
 /// The encoded request for some resources.

@@ -60,7 +60,8 @@ impl Senders {
     /// When one broke down.
     pub fn stop(self) -> anyhow::Result<Records> {
         self.stop.store(true, Ordering::Relaxed);
-        let records = self.threads.into_iter().map(|thread| thread.join().ok().context("a sender broke down"));
+        let records =
+            self.threads.into_iter().map(|thread| thread.join().ok().context("a sender broke down"));
         Ok(Records { senders: records.collect::<anyhow::Result<_>>()?, series: self.series })
     }
 }
@@ -133,7 +134,7 @@ impl Records {
         let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis() as i64;
         let mut in_all = 0;
         for (number, record) in self.senders.iter().enumerate() {
-            let selector = format!("load_watts{{sender=\"{number}\"}}[1d]");
+            let selector = format!("load_watts{{instance=\"{number}\"}}[1d]");
             let found = promql::samples(prometheus, &selector, now + 60_000)?;
             ensure!(
                 found.len() == self.series || record.acknowledged.is_empty(),

@@ -111,8 +111,37 @@ impl Running {
         folder: &Path,
     ) -> anyhow::Result<Self> {
         let file = folder.join("preamp.yaml");
+        let command = preamp(&[&["run", "--drain-timeout=2"], arguments].concat(), &file)?;
+        Self::start_command(command, file, configuration, environment, folder)
+    }
+
+    /// The same with system calls of it that fail, or do nothing, as strace's option `inject` says.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub fn start_injected(
+        configuration: &str,
+        inject: &str,
+        environment: &[(&str, &str)],
+        folder: &Path,
+    ) -> anyhow::Result<Self> {
+        let file = folder.join("preamp.yaml");
+        let run = preamp(&["run", "--drain-timeout=2"], &file)?;
+        let mut command = Command::new("strace");
+        // The tracer goes beside it, so that it is itself what is started and killed.
+        command.args(["-D", "-f", "-qq", "-o", "/dev/null", "-e"]).arg(format!("inject={inject}"));
+        command.arg(run.get_program()).args(run.get_args());
+        Self::start_command(command, file, configuration, environment, folder)
+    }
+
+    fn start_command(
+        mut command: Command,
+        file: PathBuf,
+        configuration: &str,
+        environment: &[(&str, &str)],
+        folder: &Path,
+    ) -> anyhow::Result<Self> {
         std::fs::write(&file, configuration)?;
-        let mut command = preamp(&[&["run", "--drain-timeout=2"], arguments].concat(), &file)?;
         // It sees nothing of whoever runs the tests, whose credentials least of all.
         command.env_clear().envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
         command.env("AWS_EC2_METADATA_DISABLED", "true").env("HOME", folder);
@@ -207,6 +236,14 @@ impl Running {
     /// When that cannot be written.
     pub fn write(&self, configuration: &str) -> std::io::Result<()> {
         std::fs::write(&self.file, configuration)
+    }
+
+    /// Has it stand still.
+    ///
+    /// # Errors
+    /// When it is not there any more.
+    pub fn freeze(&self) -> anyhow::Result<()> {
+        self.process.signal("STOP")
     }
 
     /// Asks it to stop.

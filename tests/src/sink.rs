@@ -37,8 +37,9 @@ pub async fn start(latency: Duration) -> std::io::Result<(SocketAddr, Arc<Taken>
             let serve = service_fn(move |request| answer(request, Arc::clone(&counts), latency));
             tokio::spawn(async move {
                 // A connection that breaks off is the sender's business.
-                let _ended =
-                    Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(connection), serve).await;
+                let _ended = Builder::new(TokioExecutor::new())
+                    .serve_connection(TokioIo::new(connection), serve)
+                    .await;
             });
         }
     });

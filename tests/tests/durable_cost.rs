@@ -129,7 +129,12 @@ async fn on_disk_at_least_three_fifths_of_the_rate_in_memory() -> anyhow::Result
     }
     println!("fdatasync of 40,000 bytes: {:?} (p50), {:?} (p99)", synchronizing[100], synchronizing[198]);
     println!("ratio: {:.2}", disk.rate / memory.rate);
-    ensure!(disk.rate >= 0.6 * memory.rate, "{:.0} payloads/s on disk, {:.0} in memory", disk.rate, memory.rate);
+    ensure!(
+        disk.rate >= 0.6 * memory.rate,
+        "{:.0} payloads/s on disk, {:.0} in memory",
+        disk.rate,
+        memory.rate
+    );
     Ok(())
 }
 

@@ -34,7 +34,8 @@ async fn run_watched(
         if operation == Operation::Read || noted.lock().is_ok_and(|problem| problem.is_some()) {
             return;
         }
-        if let (Err(error), Ok(mut noted)) = (look(disk, number, &seen.lock().expect("whole")), noted.lock()) {
+        if let (Err(error), Ok(mut noted)) = (look(disk, number, &seen.lock().expect("whole")), noted.lock())
+        {
             *noted = Some(error.context(format!("seed {seed}, before operation {number}, {operation:?}")));
         }
     });
@@ -106,9 +107,9 @@ async fn an_error_at_any_operation_is_told_and_loses_nothing() -> Result<()> {
         for failing in (1..=operations).step_by(every) {
             // One operation, and from there on all that make room.
             for lasts in [1, 12] {
-                run_with_faults(fault, failing, lasts)
-                    .await
-                    .with_context(|| format!("{fault:?} at operations {failing} to {}", failing + lasts - 1))?;
+                run_with_faults(fault, failing, lasts).await.with_context(|| {
+                    format!("{fault:?} at operations {failing} to {}", failing + lasts - 1)
+                })?;
             }
         }
     }
@@ -199,7 +200,10 @@ async fn damage_costs_what_it_hit_and_nothing_else() -> Result<()> {
             damaged.put(name, bytes);
             check_damaged(&damaged).await.with_context(|| format!("a bit of byte {at} of {name}"))?;
             let truncated = disk.after_kill();
-            truncated.put(name, files.iter().find(|file| file.0 == *name).map_or(&[][..], |file| &file.1[..at]).to_vec());
+            truncated.put(
+                name,
+                files.iter().find(|file| file.0 == *name).map_or(&[][..], |file| &file.1[..at]).to_vec(),
+            );
             check_truncated(&truncated).await.with_context(|| format!("{name} cut at byte {at}"))?;
         }
     }
@@ -257,8 +261,17 @@ async fn an_end_in_order_is_told_from_a_crash() -> Result<()> {
     assert!(!found.was_closed && found.batches == 1, "{found:?}");
     queue.put_away().await?;
     assert_eq!(queue.append(vec![batch(0, 2, 100)]).await, Err(AppendError::Closed));
-    let (_, found) = script::open(&disk.after_kill())?;
+    let (queue, found) = script::open(&disk.after_kill())?;
     assert!(found.was_closed && found.batches == 1 && found.damaged_bytes == 0, "{found:?}");
+    // What is found counts as what is appended does, and no longer once it is gone.
+    queue.append(vec![batch(0, 2, 100), batch(1, 3, 100)]).await?;
+    assert_eq!(queue.statistics().payloads, 2);
+    let first = queue.peek(0, ALL).await?;
+    queue.acknowledge(0, 2, delivered(&first)).await?;
+    assert_eq!(queue.statistics().payloads, 1);
+    drain(&queue, 1).await?;
+    let statistics = queue.statistics();
+    assert_eq!((statistics.payloads, statistics.total().bytes), (0, 0));
     Ok(())
 }
 

@@ -66,7 +66,8 @@ exporters:
     post(running.http, &payload(good.chain(bad)))?;
     running.wait_for_empty_queue()?;
 
-    let stored = promql::query_at(prometheus.address(), "count(power_watts{phase=~\"good.*\"})", now as i64 + 1)?;
+    let stored =
+        promql::query_at(prometheus.address(), "count(power_watts{phase=~\"good.*\"})", now as i64 + 1)?;
     ensure!(stored.values().copied().eq([GOOD as f64]), "{stored:?}");
     let list = listed(folder)?;
     ensure!(list.len() == BAD && list.iter().all(|kept| kept["series"] == 1), "{list:?}");

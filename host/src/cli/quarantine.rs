@@ -96,7 +96,12 @@ fn list(args: &ListArgs) -> anyhow::Result<()> {
             });
             writeln!(out, "{document}")?;
         } else {
-            writeln!(out, "{}  {state} {reason}: {}, {series} series; {detail}", At(*at), points(kept.points))?;
+            writeln!(
+                out,
+                "{}  {state} {reason}: {}, {series} series; {detail}",
+                At(*at),
+                points(kept.points)
+            )?;
         }
     }
     Ok(())

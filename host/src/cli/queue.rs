@@ -79,7 +79,12 @@ fn status(args: &StatusArgs) -> anyhow::Result<()> {
     let Inspection { exporter, waiting, was_closed, damaged_bytes, files, .. } = &inspection;
     writeln!(out, "{directory} (exporters.{exporter})")?;
     let bytes: u64 = waiting.iter().map(|batch| batch.bytes).sum();
-    writeln!(out, "waiting      {}, {}", points(inspection.queued()), Counted(waiting.len() as u64, "batch "))?;
+    writeln!(
+        out,
+        "waiting      {}, {}",
+        points(inspection.queued()),
+        Counted(waiting.len() as u64, "batch ")
+    )?;
     writeln!(out, "             {bytes} bytes; {} on disk ({})", files.1, Counted(files.0, "file"))?;
     if let Some(oldest) = waiting.first() {
         writeln!(out, "oldest       accepted at {}", At(oldest.accepted_at))?;
@@ -88,7 +93,11 @@ fn status(args: &StatusArgs) -> anyhow::Result<()> {
         writeln!(out, "partition {partition:<3}{count:>6}")?;
     }
     writeln!(out, "set aside    {}", points(inspection.set_aside_points))?;
-    writeln!(out, "last process {}", if *was_closed { "ended in order" } else { "runs, or ended by a crash" })?;
+    writeln!(
+        out,
+        "last process {}",
+        if *was_closed { "ended in order" } else { "runs, or ended by a crash" }
+    )?;
     if *damaged_bytes > 0 {
         writeln!(out, "damaged      {damaged_bytes} bytes")?;
     }
@@ -122,12 +131,17 @@ fn by_partition(waiting: &[WaitingBatch]) -> std::collections::BTreeMap<u32, u64
 async fn peek(args: PeekArgs) -> anyhow::Result<()> {
     let (loaded, inspection) = inspect(&args.config)?;
     let exporters = prepare(&loaded)?.exporters;
-    let is_wanted = |batch: &&WaitingBatch| args.partition.is_none_or(|partition| batch.partition == partition);
+    let is_wanted =
+        |batch: &&WaitingBatch| args.partition.is_none_or(|partition| batch.partition == partition);
     for waiting in inspection.waiting.iter().filter(is_wanted).take(args.count) {
         let batch = waiting.read().map_err(|reason| anyhow!("a batch cannot be read: {reason}"))?;
         let explained = exporters.explain(batch).await?.map_err(|error| anyhow!("{error:?}"))?;
         let (partition, at) = (waiting.partition, At(waiting.accepted_at));
-        write!(stdout(), "# partition {partition}, accepted at {at}, {}\n{explained}", points(waiting.points))?;
+        write!(
+            stdout(),
+            "# partition {partition}, accepted at {at}, {}\n{explained}",
+            points(waiting.points)
+        )?;
     }
     Ok(())
 }

@@ -17,8 +17,16 @@ pub(super) struct Parcel {
 
 impl Shared {
     /// Joins waiting batches of one partition, which are in order, into as few requests as the
-    /// component finds possible. What cannot be joined is sent as it is.
+    /// component finds possible and the receiver takes. What cannot be joined is sent as it is.
     pub(super) async fn coalesce(&self, waiting: Vec<Arc<Batch>>) -> Vec<Parcel> {
+        let mut parcels = Vec::new();
+        for group in groups(waiting, self.largest.bytes()) {
+            parcels.extend(self.join(group).await);
+        }
+        parcels
+    }
+
+    async fn join(&self, waiting: Vec<Arc<Batch>>) -> Vec<Parcel> {
         if waiting.len() < 2 {
             return apart(waiting);
         }
@@ -53,7 +61,26 @@ impl Shared {
     }
 }
 
-fn apart(waiting: Vec<Arc<Batch>>) -> Vec<Parcel> {
+/// Neighbours that come to no more than so many bytes before compression, each at least one.
+fn groups(waiting: Vec<Arc<Batch>>, largest: u64) -> Vec<Vec<Arc<Batch>>> {
+    let mut groups: Vec<Vec<Arc<Batch>>> = Vec::new();
+    let mut bytes = 0u64;
+    for batch in waiting {
+        let own = u64::from(batch.uncompressed_size);
+        bytes = bytes.saturating_add(own);
+        match groups.last_mut() {
+            Some(group) if bytes <= largest => group.push(batch),
+            _ => {
+                bytes = own;
+                groups.push(vec![batch]);
+            }
+        }
+    }
+    groups
+}
+
+/// Each batch in a request of its own.
+pub(super) fn apart(waiting: Vec<Arc<Batch>>) -> Vec<Parcel> {
     let parcel = |batch: Arc<Batch>| Parcel { points: batch.points.into(), batch, covers: 1 };
     waiting.into_iter().map(parcel).collect()
 }
@@ -108,7 +135,7 @@ fn same_counts(waiting: &[Arc<Batch>], merged: &[Batch]) -> bool {
 mod tests {
     use std::sync::Arc;
 
-    use super::{same_counts, together};
+    use super::{groups, same_counts, together};
     use crate::component::{Batch, Protocol};
 
     fn batch(points: u32, series: u32) -> Batch {
@@ -133,6 +160,20 @@ mod tests {
             waiting.iter().map(|(points, series)| Arc::new(batch(*points, *series))).collect();
         let merged = merged.iter().map(|(points, series)| batch(*points, *series)).collect();
         together(&waiting, merged).iter().map(|parcel| (parcel.covers, parcel.points)).collect()
+    }
+
+    #[test]
+    fn groups_are_as_large_as_the_receiver_takes() {
+        let sized = |uncompressed_size| Arc::new(Batch { uncompressed_size, ..batch(1, 1) });
+        let sizes = |largest| {
+            let waiting = [40, 30, 30, 200, 10].map(sized).to_vec();
+            let size = |batch: &Arc<Batch>| batch.uncompressed_size;
+            let groups = groups(waiting, largest).into_iter();
+            groups.map(|group| group.iter().map(size).collect::<Vec<_>>()).collect::<Vec<_>>()
+        };
+        assert_eq!(sizes(u64::MAX), [vec![40, 30, 30, 200, 10]]);
+        assert_eq!(sizes(100), [vec![40, 30, 30], vec![200], vec![10]]);
+        assert_eq!(sizes(1), [[40], [30], [30], [200], [10]]);
     }
 
     #[test]

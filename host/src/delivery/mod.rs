@@ -8,6 +8,7 @@ mod coalesce;
 mod connect;
 mod fallback;
 mod http;
+mod largest;
 mod pause;
 mod sender;
 mod verdict;
@@ -22,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::fallback::Fallback;
 pub use self::http::HttpClient;
+use self::largest::Largest;
 pub use self::pause::Pauses;
 use crate::clock::Clock;
 use crate::component::Exporters;
@@ -60,6 +62,7 @@ struct Shared {
     parts: Parts,
     notices: Notices,
     fallback: Fallback,
+    largest: Largest,
     /// Cancelled when the process is stopping: what can be delivered still is, but nothing is held.
     closing: CancellationToken,
     /// Cancelled when another delivery is to go on: what is under way comes to its end, nothing is begun.
@@ -100,6 +103,7 @@ impl Delivery {
             parts,
             notices: Notices::default(),
             fallback: Fallback::default(),
+            largest: Largest::default(),
             closing: CancellationToken::new(),
             handing_over: CancellationToken::new(),
         });

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio_util::task::AbortOnDropHandle;
 
-use super::Shared;
 use super::sender::{Abandoned, End, Refusal, Sender};
+use super::{Shared, coalesce};
 use crate::component::{Batch, Pruned};
 use crate::config::Batching;
 use crate::queue::{Outcome, SetAside, Settlement, StorageError, Window};
@@ -15,8 +15,15 @@ use crate::queue::{Outcome, SetAside, Settlement, StorageError, Window};
 /// 1 MB many times over in the number of batches, and about once in their bytes.
 const WINDOW: Window = Window { batches: 256, bytes: 1_000_000 };
 
+/// The reason of the contract for a request that is too large (status 413).
+const TOO_LARGE: &str = "too-large";
+
 /// A u32 of series is down to one after this many halvings.
 const MAX_HALVINGS: u32 = 32;
+
+/// A receiver that rolls back stores all of a request or nothing. Once this many series of one that may have been
+/// stored were refused as repeats, one by one, it was: the others are not asked about.
+const REPEATS: u32 = 16;
 
 /// How often it is looked whether enough waits, while more is waited for.
 const LOOKS: u32 = 8;
@@ -50,6 +57,14 @@ struct Piece {
     batch: Arc<Batch>,
     halvings: u32,
     may_be_repeat: bool,
+}
+
+impl Piece {
+    /// Its halves, the second one first, since what was put away last is taken first.
+    fn halves(&self, (first, second): (Batch, Batch), may_be_repeat: bool) -> [Piece; 2] {
+        let halvings = self.halvings + 1;
+        [second, first].map(|batch| Piece { batch: Arc::new(batch), halvings, may_be_repeat })
+    }
 }
 
 impl Worker {
@@ -104,7 +119,12 @@ impl Worker {
 
     async fn deliver_all(&self, waiting: Vec<Arc<Batch>>) -> Result<(), Abandoned> {
         let mut settlement = Settlement::default();
-        for parcel in self.shared.coalesce(waiting).await {
+        // What may be there already is not sent together with what is not.
+        let parcels = match self.may_be_repeat {
+            true => coalesce::apart(waiting),
+            false => self.shared.coalesce(waiting).await,
+        };
+        for parcel in parcels {
             if self.shared.handing_over.is_cancelled() {
                 return Err(Abandoned);
             }
@@ -119,6 +139,7 @@ impl Worker {
     /// Brings a batch to its end, in parts if need be, the first part first.
     async fn deliver(&self, batch: Arc<Batch>, settlement: &mut Settlement) -> Result<(), Abandoned> {
         let mut pieces = vec![Piece { batch, halvings: 0, may_be_repeat: self.may_be_repeat }];
+        let mut repeats = 0;
         // Whether the receiver has no part of the batch yet.
         let mut is_untouched = true;
         while let Some(piece) = pieces.pop() {
@@ -131,24 +152,41 @@ impl Worker {
                 }
                 continue;
             }
+            if u64::from(batch.uncompressed_size) > self.shared.largest.bytes()
+                && let Some(halves) = self.halve(batch, *halvings).await
+            {
+                pieces.extend(piece.halves(halves, *may_be_repeat));
+                continue;
+            }
             match Sender::new(&self.shared, batch, is_untouched, *may_be_repeat).send().await? {
                 End::Settled(Outcome::Expired(reason)) => settlement.extend(self.expire(batch, &reason)),
                 End::Settled(outcome) => {
                     is_untouched = false;
                     settlement.extend(self.settle(outcome, batch));
                 }
+                End::Refused(refusal) if refusal.is_of_repeat() => {
+                    is_untouched = false;
+                    settlement.extend(self.presume_delivered(batch, &refusal));
+                }
                 End::Refused(refusal) => {
                     is_untouched = false;
                     settlement.extend(self.refuse(batch, refusal));
                 }
                 End::Halve(refusal) => match self.halve(batch, *halvings).await {
-                    Some((first, second)) => {
-                        let half = |batch| Piece {
-                            batch: Arc::new(batch),
-                            halvings: halvings + 1,
-                            may_be_repeat: refusal.may_be_repeat,
-                        };
-                        pieces.extend([half(second), half(first)]);
+                    Some(halves) => {
+                        if refusal.reason == TOO_LARGE {
+                            self.shared.largest.too_large(batch.uncompressed_size.into());
+                        }
+                        pieces.extend(piece.halves(halves, refusal.may_be_repeat));
+                    }
+                    None if refusal.is_of_repeat() => {
+                        settlement.extend(self.presume_delivered(batch, &refusal));
+                        repeats += 1;
+                        if repeats == REPEATS {
+                            for rest in pieces.drain(..) {
+                                settlement.extend(self.presume_delivered(&rest.batch, &refusal));
+                            }
+                        }
                     }
                     None => settlement.extend(self.refuse(batch, refusal)),
                 },
@@ -175,7 +213,9 @@ impl Worker {
         let parts = &self.shared.parts;
         let oldest = self.shared.oldest_taken().unwrap_or(i64::MIN);
         let problem = match parts.exporters.prune(Batch::clone(batch), oldest).await {
-            Ok(Ok(Pruned { kept, expired: Some(expired) })) => return (kept.map(Arc::new), Arc::new(expired)),
+            Ok(Ok(Pruned { kept, expired: Some(expired) })) => {
+                return (kept.map(Arc::new), Arc::new(expired));
+            }
             Ok(Ok(Pruned { expired: None, .. })) => "nothing in it is too old".to_owned(),
             Ok(Err(error)) => format!("{error:?}"),
             Err(error) => error.to_string(),
@@ -203,24 +243,35 @@ impl Worker {
         }
     }
 
-    /// Settles what the receiver does not take: what it has already is delivered, and the rest is set aside if the
-    /// queue keeps such things.
-    fn refuse(&self, batch: &Arc<Batch>, refusal: Refusal) -> Settlement {
-        if refusal.is_of_repeat() {
+    /// Settles what the receiver refuses because it has stored it at an attempt that was broken off.
+    fn presume_delivered(&self, batch: &Batch, refusal: &Refusal) -> Settlement {
+        if let Some(held_back) = self.shared.notices.admit("presumed-delivered", 1) {
+            let (partition, points, reason) = (self.partition, batch.points, &refusal.reason);
             tracing::info!(
-                partition = self.partition,
-                points = batch.points,
-                reason = refusal.reason,
-                "the receiver had stored a batch before an attempt was broken off"
+                partition,
+                points,
+                reason,
+                held_back,
+                "the receiver has it already, from an attempt that was broken off"
             );
-            return self.settle(Outcome::Delivered, batch);
         }
+        self.shared.parts.metrics.delivery.presumed_delivered(batch.points.into());
+        self.settle(Outcome::Delivered, batch)
+    }
+
+    /// Settles what the receiver does not take; it is set aside if the queue keeps such things.
+    fn refuse(&self, batch: &Arc<Batch>, refusal: Refusal) -> Settlement {
         let Refusal { reason, detail, .. } = refusal;
         if !self.shared.parts.queue.keeps_set_aside() {
             return self.settle(Outcome::Rejected(reason), batch);
         }
         let mut settlement = self.settle(Outcome::Quarantined(reason.clone()), batch);
-        settlement.set_aside.push(SetAside { batch: Arc::clone(batch), state: "quarantined", reason, detail });
+        settlement.set_aside.push(SetAside {
+            batch: Arc::clone(batch),
+            state: "quarantined",
+            reason,
+            detail,
+        });
         settlement
     }
 
@@ -229,7 +280,12 @@ impl Worker {
         let mut settlement = self.settle(Outcome::Expired(reason.to_owned()), batch);
         if self.shared.parts.queue.keeps_set_aside() {
             let (reason, detail) = (reason.to_owned(), String::new());
-            settlement.set_aside.push(SetAside { batch: Arc::clone(batch), state: "expired", reason, detail });
+            settlement.set_aside.push(SetAside {
+                batch: Arc::clone(batch),
+                state: "expired",
+                reason,
+                detail,
+            });
         }
         settlement
     }

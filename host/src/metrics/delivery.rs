@@ -51,6 +51,7 @@ pub struct Attempt {
 pub struct DeliveryMetrics {
     sent_points: Counter,
     failed_points: Counter,
+    presumed_points: Counter,
     enqueue_failed_points: Counter,
     in_flight: Gauge,
     translated_series: Counter,
@@ -76,6 +77,7 @@ impl DeliveryMetrics {
         let metrics = Self {
             sent_points: Counter::default(),
             failed_points: Counter::default(),
+            presumed_points: Counter::default(),
             enqueue_failed_points: Counter::default(),
             in_flight: Gauge::default(),
             translated_series: Counter::default(),
@@ -167,6 +169,11 @@ impl DeliveryMetrics {
         registry.register("queue_full", "Payloads refused, by the limit reached", self.queue_full.clone());
         registry.register("verdicts", "Answers of the receiver, by what they mean", self.verdicts.clone());
         registry.register(
+            "presumed_delivered_points",
+            "Points taken for delivered because the receiver refused them as repeats of an attempt broken off",
+            self.presumed_points.clone(),
+        );
+        registry.register(
             "partitions_held",
             "Partitions that wait for credentials or a change of the configuration",
             self.held.clone(),
@@ -229,6 +236,11 @@ impl DeliveryMetrics {
             self.failed_points.inc_by(points);
             self.failed.add(content);
         }
+    }
+
+    /// Counts points that are taken for delivered because the receiver refused them as repeats.
+    pub fn presumed_delivered(&self, points: u64) {
+        self.presumed_points.inc_by(points);
     }
 
     /// Counts a partition that is held until the guard is dropped.

@@ -151,11 +151,12 @@ impl<T> Backlog<T> {
         }
     }
 
-    /// Adds a batch that an earlier process left. There is always room for it.
-    pub fn restore(&mut self, layout: u32, partition: u32, entry: Entry<T>) {
+    /// Adds a batch that an earlier process left, which may be the first one of its payload. There is always room
+    /// for it.
+    pub fn restore(&mut self, layout: u32, partition: u32, entry: Entry<T>, begins_payload: bool) {
         let layout = self.layouts.iter_mut().find(|known| known.number == layout);
         if let Some(partition) = layout.and_then(|layout| layout.partitions.get_mut(partition as usize)) {
-            self.payloads += u64::from(Arc::strong_count(&entry.payload) == 1);
+            self.payloads += u64::from(begins_payload);
             self.bytes += entry.size.bytes;
             partition.push(entry);
         }

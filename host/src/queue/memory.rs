@@ -22,7 +22,10 @@ impl MemoryQueue {
     #[must_use]
     pub fn new(partitions: u32, max_payloads: u64, max_bytes: u64) -> Self {
         let limits = Limits { payloads: max_payloads, bytes: max_bytes };
-        Self { backlog: Mutex::new(Backlog::new(limits, [(0, partitions)])), changes: Changes::new(partitions) }
+        Self {
+            backlog: Mutex::new(Backlog::new(limits, [(0, partitions)])),
+            changes: Changes::new(partitions),
+        }
     }
 
     /// No code that holds the lock can panic half-way through a change, so a poisoned one is sound.

@@ -37,7 +37,11 @@ fn a_storage_is_shared_by_exporters_each_in_a_folder_of_its_own() {
 #[test]
 fn a_storage_has_to_be_there_and_switched_on() {
     let off = STORAGE.replace("extensions: [file_storage/q], ", "");
-    assert!(errors(&off)[0].contains("the extension `file_storage/q` is not switched on"), "{:?}", errors(&off));
+    assert!(
+        errors(&off)[0].contains("the extension `file_storage/q` is not switched on"),
+        "{:?}",
+        errors(&off)
+    );
     let other = STORAGE.replace("storage: file_storage/q", "storage: file_storage/other");
     assert!(errors(&other)[0].contains("file_storage/other"), "{:?}", errors(&other));
     let unused = STORAGE.replace("storage: file_storage/q", "");
@@ -66,7 +70,8 @@ fn the_agents_queue_is_on_disk_if_it_is_to_be() {
     let home = "/var/lib/preamp/storage/prometheusremotewrite";
     assert_eq!(own(", persistent_queue_enabled: true"), Some(home.into()));
     for directory in ["$OIQ_OTEL_COLLECTOR_HOME/a", "${OIQ_OTEL_COLLECTOR_HOME}/a"] {
-        let found = own(&format!(", persistent_queue_enabled: true, persistent_queue_directory: '{directory}'"));
+        let found =
+            own(&format!(", persistent_queue_enabled: true, persistent_queue_directory: '{directory}'"));
         assert_eq!(found, Some("/var/lib/preamp/a/prometheusremotewrite".into()));
     }
     let elsewhere = own(", persistent_queue_enabled: true, persistent_queue_directory: /data");

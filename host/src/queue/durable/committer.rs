@@ -19,11 +19,26 @@ const GROUP_REQUESTS: usize = 1024;
 
 /// What is asked of the thread.
 pub(super) enum Request {
-    Append { batches: Vec<Arc<Batch>>, bytes: u64, reply: oneshot::Sender<Result<(), AppendError>> },
-    Settle { partition: u32, count: usize, settlement: Settlement, reply: oneshot::Sender<Result<(), StorageError>> },
+    Append {
+        batches: Vec<Arc<Batch>>,
+        bytes: u64,
+        reply: oneshot::Sender<Result<(), AppendError>>,
+    },
+    Settle {
+        partition: u32,
+        count: usize,
+        settlement: Settlement,
+        reply: oneshot::Sender<Result<(), StorageError>>,
+    },
     /// Keeps only these of what was set aside, and counts the points that are not any more.
-    Release { rest: Vec<Kept>, points: u64, reply: oneshot::Sender<Result<(), StorageError>> },
-    PutAway { reply: oneshot::Sender<Result<(), StorageError>> },
+    Release {
+        rest: Vec<Kept>,
+        points: u64,
+        reply: oneshot::Sender<Result<(), StorageError>>,
+    },
+    PutAway {
+        reply: oneshot::Sender<Result<(), StorageError>>,
+    },
 }
 
 impl Request {
@@ -36,12 +51,7 @@ impl Request {
 }
 
 /// Serves requests until it is told to end, or nobody is left who could ask.
-pub(super) fn serve(
-    mut log: Log,
-    mut quarantine: Quarantine,
-    shared: &Shared,
-    requests: &Receiver<Request>,
-) {
+pub(super) fn serve(mut log: Log, mut quarantine: Quarantine, shared: &Shared, requests: &Receiver<Request>) {
     while let Ok(first) = requests.recv() {
         let mut bytes = first.bytes();
         let mut group = vec![first];
@@ -60,7 +70,8 @@ pub(super) fn serve(
                     settles.extend(Settle::new(shared, partition, count, settlement, reply));
                 }
                 Request::Release { rest, points, reply } => {
-                    let released = quarantine.keep_only(&rest).and_then(|()| log.released_from_quarantine(points));
+                    let released =
+                        quarantine.keep_only(&rest).and_then(|()| log.released_from_quarantine(points));
                     let _nobody_waits = reply.send(released.map_err(|error| shared.failed(&error)));
                 }
                 Request::PutAway { reply } => end = Some(reply),
@@ -106,7 +117,8 @@ impl Settle {
         settlement: Settlement,
         reply: oneshot::Sender<Result<(), StorageError>>,
     ) -> Option<Settle> {
-        let last = shared.backlog().nth(partition, count.checked_sub(1)?).map(|stored| stored.location.clone());
+        let last =
+            shared.backlog().nth(partition, count.checked_sub(1)?).map(|stored| stored.location.clone());
         match last {
             Some(last) => Some(Settle {
                 layout: last.layout,
@@ -195,6 +207,14 @@ fn appended(shared: &Shared, appends: Vec<Append>, locations: Vec<super::log::Lo
 }
 
 fn refuse(shared: &Shared, appends: Vec<Append>, error: &io::Error) {
+    if let Some(held_back) = shared.notices.admit("append", appends.len() as u64) {
+        tracing::error!(
+            directory = shared.place,
+            %error,
+            held_back,
+            "payloads are refused, since the queue cannot be written; their senders are asked to try again"
+        );
+    }
     for append in appends {
         shared.backlog().release(append.bytes);
         let _nobody_waits = append.reply.send(Err(AppendError::Storage(shared.failed(error).0)));

@@ -130,7 +130,8 @@ impl Folder {
     /// # Errors
     /// When it cannot be read.
     pub fn look(path: &Path) -> Result<Folder, FolderError> {
-        let folder = File::open(path).map_err(|error| FolderError::System { path: path.to_owned(), error })?;
+        let folder =
+            File::open(path).map_err(|error| FolderError::System { path: path.to_owned(), error })?;
         Ok(Folder { path: path.to_owned(), folder, lock: None })
     }
 

@@ -104,7 +104,8 @@ impl Inspection {
         let mut problems = Vec::new();
         if self.accepted != settled + queued {
             let accepted = self.accepted;
-            problems.push(format!("accepted are {accepted} points, but settled {settled} and queued {queued}"));
+            problems
+                .push(format!("accepted are {accepted} points, but settled {settled} and queued {queued}"));
         }
         let kept: u64 = self.set_aside.iter().map(|kept| kept.points).sum();
         if kept != self.set_aside_points {

@@ -5,7 +5,9 @@
 //! a segment again after a process ended or an error occurred: the next one is begun.
 
 use super::disk::{Disk, DiskFile};
-use super::record::{self, Account, Checkpoint, Closed, FORMAT, Head, Kind, Layout, Payload, SegmentEnd, Settled};
+use super::record::{
+    self, Account, Checkpoint, Closed, FORMAT, Head, Kind, Layout, Payload, SegmentEnd, Settled,
+};
 use crate::component::Batch;
 use crate::queue::Settlement;
 use std::collections::{BTreeMap, BTreeSet};
@@ -251,7 +253,9 @@ impl Log {
         let name = name(number);
         let (file, capacity, is_reserve) = match self.create(&name, least) {
             Ok((file, capacity)) => (file, capacity, false),
-            Err(_) if room == Room::OfAnyKind && least <= RESERVE.1 => (self.take_reserve(&name)?, RESERVE.1, true),
+            Err(_) if room == Room::OfAnyKind && least <= RESERVE.1 => {
+                (self.take_reserve(&name)?, RESERVE.1, true)
+            }
             Err(error) => return Err(error),
         };
         self.last_number = number;
@@ -300,8 +304,10 @@ impl Log {
     }
 
     fn checkpoint(&self) -> Checkpoint {
-        let layout =
-            |(number, waiting_from): (&u32, &Vec<u64>)| Layout { number: *number, waiting_from: waiting_from.clone() };
+        let layout = |(number, waiting_from): (&u32, &Vec<u64>)| Layout {
+            number: *number,
+            waiting_from: waiting_from.clone(),
+        };
         let account = |((state, reason), points): (&(String, String), &u64)| Account {
             state: state.clone(),
             reason: reason.clone(),
@@ -314,7 +320,9 @@ impl Log {
             next: self.next,
             layouts: self.layouts.iter().map(layout).collect(),
             accounts: self.accounts.iter().map(account).collect(),
-            segments: waiting.map(|(number, sealed)| SegmentEnd { number: *number, length: sealed.length }).collect(),
+            segments: waiting
+                .map(|(number, sealed)| SegmentEnd { number: *number, length: sealed.length })
+                .collect(),
         }
     }
 

@@ -22,9 +22,10 @@ use super::backlog::{Backlog, Entry, First, Limits};
 use super::changes::Changes;
 use super::{AppendError, Limit, Outcome, Pending, Queue, Settlement, Statistics, StorageError, Window};
 use crate::component::Batch;
+use crate::notices::Notices;
 use committer::Request;
-use quarantine::Quarantine;
 use log::Location;
+use quarantine::Quarantine;
 use read::Unreadable;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -81,6 +82,7 @@ struct Shared {
     cached_bytes: u64,
     cached: AtomicU64,
     damaged_points: AtomicU64,
+    notices: Notices,
 }
 
 /// A batch in the log.
@@ -141,6 +143,7 @@ impl DurableQueue {
             cached_bytes: options.cached_bytes,
             cached: AtomicU64::new(0),
             damaged_points: AtomicU64::new(0),
+            notices: Notices::default(),
         });
         let (requests, to_serve) = mpsc::channel();
         let of_thread = shared.clone();
@@ -333,7 +336,8 @@ fn restore(backlog: &mut Backlog<Stored>, waiting: Vec<recovery::Found>, found: 
     let mut payload = (None, Arc::new(()));
     for recovery::Found { location, partition, size, accepted_at } in waiting {
         let place = Some((location.segment.number, location.record));
-        if payload.0 != place {
+        let begins_payload = payload.0 != place;
+        if begins_payload {
             payload = (place, Arc::new(()));
         }
         found.batches += 1;
@@ -342,7 +346,12 @@ fn restore(backlog: &mut Backlog<Stored>, waiting: Vec<recovery::Found>, found: 
         let since = now.0.checked_sub(age).unwrap_or(now.0);
         let layout = location.layout;
         let item = Stored { location, cached: None };
-        backlog.restore(layout, partition, Entry { item, size, payload: payload.1.clone(), since });
+        backlog.restore(
+            layout,
+            partition,
+            Entry { item, size, payload: payload.1.clone(), since },
+            begins_payload,
+        );
     }
     backlog.leave_empty_layouts();
 }

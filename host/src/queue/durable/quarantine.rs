@@ -54,7 +54,13 @@ impl Quarantine {
         let mut bytes = Vec::new();
         for SetAside { batch, state, reason, detail } in set_aside {
             let said = (*state, reason.as_str(), detail.as_str());
-            record::write(Kind::SetAside, 0, &written(batch, said, at, place), [batch.body.as_slice()], &mut bytes);
+            record::write(
+                Kind::SetAside,
+                0,
+                &written(batch, said, at, place),
+                [batch.body.as_slice()],
+                &mut bytes,
+            );
         }
         let needed = bytes.len() as u64;
         if self.bytes + needed > self.max_bytes {
@@ -77,7 +83,13 @@ impl Quarantine {
             // What was damaged is of no use to anybody.
             let Some(batch) = batch else { continue };
             let said = (state.as_str(), reason.as_str(), detail.as_str());
-            record::write(Kind::SetAside, 0, &written(batch, said, *at, *place), [batch.body.as_slice()], &mut bytes);
+            record::write(
+                Kind::SetAside,
+                0,
+                &written(batch, said, *at, *place),
+                [batch.body.as_slice()],
+                &mut bytes,
+            );
         }
         self.active = None;
         self.write(&bytes)?;
@@ -103,7 +115,12 @@ impl Quarantine {
     }
 }
 
-fn written(batch: &Batch, (state, reason, detail): (&str, &str, &str), at: i64, place: Place) -> SetAsideRecord {
+fn written(
+    batch: &Batch,
+    (state, reason, detail): (&str, &str, &str),
+    at: i64,
+    place: Place,
+) -> SetAsideRecord {
     SetAsideRecord {
         at,
         state: state.to_owned(),

@@ -71,7 +71,8 @@ pub(super) fn read(location: &Location) -> Result<Batch, String> {
         return Err("the head of its record is damaged".to_owned());
     }
     let payload = Payload::decode(&frame_and_head[FRAME..]).map_err(|error| error.to_string())?;
-    let head = payload.batches.into_iter().nth(location.index as usize).ok_or("its record has no such batch")?;
+    let head =
+        payload.batches.into_iter().nth(location.index as usize).ok_or("its record has no such batch")?;
     let mut body = vec![0; head.length as usize];
     file.read_at(location.body, &mut body).map_err(said)?;
     if Sha256::digest(&body)[..] != head.digest[..] {

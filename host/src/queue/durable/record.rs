@@ -288,8 +288,7 @@ impl Frame {
 
     /// Reads a frame, of which it is not known yet whether it is intact.
     pub fn read(bytes: &[u8; FRAME]) -> Option<Frame> {
-        let number =
-            |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+        let number = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
         let frame = Frame {
             kind: Kind::from(number(4))?,
             group: u64::from(number(8)) | u64::from(number(12)) << 32,

@@ -1,10 +1,10 @@
 //! What an earlier process left.
 
+use super::Options;
 use super::disk::Disk;
 use super::log::{ACCEPTED, Location, Log, RESERVE, Room, Sealed, Segment, name, number};
 use super::record::{Checkpoint, FORMAT, Kind, Payload, Settled};
 use super::scan::{Contents, Record, scan};
-use super::Options;
 use crate::queue::Outcome;
 use crate::queue::backlog::Size;
 use prost::Message;
@@ -35,7 +35,9 @@ pub enum OpenError {
         found: u32,
     },
     /// It holds what waits for another exporter.
-    #[error("{place}: holds the queue of exporters.{found}, not of exporters.{wanted}; give each its own directory")]
+    #[error(
+        "{place}: holds the queue of exporters.{found}, not of exporters.{wanted}; give each its own directory"
+    )]
     OtherExporter {
         /// The folder.
         place: String,
@@ -154,7 +156,8 @@ impl Recovery {
             let checkpoint = first
                 .filter(|record| record.frame.kind == Kind::Checkpoint)
                 .and_then(|record| Checkpoint::decode(record.head.as_slice()).ok());
-            segments.insert(number, OnDisk { segment: Arc::new(Segment { number, file }), length, checkpoint });
+            segments
+                .insert(number, OnDisk { segment: Arc::new(Segment { number, file }), length, checkpoint });
         }
         Ok(segments)
     }
@@ -250,9 +253,11 @@ impl Recovery {
             }
         }
         let waiting: u64 = self.waiting().iter().map(|found| found.size.points).sum();
-        let accepted = |((state, _), points): (&(String, String), &u64)| (state == ACCEPTED).then_some(*points);
+        let accepted =
+            |((state, _), points): (&(String, String), &u64)| (state == ACCEPTED).then_some(*points);
         let accepted: u64 = self.log.accounts.iter().filter_map(accepted).sum();
-        let settled = self.log.accounts.iter().filter(|((state, _), _)| Outcome::STATES.contains(&state.as_str()));
+        let settled =
+            self.log.accounts.iter().filter(|((state, _), _)| Outcome::STATES.contains(&state.as_str()));
         let settled: u64 = settled.map(|(_, points)| *points).sum();
         let damaged = accepted.saturating_sub(settled).saturating_sub(waiting);
         if damaged > 0 {
