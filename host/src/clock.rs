@@ -7,6 +7,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 const NANOS_PER_MILLI: i64 = 1_000_000;
 
+/// A local clock that is off by more than this is not believed.
+const OFF: Duration = Duration::from_secs(5 * 60);
+
 /// Gives the time to the component, which has no clock, in nanoseconds since the Unix epoch.
 ///
 /// One clock is shared by all partitions: a receiver that shows one of them that the local clock is
@@ -34,6 +37,16 @@ impl Clock {
     #[must_use]
     pub fn now(&self) -> u64 {
         (self.wall)()
+    }
+
+    /// The time at which payloads are taken, in nanoseconds since the Unix epoch: the local one, or the receiver's if
+    /// that is far from it. Points are too old, or of the future, by it.
+    #[must_use]
+    pub fn accepting_now(&self) -> u64 {
+        let local = self.now();
+        let receiver = self.receiver_now().and_then(|millis| u64::try_from(millis).ok());
+        let receiver = receiver.map(|millis| millis.saturating_mul(NANOS_PER_MILLI.unsigned_abs()));
+        receiver.filter(|receiver| receiver.abs_diff(local) > nanos(OFF)).unwrap_or(local)
     }
 
     /// The time to sign for, which is the receiver's as far as it is known: nanoseconds since the
@@ -113,6 +126,16 @@ mod tests {
         clock.receiver_says(SystemTime::UNIX_EPOCH + Duration::from_secs(7));
         let now = clock.receiver_now().unwrap_or_default();
         assert!((7_000..17_000).contains(&now), "{now}");
+    }
+
+    #[test]
+    fn a_local_clock_that_is_far_off_is_not_believed_once_the_receiver_has_answered() {
+        let clock = Clock::from_fn(|| 1_000_000_000_000);
+        assert_eq!(clock.accepting_now(), 1_000_000_000_000);
+        clock.receiver_says(SystemTime::UNIX_EPOCH + Duration::from_secs(1_100));
+        assert_eq!(clock.accepting_now(), 1_000_000_000_000, "not far off");
+        clock.receiver_says(SystemTime::UNIX_EPOCH + Duration::from_secs(9_000));
+        assert!(clock.accepting_now() >= 9_000_000_000_000);
     }
 
     #[test]

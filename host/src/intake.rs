@@ -120,7 +120,7 @@ impl Intake {
         }
         let payload = processors.process(payload, encoding);
         let accepting = self.exporters.accepting().await;
-        match accepting.exporters.accept(payload, encoding, self.clock.now()).await {
+        match accepting.exporters.accept(payload, encoding, self.clock.accepting_now()).await {
             Ok(Ok(acceptance)) => {
                 let accepted = acceptance.accepted_points;
                 (self.queue_up(acceptance).await, accepted)

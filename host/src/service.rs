@@ -161,7 +161,9 @@ impl Service {
             intake: Arc::new(intake),
         };
         let keys = exporter.sigv4.as_ref().map(|scope| base.keys(scope));
-        let delivery = base.deliver(settings, prepared.exporters, prepared.client, keys.clone());
+        let was_interrupted = base.queue.was_interrupted();
+        let delivery =
+            base.deliver(settings, prepared.exporters, prepared.client, keys.clone(), was_interrupted);
         let receivers = Receivers::start(&settings.receiver, sockets.receivers, prepared.tls, &base.intake)?;
         Ok(Running::new(settings.clone(), base, keys, delivery, receivers, saver, probes))
     }
@@ -253,9 +255,11 @@ impl Base {
         exporters: Exporters,
         client: HttpClient,
         keys: Option<SigningKeys>,
+        may_be_repeat: bool,
     ) -> Delivery {
         Delivery::start(delivery::Parts {
             exporters,
+            may_be_repeat,
             queue: self.queue.clone(),
             client,
             keys,

@@ -6,6 +6,8 @@
 mod disk_errors;
 #[path = "crashes/kills.rs"]
 mod kills;
+#[path = "crashes/order.rs"]
+mod order;
 #[path = "crashes/power_cut.rs"]
 mod power_cut;
 #[path = "crashes/rig.rs"]

@@ -10,10 +10,11 @@ mod rig;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use amp_stand_in::{Fault, Script, StandIn};
+use preamp_host::clock::Clock;
 use preamp_host::config::Retry;
 use preamp_host::credentials::{CredentialsError, CredentialsSource, Fetch, Fixed};
 use preamp_host::intake::Outcome;
@@ -251,6 +252,50 @@ async fn a_wrong_clock_is_found_out_and_corrected_for_all_partitions() {
     assert!((1..=4).contains(&report.unverified), "each partition errs once at most: {report:?}");
     let offset = rig.clock.signing_offset_ms();
     assert!(offset.abs_diff(1_800_000) < 5_000, "{offset} ms");
+}
+
+/// The local clock is right here, and the receiver's two hours ahead: what counts is what the receiver takes.
+#[tokio::test(flavor = "multi_thread")]
+async fn samples_age_by_the_clock_of_the_receiver() {
+    let mut options = open_stand_in();
+    options.clock = Arc::new(|| SystemTime::now() + Duration::from_secs(7_200));
+    options.faults = Script::steps([Some(Fault::Hang(Duration::from_millis(300)))]);
+    let stand_in = StandIn::start(options).await.expect("a port");
+    let setup = Setup { max_age: Some(Duration::from_secs(3_540)), ..Setup::default() };
+    let rig = Rig::start(&stand_in.url(), setup);
+    let start = a_minute_ago();
+    rig.accept(payload(20, start, 0)).await;
+    rig.wait_until("the first is under way", || stand_in.report().requests > 0).await;
+    rig.accept(payload(30, start, 1)).await;
+    rig.wait_until("both are settled", || rig.metrics.ledger.snapshot().queued == 0).await;
+    let outcome = rig.submit(payload(7, start, 2)).await;
+    assert!(
+        matches!(outcome, Outcome::Partial { rejected_points: 7, .. }),
+        "too old at the door: {outcome:?}"
+    );
+    let ledger = rig.finish().await;
+    assert_eq!(ledger.partly_rejected, 20, "nobody knew the time then: {ledger:?}");
+    assert_eq!(ledger.expired, BTreeMap::from([("too-old".to_owned(), 30)]));
+    assert_eq!(stand_in.report().requests, 2, "what is too old is not sent");
+}
+
+/// A jump of the local clock makes no sample old, neither at the door nor in the queue.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_local_clock_that_jumps_costs_nothing() {
+    const YEARS: u64 = 5 * 365 * 86_400 * 1_000_000_000;
+    let stand_in = StandIn::start(open_stand_in()).await.expect("a port");
+    let jump = Arc::new(AtomicU64::new(0));
+    let (system, jumped) = (Clock::system(), Arc::clone(&jump));
+    let clock = Clock::from_fn(move || system.now() + jumped.load(Ordering::Relaxed));
+    let setup = Setup { max_age: Some(Duration::from_secs(3_540)), clock, ..Setup::default() };
+    let rig = Rig::start(&stand_in.url(), setup);
+    let start = a_minute_ago();
+    rig.accept(payload(20, start, 0)).await;
+    rig.wait_until("the receiver has answered", || rig.metrics.ledger.snapshot().delivered == 20).await;
+    jump.store(YEARS, Ordering::Relaxed);
+    rig.accept(payload(20, start, 1)).await;
+    let ledger = rig.finish().await;
+    assert_eq!((ledger.delivered, ledger.settled()), (40, 40), "{ledger:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

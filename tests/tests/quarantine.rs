@@ -1,5 +1,6 @@
 //! Series that the receiver refuses for good: exactly they are set aside, and can be looked at, replayed and removed.
 
+use amp_stand_in::{Options, StandIn, Storage};
 use anyhow::{Context as _, ensure};
 use opentelemetry_proto::tonic::metrics::v1::NumberDataPoint;
 use preamp_tests::payloads::{gauge, integer_point, metrics, text};
@@ -33,6 +34,20 @@ fn command(folder: &Path, arguments: &[&str]) -> anyhow::Result<String> {
     Ok(text)
 }
 
+fn configuration(endpoint: &str, queue: &Path, more: &str) -> String {
+    format!(
+        "{PIPELINE}
+exporters:
+  prometheusremotewrite:
+    endpoint: {endpoint}
+    profile: prometheus
+    wal: {{directory: {}}}
+    {more}
+",
+        queue.display()
+    )
+}
+
 fn listed(folder: &Path) -> anyhow::Result<Vec<Value>> {
     let lines = command(folder, &["quarantine", "list", "--json"])?;
     lines.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
@@ -42,21 +57,48 @@ fn audit(folder: &Path) -> anyhow::Result<Value> {
     Ok(serde_json::from_str(&command(folder, &["audit", "--json"])?)?)
 }
 
+/// A receiver that takes nothing of a request with a bad series is asked no more often than it takes to find them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_few_bad_series_are_found_with_few_requests() -> anyhow::Result<()> {
+    const SERIES: usize = 64;
+    let folder = tempfile::tempdir()?;
+    let prometheus = Prometheus::start(folder.path())?;
+    let storage = Storage::Prometheus(prometheus.write_url().parse()?);
+    let stand_in = StandIn::start(Options { storage, ..Options::unsigned() }).await?;
+    let queue = folder.path().join("queue");
+    let keys = "remote_write_queue: {num_consumers: 1}\n    target_info: {enabled: false}";
+    let configuration = configuration(&stand_in.url(), &queue, keys);
+    let mut running = Running::start(&configuration, &[], folder.path())?;
+    let now = now_ms();
+    for (round, bad) in [1, 2, 5].into_iter().enumerate() {
+        let name = |number: usize| format!("round{round}-{number}");
+        // Those that are bad are spread over the request.
+        let is_bad = |number: usize| number.is_multiple_of(SERIES / bad) && number / (SERIES / bad) < bad;
+        let first = (0..SERIES).filter(|number| is_bad(*number)).map(|number| (name(number), now));
+        post(running.http, &payload(first))?;
+        running.wait_for_empty_queue()?;
+        let before = stand_in.report().requests;
+        let time = |number| if is_bad(number) { now - 60_000 } else { now };
+        post(running.http, &payload((0..SERIES).map(|number| (name(number), time(number)))))?;
+        running.wait_for_empty_queue()?;
+        let requests = stand_in.report().requests - before;
+        let depth = (SERIES / bad).ilog2() as u64 + 1;
+        let most = 2 * bad as u64 * depth + 1;
+        ensure!(requests <= most, "{requests} requests to find {bad} of {SERIES}, expected at most {most}");
+    }
+    ensure!(listed(folder.path())?.len() == 1 + 2 + 5, "{:?}", listed(folder.path())?);
+    let stored = promql::query_at(prometheus.address(), "count(power_watts)", now as i64 + 1)?;
+    ensure!(stored.values().copied().eq([3.0 * SERIES as f64]), "{stored:?}");
+    ensure!(running.terminate()?.success(), "{}", running.said());
+    Ok(())
+}
+
 /// Prometheus takes nothing of a request that holds one sample out of order.
 #[test]
 fn exactly_the_series_that_are_refused_are_set_aside() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let prometheus = Prometheus::start(folder.path())?;
-    let configuration = format!(
-        "{PIPELINE}
-exporters:
-  prometheusremotewrite:
-    endpoint: {}
-    wal: {{directory: {}}}
-",
-        prometheus.write_url(),
-        folder.path().join("queue").display()
-    );
+    let configuration = configuration(&prometheus.write_url(), &folder.path().join("queue"), "");
     let (now, folder) = (now_ms(), folder.path());
     let mut running = Running::start(&configuration, &[], folder)?;
     post(running.http, &payload((0..BAD).map(|bad| (format!("bad{bad}"), now))))?;

@@ -37,6 +37,8 @@ use crate::queue::Queue;
 pub struct Parts {
     /// The component: merges, signs, judges and halves.
     pub exporters: Exporters,
+    /// Whether delivery before this one was broken off, so that what waits first may have been sent.
+    pub may_be_repeat: bool,
     /// Where batches wait.
     pub queue: Arc<dyn Queue>,
     /// How requests are sent.

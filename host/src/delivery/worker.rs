@@ -34,13 +34,15 @@ const STORAGE_PAUSE: Duration = Duration::from_secs(1);
 /// Keeps a worker running until its partition is closed and empty. Were it to panic, its partition
 /// would otherwise stand still for ever while all others look well.
 pub(super) async fn supervise(shared: Arc<Shared>, partition: u32) {
+    let mut may_be_repeat = shared.parts.may_be_repeat;
     loop {
-        let mut worker = Worker::new(&shared, partition);
+        let mut worker = Worker { shared: Arc::clone(&shared), partition, may_be_repeat };
         let running = AbortOnDropHandle::new(tokio::spawn(async move { worker.run().await }));
         match running.await {
             Ok(()) => return,
             Err(error) => tracing::error!(partition, %error, "a delivery worker failed and is started again"),
         }
+        may_be_repeat = true;
         tokio::time::sleep(STORAGE_PAUSE).await;
     }
 }
@@ -48,7 +50,7 @@ pub(super) async fn supervise(shared: Arc<Shared>, partition: u32) {
 struct Worker {
     shared: Arc<Shared>,
     partition: u32,
-    /// Whether a process that did not end in order may have sent what waits first.
+    /// Whether another one may have sent what waits first, and did not get to record it.
     may_be_repeat: bool,
 }
 
@@ -68,11 +70,6 @@ impl Piece {
 }
 
 impl Worker {
-    fn new(shared: &Arc<Shared>, partition: u32) -> Self {
-        let may_be_repeat = shared.parts.queue.was_interrupted();
-        Worker { shared: Arc::clone(shared), partition, may_be_repeat }
-    }
-
     async fn run(&mut self) {
         let shared = Arc::clone(&self.shared);
         let peek = || shared.parts.queue.peek(self.partition, WINDOW);
@@ -84,7 +81,7 @@ impl Worker {
                         if self.deliver_all(waiting).await.is_err() {
                             return;
                         }
-                        // No process sends more at once.
+                        // No worker sends more at once.
                         self.may_be_repeat = false;
                     }
                     Err(error) => self.storage_failed(&error).await,

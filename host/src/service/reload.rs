@@ -40,7 +40,8 @@ impl Running {
                 self.keys = next.exporter.sigv4.as_ref().map(|scope| self.base.keys(scope));
             }
             let (exporters, client) = (prepared.exporters, prepared.client);
-            self.delivery = self.base.deliver(&next, exporters, client, self.keys.clone());
+            // What the delivery before broke off may have arrived.
+            self.delivery = self.base.deliver(&next, exporters, client, self.keys.clone(), true);
             self.settings.exporter = next.exporter;
         }
         if next.processors != self.settings.processors {

@@ -35,6 +35,9 @@ pub struct Setup {
     pub retry: Retry,
     /// Where credentials come from; `None` sends unsigned.
     pub credentials: Option<Box<dyn CredentialsSource>>,
+    /// How old samples can be.
+    pub max_age: Option<Duration>,
+    pub clock: Clock,
 }
 
 impl Default for Setup {
@@ -46,6 +49,8 @@ impl Default for Setup {
             timeout: Duration::from_secs(10),
             retry: Retry { enabled: true, randomization_factor: 0.5, max_elapsed_time: None },
             credentials: None,
+            max_age: None,
+            clock: Clock::system(),
         }
     }
 }
@@ -70,7 +75,7 @@ impl Rig {
             Arc::new(MemoryQueue::new(setup.partitions, setup.max_payloads, 64 << 20));
         let pool = exporters.clone();
         let metrics = Arc::new(Metrics::new("otlp", "amp", Arc::clone(&queue), move || pool.stats()));
-        let clock = Arc::new(Clock::system());
+        let clock = Arc::new(setup.clock);
         let keys = setup.credentials.map(|source| SigningKeys::new(source, REGION.into(), SERVICE.into()));
         let delivery = Delivery::start(Parts {
             exporters: exporters.clone(),
@@ -79,7 +84,8 @@ impl Rig {
             keys,
             clock: Arc::clone(&clock),
             retry: setup.retry,
-            max_age: None,
+            max_age: setup.max_age,
+            may_be_repeat: false,
             batching: None,
             pauses: Pauses {
                 credentials_first: Duration::from_millis(20),

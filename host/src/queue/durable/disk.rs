@@ -111,7 +111,13 @@ impl Folder {
     /// When another process has it, or it cannot be written to.
     pub fn reserve(path: &Path) -> Result<Folder, FolderError> {
         let system = |error| FolderError::System { path: path.to_owned(), error };
+        let above: Vec<_> = path.ancestors().skip(1).map(or_working_directory).collect();
+        let made_in = above.iter().position(|above| above.exists());
         fs::create_dir_all(path).map_err(system)?;
+        // Each folder that was made must outlive a power cut, too.
+        for above in above.iter().take(made_in.map_or(0, |last| last + 1)) {
+            File::open(above).and_then(|above| above.sync_all()).map_err(system)?;
+        }
         let lock = File::create(path.join(LOCK)).map_err(system)?;
         match lock.try_lock() {
             Ok(()) => {}
@@ -119,9 +125,6 @@ impl Folder {
             Err(TryLockError::Error(error)) => return Err(system(error)),
         }
         let folder = File::open(path).map_err(system)?;
-        // The folder itself must outlive a power cut too.
-        let above = path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        File::open(above).and_then(|above| above.sync_all()).map_err(system)?;
         Ok(Folder { path: path.to_owned(), folder, lock: Some(lock) })
     }
 
@@ -138,6 +141,11 @@ impl Folder {
     fn may_write(&self) -> io::Result<()> {
         self.lock.as_ref().map(|_| ()).ok_or_else(|| ErrorKind::PermissionDenied.into())
     }
+}
+
+/// The path above a relative one is empty at last.
+fn or_working_directory(path: &Path) -> &Path {
+    if path.as_os_str().is_empty() { Path::new(".") } else { path }
 }
 
 impl Disk for Folder {

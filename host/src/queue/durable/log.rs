@@ -10,9 +10,13 @@ use super::record::{
 };
 use crate::component::Batch;
 use crate::queue::Settlement;
+use prost::Message as _;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
+
+/// What the record of a checkpoint has beside the message, and the segment before that is not in it yet.
+const CHECKPOINT_MORE: u64 = 128;
 
 /// The smallest segment that is begun when the disk is nearly full.
 const SEGMENT_MIN: u64 = 64 * 1024;
@@ -241,15 +245,11 @@ impl Log {
         }
     }
 
-    /// Begins a segment with room for at least as many bytes; a smaller one where the disk has no room for more.
+    /// Begins a segment with room for at least as many bytes; a smaller one where the disk has no room for more. If
+    /// there is no room at all, the one before stays in use, with what is kept back in it.
     pub fn begin_segment(&mut self, needed: u64, room: Room) -> io::Result<()> {
-        self.seal();
-        self.group += 1;
         let number = self.last_number + 1;
-        let checkpoint = self.checkpoint();
-        let mut bytes = Vec::new();
-        record::write(Kind::Checkpoint, self.group, &checkpoint, [], &mut bytes);
-        let least = bytes.len() as u64 + needed;
+        let least = self.checkpoint().encoded_len() as u64 + CHECKPOINT_MORE + needed;
         let name = name(number);
         let (file, capacity, is_reserve) = match self.create(&name, least) {
             Ok((file, capacity)) => (file, capacity, false),
@@ -258,7 +258,11 @@ impl Log {
             }
             Err(error) => return Err(error),
         };
+        self.seal();
         self.last_number = number;
+        self.group += 1;
+        let mut bytes = Vec::new();
+        record::write(Kind::Checkpoint, self.group, &self.checkpoint(), [], &mut bytes);
         file.write_at(0, &bytes)?;
         file.sync()?;
         let segment = Arc::new(Segment { number, file });
