@@ -21,7 +21,7 @@ pub fn batch(partition: u32, number: u64, bytes: usize) -> Batch {
         first: -3,
         last: number as i64,
         uncompressed_size: bytes as u32,
-        protocol: if number % 2 == 0 { Protocol::RemoteWriteV1 } else { Protocol::RemoteWriteV2 },
+        protocol: if number.is_multiple_of(2) { Protocol::RemoteWriteV1 } else { Protocol::RemoteWriteV2 },
     }
 }
 
