@@ -10,5 +10,7 @@ mod kills;
 mod order;
 #[path = "crashes/power_cut.rs"]
 mod power_cut;
+#[path = "crashes/repeats.rs"]
+mod repeats;
 #[path = "crashes/rig.rs"]
 mod rig;

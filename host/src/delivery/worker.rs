@@ -21,8 +21,9 @@ const TOO_LARGE: &str = "too-large";
 /// A u32 of series is down to one after this many halvings.
 const MAX_HALVINGS: u32 = 32;
 
-/// A receiver that rolls back stores all of a request or nothing. Once this many series of one that may have been
-/// stored were refused as repeats, one by one, it was: the others are not asked about.
+/// A receiver that rolls back stores all of a request or nothing. Once this many series of one that this worker sent
+/// and got no answer to were refused as repeats, one by one, it was stored: the others are not asked about. How an
+/// earlier process cut its requests is not known, so what it may have sent is asked about to the end.
 const REPEATS: u32 = 16;
 
 /// How often it is looked whether enough waits, while more is waited for.
@@ -59,13 +60,22 @@ struct Piece {
     batch: Arc<Batch>,
     halvings: u32,
     may_be_repeat: bool,
+    /// Whether this worker has sent it before, as a part of one request of which it is not known what became.
+    was_sent_whole: bool,
 }
 
 impl Piece {
     /// Its halves, the second one first, since what was put away last is taken first.
-    fn halves(&self, (first, second): (Batch, Batch), may_be_repeat: bool) -> [Piece; 2] {
-        let halvings = self.halvings + 1;
-        [second, first].map(|batch| Piece { batch: Arc::new(batch), halvings, may_be_repeat })
+    fn halves(&self, (first, second): (Batch, Batch)) -> [Piece; 2] {
+        let Piece { halvings, may_be_repeat, was_sent_whole, .. } = *self;
+        let halvings = halvings + 1;
+        [second, first].map(|batch| Piece { batch: Arc::new(batch), halvings, may_be_repeat, was_sent_whole })
+    }
+
+    /// The same after it was refused.
+    fn refused(self, refusal: &Refusal) -> Piece {
+        let was_sent_whole = self.was_sent_whole || (refusal.may_be_repeat && !self.may_be_repeat);
+        Piece { may_be_repeat: refusal.may_be_repeat, was_sent_whole, ..self }
     }
 }
 
@@ -135,13 +145,23 @@ impl Worker {
 
     /// Brings a batch to its end, in parts if need be, the first part first.
     async fn deliver(&self, batch: Arc<Batch>, settlement: &mut Settlement) -> Result<(), Abandoned> {
-        let mut pieces = vec![Piece { batch, halvings: 0, may_be_repeat: self.may_be_repeat }];
+        let whole = Piece { batch, halvings: 0, may_be_repeat: self.may_be_repeat, was_sent_whole: false };
+        let mut pieces = vec![whole];
+        // How many series of a request that was sent whole were refused as repeats.
         let mut repeats = 0;
         // Whether the receiver has no part of the batch yet.
         let mut is_untouched = true;
         while let Some(piece) = pieces.pop() {
-            let Piece { batch, halvings, may_be_repeat } = &piece;
-            let part = |batch| Piece { batch, halvings: *halvings, may_be_repeat: *may_be_repeat };
+            if !piece.was_sent_whole {
+                repeats = 0;
+            }
+            let Piece { batch, halvings, may_be_repeat, was_sent_whole } = &piece;
+            let part = |batch| Piece {
+                batch,
+                halvings: *halvings,
+                may_be_repeat: *may_be_repeat,
+                was_sent_whole: *was_sent_whole,
+            };
             if self.shared.fallback.concerns(batch) {
                 match self.shared.downgrade(batch).await {
                     Some(parts) => pieces.extend(parts.into_iter().rev().map(part)),
@@ -152,7 +172,7 @@ impl Worker {
             if u64::from(batch.uncompressed_size) > self.shared.largest.bytes()
                 && let Some(halves) = self.halve(batch, *halvings).await
             {
-                pieces.extend(piece.halves(halves, *may_be_repeat));
+                pieces.extend(piece.halves(halves));
                 continue;
             }
             match Sender::new(&self.shared, batch, is_untouched, *may_be_repeat).send().await? {
@@ -174,13 +194,13 @@ impl Worker {
                         if refusal.reason == TOO_LARGE {
                             self.shared.largest.too_large(batch.uncompressed_size.into());
                         }
-                        pieces.extend(piece.halves(halves, refusal.may_be_repeat));
+                        pieces.extend(piece.refused(&refusal).halves(halves));
                     }
                     None if refusal.is_of_repeat() => {
                         settlement.extend(self.presume_delivered(batch, &refusal));
-                        repeats += 1;
+                        repeats += u32::from(*was_sent_whole);
                         if repeats == REPEATS {
-                            for rest in pieces.drain(..) {
+                            for rest in pieces.extract_if(.., |rest| rest.was_sent_whole) {
                                 settlement.extend(self.presume_delivered(&rest.batch, &refusal));
                             }
                         }

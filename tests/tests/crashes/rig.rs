@@ -1,6 +1,6 @@
 //! What these tests are made of: a real Prometheus behind the stand-in, and a queue on disk in front of it.
 
-use amp_stand_in::{Options, Script, Signer, StandIn, Storage};
+use amp_stand_in::{Limits, Options, Script, Signer, StandIn, Storage};
 use anyhow::ensure;
 use preamp_tests::prometheus::Prometheus;
 use preamp_tests::running::{Running, preamp, signing};
@@ -37,9 +37,18 @@ pub fn nowhere() -> anyhow::Result<String> {
 
 /// A stand-in in front of a Prometheus.
 pub async fn receiver(prometheus: &Prometheus, faults: Script) -> anyhow::Result<StandIn> {
+    receiver_with(prometheus, faults, Limits::default()).await
+}
+
+/// The same with limits of its own.
+pub async fn receiver_with(
+    prometheus: &Prometheus,
+    faults: Script,
+    limits: Limits,
+) -> anyhow::Result<StandIn> {
     let signer = Signer::of_amp(ACCESS_KEY_ID, SECRET_ACCESS_KEY, REGION);
     let storage = Storage::Prometheus(prometheus.write_url().parse()?);
-    Ok(StandIn::start(Options { storage, faults, ..Options::signed(signer) }).await?)
+    Ok(StandIn::start(Options { storage, faults, limits, ..Options::signed(signer) }).await?)
 }
 
 /// What `preamp audit` says of the files that the configuration in a folder names. Fails if it does not balance.
