@@ -315,5 +315,28 @@ async fn what_another_exporter_or_a_newer_version_wrote_is_left_alone() -> Resul
     let Err(error) = DurableQueue::open(Arc::new(disk.clone()), &options) else { bail!("opened") };
     assert!(matches!(error, OpenError::OtherExporter { .. }), "{error}");
     assert_eq!(disk.files(), before);
+
+    let (name, segment) =
+        before.last().filter(|(name, _)| name.ends_with(".log")).or(before.first()).context("a file")?;
+    let newer = disk.after_kill();
+    newer.put(name, of_next_format(segment));
+    let before = newer.files();
+    let Err(error) = script::open(&newer) else { bail!("opened") };
+    assert!(error.to_string().contains("written by a newer version of preamp (format 2"), "{error}");
+    assert_eq!(newer.files(), before);
     Ok(())
+}
+
+/// A segment whose checkpoint says format 2, which is the first field of its head.
+fn of_next_format(segment: &[u8]) -> Vec<u8> {
+    const FRAME: usize = 32;
+    let mut bytes = segment.to_vec();
+    let length = u32::from_le_bytes([bytes[16], bytes[17], bytes[18], bytes[19]]) as usize;
+    assert_eq!(bytes[FRAME..FRAME + 2], [8, 1], "field 1 is the format, and that is 1");
+    bytes[FRAME + 1] = 2;
+    let mut crc = flate2::Crc::new();
+    crc.update(&bytes[..24]);
+    crc.update(&bytes[FRAME..FRAME + length]);
+    bytes[24..28].copy_from_slice(&crc.sum().to_le_bytes());
+    bytes
 }
