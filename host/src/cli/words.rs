@@ -11,6 +11,7 @@ impl fmt::Display for Counted {
         match (number, noun.strip_suffix('y')) {
             (1, _) => write!(f, "1 {noun}"),
             (_, Some(stem)) => write!(f, "{number} {stem}ies"),
+            _ if noun.ends_with("ch") => write!(f, "{number} {noun}es"),
             _ if noun.ends_with('s') => write!(f, "{number} {noun}"),
             _ => write!(f, "{number} {noun}s"),
         }
