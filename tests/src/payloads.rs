@@ -176,6 +176,11 @@ pub fn shop() -> Vec<KeyValue> {
     ]
 }
 
+/// This moment, in milliseconds since 1970.
+pub fn now_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis() as i64)
+}
+
 /// A payload of one gauge with so many series, as of this moment: for receivers that refuse what is old.
 pub fn of_now(series: usize, value: i64) -> Vec<u8> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

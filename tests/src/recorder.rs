@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 /// How long a sender waits before it sends a payload again that was not acknowledged.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -76,8 +76,7 @@ fn send(
     let mut record = Record::default();
     let (mut time, mut value) = (0, 0);
     while !stop.load(Ordering::Relaxed) {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        time = (now.as_millis() as i64).max(time + 1);
+        time = payloads::now_ms().max(time + 1);
         value += 1;
         let payload = payloads::of_sender(number, series, time, value);
         let mut attempts = 0;
@@ -131,11 +130,10 @@ impl Records {
     /// # Errors
     /// When it does not.
     pub fn check(&self, prometheus: SocketAddr) -> anyhow::Result<u64> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis() as i64;
         let mut in_all = 0;
         for (number, record) in self.senders.iter().enumerate() {
             let selector = format!("load_watts{{instance=\"{number}\"}}[1d]");
-            let found = promql::samples(prometheus, &selector, now + 60_000)?;
+            let found = promql::samples(prometheus, &selector, payloads::now_ms() + 60_000)?;
             ensure!(
                 found.len() == self.series || record.acknowledged.is_empty(),
                 "sender {number}: {} series",

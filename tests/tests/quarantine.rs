@@ -3,25 +3,20 @@
 use amp_stand_in::{Options, StandIn, Storage};
 use anyhow::{Context as _, ensure};
 use opentelemetry_proto::tonic::metrics::v1::NumberDataPoint;
-use preamp_tests::payloads::{gauge, integer_point, metrics, text};
+use preamp_tests::payloads::{gauge, integer_point, metrics, now_ms, text};
 use preamp_tests::prometheus::Prometheus;
 use preamp_tests::promql;
 use preamp_tests::running::{PIPELINE, Running, post, preamp};
 use serde_json::Value;
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 const GOOD: usize = 40;
 const BAD: usize = 3;
 
-fn now_ms() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_millis() as u64)
-}
-
 /// Points of a gauge, each for a phase and at a time in milliseconds.
-fn payload(points: impl IntoIterator<Item = (String, u64)>) -> Vec<u8> {
-    let point = |(phase, time): (String, u64)| NumberDataPoint {
-        time_unix_nano: time * 1_000_000,
+fn payload(points: impl IntoIterator<Item = (String, i64)>) -> Vec<u8> {
+    let point = |(phase, time): (String, i64)| NumberDataPoint {
+        time_unix_nano: time.unsigned_abs() * 1_000_000,
         ..integer_point(vec![text("phase", &phase)], 1)
     };
     metrics(vec![gauge("power", "W", points.into_iter().map(point).collect())])
@@ -87,7 +82,7 @@ async fn a_few_bad_series_are_found_with_few_requests() -> anyhow::Result<()> {
         ensure!(requests <= most, "{requests} requests to find {bad} of {SERIES}, expected at most {most}");
     }
     ensure!(listed(folder.path())?.len() == 1 + 2 + 5, "{:?}", listed(folder.path())?);
-    let stored = promql::query_at(prometheus.address(), "count(power_watts)", now as i64 + 1)?;
+    let stored = promql::query_at(prometheus.address(), "count(power_watts)", now + 1)?;
     ensure!(stored.values().copied().eq([3.0 * SERIES as f64]), "{stored:?}");
     ensure!(running.terminate()?.success(), "{}", running.said());
     Ok(())
@@ -108,8 +103,7 @@ fn exactly_the_series_that_are_refused_are_set_aside() -> anyhow::Result<()> {
     post(running.http, &payload(good.chain(bad)))?;
     running.wait_for_empty_queue()?;
 
-    let stored =
-        promql::query_at(prometheus.address(), "count(power_watts{phase=~\"good.*\"})", now as i64 + 1)?;
+    let stored = promql::query_at(prometheus.address(), "count(power_watts{phase=~\"good.*\"})", now + 1)?;
     ensure!(stored.values().copied().eq([GOOD as f64]), "{stored:?}");
     let list = listed(folder)?;
     ensure!(list.len() == BAD && list.iter().all(|kept| kept["series"] == 1), "{list:?}");

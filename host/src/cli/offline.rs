@@ -153,7 +153,7 @@ fn refused(refusal: Refusal) -> String {
 }
 
 /// What the component says about a batch that it made itself.
-fn answered<T>(answer: Result<Result<T, BatchError>, CallError>) -> anyhow::Result<T> {
+pub(super) fn answered<T>(answer: Result<Result<T, BatchError>, CallError>) -> anyhow::Result<T> {
     answer?.map_err(|error| anyhow::anyhow!("the component does not read what it wrote: {error:?}"))
 }
 

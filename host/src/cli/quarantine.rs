@@ -1,9 +1,10 @@
 //! `preamp quarantine`: what the receiver will never take, and what became too old.
 
 use super::ConfigArgs;
+use super::offline::answered;
 use super::stored::{self, At, inspect, points};
 use super::validate::prepare;
-use anyhow::{anyhow, bail};
+use anyhow::bail;
 use clap::{Args, Subcommand};
 use preamp_host::queue::durable::{DurableQueue, Folder, Kept};
 use preamp_host::service::queue_options;
@@ -115,7 +116,7 @@ async fn show(args: ShowArgs) -> anyhow::Result<()> {
         writeln!(stdout(), "# {} {state} {reason}: {detail}", At(at))?;
         match batch {
             Some(batch) => {
-                let explained = exporters.explain(batch).await?.map_err(|error| anyhow!("{error:?}"))?;
+                let explained = answered(exporters.explain(batch).await)?;
                 write!(stdout(), "{explained}")?;
             }
             None => writeln!(stdout(), "# was damaged on disk")?,

@@ -1,5 +1,6 @@
 //! `preamp queue`: what waits on disk.
 
+use super::offline::answered;
 use super::stored::{At, inspect, points};
 use super::validate::{placed, prepare};
 use super::words::Counted;
@@ -83,7 +84,7 @@ fn status(args: &StatusArgs) -> anyhow::Result<()> {
         out,
         "waiting      {}, {}",
         points(inspection.queued()),
-        Counted(waiting.len() as u64, "batch ")
+        Counted(waiting.len() as u64, "batch")
     )?;
     writeln!(out, "             {bytes} bytes; {} on disk ({})", files.1, Counted(files.0, "file"))?;
     if let Some(oldest) = waiting.first() {
@@ -135,7 +136,7 @@ async fn peek(args: PeekArgs) -> anyhow::Result<()> {
         |batch: &&WaitingBatch| args.partition.is_none_or(|partition| batch.partition == partition);
     for waiting in inspection.waiting.iter().filter(is_wanted).take(args.count) {
         let batch = waiting.read().map_err(|reason| anyhow!("a batch cannot be read: {reason}"))?;
-        let explained = exporters.explain(batch).await?.map_err(|error| anyhow!("{error:?}"))?;
+        let explained = answered(exporters.explain(batch).await)?;
         let (partition, at) = (waiting.partition, At(waiting.accepted_at));
         write!(
             stdout(),

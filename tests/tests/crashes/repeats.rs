@@ -4,11 +4,10 @@ use super::rig::{ENVIRONMENT, audit, configuration, receiver_with, settled};
 use amp_stand_in::{Fault, Limits, Script};
 use anyhow::ensure;
 use opentelemetry_proto::tonic::metrics::v1::NumberDataPoint;
-use preamp_tests::payloads::{gauge, integer_point, metrics, text};
+use preamp_tests::payloads::{gauge, integer_point, metrics, now_ms, text};
 use preamp_tests::prometheus::Prometheus;
 use preamp_tests::promql;
 use preamp_tests::running::{Running, post};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A request is too large, and is cut; the answer to its first half is lost, so that the series in it are refused one by
 /// one when they are sent again. Its second half was never sent, and must not be taken for stored.
@@ -23,11 +22,11 @@ async fn a_half_that_was_never_sent_is_no_repeat() -> anyhow::Result<()> {
     let more = "target_info: {enabled: false}\n    max_batch_request_parallelism: 1";
     let configuration = configuration(&stand_in.url(), &folder.path().join("queue"), more);
     let mut running = Running::start(&configuration, &ENVIRONMENT, folder.path())?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis() as u64;
+    let now = now_ms();
     // Samples come in the order of their times. Each half has two of each series, of which the first is refused when it
     // comes again.
     let point = |number: usize| NumberDataPoint {
-        time_unix_nano: (now + number as u64 % 4) * 1_000_000,
+        time_unix_nano: (now.unsigned_abs() + number as u64 % 4) * 1_000_000,
         ..integer_point(vec![text("phase", &(number / 4).to_string())], 1)
     };
     post(running.http, &metrics(vec![gauge("power", "W", (0..SAMPLES).map(point).collect())]))?;
@@ -41,7 +40,7 @@ async fn a_half_that_was_never_sent_is_no_repeat() -> anyhow::Result<()> {
     let presumed = |line: &&str| line.starts_with("preamp_presumed_delivered_points_total");
     ensure!(repeats.lines().any(|line| presumed(&line) && !line.ends_with(" 0")), "{repeats}");
     let expression = "sum(count_over_time(power_watts[1h]))";
-    let stored = promql::query_at(prometheus.address(), expression, now as i64 + 1_000)?;
+    let stored = promql::query_at(prometheus.address(), expression, now + 1_000)?;
     ensure!(stored.values().copied().eq([SAMPLES as f64]), "{stored:?}, {report:?}");
     let audit = audit(folder.path())?;
     ensure!(settled(&audit, "delivered") == SAMPLES as u64, "{audit}");

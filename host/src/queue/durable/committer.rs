@@ -1,8 +1,9 @@
 //! The one thread that writes. What is asked of it while it waits for the disk becomes safe together, the next time.
 
-use super::log::{Change, Log};
+use super::log::{Change, Location, Log};
 use super::quarantine::{Kept, Place, Quarantine};
 use super::{Shared, Stored};
+use crate::clock::since_epoch;
 use crate::component::Batch;
 use crate::queue::backlog::{Entry, Size};
 use crate::queue::{AppendError, Outcome, Settlement, StorageError};
@@ -10,7 +11,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime};
 use tokio::sync::oneshot;
 
 /// What is written at once, at most: enough to make the time the disk takes for it matter little.
@@ -90,7 +91,7 @@ pub(super) fn serve(mut log: Log, mut quarantine: Quarantine, shared: &Shared, r
 
 /// The wall clock, in milliseconds since 1970.
 fn now() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
+    (since_epoch(SystemTime::now()) / 1_000_000) as i64
 }
 
 struct Append {
@@ -187,7 +188,7 @@ fn commit(log: &mut Log, shared: &Shared, appends: Vec<Append>, settles: Vec<Set
     shared.on_disk.store(log.bytes_on_disk(), Ordering::Relaxed);
 }
 
-fn appended(shared: &Shared, appends: Vec<Append>, locations: Vec<super::log::Location>) {
+fn appended(shared: &Shared, appends: Vec<Append>, locations: Vec<Location>) {
     let since = Instant::now();
     let mut locations = locations.into_iter();
     for append in appends {

@@ -42,6 +42,16 @@ pub trait Disk: Send + Sync {
     fn place(&self) -> String;
 }
 
+/// The name of the file of a number, by which files are sorted.
+pub(super) fn file_name(number: u64, suffix: &str) -> String {
+    format!("{number:016}{suffix}")
+}
+
+/// The number of a file, if it has one and ends so.
+pub(super) fn file_number(name: &str, suffix: &str) -> Option<u64> {
+    name.strip_suffix(suffix)?.parse().ok()
+}
+
 /// A file of a [`Disk`].
 pub trait DiskFile: Send + Sync {
     /// How long it is, the room that is not written yet included.

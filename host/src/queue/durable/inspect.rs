@@ -3,10 +3,9 @@
 use super::disk::Disk;
 use super::log::{ACCEPTED, Location, RELEASED, SET_ASIDE};
 use super::quarantine::{self, Kept, Place};
+use super::read;
 use super::recovery::{self, OpenError};
-use super::{Options, read};
 use crate::component::Batch;
-use crate::queue::Outcome;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -62,7 +61,7 @@ impl Inspection {
     /// When it cannot be read.
     pub fn of(disk: Arc<dyn Disk>) -> Result<Inspection, OpenError> {
         let place = disk.place();
-        let mut recovery = recovery::read(disk.clone(), None, &Options::of_reader())?;
+        let mut recovery = recovery::read(disk.clone(), None, 0)?;
         let waiting = recovery.waiting();
         let log = &recovery.log;
         let is_settled = |Place { layout, partition, waiting_from }: Place| {
@@ -71,17 +70,11 @@ impl Inspection {
         };
         let set_aside =
             quarantine::read(&*disk, is_settled).map_err(|error| OpenError::System { place, error })?;
-        let of = |state: &str| {
-            let own = log.accounts.iter().filter(|((name, _), _)| name == state);
-            own.map(|(_, points)| *points).sum::<u64>()
-        };
-        let is_state = |name: &&(String, String)| Outcome::STATES.contains(&name.0.as_str());
-        let settled = log.accounts.iter().filter(|(name, _)| is_state(name));
         Ok(Inspection {
             exporter: log.exporter.clone(),
-            accepted: of(ACCEPTED),
-            settled: settled.map(|(name, points)| (name.clone(), *points)).collect(),
-            set_aside_points: of(SET_ASIDE).saturating_sub(of(RELEASED)),
+            accepted: log.points(ACCEPTED),
+            settled: log.settled().map(|(name, points)| (name.clone(), points)).collect(),
+            set_aside_points: log.points(SET_ASIDE).saturating_sub(log.points(RELEASED)),
             set_aside,
             was_closed: recovery.was_closed,
             damaged_bytes: recovery.damaged_bytes,

@@ -4,12 +4,12 @@
 //! segments only those count in which something waits, and in these only the batches. Nothing is ever written to
 //! a segment again after a process ended or an error occurred: the next one is begun.
 
-use super::disk::{Disk, DiskFile};
+use super::disk::{Disk, DiskFile, file_name};
 use super::record::{
     self, Account, Checkpoint, Closed, FORMAT, Head, Kind, Layout, Payload, SegmentEnd, Settled,
 };
 use crate::component::Batch;
-use crate::queue::Settlement;
+use crate::queue::{Outcome, Settlement};
 use prost::Message as _;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -147,16 +147,18 @@ impl Log {
 
     fn write(&mut self, changes: &[Change<'_>], buffer: &mut Vec<u8>) -> io::Result<Vec<Location>> {
         self.group += 1;
-        let mut places = Vec::new();
+        let mut appended = Vec::new();
+        let mut settlements = Vec::new();
         let mut next = self.next;
         for change in changes {
             match change {
                 Change::Append { batches, accepted_at } => {
-                    places.push((buffer.len() as u64, next));
+                    let record = buffer.len() as u64;
                     let payload = self.payload(batches, *accepted_at, next);
-                    next += batches.len() as u64;
                     let bodies = batches.iter().map(|batch| batch.body.as_slice());
-                    record::write(Kind::Payload, self.group, &payload, bodies, buffer);
+                    let body = record::write(Kind::Payload, self.group, &payload, bodies, buffer) as u64;
+                    appended.push(Appended { batches, record, body, sequence: next });
+                    next += batches.len() as u64;
                 }
                 Change::Settle { layout, partition, waiting_from, settlement } => {
                     let settled = Settled {
@@ -166,39 +168,22 @@ impl Log {
                         accounts: accounts(settlement),
                     };
                     record::write(Kind::Settled, self.group, &settled, [], buffer);
+                    settlements.push(settled);
                 }
             }
         }
-        let room = match places.is_empty() {
+        let room = match appended.is_empty() {
             true => Room::OfAnyKind,
             false => Room::With(KEPT + KEPT_FOR_EACH * self.most_waiting(next - self.next)),
         };
         let (segment, offset) = self.put(buffer, room)?;
         self.next = next;
+        settlements.into_iter().for_each(|settled| self.settle(settled));
+        let layout = self.newest_layout();
         let mut locations = Vec::new();
-        let mut places = places.into_iter();
-        for change in changes {
-            match change {
-                Change::Append { batches, .. } => {
-                    let Some((record, sequence)) = places.next() else { continue };
-                    let frame_and_head = head_bytes(&buffer[record as usize..]);
-                    locations.extend(locate(
-                        &segment,
-                        offset + record,
-                        frame_and_head,
-                        sequence,
-                        self.newest_layout(),
-                        batches,
-                    ));
-                    self.credit(ACCEPTED, "", batches.iter().map(|batch| u64::from(batch.points)).sum());
-                }
-                Change::Settle { layout, partition, waiting_from, settlement } => {
-                    self.settle(*layout, *partition, *waiting_from);
-                    for Account { state, reason, points } in accounts(settlement) {
-                        self.credit(&state, &reason, points);
-                    }
-                }
-            }
+        for payload in appended {
+            self.credit(ACCEPTED, "", payload.batches.iter().map(|batch| u64::from(batch.points)).sum());
+            locations.extend(payload.locate(&segment, offset, layout));
         }
         if let Some(active) = &mut self.active {
             active.waiting += locations.len() as u64;
@@ -250,7 +235,7 @@ impl Log {
     pub fn begin_segment(&mut self, needed: u64, room: Room) -> io::Result<()> {
         let number = self.last_number + 1;
         let least = self.checkpoint().encoded_len() as u64 + CHECKPOINT_MORE + needed;
-        let name = name(number);
+        let name = file_name(number, SUFFIX);
         let (file, capacity, is_reserve) = match self.create(&name, least) {
             Ok((file, capacity)) => (file, capacity, false),
             Err(_) if room == Room::OfAnyKind && least <= RESERVE.1 => {
@@ -352,7 +337,7 @@ impl Log {
         let settled: Vec<u64> =
             self.sealed.iter().filter(|(_, sealed)| sealed.waiting == 0).map(|(number, _)| *number).collect();
         for number in settled {
-            let name = name(number);
+            let name = file_name(number, SUFFIX);
             let removed = match self.damaged.contains(&number) {
                 true => self.disk.rename(&name, &format!("{name}.damaged")),
                 false => self.disk.remove(&name),
@@ -365,12 +350,30 @@ impl Log {
         }
     }
 
-    /// Moves on what is acknowledged of a partition.
-    pub fn settle(&mut self, layout: u32, partition: u32, waiting_from: u64) {
+    /// Moves on what is acknowledged of a partition, and counts it.
+    pub fn settle(&mut self, Settled { layout, partition, waiting_from, accounts }: Settled) {
         let own = self.layouts.get_mut(&layout).and_then(|layout| layout.get_mut(partition as usize));
         if let Some(own) = own {
             *own = waiting_from.max(*own);
         }
+        self.credit_all(&accounts);
+    }
+
+    pub fn credit_all(&mut self, accounts: &[Account]) {
+        accounts.iter().for_each(|account| self.credit(&account.state, &account.reason, account.points));
+    }
+
+    /// The points in a state, for whatever reason.
+    pub fn points(&self, state: &str) -> u64 {
+        let own = self.accounts.iter().filter(|((name, _), _)| name == state);
+        own.map(|(_, points)| *points).sum()
+    }
+
+    /// The points that left the queue, by state and reason.
+    pub fn settled(&self) -> impl Iterator<Item = (&(String, String), u64)> {
+        let is_state = |state: &str| Outcome::STATES.contains(&state);
+        let settled = self.accounts.iter().filter(move |((state, _), _)| is_state(state));
+        settled.map(|(name, points)| (name, *points))
     }
 
     pub fn credit(&mut self, state: &str, reason: &str, points: u64) {
@@ -405,38 +408,37 @@ impl Log {
     }
 }
 
-fn head_bytes(record: &[u8]) -> u64 {
-    let frame = record.first_chunk().and_then(record::Frame::read);
-    record::FRAME as u64 + frame.map_or(0, |frame| u64::from(frame.head_length))
+/// A payload in the buffer.
+struct Appended<'a> {
+    batches: &'a [Arc<Batch>],
+    /// Where its record begins, and its first body.
+    record: u64,
+    body: u64,
+    /// The number of its first batch.
+    sequence: u64,
 }
 
-/// Where the batches of a payload are.
-fn locate<'b>(
-    segment: &Arc<Segment>,
-    record: u64,
-    frame_and_head: u64,
-    sequence: u64,
-    layout: u32,
-    batches: &'b [Arc<Batch>],
-) -> impl Iterator<Item = Location> + 'b {
-    let segment = segment.clone();
-    let mut body = record + frame_and_head;
-    batches.iter().enumerate().map(move |(index, batch)| {
-        let location = Location {
-            segment: segment.clone(),
-            record,
-            index: index as u32,
-            body,
-            sequence: sequence + index as u64,
-            layout,
-        };
-        body += batch.body.len() as u64;
-        location
-    })
+impl Appended<'_> {
+    /// Where its batches are, once the buffer is in a segment.
+    fn locate(&self, segment: &Arc<Segment>, offset: u64, layout: u32) -> impl Iterator<Item = Location> {
+        let mut body = offset + self.body;
+        self.batches.iter().enumerate().map(move |(index, batch)| {
+            let location = Location {
+                segment: segment.clone(),
+                record: offset + self.record,
+                index: index as u32,
+                body,
+                sequence: self.sequence + index as u64,
+                layout,
+            };
+            body += batch.body.len() as u64;
+            location
+        })
+    }
 }
 
 fn accounts(settlement: &Settlement) -> Vec<Account> {
-    let account = |(outcome, points): &(crate::queue::Outcome, u64)| {
+    let account = |(outcome, points): &(Outcome, u64)| {
         let (state, reason) = outcome.state();
         Account { state: state.to_owned(), reason: reason.to_owned(), points: *points }
     };
@@ -448,14 +450,5 @@ fn accounts(settlement: &Settlement) -> Vec<Account> {
     accounts
 }
 
-const SUFFIX: &str = ".log";
-
-/// The name of the file of a segment.
-pub(super) fn name(number: u64) -> String {
-    format!("{number:016}{SUFFIX}")
-}
-
-/// The number of a segment, if a file is one.
-pub(super) fn number(name: &str) -> Option<u64> {
-    name.strip_suffix(SUFFIX)?.parse().ok()
-}
+/// What the names of segments end in.
+pub(super) const SUFFIX: &str = ".log";

@@ -21,6 +21,7 @@ pub use recovery::OpenError;
 use super::backlog::{Backlog, Entry, First, Limits};
 use super::changes::Changes;
 use super::{AppendError, Limit, Outcome, Pending, Queue, Settlement, Statistics, StorageError, Window};
+use crate::clock::since_epoch;
 use crate::component::Batch;
 use crate::notices::Notices;
 use committer::Request;
@@ -32,7 +33,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::oneshot;
 
 /// How a durable queue is set up.
@@ -103,11 +104,6 @@ const QUARANTINE: u64 = 16;
 impl Options {
     fn segment_bytes(&self) -> u64 {
         (self.max_bytes / SEGMENTS).clamp(SEGMENT_LEAST, SEGMENT_MAX)
-    }
-
-    /// For who only reads.
-    fn of_reader() -> Options {
-        Options { exporter: String::new(), partitions: 0, max_payloads: 0, max_bytes: 0, cached_bytes: 0 }
     }
 }
 
@@ -221,7 +217,7 @@ impl DurableQueue {
         let Unreadable { points, segment, reason } = unreadable;
         tracing::error!(
             directory = self.shared.place,
-            file = log::name(*segment),
+            file = disk::file_name(*segment, log::SUFFIX),
             reason,
             points,
             "a batch of the queue cannot be read and is lost; the file is kept under the name .damaged"
@@ -332,7 +328,7 @@ impl Shared {
 
 /// Puts what an earlier process left into its place.
 fn restore(backlog: &mut Backlog<Stored>, waiting: Vec<recovery::Found>, found: &mut Found) {
-    let now = (Instant::now(), SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
+    let now = (Instant::now(), Duration::from_nanos(since_epoch(SystemTime::now())));
     let mut payload = (None, Arc::new(()));
     for recovery::Found { location, partition, size, accepted_at } in waiting {
         let place = Some((location.segment.number, location.record));

@@ -1,7 +1,7 @@
 //! What was set aside: batches that the receiver will never take, kept for a person to look at.
 
-use super::disk::{Disk, DiskFile};
-use super::record::{self, FRAME, Head, Kind, SetAsideRecord};
+use super::disk::{Disk, DiskFile, file_name, file_number};
+use super::record::{self, Head, Kind, SetAsideRecord};
 use super::scan::scan;
 use crate::component::Batch;
 use crate::queue::SetAside;
@@ -103,7 +103,7 @@ impl Quarantine {
             self.active = None;
             self.last_number += 1;
             let capacity = FILE_BYTES.max(needed);
-            let name = name(self.last_number);
+            let name = file_name(self.last_number, SUFFIX);
             let file = self.disk.create(&name, capacity).or_else(|_| self.disk.create(&name, needed))?;
             self.active = Some(Active { capacity: file.length()?, file, offset: 0 });
         }
@@ -167,7 +167,7 @@ pub(super) fn read(disk: &dyn Disk, is_settled: impl Fn(Place) -> bool) -> io::R
                 continue;
             }
             let mut body = vec![0; found.frame.tail_length as usize];
-            let is_whole = file.read_at(found.offset + (FRAME + found.head.len()) as u64, &mut body).is_ok()
+            let is_whole = file.read_at(found.tail(), &mut body).is_ok()
                 && crc32fast::hash(&body) == found.frame.tail_crc;
             let (key, points) = ((place, head.digest.clone()), u64::from(head.points));
             let batch = if is_whole { head.with(body) } else { None };
@@ -182,10 +182,6 @@ pub(super) fn read(disk: &dyn Disk, is_settled: impl Fn(Place) -> bool) -> io::R
 }
 
 fn files(disk: &dyn Disk) -> io::Result<BTreeMap<u64, String>> {
-    let number = |name: String| Some((name.strip_suffix(SUFFIX)?.parse().ok()?, name));
+    let number = |name: String| Some((file_number(&name, SUFFIX)?, name));
     Ok(disk.list()?.into_iter().filter_map(number).collect())
-}
-
-fn name(number: u64) -> String {
-    format!("{number:016}{SUFFIX}")
 }

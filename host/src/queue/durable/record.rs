@@ -233,14 +233,14 @@ impl Head {
     }
 }
 
-/// Appends a record.
+/// Appends a record. Returns where its tail begins.
 pub(super) fn write<'b>(
     kind: Kind,
     group: u64,
     head: &impl Message,
     tail: impl IntoIterator<Item = &'b [u8]>,
     into: &mut Vec<u8>,
-) {
+) -> usize {
     let start = into.len();
     into.extend([0; FRAME]);
     // A vector has room for whatever is written.
@@ -257,6 +257,7 @@ pub(super) fn write<'b>(
     };
     frame.write(&mut into[start..head_end]);
     into.resize(start + padded((into.len() - start) as u64) as usize, 0);
+    head_end
 }
 
 /// How far the next record is, if this one has so many bytes.

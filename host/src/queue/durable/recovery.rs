@@ -1,8 +1,8 @@
 //! What an earlier process left.
 
 use super::Options;
-use super::disk::Disk;
-use super::log::{ACCEPTED, Location, Log, RESERVE, Room, Sealed, Segment, name, number};
+use super::disk::{Disk, file_name, file_number};
+use super::log::{ACCEPTED, Location, Log, RESERVE, Room, SUFFIX, Sealed, Segment};
 use super::record::{Checkpoint, FORMAT, Kind, Payload, Settled};
 use super::scan::{Contents, Record, scan};
 use crate::queue::Outcome;
@@ -74,27 +74,28 @@ pub(super) struct Recovered {
 pub(super) fn recover(disk: Arc<dyn Disk>, options: &Options) -> Result<Recovered, OpenError> {
     let place = disk.place();
     let system = |error| OpenError::System { place: place.clone(), error };
-    let mut recovery = read(disk, Some(&options.exporter), options)?;
+    let mut recovery = read(disk, Some(&options.exporter), options.segment_bytes())?;
     for number in std::mem::take(&mut recovery.settled) {
-        recovery.log.disk.remove(&name(number)).map_err(system)?;
+        recovery.log.disk.remove(&file_name(number, SUFFIX)).map_err(system)?;
     }
-    let damaged_points = recovery.lay_out(options.partitions);
+    recovery.lay_out(options.partitions);
     let waiting = recovery.waiting();
+    let damaged_points = recovery.account_for(&waiting);
     recovery.log.begin_segment(0, Room::OfAnyKind).map_err(system)?;
     let Recovery { log, was_closed, damaged_bytes, .. } = recovery;
     Ok(Recovered { log, waiting, was_closed, damaged_bytes, damaged_points })
 }
 
-/// Reads what is in a folder, and changes nothing there. Whose it is must be told to who wants to use it.
+/// Reads what is in a folder, and changes nothing there. Who wants to use it has to say for which exporter.
 pub(super) fn read(
     disk: Arc<dyn Disk>,
     exporter: Option<&str>,
-    options: &Options,
+    segment_bytes: u64,
 ) -> Result<Recovery, OpenError> {
     let place = disk.place();
     let system = |error| OpenError::System { place: place.clone(), error };
     let mut recovery = Recovery {
-        log: Log::new(disk, &options.exporter, options.segment_bytes()),
+        log: Log::new(disk, exporter.unwrap_or_default(), segment_bytes),
         payloads: Vec::new(),
         settled: Vec::new(),
         was_closed: true,
@@ -145,7 +146,7 @@ impl Recovery {
         let mut segments = BTreeMap::new();
         for name in self.log.disk.list()? {
             self.log.has_reserve |= name == RESERVE.0;
-            let Some(number) = number(&name) else { continue };
+            let Some(number) = file_number(&name, SUFFIX) else { continue };
             let file = match self.log.disk.open(&name) {
                 // Whoever uses the queue has removed it since.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
@@ -173,9 +174,7 @@ impl Recovery {
         for layout in checkpoint.layouts {
             self.log.layouts.insert(layout.number, layout.waiting_from);
         }
-        for account in checkpoint.accounts {
-            self.log.credit(&account.state, &account.reason, account.points);
-        }
+        self.log.credit_all(&checkpoint.accounts);
         let ends: BTreeMap<u64, u64> =
             checkpoint.segments.into_iter().map(|end| (end.number, end.length)).collect();
         for (number, OnDisk { segment, length, .. }) in segments {
@@ -224,10 +223,7 @@ impl Recovery {
                 self.log.credit(ACCEPTED, "", points);
                 self.payloads.push((segment.clone(), record, payload));
             } else if let Some(settled) = decode::<Settled>(&record, Kind::Settled) {
-                self.log.settle(settled.layout, settled.partition, settled.waiting_from);
-                for account in settled.accounts {
-                    self.log.credit(&account.state, &account.reason, account.points);
-                }
+                self.log.settle(settled);
             }
         }
         Ok(())
@@ -240,8 +236,8 @@ impl Recovery {
         }
     }
 
-    /// Makes the newest layout one of as many partitions. Returns how many points are nowhere to be found.
-    fn lay_out(&mut self, partitions: u32) -> u64 {
+    /// Makes the newest layout one of as many partitions.
+    fn lay_out(&mut self, partitions: u32) {
         let newest = self.log.newest_layout();
         match self.log.layouts.get(&newest) {
             Some(layout) if layout.len() == partitions as usize => {}
@@ -252,14 +248,13 @@ impl Recovery {
                 self.log.layouts.insert(0, vec![0; partitions as usize]);
             }
         }
-        let waiting: u64 = self.waiting().iter().map(|found| found.size.points).sum();
-        let accepted =
-            |((state, _), points): (&(String, String), &u64)| (state == ACCEPTED).then_some(*points);
-        let accepted: u64 = self.log.accounts.iter().filter_map(accepted).sum();
-        let settled =
-            self.log.accounts.iter().filter(|((state, _), _)| Outcome::STATES.contains(&state.as_str()));
-        let settled: u64 = settled.map(|(_, points)| *points).sum();
-        let damaged = accepted.saturating_sub(settled).saturating_sub(waiting);
+    }
+
+    /// Counts the points that are nowhere to be found where these wait, and returns how many those are.
+    fn account_for(&mut self, waiting: &[Found]) -> u64 {
+        let waiting: u64 = waiting.iter().map(|found| found.size.points).sum();
+        let settled: u64 = self.log.settled().map(|(_, points)| points).sum();
+        let damaged = self.log.points(ACCEPTED).saturating_sub(settled).saturating_sub(waiting);
         if damaged > 0 {
             let (state, reason) = Outcome::Damaged.state();
             self.log.credit(state, reason, damaged);
