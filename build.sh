@@ -25,9 +25,10 @@ Usage: ./build.sh COMMAND
   test             lint, then every test, with the real programs it works with
   component        build the WebAssembly component: target/component/preamp.wasm
   host             build the exporter for this machine: target/release/preamp
-  soak             the tests of crashes, power cuts and failing disks, at length (about half an hour)
+  soak             the tests of crashes, power cuts, failing disks, outages and shared queues, at length (about an hour)
   bench [OPTIONS]  measure against two exporters in Go (--quick, --json FILE,
                    --component FILE to measure another build of the component)
+  end-to-end       what a point costs from OTLP to the receiver, beside the real Collector
   differential [OPTIONS]
                    100,000 random payloads, options and all, against the Collector's translator
                    (--cases N, --seed S, --case N)
@@ -337,7 +338,7 @@ lint() {
 }
 
 tests() {
-    export PREAMP_PYTHON=$CACHE/python/bin/python
+    export PREAMP_PYTHON=$CACHE/python/bin/python PREAMP_NATS_SERVER=$CACHE/python/bin/nats-server
     export PREAMP_PROMETHEUS=$CACHE/prometheus/bin/prometheus
     cargo test --release --locked --workspace --no-fail-fast | tee "$TARGET/tests.log"
     awk '/^test result/ { passed += $4; failed += $6 } END { print passed " passed, " failed " failed" }' "$TARGET/tests.log"
@@ -358,12 +359,16 @@ test_all() {
 
 # What the tests of faults do more often than in `test`; as root, since they mount file systems.
 soak() {
+    stage "Python packages" python_packages
     stage "Prometheus" prometheus_server
     host
     export PREAMP_PROMETHEUS=$CACHE/prometheus/bin/prometheus
+    export PREAMP_NATS_SERVER=$CACHE/python/bin/nats-server
     export PREAMP_STEPS=1000 PREAMP_KILLS=200 PREAMP_POWER_CUTS=20 PREAMP_FAULTS=20 PREAMP_QUEUE_BYTES=$((1 << 30))
-    stage "soak" cargo test --release --locked --package preamp-tests \
-        --test durable_queue --test durable_cost --test crashes --test quarantine -- --nocapture --test-threads 1
+    export PREAMP_SEEDS=100000 PREAMP_OUTAGE_SECONDS=600
+    stage "soak" cargo test --release --locked --workspace \
+        --test durable_queue --test durable_cost --test crashes --test quarantine --test simulation --test scale_out \
+        --test outage -- --nocapture --test-threads 1
 }
 
 bench() {
@@ -373,6 +378,16 @@ bench() {
     say "bench"
     cd "$CALLER"
     PREAMP_GO_PEER=$TARGET/go-peer PREAMP_VM_PEER=$TARGET/vm-peer "$TARGET/release/bench" "$@"
+}
+
+# The Collector as a whole, beside preamp as a whole.
+end_to_end() {
+    need go "Install Go 1.26 or newer; it builds the Collector that is compared with."
+    stage "Collector" go build -C tests/bench/collector -trimpath -o "$TARGET/collector" .
+    host
+    cargo build --release --locked --workspace --bin end-to-end
+    say "end to end"
+    PREAMP_COLLECTOR=$TARGET/collector "$TARGET/release/end-to-end"
 }
 
 differential() {
@@ -392,6 +407,7 @@ shift || true
 case $command in
 demo | host | component | capture | differential | lint | soak | bench | clean) "$command" "$@" ;;
 test) test_all ;;
+end-to-end) end_to_end ;;
 help | -h | --help) usage ;;
 *)
     usage >&2

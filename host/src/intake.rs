@@ -4,14 +4,17 @@ mod rejection_log;
 mod room;
 
 use crate::clock::Clock;
-use crate::component::{Acceptance, CallError, Encoding, InUse, Refusal, Rejection};
+use crate::component::{Acceptance, Batch, CallError, Encoding, InUse, Refusal, Rejection};
 use crate::metrics::Metrics;
 use crate::processors::Processors;
-use crate::queue::{AppendError, Queue};
+use crate::queue::{self, AppendError, Queue, Ticket};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use rejection_log::RejectionLog;
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 pub use crate::metrics::{RequestOutcome, Transport};
 pub use room::{Full, Room, Share};
@@ -48,7 +51,20 @@ pub struct Intake {
     room: Room,
     rejections: RejectionLog,
     processors: ArcSwap<Processors>,
+    patience: Patience,
 }
+
+/// For what senders are kept waiting.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Patience {
+    /// For room in the queue, as long as they wait for an answer.
+    pub for_room: bool,
+    /// Until their payload is delivered.
+    pub for_result: bool,
+}
+
+/// How often it is looked whether there is room.
+const LOOK: Duration = Duration::from_millis(20);
 
 impl Intake {
     /// An intake that fills `queue`.
@@ -68,7 +84,14 @@ impl Intake {
             room: Room::new(),
             rejections: RejectionLog::default(),
             processors: ArcSwap::from_pointee(processors),
+            patience: Patience::default(),
         }
+    }
+
+    /// The same with senders that are kept waiting.
+    #[must_use]
+    pub fn with_patience(self, patience: Patience) -> Intake {
+        Intake { patience, ..self }
     }
 
     /// Goes on with other processors.
@@ -92,7 +115,7 @@ impl Intake {
     /// accepted is as safe as the queue makes it.
     ///
     /// Once begun it goes on to its end even if the caller stops waiting, so that nothing is queued
-    /// without being counted.
+    /// without being counted. It is only for room that it does not wait without the caller.
     pub async fn submit(
         self: &Arc<Self>,
         payload: Bytes,
@@ -100,8 +123,11 @@ impl Intake {
         transport: Transport,
     ) -> Outcome {
         let intake = self.clone();
+        let leaving = CancellationToken::new();
+        let left = leaving.clone();
+        let _leaving = leaving.drop_guard();
         let taking = tokio::spawn(async move {
-            let (outcome, accepted) = intake.take(payload, encoding).await;
+            let (outcome, accepted) = intake.take(payload, encoding, &left).await;
             intake.count(&outcome, accepted, transport);
             outcome
         });
@@ -109,7 +135,7 @@ impl Intake {
     }
 
     /// Takes one payload, and says how many of its points could be translated.
-    async fn take(&self, payload: Bytes, encoding: Encoding) -> (Outcome, u64) {
+    async fn take(&self, payload: Bytes, encoding: Encoding, left: &CancellationToken) -> (Outcome, u64) {
         let mut share = self.room.share();
         if let Err(full) = share.grow(payload.len()) {
             return (Outcome::Busy(full.to_string()), 0);
@@ -120,21 +146,39 @@ impl Intake {
         }
         let payload = processors.process(payload, encoding);
         let accepting = self.exporters.accepting().await;
-        match accepting.exporters.accept(payload, encoding, self.clock.accepting_now()).await {
-            Ok(Ok(acceptance)) => {
-                let accepted = acceptance.accepted_points;
-                (self.queue_up(acceptance).await, accepted)
+        let accepted = accepting.exporters.accept(payload, encoding, self.clock.accepting_now()).await;
+        let acceptance = match accepted {
+            Ok(Ok(acceptance)) => acceptance,
+            Ok(Err(refusal)) => return (Outcome::Refused(refusal), 0),
+            Err(error) => return (Outcome::Failed(error), 0),
+        };
+        let points = acceptance.accepted_points;
+        let ticket = (self.patience.for_result && !acceptance.batches.is_empty()).then(Ticket::default);
+        if self.patience.for_room {
+            left.run_until_cancelled(self.wait_for_room(&acceptance.batches)).await;
+        }
+        let outcome = self.queue_up(acceptance, ticket.clone()).await;
+        // Whoever takes the exporter's place need not wait for the receiver.
+        drop(accepting);
+        match ticket {
+            Some(ticket) if matches!(outcome, Outcome::Accepted | Outcome::Partial { .. }) => {
+                (lost(outcome, &ticket.ended().await, points), points)
             }
-            Ok(Err(refusal)) => (Outcome::Refused(refusal), 0),
-            Err(error) => (Outcome::Failed(error), 0),
+            _ => (outcome, points),
         }
     }
 
-    async fn queue_up(&self, acceptance: Acceptance) -> Outcome {
+    async fn wait_for_room(&self, batches: &[Batch]) {
+        while let Err(AppendError::Full { .. }) = self.queue.has_room_for(batches) {
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    async fn queue_up(&self, acceptance: Acceptance, ticket: Option<Ticket>) -> Outcome {
         let Acceptance { batches, accepted_points, rejections } = acceptance;
         let newest = batches.iter().map(|batch| batch.last).max();
         let series = batches.iter().map(|batch| u64::from(batch.series)).sum();
-        if let Err(error) = self.queue.append(batches).await {
+        if let Err(error) = self.queue.append_followed(batches, ticket).await {
             return self.not_queued(&error, accepted_points);
         }
         self.metrics.ledger.accepted(accepted_points);
@@ -158,7 +202,9 @@ impl Intake {
         };
         self.metrics.delivery.enqueue_failed(limit, points);
         match error {
-            AppendError::TooLarge { .. } => Outcome::Oversized(error.to_string()),
+            AppendError::TooLarge { .. } | AppendError::BatchTooLarge { .. } => {
+                Outcome::Oversized(error.to_string())
+            }
             AppendError::UnknownPartition { .. } => Outcome::Failed(CallError::Trapped(error.to_string())),
             AppendError::Full { .. } | AppendError::Closed | AppendError::Storage(_) => {
                 Outcome::Busy(error.to_string())
@@ -177,6 +223,23 @@ impl Intake {
         };
         self.metrics.receiver.request(transport, request, taken, lost);
     }
+}
+
+/// What to tell a sender who waited for the end of a payload of so many points.
+fn lost(outcome: Outcome, lost: &BTreeMap<queue::Outcome, u64>, points: u64) -> Outcome {
+    if lost.is_empty() {
+        return outcome;
+    }
+    let (before, mut lines) = match outcome {
+        Outcome::Partial { rejected_points, message } => (rejected_points, vec![message]),
+        _ => (0, Vec::new()),
+    };
+    lines.extend(lost.iter().map(|(outcome, points)| {
+        let (state, reason) = outcome.state();
+        format!("{state} {reason}: {points} points of the requests that it was sent in")
+    }));
+    let in_requests = lost.values().sum::<u64>().min(points);
+    Outcome::Partial { rejected_points: before + in_requests, message: lines.join("\n") }
 }
 
 /// What to tell the sender about points that were rejected.

@@ -16,20 +16,22 @@ pub use state::RestoreError;
 
 use crate::clock::Clock;
 use crate::component::{self, CallError, Component, Exporters, InUse, LoadError, OpenError, PoolLimits};
-use crate::config::{self, ExporterSettings, Settings, SigV4};
+use crate::config::{self, ExporterSettings, Nats, Settings, SigV4, Storage};
 use crate::credentials::{Aws, CredentialsSource, SigningKeys};
 use crate::delivery::{self, Delivery, HttpClient, Pauses};
-use crate::intake::Intake;
+use crate::intake::{Intake, Patience};
 use crate::metrics::Metrics;
 use crate::processors::Processors;
 use crate::queue::durable::{self, DurableQueue, Folder, FolderError};
-use crate::queue::{MemoryQueue, Queue};
+use crate::queue::{JetStreamQueue, MemoryQueue, Queue, jetstream};
 use crate::tls::TlsError;
 use probes::Probes;
 use receivers::{Receivers, ReceiversTls};
 use sockets::Sockets;
 use state::Saver;
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What a service gets from outside beside its settings.
 pub struct Parts {
@@ -96,7 +98,7 @@ pub enum StartError {
     /// What an earlier process remembered cannot be used.
     #[error(transparent)]
     State(#[from] RestoreError),
-    /// The directory of the queue cannot be used.
+    /// What the queue is kept in cannot be used.
     #[error("the queue of exporters.{exporter}: {error}")]
     Queue {
         /// The exporter's id.
@@ -106,7 +108,7 @@ pub enum StartError {
     },
 }
 
-/// Why the directory of a queue cannot be used.
+/// Why what a queue is kept in cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum QueueError {
     /// It cannot be written to, or is in use.
@@ -115,6 +117,9 @@ pub enum QueueError {
     /// What is in it cannot be used.
     #[error(transparent)]
     Contents(#[from] durable::OpenError),
+    /// The stream cannot be used.
+    #[error(transparent)]
+    Stream(#[from] jetstream::OpenError),
 }
 
 /// How a service is started.
@@ -137,6 +142,7 @@ impl Service {
             _ => None,
         };
         let queue = open_queue(exporter)
+            .await
             .map_err(|error| StartError::Queue { exporter: exporter.id.clone(), error })?;
         let pool = in_use.clone();
         let metrics = Metrics::new(&settings.receiver.id, &exporter.id, queue.clone(), move || pool.stats());
@@ -149,6 +155,8 @@ impl Service {
             metrics.clone(),
             Processors::start(&settings.processors),
         );
+        let config::Queue { blocks, waits_for_result, .. } = exporter.queue;
+        let intake = intake.with_patience(Patience { for_room: blocks, for_result: waits_for_result });
         let base = Base {
             component: parts.component,
             limits: parts.limits,
@@ -161,9 +169,7 @@ impl Service {
             intake: Arc::new(intake),
         };
         let keys = exporter.sigv4.as_ref().map(|scope| base.keys(scope));
-        let was_interrupted = base.queue.was_interrupted();
-        let delivery =
-            base.deliver(settings, prepared.exporters, prepared.client, keys.clone(), was_interrupted);
+        let delivery = base.deliver(settings, prepared.exporters, prepared.client, keys.clone(), false);
         let receivers = Receivers::start(&settings.receiver, sockets.receivers, prepared.tls, &base.intake)?;
         Ok(Running::new(settings.clone(), base, keys, delivery, receivers, saver, probes))
     }
@@ -175,30 +181,58 @@ const CACHED_BYTES: u64 = 64 << 20;
 /// How the queue of an exporter is set up.
 #[must_use]
 pub fn queue_options(exporter: &ExporterSettings) -> durable::Options {
-    let config::Queue { max_payloads, max_bytes, partitions, .. } = exporter.queue;
+    let config::Queue { max_payloads, max_points, max_bytes, partitions, .. } = exporter.queue;
     durable::Options {
         exporter: exporter.id.clone(),
         partitions,
         max_payloads: max_payloads as u64,
+        max_points,
         max_bytes,
         cached_bytes: CACHED_BYTES.min(max_bytes),
     }
 }
 
-fn open_queue(exporter: &ExporterSettings) -> Result<Arc<dyn Queue>, QueueError> {
+/// By how much a lease is longer than what a request may take, and the twofold of that.
+const LEASE: Duration = Duration::from_secs(10);
+
+/// How the queue of an exporter in a stream is set up.
+#[must_use]
+pub fn stream_options(exporter: &ExporterSettings, nats: &Nats) -> jetstream::Options {
+    let usual = || exporter.id.replace(|c: char| !c.is_ascii_alphanumeric() && c != '-', "_");
+    jetstream::Options {
+        exporter: exporter.id.clone(),
+        stream: nats.stream.clone().unwrap_or_else(|| format!("preamp_{}", usual())),
+        partitions: exporter.queue.partitions,
+        max_bytes: exporter.queue.max_bytes,
+        replicas: nats.replicas,
+        lease: nats.lease.unwrap_or_else(|| LEASE + 2 * exporter.client.timeout),
+    }
+}
+
+async fn open_queue(exporter: &ExporterSettings) -> Result<Arc<dyn Queue>, QueueError> {
     let options = queue_options(exporter);
-    let Some(directory) = &exporter.queue.directory else {
-        let queue = MemoryQueue::new(options.partitions, options.max_payloads, options.max_bytes);
-        return Ok(Arc::new(queue));
-    };
-    let (queue, found) = DurableQueue::open(Arc::new(Folder::reserve(directory)?), &options)?;
+    match &exporter.queue.storage {
+        Storage::Memory => {
+            let durable::Options { partitions, max_payloads, max_points, max_bytes, .. } = options;
+            let queue = MemoryQueue::limited(partitions, max_payloads, max_points, max_bytes);
+            Ok(Arc::new(queue))
+        }
+        Storage::Directory(directory) => Ok(Arc::new(open_directory(directory, &options)?)),
+        Storage::Nats(nats) => {
+            Ok(Arc::new(JetStreamQueue::open(nats, &stream_options(exporter, nats)).await?))
+        }
+    }
+}
+
+fn open_directory(directory: &Path, options: &durable::Options) -> Result<DurableQueue, QueueError> {
+    let (queue, found) = DurableQueue::open(Arc::new(Folder::reserve(directory)?), options)?;
     let durable::Found { batches, points, was_closed, damaged_bytes, damaged_points } = found;
     let directory = directory.display();
     if damaged_bytes > 0 || damaged_points > 0 {
         tracing::error!(%directory, damaged_bytes, damaged_points, "the queue is damaged; what is left of it is delivered");
     }
     tracing::info!(%directory, batches, points, was_closed, "the queue is kept on disk");
-    Ok(Arc::new(queue))
+    Ok(queue)
 }
 
 /// What of a configuration can be made before anything is touched that is running.
@@ -260,8 +294,9 @@ impl Base {
         Delivery::start(delivery::Parts {
             exporters,
             may_be_repeat,
+            in_flight: settings.exporter.queue.consumers,
             queue: self.queue.clone(),
-            client,
+            client: Arc::new(client),
             keys,
             clock: self.clock.clone(),
             retry: settings.exporter.retry.clone(),

@@ -52,6 +52,17 @@ pub fn wait_for<T>(what: &str, mut attempt: impl FnMut() -> anyhow::Result<Optio
     bail!("waited {} s in vain for {what}", PATIENCE.as_secs())
 }
 
+/// The most memory that a process has had.
+///
+/// # Errors
+/// When it is not there.
+pub fn memory_mib(id: u32) -> anyhow::Result<f64> {
+    let text = std::fs::read_to_string(format!("/proc/{id}/status"))?;
+    let line = text.lines().find(|line| line.starts_with("VmHWM")).context("no line VmHWM")?;
+    let kib: f64 = line.split_whitespace().nth(1).context("no number")?.parse()?;
+    Ok(kib / 1024.0)
+}
+
 /// A program in the background. Both its outputs go to one file.
 pub struct Background {
     name: &'static str,

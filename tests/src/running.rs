@@ -6,7 +6,7 @@ use std::process::{Command, ExitStatus};
 
 use anyhow::{Context as _, ensure};
 
-use crate::children::{Background, address_after, built, program, wait_for};
+use crate::children::{Background, address_after, built, memory_mib, program, wait_for};
 use crate::loopback::{Reply, exchange};
 
 /// A receiver on each protocol and self-metrics, all on ports of the system's choice: the sections `receivers` and
@@ -238,12 +238,28 @@ impl Running {
         std::fs::write(&self.file, configuration)
     }
 
+    /// The most memory that it has had.
+    ///
+    /// # Errors
+    /// When it is not there any more.
+    pub fn memory_mib(&self) -> anyhow::Result<f64> {
+        memory_mib(self.process.id())
+    }
+
     /// Has it stand still.
     ///
     /// # Errors
     /// When it is not there any more.
     pub fn freeze(&self) -> anyhow::Result<()> {
         self.process.signal("STOP")
+    }
+
+    /// Has it go on after that.
+    ///
+    /// # Errors
+    /// When it is not there any more.
+    pub fn go_on(&self) -> anyhow::Result<()> {
+        self.process.signal("CONT")
     }
 
     /// Asks it to stop.

@@ -1,15 +1,18 @@
-//! A receiver that takes everything and does nothing, to measure what a sender costs.
+//! A receiver that takes everything and stores nothing, to measure what a sender costs.
 
+use crate::remote_write::read;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Empty};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
+use std::collections::HashMap;
 use std::convert::Infallible;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::TcpListener;
 
@@ -20,6 +23,21 @@ pub struct Taken {
     pub requests: AtomicU64,
     /// Bytes of their bodies.
     pub bytes: AtomicU64,
+    /// Samples in them, if they are looked at.
+    pub samples: AtomicU64,
+    /// Samples that were not newer than the one before of their series, if they are looked at.
+    pub out_of_order: AtomicU64,
+    /// Whether it answers 503 and takes nothing.
+    pub is_away: AtomicBool,
+    /// By series, the time of the newest sample.
+    newest: Mutex<HashMap<u64, i64>>,
+}
+
+/// What a sink does with a request.
+#[derive(Clone, Copy, Debug)]
+struct Manner {
+    latency: Duration,
+    looks: bool,
 }
 
 /// Starts one that answers 204 after a while.
@@ -27,6 +45,18 @@ pub struct Taken {
 /// # Errors
 /// When no port can be had.
 pub async fn start(latency: Duration) -> std::io::Result<(SocketAddr, Arc<Taken>)> {
+    start_with(Manner { latency, looks: false }).await
+}
+
+/// Starts one that answers at once, counts samples, and looks at their order.
+///
+/// # Errors
+/// When no port can be had.
+pub async fn start_looking() -> std::io::Result<(SocketAddr, Arc<Taken>)> {
+    start_with(Manner { latency: Duration::ZERO, looks: true }).await
+}
+
+async fn start_with(manner: Manner) -> std::io::Result<(SocketAddr, Arc<Taken>)> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     let taken = Arc::new(Taken::default());
@@ -34,7 +64,7 @@ pub async fn start(latency: Duration) -> std::io::Result<(SocketAddr, Arc<Taken>
     tokio::spawn(async move {
         while let Ok((connection, _)) = listener.accept().await {
             let counts = Arc::clone(&counts);
-            let serve = service_fn(move |request| answer(request, Arc::clone(&counts), latency));
+            let serve = service_fn(move |request| answer(request, Arc::clone(&counts), manner));
             tokio::spawn(async move {
                 // A connection that breaks off is the sender's business.
                 let _ended = Builder::new(TokioExecutor::new())
@@ -48,16 +78,39 @@ pub async fn start(latency: Duration) -> std::io::Result<(SocketAddr, Arc<Taken>
 
 async fn answer(
     request: Request<hyper::body::Incoming>,
-    counts: Arc<Taken>,
-    latency: Duration,
+    taken: Arc<Taken>,
+    manner: Manner,
 ) -> Result<Response<Empty<Bytes>>, Infallible> {
-    let bytes = request.into_body().collect().await.map_or(0, |body| body.to_bytes().len());
-    if !latency.is_zero() {
-        tokio::time::sleep(latency).await;
-    }
-    counts.requests.fetch_add(1, Ordering::Relaxed);
-    counts.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    let body = request.into_body().collect().await.map_or_else(|_| Bytes::new(), |body| body.to_bytes());
     let mut response = Response::new(Empty::new());
+    if taken.is_away.load(Ordering::Relaxed) {
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        return Ok(response);
+    }
+    if !manner.latency.is_zero() {
+        tokio::time::sleep(manner.latency).await;
+    }
+    taken.requests.fetch_add(1, Ordering::Relaxed);
+    taken.bytes.fetch_add(body.len() as u64, Ordering::Relaxed);
+    if manner.looks {
+        taken.look(&body);
+    }
     *response.status_mut() = StatusCode::NO_CONTENT;
     Ok(response)
+}
+
+impl Taken {
+    fn look(&self, body: &[u8]) {
+        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        for (labels, samples) in read(body).unwrap_or_default() {
+            let mut hash = DefaultHasher::new();
+            labels.hash(&mut hash);
+            let newest = newest.entry(hash.finish()).or_insert(i64::MIN);
+            for (time, _) in samples {
+                self.samples.fetch_add(1, Ordering::Relaxed);
+                self.out_of_order.fetch_add(u64::from(time <= *newest), Ordering::Relaxed);
+                *newest = time.max(*newest);
+            }
+        }
+    }
 }

@@ -3,6 +3,8 @@
 
 #[path = "delivery/fallback.rs"]
 mod fallback;
+#[path = "delivery/patience.rs"]
+mod patience;
 #[path = "delivery/recorder.rs"]
 mod recorder;
 #[path = "delivery/rig.rs"]

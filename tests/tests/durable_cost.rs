@@ -157,6 +157,7 @@ async fn a_large_queue_is_open_within_a_second() -> anyhow::Result<()> {
         exporter: "prometheusremotewrite".to_owned(),
         partitions: 4,
         max_payloads: u64::MAX,
+        max_points: u64::MAX,
         max_bytes: 4 * queue_bytes(),
         cached_bytes: 1 << 20,
     };

@@ -1,6 +1,7 @@
 //! Whether a configuration works, one step after the other: from the address to the receiver's answer. Each
 //! step says what was found, and if that is not well, what helps.
 
+mod queue;
 mod receiver;
 mod signer;
 
@@ -97,6 +98,7 @@ pub async fn check(
     if extent.is_offline {
         return Ok(());
     }
+    queue::servers(&subject.settings.queue.storage).await.into_iter().for_each(&mut report);
     let names = receiver::names(subject.settings).await;
     let is_known = names.outcome == Outcome::Pass;
     report(names);

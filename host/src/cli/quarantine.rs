@@ -4,7 +4,6 @@ use super::ConfigArgs;
 use super::offline::answered;
 use super::stored::{self, At, inspect, points};
 use super::validate::prepare;
-use anyhow::bail;
 use clap::{Args, Subcommand};
 use preamp_host::queue::durable::{DurableQueue, Folder, Kept};
 use preamp_host::service::queue_options;
@@ -125,13 +124,19 @@ async fn show(args: ShowArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn sum(kept: &[Kept]) -> u64 {
+    kept.iter().map(|kept| kept.points).sum()
+}
+
 /// Takes what is wanted out of quarantine, and into the queue or nowhere.
 async fn release(args: ReleaseArgs, replays: bool) -> anyhow::Result<()> {
     let (loaded, inspection) = inspect(&args.config)?;
     let word = if replays { "replayed" } else { "purged" };
-    let (wanted, rest): (Vec<_>, Vec<_>) =
-        inspection.set_aside.into_iter().partition(|kept| args.wanted.is(kept));
-    let in_all: u64 = wanted.iter().map(|kept| kept.points).sum();
+    // What was damaged on disk is of no use to anybody, whoever wants it.
+    let (damaged, intact): (Vec<_>, Vec<_>) =
+        inspection.set_aside.into_iter().partition(|kept| kept.batch.is_none());
+    let (wanted, rest): (Vec<_>, Vec<_>) = intact.into_iter().partition(|kept| args.wanted.is(kept));
+    let in_all = sum(&wanted);
     if args.dry_run {
         writeln!(stdout(), "{} would be {word}", points(in_all))?;
         return Ok(());
@@ -140,14 +145,16 @@ async fn release(args: ReleaseArgs, replays: bool) -> anyhow::Result<()> {
     let (queue, _) = DurableQueue::open(Arc::new(folder), &queue_options(&loaded.settings.exporter))?;
     let mut done = 0;
     for kept in wanted.iter().filter(|_| replays) {
-        match &kept.batch {
-            Some(batch) => queue.replay(batch.clone()).await?,
-            None => bail!("a batch was damaged on disk; leave it out, or purge it"),
+        if let Some(batch) = &kept.batch {
+            queue.replay(batch.clone()).await?;
         }
         done += kept.points;
         writeln!(stderr(), "{done} of {} in the queue", points(in_all))?;
     }
-    queue.release(rest, in_all).await?;
+    queue.release(rest, in_all + sum(&damaged)).await?;
+    if !damaged.is_empty() {
+        writeln!(stderr(), "{} cannot be read, and are given up", points(sum(&damaged)))?;
+    }
     writeln!(stdout(), "{} {word}", points(in_all))?;
     Ok(())
 }

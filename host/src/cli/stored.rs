@@ -14,9 +14,9 @@ use time::format_description::well_known::Rfc3339;
 /// The directory of the exporter's queue.
 pub(super) fn directory(loaded: &Loaded) -> anyhow::Result<&Path> {
     let exporter = &loaded.settings.exporter;
-    let Some(directory) = &exporter.queue.directory else {
+    let Some(directory) = exporter.queue.storage.directory() else {
         bail!(
-            "the queue of exporters.{} is kept in memory, so there are no files; a queue on disk has \
+            "the queue of exporters.{} is not kept in files; a queue on disk has \
              `sending_queue.storage` with the extension file_storage, or `wal` with a `directory`",
             exporter.id
         );

@@ -17,6 +17,9 @@ pub struct PoolLimits {
     pub slow_call: Duration,
     /// How many calls may compute at the same time.
     pub parallel_calls: usize,
+    /// Whether calls run where they are made, and not on threads for blocking work: then the same calls come in the
+    /// same order each time, as a simulation needs it.
+    pub is_in_place: bool,
 }
 
 impl Default for PoolLimits {
@@ -27,6 +30,7 @@ impl Default for PoolLimits {
             recycle_above_bytes: 64 << 20,
             slow_call: Duration::from_secs(5),
             parallel_calls: std::thread::available_parallelism().map_or(1, usize::from),
+            is_in_place: false,
         }
     }
 }

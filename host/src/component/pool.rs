@@ -304,6 +304,9 @@ impl Exporters {
         function: &'static str,
         work: impl FnOnce(&Pool) -> Result<R, CallError> + Send + 'static,
     ) -> Result<R, CallError> {
+        if self.pool.limits.is_in_place {
+            return work(&self.pool);
+        }
         let Ok(processor) = self.processors.clone().acquire_owned().await else {
             return Err(CallError::Unavailable("the pool is closed".to_owned()));
         };

@@ -1,22 +1,21 @@
 //! `extensions`: of those that the Collector has, this version serves `sigv4auth`, the health checks and
-//! `file_storage`.
+//! `file_storage`; `nats` is its own.
 
 use super::health::{HEALTH_CHECK, read_health};
 use super::ids::{Component, find};
 use super::keys::NOT_YET;
 use super::settings::Health;
 use super::sigv4auth::{Sigv4Auth, read_sigv4auth};
-use super::storage::{FILE_STORAGE, read_file_storage};
+use super::storage::{FILE_STORAGE, Kept, NATS, read_file_storage, read_nats};
 use super::view::View;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
 
 /// The name of the type, and the one it is going to have.
 const SIGV4AUTH: [&str; 2] = ["sigv4auth", "sigv4_auth"];
 
 /// All types that do something.
-const SERVED: [&str; 5] = [SIGV4AUTH[0], SIGV4AUTH[1], HEALTH_CHECK[0], HEALTH_CHECK[1], FILE_STORAGE];
+const SERVED: [&str; 6] = [SIGV4AUTH[0], SIGV4AUTH[1], HEALTH_CHECK[0], HEALTH_CHECK[1], FILE_STORAGE, NATS];
 
 /// Types that only serve whoever debugs the Collector itself.
 const DEBUGGING: [&str; 2] = ["pprof", "zpages"];
@@ -26,7 +25,7 @@ pub(super) struct Extensions<'d> {
     defined: Vec<Component<'d>>,
     sigv4auths: Vec<(&'d str, Sigv4Auth<'d>)>,
     healths: Vec<(&'d str, Option<Health>)>,
-    storages: Vec<(&'d str, PathBuf)>,
+    storages: Vec<(&'d str, Kept)>,
     enabled: BTreeSet<&'d str>,
     used: RefCell<BTreeSet<&'d str>>,
 }
@@ -44,11 +43,11 @@ impl<'d> Extensions<'d> {
         };
         let sigv4auths = of_kind(&SIGV4AUTH);
         let healths = of_kind(&HEALTH_CHECK);
-        let storages = of_kind(&[FILE_STORAGE]);
+        let storages = of_kind(&[FILE_STORAGE, NATS]);
         Extensions {
             sigv4auths: sigv4auths.map(|extension| (extension.id, read_sigv4auth(&extension.view))).collect(),
             healths: healths.map(|extension| (extension.id, read_health(extension))).collect(),
-            storages: storages.map(|extension| (extension.id, read_file_storage(&extension.view))).collect(),
+            storages: storages.map(|extension| (extension.id, read_storage(extension))).collect(),
             defined,
             enabled: enabled.iter().map(|(id, _)| *id).collect(),
             used: RefCell::default(),
@@ -63,12 +62,11 @@ impl<'d> Extensions<'d> {
         })
     }
 
-    /// The directory of the storage that an exporter names; `None` after it was reported why it cannot be used.
-    pub fn storage(&self, reference: &View<'d>) -> Option<&Path> {
-        let storage = self.referred(reference, &self.storages, |kind| {
-            format!("the storage `{kind}` is {NOT_YET}; it takes {FILE_STORAGE}")
-        });
-        storage.map(PathBuf::as_path)
+    /// The storage that an exporter names; `None` after it was reported why it cannot be used.
+    pub fn storage(&self, reference: &View<'d>) -> Option<&Kept> {
+        self.referred(reference, &self.storages, |kind| {
+            format!("the storage `{kind}` is {NOT_YET}; it takes {FILE_STORAGE} or {NATS}")
+        })
     }
 
     /// What was read of the extension that is referred to, if it is one of these and switched on.
@@ -116,7 +114,7 @@ impl<'d> Extensions<'d> {
                 extension
                     .view
                     .warn("no exporter names it in `auth.authenticator`: nothing is signed with it");
-            } else if extension.kind == FILE_STORAGE && !is_used {
+            } else if [FILE_STORAGE, NATS].contains(&extension.kind) && !is_used {
                 extension.view.warn("no exporter names it in `sending_queue.storage`: nothing is kept in it");
             }
         }
@@ -130,6 +128,13 @@ pub(super) fn read_signers<'d>(service: Option<View<'d>>) -> Vec<(&'d str, View<
     let enabled = enabled.map(|(_, view)| view.texts()).unwrap_or_default();
     let is_signer = |id: &str| SIGV4AUTH.contains(&id.split('/').next().unwrap_or_default());
     enabled.into_iter().filter(|(id, _)| is_signer(id)).collect()
+}
+
+fn read_storage(extension: &Component) -> Kept {
+    match extension.kind {
+        NATS => Kept::InStream(read_nats(&extension.view)),
+        _ => Kept::InFiles(read_file_storage(&extension.view)),
+    }
 }
 
 fn check_supported(extension: &Component, reference: &View) {

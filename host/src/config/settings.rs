@@ -1,7 +1,9 @@
 //! The settings that a configuration file comes to.
 
+mod nats;
 mod processors;
 
+pub use nats::{Nats, NatsCredentials};
 pub use processors::{
     AttributeAction, AttributeKeys, AttributeType, AttributeValue, Batching, Change, MemoryLimit,
     MemoryLimiter, Processors,
@@ -9,7 +11,7 @@ pub use processors::{
 
 use crate::credentials::Secret;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// A whole configuration: what to listen on, where to deliver, how to report.
@@ -138,13 +140,60 @@ pub struct Retry {
 pub struct Queue {
     /// The most OTLP payloads waiting; more are refused with a retry hint.
     pub max_payloads: usize,
+    /// The most points waiting; more are refused with a retry hint.
+    pub max_points: u64,
     /// The most bytes of bodies waiting; more are refused with a retry hint.
     pub max_bytes: u64,
-    /// Partitions, each with one request in flight (`num_consumers`).
+    /// Whether senders are kept waiting while there is no room, and not refused.
+    pub blocks: bool,
+    /// Whether senders are answered when their payload is delivered, and not when it is queued.
+    pub waits_for_result: bool,
+    /// Partitions, each with one request in flight at most.
     pub partitions: u32,
-    /// The directory in which it is kept, for this exporter alone; `None` keeps it in memory, where it ends with the
-    /// process.
-    pub directory: Option<PathBuf>,
+    /// The most requests in flight (`num_consumers`).
+    pub consumers: u32,
+    /// Where it is kept.
+    pub storage: Storage,
+}
+
+impl Queue {
+    /// The limit that `queue_size` is, in its unit.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        let payloads = self.max_payloads as u64;
+        [payloads, self.max_points]
+            .into_iter()
+            .find(|limit| *limit < i64::MAX.unsigned_abs())
+            .unwrap_or(self.max_bytes)
+    }
+}
+
+/// Where a queue is kept.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Storage {
+    /// In memory, where it ends with the process.
+    Memory,
+    /// In this directory, for this exporter alone.
+    Directory(PathBuf),
+    /// In a stream that several processes share.
+    Nats(Nats),
+}
+
+impl Storage {
+    /// The directory, if that is where it is kept.
+    #[must_use]
+    pub fn directory(&self) -> Option<&Path> {
+        match self {
+            Self::Directory(directory) => Some(directory),
+            Self::Memory | Self::Nats(_) => None,
+        }
+    }
+
+    /// Whether what waits is still there when the process has ended.
+    #[must_use]
+    pub fn outlives(&self) -> bool {
+        *self != Self::Memory
+    }
 }
 
 /// What to sign for (`extensions.sigv4auth`).

@@ -1,18 +1,30 @@
-//! `extensions.file_storage`: the directory of queues that outlive the process.
+//! `extensions.file_storage` and `extensions.nats`: where queues are kept that outlive the process.
 
 use super::keys::{Key, ignored, read};
-use super::view::View;
+use super::settings::{Nats, NatsCredentials};
+use super::tls::read_client_tls;
+use super::view::{Section, View};
+use crate::credentials::Secret;
 use std::path::PathBuf;
 
-/// The name of the type.
+/// Where queues are kept.
+#[derive(Clone)]
+pub(super) enum Kept {
+    /// In a directory that may be for several.
+    InFiles(PathBuf),
+    InStream(Nats),
+}
+
+/// The names of the types.
 pub(super) const FILE_STORAGE: &str = "file_storage";
+pub(super) const NATS: &str = "nats";
 
 /// The Collector's default.
 const DIRECTORY: &str = "/var/lib/otelcol/file_storage";
 
 const OWN_FORMAT: &str = "preamp keeps its queue in files of its own form, which shrink by themselves";
 
-const EXTENSION: &[Key] = &[
+const FILES: &[Key] = &[
     read("directory"),
     ignored("timeout", "preamp does not wait for a directory that is in use"),
     ignored("compaction", OWN_FORMAT),
@@ -24,11 +36,126 @@ const EXTENSION: &[Key] = &[
 
 /// Reads an extension of this type.
 pub(super) fn read_file_storage(view: &View) -> PathBuf {
-    let section = view.section(&[EXTENSION]);
+    let section = view.section(&[FILES]);
     if let Some(fsync) = section.get("fsync")
         && fsync.boolean() == Some(false)
     {
         fsync.warn("changes nothing: what preamp acknowledges is always on the disk first");
     }
     PathBuf::from(section.text("directory").map_or(DIRECTORY, |(directory, _)| directory))
+}
+
+const STREAM: &[Key] = &[
+    read("servers"),
+    read("monitoring"),
+    read("sync_always"),
+    read("stream"),
+    read("partitions"),
+    read("replicas"),
+    read("lease"),
+    read("credentials_file"),
+    read("token"),
+    read("username"),
+    read("password"),
+    read("tls"),
+];
+
+/// Enough for eight processes with as many consumers each as the Collector has.
+const PARTITIONS: i64 = 64;
+const PARTITIONS_MAX: i64 = 1024;
+
+/// With fewer than three servers that hold it, one that fails takes the queue with it.
+const REPLICAS: i64 = 3;
+const REPLICAS_MAX: i64 = 5;
+
+/// Reads an extension of this type.
+pub(super) fn read_nats(view: &View) -> Nats {
+    let section = view.section(&[STREAM]);
+    let number = |key: &str, least, most| section.get(key).and_then(|view| view.integer(least, most));
+    let servers = texts(&section, "servers");
+    let tls = section.get("tls").map(|view| read_client_tls(&view, None));
+    for (server, view) in &servers {
+        if !["nats://", "tls://"].iter().any(|scheme| server.starts_with(scheme)) {
+            view.error(format!(
+                "{} is no URL of a NATS server: nats://HOST:PORT, or tls://HOST:PORT",
+                view.shown()
+            ));
+        }
+    }
+    let monitoring = texts(&section, "monitoring");
+    for (address, view) in &monitoring {
+        if !["http://", "https://"].iter().any(|scheme| address.starts_with(scheme)) {
+            view.error(format!("{} is no monitoring address: http://HOST:8222", view.shown()));
+        }
+    }
+    let sync_always = section.get("sync_always");
+    let vouched = sync_always.as_ref().and_then(View::boolean);
+    if servers.is_empty() {
+        view.error("names no `servers`: those of a JetStream cluster, [nats://HOST:4222, …]");
+    }
+    if let (Some(false), Some(sync_always)) = (vouched, &sync_always) {
+        sync_always.error(
+            "what a server acknowledges before it is on the disk is lost in a power cut: set `sync_interval: always` in \
+             the `jetstream` section of each server",
+        );
+    } else if monitoring.is_empty() && vouched.is_none() {
+        view.error(
+            "names no `monitoring` addresses, so it cannot be known whether the servers synchronize what they \
+             acknowledge: list that of each server, [http://HOST:8222, …], or vouch for it with `sync_always: true`",
+        );
+    }
+    if let Some((stream, view)) = section.text("stream")
+        && !is_stream_name(stream)
+    {
+        view.error(format!("{} is no name of a stream: letters, digits, `-` and `_`", view.shown()));
+    }
+    Nats {
+        servers: servers.into_iter().map(|(server, _)| server.to_owned()).collect(),
+        monitoring: monitoring.into_iter().map(|(address, _)| address.to_owned()).collect(),
+        sync_always: vouched.unwrap_or_default(),
+        stream: section.text("stream").map(|(stream, _)| stream.to_owned()),
+        partitions: number("partitions", 1, PARTITIONS_MAX).unwrap_or(PARTITIONS) as u32,
+        replicas: number("replicas", REPLICAS, REPLICAS_MAX).unwrap_or(REPLICAS) as u32,
+        lease: section.get("lease").and_then(|view| view.duration()),
+        credentials: read_nats_credentials(&section),
+        tls,
+    }
+}
+
+fn texts<'d>(section: &Section<'d>, key: &str) -> Vec<(&'d str, View<'d>)> {
+    section.get(key).map(|view| view.texts()).unwrap_or_default()
+}
+
+fn is_stream_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+}
+
+fn read_nats_credentials(section: &Section) -> NatsCredentials {
+    let ways = ["credentials_file", "token", "username"].into_iter().filter_map(|key| section.text(key));
+    if let Some((_, second)) = ways.clone().nth(1) {
+        second.key_error(
+            "is a second way to say who preamp is: keep one of credentials_file, token and username",
+        );
+    }
+    let password = section.text("password");
+    if let Some((file, _)) = section.text("credentials_file") {
+        return NatsCredentials::File(PathBuf::from(file));
+    }
+    if let Some((token, _)) = section.text("token") {
+        return NatsCredentials::Token(Secret::new(token.to_owned()));
+    }
+    match (section.text("username"), password) {
+        (Some((name, _)), Some((password, _))) => {
+            NatsCredentials::User { name: name.to_owned(), password: Secret::new(password.to_owned()) }
+        }
+        (Some((_, lonely)), None) => {
+            lonely.key_error("lacks its `password`");
+            NatsCredentials::Anonymous
+        }
+        (None, Some((_, lonely))) => {
+            lonely.key_error("lacks its `username`");
+            NatsCredentials::Anonymous
+        }
+        (None, None) => NatsCredentials::Anonymous,
+    }
 }

@@ -1,19 +1,22 @@
 //! The HTTP client: sends what the component signed, and brings back what it needs to judge.
 
 use std::error::Error;
+use std::future::Future;
+use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, DATE, HOST, RETRY_AFTER};
 use http::uri::{Authority, Scheme};
-use http::{HeaderName, HeaderValue, Method, Uri};
-use http_body_util::{BodyExt, Full};
+use http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::{Instant, timeout_at};
 
 use super::connect::Connector;
+use super::transport::Transport;
 use crate::causes::{tls_remedy, with_causes};
 use crate::component::{Header, Request, Response};
 use crate::config::{ClientSettings, Connections};
@@ -50,6 +53,27 @@ impl HttpClient {
         Ok(Self { client, timeout: settings.timeout })
     }
 
+    /// What is found at a URL, if it is no more than `most` bytes.
+    ///
+    /// # Errors
+    /// When there is no such answer with the status 200; why.
+    pub async fn get(&self, url: &str, most: usize) -> Result<Vec<u8>, String> {
+        let request = compose(
+            Request { method: "GET".to_owned(), url: url.to_owned(), headers: Vec::new() },
+            Bytes::new(),
+        )?;
+        let answered = async {
+            let answer = self.client.request(request).await.map_err(|error| with_causes(&error))?;
+            if answer.status() != StatusCode::OK {
+                return Err(format!("answered {}", answer.status()));
+            }
+            let body = Limited::new(answer.into_body(), most).collect().await;
+            body.map(|body| body.to_bytes().to_vec()).map_err(|error| error.to_string())
+        };
+        let late = || format!("no answer within {} ms", self.timeout.as_millis());
+        tokio::time::timeout(self.timeout, answered).await.unwrap_or_else(|_elapsed| Err(late()))
+    }
+
     /// Sends `body`, which is shared and not copied, with the head that the component made. Never
     /// fails: without an answer the status is 0 and the body says why, as the contract has it.
     pub async fn send(&self, head: Request, body: Bytes) -> Response {
@@ -63,6 +87,16 @@ impl HttpClient {
             Ok(Err(error)) => unanswered(&error),
             Err(_elapsed) => no_answer(format!("no answer within {} ms", self.timeout.as_millis())),
         }
+    }
+}
+
+impl Transport for HttpClient {
+    fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    fn send(&self, head: Request, body: Bytes) -> Pin<Box<dyn Future<Output = Response> + Send + '_>> {
+        Box::pin(HttpClient::send(self, head, body))
     }
 }
 

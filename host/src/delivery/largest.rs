@@ -1,7 +1,8 @@
 //! The largest request that the receiver takes, as far as that was found out.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// How long it is believed. Then twice as much is tried, since limits are raised, too.
 const BELIEVED: Duration = Duration::from_secs(10 * 60);

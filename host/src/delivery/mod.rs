@@ -4,6 +4,7 @@
 //! arrive in order and no partition waits for another. What an answer means is the component's
 //! business; a worker only does what the verdict says.
 
+mod bisection;
 mod coalesce;
 mod connect;
 mod fallback;
@@ -11,13 +12,14 @@ mod http;
 mod largest;
 mod pause;
 mod sender;
+mod transport;
 mod verdict;
 mod worker;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -25,6 +27,7 @@ use self::fallback::Fallback;
 pub use self::http::HttpClient;
 use self::largest::Largest;
 pub use self::pause::Pauses;
+pub use self::transport::Transport;
 use crate::clock::Clock;
 use crate::component::Exporters;
 use crate::config::{Batching, Retry};
@@ -37,12 +40,14 @@ use crate::queue::Queue;
 pub struct Parts {
     /// The component: merges, signs, judges and halves.
     pub exporters: Exporters,
-    /// Whether delivery before this one was broken off, so that what waits first may have been sent.
+    /// Whether delivery before this one was broken off in this process, so that what waits first may have been sent.
     pub may_be_repeat: bool,
+    /// The most requests in flight.
+    pub in_flight: u32,
     /// Where batches wait.
     pub queue: Arc<dyn Queue>,
     /// How requests are sent.
-    pub client: HttpClient,
+    pub client: Arc<dyn Transport>,
     /// What requests are signed with; `None` sends them unsigned.
     pub keys: Option<SigningKeys>,
     /// The clock, shared with whoever gives the time to the component.
@@ -65,6 +70,8 @@ struct Shared {
     notices: Notices,
     fallback: Fallback,
     largest: Largest,
+    /// As many as there may be requests in flight.
+    permits: Semaphore,
     /// Cancelled when the process is stopping: what can be delivered still is, but nothing is held.
     closing: CancellationToken,
     /// Cancelled when another delivery is to go on: what is under way comes to its end, nothing is begun.
@@ -101,11 +108,13 @@ impl Delivery {
     #[must_use]
     pub fn start(parts: Parts) -> Self {
         let partitions = parts.queue.readers();
+        let in_flight = parts.in_flight as usize;
         let shared = Arc::new(Shared {
             parts,
             notices: Notices::default(),
             fallback: Fallback::default(),
             largest: Largest::default(),
+            permits: Semaphore::new(in_flight),
             closing: CancellationToken::new(),
             handing_over: CancellationToken::new(),
         });

@@ -2,9 +2,11 @@
 
 use std::fmt::Display;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use tokio::sync::SemaphorePermit;
+use tokio::time::Instant;
 
 use super::pause::jittered;
 use super::{Parts, Shared};
@@ -16,8 +18,17 @@ use crate::queue::Outcome;
 /// The pause after the component failed to judge an answer.
 const UNJUDGED_PAUSE: Duration = Duration::from_secs(5);
 
-/// The process is stopping and this partition cannot go on, or another delivery is to. Its data stays queued.
-pub(super) struct Abandoned;
+/// How often it is looked whether a partition is held for long enough again.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Why a batch was not brought to its end. It stays queued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Abandoned {
+    /// The process is stopping and this partition cannot go on, or another delivery is to.
+    Stopping,
+    /// The partition is not this process' any more.
+    Lost,
+}
 
 /// How sending a batch ended.
 pub(super) enum End {
@@ -91,6 +102,8 @@ fn date(response: &Response) -> Option<SystemTime> {
 /// Sends one batch until its end.
 pub(super) struct Sender<'a> {
     shared: &'a Shared,
+    /// The partition that it is read from, which may be one of an earlier layout.
+    partition: u32,
     batch: &'a Arc<Batch>,
     body: Bytes,
     /// Since when the receiver is tried without a hold.
@@ -110,6 +123,7 @@ pub(super) struct Sender<'a> {
 impl<'a> Sender<'a> {
     pub(super) fn new(
         shared: &'a Shared,
+        partition: u32,
         batch: &'a Arc<Batch>,
         can_be_handed_over: bool,
         may_be_repeat: bool,
@@ -117,6 +131,7 @@ impl<'a> Sender<'a> {
         let body = Bytes::from_owner(Body(Arc::clone(batch)));
         Self {
             shared,
+            partition,
             batch,
             body,
             trying_since: Instant::now(),
@@ -131,7 +146,10 @@ impl<'a> Sender<'a> {
     /// Tries until there is an end.
     pub(super) async fn send(mut self) -> Result<End, Abandoned> {
         loop {
-            match self.attempt().await {
+            let permit = self.permit().await?;
+            let step = self.attempt().await;
+            drop(permit);
+            match step {
                 Step::End(end) => return Ok(end),
                 Step::Retry(least) => {
                     let pause = jittered(least, self.parts().retry.randomization_factor);
@@ -147,6 +165,20 @@ impl<'a> Sender<'a> {
 
     pub(super) fn parts(&self) -> &'a Parts {
         &self.shared.parts
+    }
+
+    /// Waits for its turn. What is sent then is at its end before another process may deliver the partition.
+    async fn permit(&self) -> Result<SemaphorePermit<'a>, Abandoned> {
+        let parts = self.parts();
+        let permit = self.shared.permits.acquire().await.map_err(|_| Abandoned::Stopping)?;
+        while !parts.queue.is_held_for(self.partition, parts.client.timeout()) {
+            if !parts.queue.is_held_for(self.partition, Duration::ZERO) {
+                return Err(Abandoned::Lost);
+            }
+            // It is about to be renewed, or lost.
+            tokio::time::sleep(LOOK).await;
+        }
+        Ok(permit)
     }
 
     async fn attempt(&mut self) -> Step {
@@ -245,7 +277,7 @@ impl<'a> Sender<'a> {
             waiting.await;
             return Ok(());
         }
-        self.shared.handing_over.run_until_cancelled(waiting).await.ok_or(Abandoned)
+        self.shared.handing_over.run_until_cancelled(waiting).await.ok_or(Abandoned::Stopping)
     }
 
     /// Waits until something may have changed, but not beyond the wish to stop.
@@ -254,10 +286,11 @@ impl<'a> Sender<'a> {
             return Ok(());
         }
         if self.last_try {
-            return Err(Abandoned);
+            return Err(Abandoned::Stopping);
         }
         let _held = self.parts().metrics.delivery.hold();
         tokio::select! {
+            biased;
             waited = self.pause(pause) => waited?,
             () = self.shared.closing.cancelled() => self.last_try = true,
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio_util::task::AbortOnDropHandle;
 
+use super::bisection::Bisection;
 use super::sender::{Abandoned, End, Refusal, Sender};
 use super::{Shared, coalesce};
 use crate::component::{Batch, Pruned};
@@ -62,20 +63,28 @@ struct Piece {
     may_be_repeat: bool,
     /// Whether this worker has sent it before, as a part of one request of which it is not known what became.
     was_sent_whole: bool,
+    /// Whether there is something in the batch that the receiver will never take.
+    is_suspect: bool,
 }
 
 impl Piece {
     /// Its halves, the second one first, since what was put away last is taken first.
     fn halves(&self, (first, second): (Batch, Batch)) -> [Piece; 2] {
-        let Piece { halvings, may_be_repeat, was_sent_whole, .. } = *self;
-        let halvings = halvings + 1;
-        [second, first].map(|batch| Piece { batch: Arc::new(batch), halvings, may_be_repeat, was_sent_whole })
+        let halvings = self.halvings + 1;
+        [second, first].map(|batch| Piece { halvings, ..self.part(Arc::new(batch)) })
+    }
+
+    /// A part of it that is treated as it is.
+    fn part(&self, batch: Arc<Batch>) -> Piece {
+        let Piece { halvings, may_be_repeat, was_sent_whole, is_suspect, .. } = *self;
+        Piece { batch, halvings, may_be_repeat, was_sent_whole, is_suspect }
     }
 
     /// The same after it was refused.
     fn refused(self, refusal: &Refusal) -> Piece {
         let was_sent_whole = self.was_sent_whole || (refusal.may_be_repeat && !self.may_be_repeat);
-        Piece { may_be_repeat: refusal.may_be_repeat, was_sent_whole, ..self }
+        let is_suspect = self.is_suspect || !(refusal.reason == TOO_LARGE || refusal.is_of_repeat());
+        Piece { may_be_repeat: refusal.may_be_repeat, was_sent_whole, is_suspect, ..self }
     }
 }
 
@@ -87,13 +96,12 @@ impl Worker {
             match peeked {
                 Ok(waiting) if waiting.is_empty() => return,
                 Ok(waiting) => match self.filled(waiting).await {
-                    Ok(waiting) => {
-                        if self.deliver_all(waiting).await.is_err() {
-                            return;
-                        }
+                    Ok(waiting) => match self.deliver_all(waiting).await {
                         // No worker sends more at once.
-                        self.may_be_repeat = false;
-                    }
+                        Ok(()) => self.may_be_repeat = false,
+                        Err(Abandoned::Lost) => {}
+                        Err(Abandoned::Stopping) => return,
+                    },
                     Err(error) => self.storage_failed(&error).await,
                 },
                 Err(error) => self.storage_failed(&error).await,
@@ -116,6 +124,7 @@ impl Worker {
             }
         };
         tokio::select! {
+            biased;
             () = until_enough => {}
             () = tokio::time::sleep(timeout) => {}
             () = closing.cancelled() => return Ok(waiting),
@@ -125,17 +134,21 @@ impl Worker {
     }
 
     async fn deliver_all(&self, waiting: Vec<Arc<Batch>>) -> Result<(), Abandoned> {
-        let mut settlement = Settlement::default();
+        let may_be_repeat = self.may_be_repeat || self.shared.parts.queue.is_taken_over(self.partition);
         // What may be there already is not sent together with what is not.
-        let parcels = match self.may_be_repeat {
+        let parcels = match may_be_repeat {
             true => coalesce::apart(waiting),
             false => self.shared.coalesce(waiting).await,
         };
+        let mut settlement = Settlement::default();
         for parcel in parcels {
             if self.shared.handing_over.is_cancelled() {
-                return Err(Abandoned);
+                return Err(Abandoned::Stopping);
             }
-            self.deliver(parcel.batch, &mut settlement).await?;
+            if let Err(abandoned) = self.deliver(parcel.batch, may_be_repeat, &mut settlement).await {
+                self.abandon(abandoned, &settlement);
+                return Err(abandoned);
+            }
             if parcel.covers > 0 {
                 self.acknowledge(parcel.covers, parcel.points, std::mem::take(&mut settlement)).await;
             }
@@ -143,9 +156,24 @@ impl Worker {
         Ok(())
     }
 
+    /// Leaves a batch to another process, which counts what is settled of it once more.
+    fn abandon(&self, abandoned: Abandoned, settled: &Settlement) {
+        if abandoned == Abandoned::Lost {
+            tracing::warn!(partition = self.partition, "another process delivers the partition from now on");
+            let points = settled.outcomes.iter().map(|(_, points)| points).sum();
+            self.shared.parts.metrics.ledger.repeated(points);
+        }
+    }
+
     /// Brings a batch to its end, in parts if need be, the first part first.
-    async fn deliver(&self, batch: Arc<Batch>, settlement: &mut Settlement) -> Result<(), Abandoned> {
-        let whole = Piece { batch, halvings: 0, may_be_repeat: self.may_be_repeat, was_sent_whole: false };
+    async fn deliver(
+        &self,
+        batch: Arc<Batch>,
+        may_be_repeat: bool,
+        settlement: &mut Settlement,
+    ) -> Result<(), Abandoned> {
+        let whole = Piece { batch, halvings: 0, may_be_repeat, was_sent_whole: false, is_suspect: false };
+        let mut bisection = Bisection::new();
         let mut pieces = vec![whole];
         // How many series of a request that was sent whole were refused as repeats.
         let mut repeats = 0;
@@ -155,16 +183,10 @@ impl Worker {
             if !piece.was_sent_whole {
                 repeats = 0;
             }
-            let Piece { batch, halvings, may_be_repeat, was_sent_whole } = &piece;
-            let part = |batch| Piece {
-                batch,
-                halvings: *halvings,
-                may_be_repeat: *may_be_repeat,
-                was_sent_whole: *was_sent_whole,
-            };
+            let Piece { batch, halvings, may_be_repeat, was_sent_whole, is_suspect } = &piece;
             if self.shared.fallback.concerns(batch) {
                 match self.shared.downgrade(batch).await {
-                    Some(parts) => pieces.extend(parts.into_iter().rev().map(part)),
+                    Some(parts) => pieces.extend(parts.into_iter().rev().map(|batch| piece.part(batch))),
                     None => settlement.extend(self.refuse(batch, Refusal::of_protocol())),
                 }
                 continue;
@@ -175,7 +197,11 @@ impl Worker {
                 pieces.extend(piece.halves(halves));
                 continue;
             }
-            match Sender::new(&self.shared, batch, is_untouched, *may_be_repeat).send().await? {
+            if *is_suspect {
+                bisection.turn().await;
+            }
+            let sender = Sender::new(&self.shared, self.partition, batch, is_untouched, *may_be_repeat);
+            match sender.send().await? {
                 End::Settled(Outcome::Expired(reason)) => settlement.extend(self.expire(batch, &reason)),
                 End::Settled(outcome) => {
                     is_untouched = false;
@@ -218,7 +244,7 @@ impl Worker {
                         tracing::error!(partition, points, held_back, "samples became too old to be sent");
                     }
                     settlement.extend(self.expire(&expired, "too-old"));
-                    pieces.extend(kept.map(part));
+                    pieces.extend(kept.map(|batch| piece.part(batch)));
                 }
             }
         }

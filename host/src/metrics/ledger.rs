@@ -14,10 +14,10 @@ use crate::queue::{Outcome, Queue};
 
 /// Where every point is that was accepted, in OTLP data points.
 ///
-/// accepted + recovered = delivered + partly rejected + rejected + expired + quarantined + damaged + queued
+/// accepted + recovered = delivered + partly rejected + rejected + expired + quarantined + damaged + handed over + queued
 ///
-/// All but the last two are counted here when it happens. What is damaged or queued is asked of the queue, so the
-/// equation compares two independent counts.
+/// All but the last three are counted here when it happens. Those are asked of the queue, so the equation compares two
+/// independent counts.
 pub struct Ledger {
     queue: Arc<dyn Queue>,
     accounts: Mutex<Accounts>,
@@ -42,7 +42,7 @@ struct Accounts {
 pub struct Snapshot {
     /// Points that were queued by this process.
     pub accepted: u64,
-    /// Points that a durable queue still held when this process started.
+    /// Points that a durable queue still held when this process started, or that were taken from one that is shared.
     pub recovered: u64,
     /// See [`Outcome::Delivered`].
     pub delivered: u64,
@@ -56,6 +56,8 @@ pub struct Snapshot {
     pub quarantined: BTreeMap<String, u64>,
     /// See [`Outcome::Damaged`].
     pub damaged: u64,
+    /// Points that were put where another process may take them.
+    pub handed_over: u64,
     /// Points whose outcome is open: waiting, or being sent.
     pub queued: u64,
 }
@@ -72,7 +74,7 @@ impl Snapshot {
     /// Whether every point is accounted for.
     #[must_use]
     pub fn balances(&self) -> bool {
-        self.accepted + self.recovered == self.settled() + self.queued
+        self.accepted + self.recovered == self.settled() + self.handed_over + self.queued
     }
 }
 
@@ -111,6 +113,13 @@ impl Ledger {
         accounts.unacknowledged = accounts.unacknowledged.saturating_sub(points);
     }
 
+    /// The outcome of points is known, and yet another process delivers their batch again: it counts them too.
+    pub fn repeated(&self, points: u64) {
+        let mut accounts = self.accounts();
+        accounts.recovered += points;
+        accounts.unacknowledged = accounts.unacknowledged.saturating_sub(points);
+    }
+
     /// The ledger as it is now. While a payload is being appended or acknowledged at this moment, it
     /// may be missing from one of the sides.
     #[must_use]
@@ -119,13 +128,14 @@ impl Ledger {
         let statistics = self.queue.statistics();
         Snapshot {
             accepted: accounts.accepted,
-            recovered: accounts.recovered,
+            recovered: accounts.recovered + statistics.taken_over_points,
             delivered: accounts.delivered,
             partly_rejected: accounts.partly_rejected,
             rejected: accounts.rejected.clone(),
             expired: accounts.expired.clone(),
             quarantined: accounts.quarantined.clone(),
             damaged: statistics.damaged_points,
+            handed_over: statistics.handed_over_points,
             queued: statistics.total().points.saturating_sub(accounts.unacknowledged),
         }
     }
@@ -156,6 +166,7 @@ impl Collector for Ledger {
             ("delivered", now.delivered),
             ("partly_rejected", now.partly_rejected),
             ("damaged", now.damaged),
+            ("handed_over", now.handed_over),
         ];
         let rejected = now.rejected.iter().map(|(reason, points)| ("rejected", reason.as_str(), *points));
         let expired = now.expired.iter().map(|(reason, points)| ("expired", reason.as_str(), *points));
@@ -166,7 +177,7 @@ impl Collector for Ledger {
         let mut family = encoder.encode_descriptor(
             "preamp_points",
             "The ledger, in OTLP points: accepted + recovered = delivered + partly_rejected + rejected + expired \
-             + quarantined + damaged + preamp_points_queued",
+             + quarantined + damaged + handed_over + preamp_points_queued",
             None,
             MetricType::Counter,
         )?;

@@ -1,6 +1,7 @@
 //! The order of what waits, and the limits of it: what all queues of one process have in common.
 
-use super::{AppendError, Limit, PartitionStatistics, Statistics, Window};
+use super::ticket::Payload;
+use super::{AppendError, Limit, PartitionStatistics, Settlement, Statistics, Window};
 use crate::component::Batch;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -18,6 +19,14 @@ impl Size {
     pub fn of(batch: &Batch) -> Self {
         Size { bytes: batch.body.len() as u64, points: batch.points.into(), samples: batch.samples.into() }
     }
+
+    fn plus(self, other: Self) -> Self {
+        Size {
+            bytes: self.bytes + other.bytes,
+            points: self.points + other.points,
+            samples: self.samples + other.samples,
+        }
+    }
 }
 
 /// A batch that waits; `T` is how its queue finds it.
@@ -25,8 +34,7 @@ impl Size {
 pub(super) struct Entry<T> {
     pub item: T,
     pub size: Size,
-    /// Shared by the batches of one payload: the last one to go takes the payload with it.
-    pub payload: Arc<()>,
+    pub payload: Arc<Payload>,
     pub since: Instant,
 }
 
@@ -34,6 +42,7 @@ pub(super) struct Entry<T> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     pub payloads: u64,
+    pub points: u64,
     pub bytes: u64,
 }
 
@@ -47,6 +56,7 @@ pub(super) struct Backlog<T> {
     /// The earliest layout first; at least one, which new batches are for.
     layouts: VecDeque<Layout<T>>,
     payloads: u64,
+    points: u64,
     bytes: u64,
     is_closed: bool,
 }
@@ -82,7 +92,7 @@ impl<T> Backlog<T> {
             partitions: (0..partitions).map(|_| Partition::default()).collect(),
         };
         let layouts = layouts.into_iter().map(layout).collect();
-        Backlog { limits, layouts, payloads: 0, bytes: 0, is_closed: false }
+        Backlog { limits, layouts, payloads: 0, points: 0, bytes: 0, is_closed: false }
     }
 
     /// How many partitions new batches are shared out to.
@@ -106,21 +116,23 @@ impl<T> Backlog<T> {
     }
 
     /// Takes the room for a payload, which has to be published or released.
-    pub fn reserve(&mut self, payload: &[Batch]) -> Result<u64, AppendError> {
-        let needed = payload.iter().map(|batch| batch.body.len() as u64).sum();
-        self.check(payload, needed)?;
+    pub fn reserve(&mut self, payload: &[Batch]) -> Result<Size, AppendError> {
+        let needed = self.check(payload)?;
         self.payloads += 1;
-        self.bytes += needed;
+        self.points += needed.points;
+        self.bytes += needed.bytes;
         Ok(needed)
     }
 
     /// Gives the room of a payload back.
-    pub fn release(&mut self, bytes: u64) {
+    pub fn release(&mut self, size: Size) {
         self.payloads -= 1;
-        self.bytes -= bytes;
+        self.points -= size.points;
+        self.bytes -= size.bytes;
     }
 
-    fn check(&self, payload: &[Batch], needed: u64) -> Result<(), AppendError> {
+    /// Whether there is room for a payload, which needs so much.
+    pub fn check(&self, payload: &[Batch]) -> Result<Size, AppendError> {
         if self.is_closed {
             return Err(AppendError::Closed);
         }
@@ -128,19 +140,23 @@ impl<T> Backlog<T> {
         if let Some(stray) = payload.iter().find(|batch| batch.partition >= partitions) {
             return Err(AppendError::UnknownPartition { partition: stray.partition, partitions });
         }
-        if needed > self.limits.bytes {
-            return Err(AppendError::TooLarge { needed, allowed: self.limits.bytes });
+        let size = payload.iter().map(Size::of).fold(Size::default(), Size::plus);
+        if size.bytes > self.limits.bytes {
+            return Err(AppendError::TooLarge { needed: size.bytes, allowed: self.limits.bytes });
         }
+        // A payload of more points than may wait is taken when nothing does, or it never would be.
+        let points = if self.payloads == 0 { 0 } else { size.points };
         let limits = [
             (Limit::Payloads, self.payloads, 1, self.limits.payloads),
-            (Limit::Bytes, self.bytes, needed, self.limits.bytes),
+            (Limit::Points, self.points, points, self.limits.points),
+            (Limit::Bytes, self.bytes, size.bytes, self.limits.bytes),
         ];
         for (limit, waiting, needed, allowed) in limits {
             if waiting.saturating_add(needed) > allowed {
                 return Err(AppendError::Full { limit, waiting, needed, allowed });
             }
         }
-        Ok(())
+        Ok(size)
     }
 
     /// Adds a batch for which there was room, to the newest layout.
@@ -157,6 +173,7 @@ impl<T> Backlog<T> {
         let layout = self.layouts.iter_mut().find(|known| known.number == layout);
         if let Some(partition) = layout.and_then(|layout| layout.partitions.get_mut(partition as usize)) {
             self.payloads += u64::from(begins_payload);
+            self.points += entry.size.points;
             self.bytes += entry.size.bytes;
             partition.push(entry);
         }
@@ -188,14 +205,22 @@ impl<T> Backlog<T> {
 
     /// Removes the first batches of a partition. Whether a layout was emptied by it, so that every partition may
     /// have something to read.
-    pub fn remove(&mut self, partition: u32, count: usize, mut removed: impl FnMut(T)) -> bool {
+    pub fn remove(
+        &mut self,
+        partition: u32,
+        count: usize,
+        settlement: &Settlement,
+        mut removed: impl FnMut(T),
+    ) -> bool {
         let layout = self.layouts.front_mut();
         let Some(own) = layout.and_then(|layout| layout.partitions.get_mut(partition as usize)) else {
             return false;
         };
         for _ in 0..count {
             let Some(Entry { item, size, payload, .. }) = own.pop() else { break };
+            self.points -= size.points;
             self.bytes -= size.bytes;
+            payload.settled(settlement);
             self.payloads -= u64::from(Arc::into_inner(payload).is_some());
             removed(item);
         }
@@ -229,6 +254,8 @@ impl<T> Backlog<T> {
             max_payloads: self.limits.payloads,
             max_bytes: self.limits.bytes,
             damaged_points: 0,
+            handed_over_points: 0,
+            taken_over_points: 0,
             partitions,
         }
     }
@@ -242,9 +269,7 @@ impl<T> Default for Partition<T> {
 
 impl<T> Partition<T> {
     fn push(&mut self, entry: Entry<T>) {
-        self.size.bytes += entry.size.bytes;
-        self.size.points += entry.size.points;
-        self.size.samples += entry.size.samples;
+        self.size = self.size.plus(entry.size);
         self.waiting.push_back(entry);
     }
 

@@ -1,6 +1,7 @@
 //! Waking the readers of partitions.
 
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 /// One for each partition: wakes its reader when what it reads has changed.
 #[derive(Debug)]
@@ -23,17 +24,21 @@ impl Changes {
         self.0.iter().for_each(Notify::notify_waiters);
     }
 
+    /// The next change in a partition, from this call on; `None` if there is no such partition.
+    pub fn next(&self, partition: u32) -> Option<Notified<'_>> {
+        self.0.get(partition as usize).map(Notify::notified)
+    }
+
     /// Waits until there is an answer, which may come with each change. For a partition that there is not, the
     /// answer is the default.
     pub async fn wait_for<T: Default>(&self, partition: u32, answer: impl Fn() -> Option<T>) -> T {
-        let Some(changed) = self.0.get(partition as usize) else { return T::default() };
-        loop {
-            // Made before the state is looked at, since it sees every change from then on.
-            let change = changed.notified();
+        // Made before the state is looked at, since it sees every change from then on.
+        while let Some(change) = self.next(partition) {
             if let Some(answer) = answer() {
                 return answer;
             }
             change.await;
         }
+        T::default()
     }
 }

@@ -1,11 +1,12 @@
 //! The queue that lives in memory: fast, and gone with the process.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::backlog::{Backlog, Entry, First, Limits, Size};
 use super::changes::Changes;
-use super::{AppendError, Pending, Queue, Settlement, Statistics, StorageError, Window};
+use super::ticket::Payload;
+use super::{AppendError, Pending, Queue, Settlement, Statistics, StorageError, Ticket, Window};
 use crate::component::Batch;
 
 /// Keeps batches in memory within limits of payloads and of bytes.
@@ -21,7 +22,13 @@ impl MemoryQueue {
     /// An empty queue of `partitions` partitions.
     #[must_use]
     pub fn new(partitions: u32, max_payloads: u64, max_bytes: u64) -> Self {
-        let limits = Limits { payloads: max_payloads, bytes: max_bytes };
+        Self::limited(partitions, max_payloads, u64::MAX, max_bytes)
+    }
+
+    /// The same with a limit of points, too.
+    #[must_use]
+    pub fn limited(partitions: u32, max_payloads: u64, max_points: u64, max_bytes: u64) -> Self {
+        let limits = Limits { payloads: max_payloads, points: max_points, bytes: max_bytes };
         Self {
             backlog: Mutex::new(Backlog::new(limits, [(0, partitions)])),
             changes: Changes::new(partitions),
@@ -33,13 +40,13 @@ impl MemoryQueue {
         self.backlog.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn try_append(&self, payload: Vec<Batch>) -> Result<(), AppendError> {
+    fn try_append(&self, payload: Vec<Batch>, ticket: Option<Ticket>) -> Result<(), AppendError> {
         if payload.is_empty() {
             return Ok(());
         }
         let mut backlog = self.backlog();
         backlog.reserve(&payload)?;
-        let (token, since) = (Arc::new(()), Instant::now());
+        let (token, since) = (Payload::new(ticket), Instant::now());
         for batch in payload {
             let (partition, size) = (batch.partition, Size::of(&batch));
             backlog.publish(
@@ -69,8 +76,16 @@ impl Queue for MemoryQueue {
         self.backlog().readers()
     }
 
-    fn append(&self, payload: Vec<Batch>) -> Pending<'_, Result<(), AppendError>> {
-        Box::pin(async move { self.try_append(payload) })
+    fn append_followed(
+        &self,
+        payload: Vec<Batch>,
+        ticket: Option<Ticket>,
+    ) -> Pending<'_, Result<(), AppendError>> {
+        Box::pin(async move { self.try_append(payload, ticket) })
+    }
+
+    fn has_room_for(&self, payload: &[Batch]) -> Result<(), AppendError> {
+        self.backlog().check(payload).map(drop)
     }
 
     fn peek(&self, partition: u32, window: Window) -> Pending<'_, Result<Vec<Arc<Batch>>, StorageError>> {
@@ -81,10 +96,10 @@ impl Queue for MemoryQueue {
         &self,
         partition: u32,
         count: usize,
-        _settlement: Settlement,
+        settlement: Settlement,
     ) -> Pending<'_, Result<(), StorageError>> {
         Box::pin(async move {
-            self.backlog().remove(partition, count, drop);
+            self.backlog().remove(partition, count, &settlement, drop);
             Ok(())
         })
     }
@@ -93,8 +108,12 @@ impl Queue for MemoryQueue {
         false
     }
 
-    fn was_interrupted(&self) -> bool {
+    fn is_taken_over(&self, _partition: u32) -> bool {
         false
+    }
+
+    fn is_held_for(&self, _partition: u32, _duration: Duration) -> bool {
+        true
     }
 
     fn statistics(&self) -> Statistics {

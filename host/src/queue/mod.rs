@@ -7,8 +7,11 @@
 mod backlog;
 mod changes;
 pub mod durable;
+pub mod jetstream;
 mod memory;
+mod record;
 mod settlement;
+mod ticket;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -16,8 +19,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use durable::DurableQueue;
+pub use jetstream::JetStreamQueue;
 pub use memory::MemoryQueue;
 pub use settlement::{Outcome, SetAside, Settlement};
+pub use ticket::Ticket;
 
 use crate::component::Batch;
 
@@ -38,6 +43,8 @@ pub struct Window {
 pub enum Limit {
     /// The number of payloads waiting.
     Payloads,
+    /// The number of points waiting.
+    Points,
     /// The bytes of bodies waiting.
     Bytes,
 }
@@ -48,6 +55,7 @@ impl Limit {
     pub fn name(self) -> &'static str {
         match self {
             Self::Payloads => "payloads",
+            Self::Points => "points",
             Self::Bytes => "bytes",
         }
     }
@@ -65,7 +73,7 @@ pub enum AppendError {
     Full {
         /// Which limit.
         limit: Limit,
-        /// How much of it is taken, in payloads or bytes.
+        /// How much of it is taken, in payloads, points or bytes.
         waiting: u64,
         /// How much the payload needs.
         needed: u64,
@@ -80,6 +88,17 @@ pub enum AppendError {
         /// Bytes of the payload's bodies.
         needed: u64,
         /// The limit of bytes.
+        allowed: u64,
+    },
+    /// A batch alone is larger than what the queue takes of one, so trying again cannot help.
+    #[error(
+        "batch of {needed} bytes, and a message of the queue's servers takes {allowed}; lower max_batch_size_bytes, or \
+         raise their max_payload"
+    )]
+    BatchTooLarge {
+        /// Bytes of the batch.
+        needed: u64,
+        /// The limit.
         allowed: u64,
     },
     /// A batch is of a partition that the queue does not have.
@@ -125,12 +144,17 @@ pub struct PartitionStatistics {
 pub struct Statistics {
     /// Payloads of which at least one batch is not acknowledged.
     pub payloads: u64,
-    /// The most payloads taken.
+    /// The most payloads taken; as many as there can be if something else is the limit.
     pub max_payloads: u64,
     /// The most bytes taken.
     pub max_bytes: u64,
     /// Points that were lost since the queue was opened, because what holds it did not keep them.
     pub damaged_points: u64,
+    /// Points that this process put, or left, where another may take them from. Those that are then taken by itself
+    /// are among these as well.
+    pub handed_over_points: u64,
+    /// Points that this process took from there.
+    pub taken_over_points: u64,
     /// Each partition, by its number.
     pub partitions: Vec<PartitionStatistics>,
 }
@@ -171,7 +195,26 @@ pub trait Queue: Send + Sync {
     ///
     /// # Errors
     /// When the payload is refused; then nothing of it is in the queue.
-    fn append(&self, payload: Vec<Batch>) -> Pending<'_, Result<(), AppendError>>;
+    fn append(&self, payload: Vec<Batch>) -> Pending<'_, Result<(), AppendError>> {
+        self.append_followed(payload, None)
+    }
+
+    /// The same, with a ticket that tells when all of it has left the queue. A queue that is shared with other
+    /// processes does not know that, and tells it at once.
+    ///
+    /// # Errors
+    /// As for `append`.
+    fn append_followed(
+        &self,
+        payload: Vec<Batch>,
+        ticket: Option<Ticket>,
+    ) -> Pending<'_, Result<(), AppendError>>;
+
+    /// Whether there is room for a payload at the moment.
+    ///
+    /// # Errors
+    /// Why there is none.
+    fn has_room_for(&self, payload: &[Batch]) -> Result<(), AppendError>;
 
     /// Waits until `partition` holds a batch, then returns its first ones within `window`, in order,
     /// without removing them. Returns none at all only when the queue is closed and the partition
@@ -196,8 +239,11 @@ pub trait Queue: Send + Sync {
     /// Whether it keeps what settlements set aside.
     fn keeps_set_aside(&self) -> bool;
 
-    /// Whether the process before did not end in order, so that it may have sent what waits.
-    fn was_interrupted(&self) -> bool;
+    /// Whether another process may have sent what waits first in a partition, and did not get to acknowledge it.
+    fn is_taken_over(&self, partition: u32) -> bool;
+
+    /// Whether a partition is this process' to deliver, and will be for so long.
+    fn is_held_for(&self, partition: u32, duration: Duration) -> bool;
 
     /// What waits.
     fn statistics(&self) -> Statistics;

@@ -110,7 +110,7 @@ impl Running {
             ledger: self.base.metrics.ledger.snapshot(),
             receivers_aborted: !receivers_done,
             remains,
-            outlives: self.settings.exporter.queue.directory.is_some(),
+            outlives: self.settings.exporter.queue.storage.outlives(),
             unsaved,
         }
     }

@@ -19,6 +19,7 @@ pub fn options() -> Options {
         exporter: "prometheusremotewrite/test".to_owned(),
         partitions: PARTITIONS,
         max_payloads: 1_000_000,
+        max_points: u64::MAX,
         max_bytes: 4 << 20,
         cached_bytes: 0,
     }

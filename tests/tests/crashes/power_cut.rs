@@ -3,49 +3,13 @@
 
 use super::rig::{ENVIRONMENT, audit, configuration, deliver_rest, nowhere, receiver, times};
 use amp_stand_in::Script;
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
+use preamp_tests::images::Mounted;
 use preamp_tests::prometheus::Prometheus;
 use preamp_tests::recorder::{Records, Senders};
 use preamp_tests::running::Running;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::time::Duration;
-
-fn run(program: &str, arguments: &[&str]) -> anyhow::Result<()> {
-    let output =
-        Command::new(program).args(arguments).output().with_context(|| format!("{program}: is it there?"))?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{program} {arguments:?}: {said} (mounting wants root)");
-    Ok(())
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap_or_default()
-}
-
-/// A file system in an image, which is mounted as long as this lives.
-struct Mounted(PathBuf);
-
-impl Mounted {
-    fn make(image: &Path, at: PathBuf) -> anyhow::Result<Mounted> {
-        std::fs::File::create(image)?.set_len(256 << 20)?;
-        run("mkfs.ext4", &["-q", "-F", text(image)])?;
-        Self::mount(image, at)
-    }
-
-    fn mount(image: &Path, at: PathBuf) -> anyhow::Result<Mounted> {
-        std::fs::create_dir_all(&at)?;
-        run("mount", &["-o", "loop", text(image), text(&at)])?;
-        Ok(Mounted(at))
-    }
-}
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        // What still has it open ends with the test.
-        let _unmounted = run("umount", &["--lazy", text(&self.0)]);
-    }
-}
 
 /// Cuts the power under load, and returns what was acknowledged until then. What is left is mounted at `left`.
 async fn cut(folder: &Path, is_synchronizing: bool, lasts: Duration) -> anyhow::Result<(Records, Mounted)> {

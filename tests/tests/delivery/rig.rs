@@ -11,7 +11,7 @@ use preamp_host::component::{Encoding, Exporters, InUse, PoolLimits, load};
 use preamp_host::config::{ClientSettings, Retry};
 use preamp_host::credentials::{Credentials, CredentialsSource, Secret, SigningKeys};
 use preamp_host::delivery::{Delivery, HttpClient, Parts, Pauses, Remains};
-use preamp_host::intake::{Intake, Outcome, Transport};
+use preamp_host::intake::{Intake, Outcome, Patience, Transport};
 use preamp_host::metrics::{Metrics, Snapshot};
 use preamp_host::processors::Processors;
 use preamp_host::queue::{MemoryQueue, Queue};
@@ -38,6 +38,8 @@ pub struct Setup {
     /// How old samples can be.
     pub max_age: Option<Duration>,
     pub clock: Clock,
+    pub patience: Patience,
+    pub max_points: u64,
 }
 
 impl Default for Setup {
@@ -51,6 +53,8 @@ impl Default for Setup {
             credentials: None,
             max_age: None,
             clock: Clock::system(),
+            patience: Patience::default(),
+            max_points: u64::MAX,
         }
     }
 }
@@ -72,7 +76,7 @@ impl Rig {
         let exporters =
             Exporters::open(&component, &configuration, PoolLimits::default()).expect("configured");
         let queue: Arc<dyn Queue> =
-            Arc::new(MemoryQueue::new(setup.partitions, setup.max_payloads, 64 << 20));
+            Arc::new(MemoryQueue::limited(setup.partitions, setup.max_payloads, setup.max_points, 64 << 20));
         let pool = exporters.clone();
         let metrics = Arc::new(Metrics::new("otlp", "amp", Arc::clone(&queue), move || pool.stats()));
         let clock = Arc::new(setup.clock);
@@ -80,12 +84,15 @@ impl Rig {
         let delivery = Delivery::start(Parts {
             exporters: exporters.clone(),
             queue: Arc::clone(&queue),
-            client: HttpClient::new(&ClientSettings::new(setup.timeout)).expect("no files are read"),
+            client: Arc::new(
+                HttpClient::new(&ClientSettings::new(setup.timeout)).expect("no files are read"),
+            ),
             keys,
             clock: Arc::clone(&clock),
             retry: setup.retry,
             max_age: setup.max_age,
             may_be_repeat: false,
+            in_flight: setup.partitions,
             batching: None,
             pauses: Pauses {
                 credentials_first: Duration::from_millis(20),
@@ -101,6 +108,7 @@ impl Rig {
             Arc::clone(&metrics),
             Processors::default(),
         );
+        let intake = intake.with_patience(setup.patience);
         Self { intake: Arc::new(intake), delivery, queue, metrics, clock }
     }
 

@@ -4,10 +4,11 @@ use super::keys;
 use crate::config::component::ComponentConfig;
 use crate::config::duration::milliseconds;
 use crate::config::extensions::Extensions;
-use crate::config::settings::{Queue, Retry};
+use crate::config::settings::{Nats, Queue, Retry, Storage};
 use crate::config::sigv4auth::is_aps;
+use crate::config::storage::Kept;
 use crate::config::view::{Section, View};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// The exporter's defaults in the Collector.
@@ -37,16 +38,17 @@ const QUEUE_BYTES_MAX: i64 = 1 << 50;
 /// The directory of the Collector's write-ahead log, if the file names none.
 const WAL_DIRECTORY: &str = "prom_rw";
 
-/// The largest queue that can be asked for, in payloads.
-const QUEUE_SIZE_MAX: i64 = 1_000_000_000;
-
 /// Far more than the component takes, which knows its own bounds.
 const MULTIPLIER_MAX: f64 = 1e6;
+
+/// A lease is this many times what a request may take, at least.
+const LEASE_OF_TIMEOUTS: u32 = 3;
 
 /// The most requests in flight: what the component takes as partitions.
 const CONSUMERS_MAX: i64 = 1024;
 
-/// Reads `remote_write_queue`, or `sending_queue` in its place, and `wal`; a partition for each consumer.
+/// Reads `remote_write_queue`, or `sending_queue` in its place, and `wal`. A queue of one process has a partition for
+/// each consumer.
 pub(super) fn read_queue<'d>(
     id: &str,
     exporter: &Section<'d>,
@@ -69,29 +71,60 @@ pub(super) fn read_queue<'d>(
     };
     let queue = own.or(general);
     let key = |name: &str| queue.as_ref().and_then(|queue| queue.get(name));
-    let size = key("queue_size").and_then(|view| view.integer(1, QUEUE_SIZE_MAX)).unwrap_or(size);
+    let size = key("queue_size").and_then(|view| view.integer(1, QUEUE_BYTES_MAX)).unwrap_or(size);
     // The parallelism of one push, where it is given, is the number of requests in flight.
     let own = key("num_consumers").and_then(read_parallelism);
     let parallelism = exporter.get("max_batch_request_parallelism").and_then(read_parallelism);
-    let partitions = match parallelism.or(own) {
-        Some((partitions, view)) => {
+    let consumers = match parallelism.or(own) {
+        Some((consumers, view)) => {
             component.place(&["partitions"], &view);
-            partitions
+            consumers as u32
         }
-        None => consumers,
+        None => consumers as u32,
+    };
+    let storage = key("storage").filter(|view| view.text() != Some(""));
+    let storage = storage.and_then(|view| extensions.storage(&view)).cloned();
+    let storage = match storage.or_else(|| read_wal(exporter).map(Kept::InFiles)) {
+        Some(Kept::InFiles(directory)) => Storage::Directory(directory.join(folder_of(id))),
+        Some(Kept::InStream(nats)) => Storage::Nats(nats),
+        None => Storage::Memory,
+    };
+    let partitions = match &storage {
+        // More than one process has consumers.
+        Storage::Nats(nats) => nats.partitions,
+        Storage::Memory | Storage::Directory(_) => consumers,
     };
     component.set("partitions", partitions);
-    let storage = key("storage").filter(|view| view.text() != Some(""));
-    let storage = storage.and_then(|view| extensions.storage(&view)).map(Path::to_owned);
-    let directory = storage.or_else(|| read_wal(exporter)).map(|directory| directory.join(folder_of(id)));
     let max_bytes =
         exporter.get("max_queue_bytes").and_then(|view| view.integer(QUEUE_BYTES_MIN, QUEUE_BYTES_MAX));
-    let usual = if directory.is_some() { QUEUE_BYTES_ON_DISK } else { QUEUE_BYTES };
+    let usual = if storage.outlives() { QUEUE_BYTES_ON_DISK } else { QUEUE_BYTES };
+    let flag = |name: &str| key(name).filter(|view| view.boolean() == Some(true));
+    let waits = flag("wait_for_result");
+    if let (Some(view), Storage::Nats(_)) = (&waits, &storage) {
+        view.error("cannot be kept with a queue that several processes share: whoever delivers does not answer the sender");
+    }
+    let sizer = key("sizer").and_then(|view| view.choice(&["requests", "items", "bytes"]));
+    let limit = |of: &str| if sizer.unwrap_or("requests") == of { size } else { i64::MAX };
     Queue {
-        max_payloads: size as usize,
-        max_bytes: max_bytes.unwrap_or(usual).unsigned_abs(),
-        partitions: partitions as u32,
-        directory,
+        max_payloads: limit("requests") as usize,
+        max_points: limit("items").unsigned_abs(),
+        max_bytes: max_bytes.unwrap_or(usual).min(limit("bytes")).unsigned_abs(),
+        blocks: flag("block_on_overflow").is_some(),
+        waits_for_result: waits.is_some(),
+        partitions,
+        consumers,
+        storage,
+    }
+}
+
+/// What is under way when a lease ends may still be answered, so a lease outlasts a request by far.
+pub(super) fn check_lease(exporter: &Section, queue: &Queue, timeout: Duration) {
+    let Storage::Nats(Nats { lease: Some(lease), .. }) = &queue.storage else { return };
+    if *lease < LEASE_OF_TIMEOUTS * timeout {
+        exporter.view().error(format!(
+            "the `lease` of the extension nats ({lease:?}) is shorter than {LEASE_OF_TIMEOUTS} times the `timeout` of a \
+             request ({timeout:?}): raise it, or leave it out"
+        ));
     }
 }
 
@@ -133,15 +166,15 @@ pub(super) fn read_max_age(exporter: &Section, host: &str) -> Option<Duration> {
 
 /// Reads `retry_on_failure`. How the pause grows is the component's, its jitter and end are the host's.
 ///
-/// The Collector gives up after five minutes. What is kept on disk is kept because it shall not be given up, so
+/// The Collector gives up after five minutes. What outlives the process is kept because it shall not be given up, so
 /// there it is tried until it is too old, unless the file says otherwise.
-pub(super) fn read_retry(exporter: &Section, is_on_disk: bool, component: &mut ComponentConfig) -> Retry {
+pub(super) fn read_retry(exporter: &Section, outlives: bool, component: &mut ComponentConfig) -> Retry {
     let section = exporter.get("retry_on_failure").map(|view| view.section(&[keys::RETRY]));
     let key = |name: &str| section.as_ref().and_then(|section| section.get(name));
     let duration = |name: &str, default| key(name).and_then(|view| view.duration()).unwrap_or(default);
     let initial = duration("initial_interval", INITIAL_INTERVAL);
     let longest = duration("max_interval", MAX_INTERVAL);
-    let elapsed = duration("max_elapsed_time", if is_on_disk { Duration::ZERO } else { MAX_ELAPSED_TIME });
+    let elapsed = duration("max_elapsed_time", if outlives { Duration::ZERO } else { MAX_ELAPSED_TIME });
     let multiplier =
         key("multiplier").and_then(|view| view.number(0.0, MULTIPLIER_MAX)).unwrap_or(MULTIPLIER);
     component.set(

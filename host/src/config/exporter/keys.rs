@@ -1,6 +1,6 @@
 //! The keys of `exporters.prometheusremotewrite` and of the sections in it.
 
-use crate::config::keys::{Harmless, Key, ignored, not_yet, only, read};
+use crate::config::keys::{Harmless, Key, ignored, not_yet, read};
 
 /// The keys of the Collector's exporter.
 pub(super) const EXPORTER: &[Key] = &[
@@ -108,9 +108,9 @@ pub(super) const SENDING_QUEUE: &[Key] = &[
     not_yet("enabled", Harmless::Flag(true)),
     read("queue_size"),
     read("num_consumers"),
-    only("sizer", &["requests"], &["items", "bytes"]),
+    read("sizer"),
     read("storage"),
     not_yet("batch", Harmless::Off),
-    not_yet("block_on_overflow", Harmless::Flag(false)),
-    not_yet("wait_for_result", Harmless::Flag(false)),
+    read("block_on_overflow"),
+    read("wait_for_result"),
 ];

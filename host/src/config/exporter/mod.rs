@@ -70,7 +70,8 @@ pub(super) fn read_remote_write<'d>(
     let connections = client::read_connections(client);
     let settings = ClientSettings { timeout, tls, proxy_url, connections };
     let queue = delivery::read_queue(exporter.id, &section, extensions, &mut component);
-    let retry = delivery::read_retry(&section, queue.directory.is_some(), &mut component);
+    delivery::check_lease(&section, &queue, timeout);
+    let retry = delivery::read_retry(&section, queue.storage.outlives(), &mut component);
     translation::read_translation(&section, &mut component);
     let state_file = read_state_file(&section);
     let endpoint = endpoint?;

@@ -26,7 +26,10 @@ fn every_key_of_the_full_file_arrives() {
     assert_eq!(exporter.retry.max_elapsed_time, Some(Duration::from_secs(5400)));
     assert_eq!((exporter.queue.max_payloads, exporter.queue.partitions), (77, 9));
     assert_eq!(exporter.queue.max_bytes, 50_000_000);
-    assert_eq!(exporter.queue.directory, Some("/var/lib/preamp/wal/prometheusremotewrite_amp".into()));
+    assert_eq!(
+        exporter.queue.storage,
+        crate::config::Storage::Directory("/var/lib/preamp/wal/prometheusremotewrite_amp".into())
+    );
     let sigv4 = exporter.sigv4.as_ref().unwrap();
     assert_eq!((sigv4.region.as_str(), sigv4.service.as_str()), ("eu-west-1", "aps"));
     assert_eq!(file_of(exporter.client.tls.ca.as_ref()), Some("/etc/ca.pem".as_ref()));

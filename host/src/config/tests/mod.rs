@@ -5,6 +5,7 @@ mod errors;
 mod files;
 mod health;
 mod mutations;
+mod nats;
 mod one_exporter;
 mod printed;
 mod processors;

@@ -1,7 +1,7 @@
 //! The queue on disk, by each of its names.
 
 use super::{errors, read, warnings, with_exporter};
-use crate::config::Settings;
+use crate::config::{Settings, Storage};
 use std::path::PathBuf;
 
 const STORAGE: &str = "receivers: {otlp: {protocols: {grpc: }}}
@@ -15,7 +15,7 @@ fn settings(text: &str) -> Settings {
 }
 
 fn directory(text: &str) -> Option<PathBuf> {
-    settings(text).exporter.queue.directory
+    settings(text).exporter.queue.storage.directory().map(PathBuf::from)
 }
 
 fn destination(more: &str) -> String {
@@ -28,10 +28,35 @@ fn destination(more: &str) -> String {
 #[test]
 fn a_storage_is_shared_by_exporters_each_in_a_folder_of_its_own() {
     let queue = settings(STORAGE).exporter.queue;
-    assert_eq!(queue.directory, Some("/var/q/prometheusremotewrite_amp".into()));
+    assert_eq!(queue.storage, Storage::Directory("/var/q/prometheusremotewrite_amp".into()));
     assert_eq!((queue.max_payloads, queue.max_bytes), (1_000, 4 << 30));
     let default = STORAGE.replace("{directory: /var/q}", "");
     assert_eq!(directory(&default), Some("/var/lib/otelcol/file_storage/prometheusremotewrite_amp".into()));
+}
+
+#[test]
+fn the_size_of_a_queue_is_of_what_the_sizer_says() {
+    let queue = |keys: &str| settings(&with_exporter(&format!("sending_queue: {{{keys}}}"))).exporter.queue;
+    let by = |sizer: &str| queue(&format!("queue_size: 2000000, sizer: {sizer}"));
+    let unlimited = i64::MAX.unsigned_abs();
+    let (requests, items, bytes) = (by("requests"), by("items"), by("bytes"));
+    assert_eq!(
+        (requests.max_payloads, requests.max_points, requests.max_bytes),
+        (2_000_000, unlimited, 256 << 20)
+    );
+    assert_eq!(
+        (items.max_payloads as u64, items.max_points, items.max_bytes),
+        (unlimited, 2_000_000, 256 << 20)
+    );
+    assert_eq!(
+        (bytes.max_payloads as u64, bytes.max_points, bytes.max_bytes),
+        (unlimited, unlimited, 2_000_000)
+    );
+    assert!([requests, items, bytes].iter().all(|queue| queue.size() == 2_000_000));
+    let waiting = queue("block_on_overflow: true, wait_for_result: true");
+    assert!(waiting.blocks && waiting.waits_for_result);
+    assert!(!by("items").blocks && !by("items").waits_for_result);
+    assert!(read(&with_exporter("sending_queue: {sizer: pounds}")).is_err());
 }
 
 #[test]

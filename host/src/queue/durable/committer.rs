@@ -1,4 +1,5 @@
-//! The one thread that writes. What is asked of it while it waits for the disk becomes safe together, the next time.
+//! The one that writes, on a thread of its own. What is asked of it while it waits for the disk becomes safe together,
+//! the next time.
 
 use super::log::{Change, Location, Log};
 use super::quarantine::{Kept, Place, Quarantine};
@@ -6,8 +7,10 @@ use super::{Shared, Stored};
 use crate::clock::since_epoch;
 use crate::component::Batch;
 use crate::queue::backlog::{Entry, Size};
-use crate::queue::{AppendError, Outcome, Settlement, StorageError};
+use crate::queue::ticket::Payload;
+use crate::queue::{AppendError, Outcome, Settlement, StorageError, Ticket};
 use std::io;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
@@ -20,11 +23,7 @@ const GROUP_REQUESTS: usize = 1024;
 
 /// What is asked of the thread.
 pub(super) enum Request {
-    Append {
-        batches: Vec<Arc<Batch>>,
-        bytes: u64,
-        reply: oneshot::Sender<Result<(), AppendError>>,
-    },
+    Append(Append),
     Settle {
         partition: u32,
         count: usize,
@@ -45,28 +44,45 @@ pub(super) enum Request {
 impl Request {
     fn bytes(&self) -> u64 {
         match self {
-            Request::Append { bytes, .. } => *bytes,
+            Request::Append(append) => append.size.bytes,
             Request::Settle { .. } | Request::Release { .. } | Request::PutAway { .. } => 0,
         }
     }
 }
 
-/// Serves requests until it is told to end, or nobody is left who could ask.
-pub(super) fn serve(mut log: Log, mut quarantine: Quarantine, shared: &Shared, requests: &Receiver<Request>) {
-    while let Ok(first) = requests.recv() {
-        let mut bytes = first.bytes();
-        let mut group = vec![first];
-        while group.len() < GROUP_REQUESTS && bytes < GROUP_BYTES {
-            let Ok(next) = requests.try_recv() else { break };
-            bytes += next.bytes();
-            group.push(next);
+/// Does what is asked.
+pub(super) struct Committer {
+    pub log: Log,
+    pub quarantine: Quarantine,
+    pub shared: Arc<Shared>,
+}
+
+impl Committer {
+    /// Serves requests until it is told to end, or nobody is left who could ask.
+    pub fn serve(mut self, requests: &Receiver<Request>) {
+        while let Ok(first) = requests.recv() {
+            let mut bytes = first.bytes();
+            let mut group = vec![first];
+            while group.len() < GROUP_REQUESTS && bytes < GROUP_BYTES {
+                let Ok(next) = requests.try_recv() else { break };
+                bytes += next.bytes();
+                group.push(next);
+            }
+            if self.commit(group).is_break() {
+                return;
+            }
         }
+    }
+
+    /// Does all of this together, and says whether it was told to end.
+    pub fn commit(&mut self, group: Vec<Request>) -> ControlFlow<()> {
+        let Committer { log, quarantine, shared } = self;
         let mut end = None;
         let mut appends = Vec::new();
         let mut settles = Vec::new();
         for request in group {
             match request {
-                Request::Append { batches, bytes, reply } => appends.push(Append { batches, bytes, reply }),
+                Request::Append(append) => appends.push(append),
                 Request::Settle { partition, count, settlement, reply } => {
                     settles.extend(Settle::new(shared, partition, count, settlement, reply));
                 }
@@ -79,13 +95,12 @@ pub(super) fn serve(mut log: Log, mut quarantine: Quarantine, shared: &Shared, r
             }
         }
         let accepted_at = now();
-        settles.iter_mut().for_each(|settle| settle.set_aside(&mut quarantine, shared, accepted_at));
-        commit(&mut log, shared, appends, settles, accepted_at);
-        if let Some(reply) = end {
-            let closed = log.close().map_err(|error| shared.failed(&error));
-            let _nobody_waits = reply.send(closed);
-            return;
-        }
+        settles.iter_mut().for_each(|settle| settle.set_aside(quarantine, shared, accepted_at));
+        commit(log, shared, appends, settles, accepted_at);
+        let Some(reply) = end else { return ControlFlow::Continue(()) };
+        let closed = log.close().map_err(|error| shared.failed(&error));
+        let _nobody_waits = reply.send(closed);
+        ControlFlow::Break(())
     }
 }
 
@@ -94,10 +109,12 @@ fn now() -> i64 {
     (since_epoch(SystemTime::now()) / 1_000_000) as i64
 }
 
-struct Append {
-    batches: Vec<Arc<Batch>>,
-    bytes: u64,
-    reply: oneshot::Sender<Result<(), AppendError>>,
+/// A payload to be written.
+pub(super) struct Append {
+    pub batches: Vec<Arc<Batch>>,
+    pub size: Size,
+    pub ticket: Option<Ticket>,
+    pub reply: oneshot::Sender<Result<(), AppendError>>,
 }
 
 struct Settle {
@@ -192,7 +209,7 @@ fn appended(shared: &Shared, appends: Vec<Append>, locations: Vec<Location>) {
     let since = Instant::now();
     let mut locations = locations.into_iter();
     for append in appends {
-        let payload = Arc::new(());
+        let payload = Payload::new(append.ticket);
         let mut backlog = shared.backlog();
         for batch in append.batches {
             let Some(location) = locations.next() else { break };
@@ -217,7 +234,7 @@ fn refuse(shared: &Shared, appends: Vec<Append>, error: &io::Error) {
         );
     }
     for append in appends {
-        shared.backlog().release(append.bytes);
+        shared.backlog().release(append.size);
         let _nobody_waits = append.reply.send(Err(AppendError::Storage(shared.failed(error).0)));
     }
 }
@@ -225,10 +242,15 @@ fn refuse(shared: &Shared, appends: Vec<Append>, error: &io::Error) {
 fn settled(log: &mut Log, shared: &Shared, settles: Vec<Settle>) {
     for settle in settles {
         let mut segments = Vec::new();
-        let has_new_layout = shared.backlog().remove(settle.partition, settle.count, |stored| {
-            shared.uncache(&stored);
-            segments.push(stored.location.segment.number);
-        });
+        let has_new_layout =
+            shared.backlog().remove(settle.partition, settle.count, &settle.settlement, |stored| {
+                shared.uncache(&stored);
+                segments.push(stored.location.segment.number);
+            });
+        // One request of a partition was under way when the process before ended, and what was in it comes first.
+        if let Some(flag) = shared.taken_over.get(settle.partition as usize) {
+            flag.store(false, Ordering::Relaxed);
+        }
         if settle.settlement.outcomes.iter().any(|(outcome, _)| *outcome == Outcome::Damaged) {
             log.damaged.extend(&segments);
         }

@@ -2,7 +2,7 @@
 
 use super::disk::Disk;
 use super::log::{ACCEPTED, Location, RELEASED, SET_ASIDE};
-use super::quarantine::{self, Kept, Place};
+use super::quarantine::{self, Kept};
 use super::read;
 use super::recovery::{self, OpenError};
 use crate::component::Batch;
@@ -64,12 +64,8 @@ impl Inspection {
         let mut recovery = recovery::read(disk.clone(), None, 0)?;
         let waiting = recovery.waiting();
         let log = &recovery.log;
-        let is_settled = |Place { layout, partition, waiting_from }: Place| {
-            let layout = log.layouts.get(&layout);
-            layout.and_then(|layout| layout.get(partition as usize)).is_none_or(|from| *from >= waiting_from)
-        };
-        let set_aside =
-            quarantine::read(&*disk, is_settled).map_err(|error| OpenError::System { place, error })?;
+        let set_aside = quarantine::read(&*disk, &log.layouts());
+        let set_aside = set_aside.map_err(|error| OpenError::System { place, error })?;
         Ok(Inspection {
             exporter: log.exporter.clone(),
             accepted: log.points(ACCEPTED),

@@ -5,10 +5,10 @@
 //! a segment again after a process ended or an error occurred: the next one is begun.
 
 use super::disk::{Disk, DiskFile, file_name};
-use super::record::{
+use crate::component::Batch;
+use crate::queue::record::{
     self, Account, Checkpoint, Closed, FORMAT, Head, Kind, Layout, Payload, SegmentEnd, Settled,
 };
-use crate::component::Batch;
 use crate::queue::{Outcome, Settlement};
 use prost::Message as _;
 use std::collections::{BTreeMap, BTreeSet};
@@ -102,6 +102,8 @@ pub(super) struct Sealed {
     pub length: u64,
     /// How many batches in it wait.
     pub waiting: u64,
+    /// Where records are that do not count: they had not got to the disk whole when a process ended.
+    pub torn: Vec<u64>,
 }
 
 /// The segment that is written to.
@@ -288,15 +290,20 @@ impl Log {
                 // The room beyond is lost until the segment is removed, which does no harm.
                 let _unused = segment.file.truncate(offset);
             }
-            self.sealed.insert(segment.number, Sealed { length: offset, waiting });
+            self.sealed.insert(segment.number, Sealed { length: offset, waiting, torn: Vec::new() });
         }
     }
 
-    fn checkpoint(&self) -> Checkpoint {
+    /// The layouts of which something waits, and the newest.
+    pub fn layouts(&self) -> Vec<Layout> {
         let layout = |(number, waiting_from): (&u32, &Vec<u64>)| Layout {
             number: *number,
             waiting_from: waiting_from.clone(),
         };
+        self.layouts.iter().map(layout).collect()
+    }
+
+    fn checkpoint(&self) -> Checkpoint {
         let account = |((state, reason), points): (&(String, String), &u64)| Account {
             state: state.clone(),
             reason: reason.clone(),
@@ -307,10 +314,14 @@ impl Log {
             format: FORMAT,
             exporter: self.exporter.clone(),
             next: self.next,
-            layouts: self.layouts.iter().map(layout).collect(),
+            layouts: self.layouts(),
             accounts: self.accounts.iter().map(account).collect(),
             segments: waiting
-                .map(|(number, sealed)| SegmentEnd { number: *number, length: sealed.length })
+                .map(|(number, sealed)| SegmentEnd {
+                    number: *number,
+                    length: sealed.length,
+                    torn: sealed.torn.clone(),
+                })
                 .collect(),
         }
     }

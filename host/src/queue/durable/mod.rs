@@ -9,7 +9,6 @@ mod inspect;
 mod log;
 mod quarantine;
 mod read;
-mod record;
 mod recovery;
 mod scan;
 
@@ -18,18 +17,21 @@ pub use inspect::{Inspection, WaitingBatch};
 pub use quarantine::Kept;
 pub use recovery::OpenError;
 
-use super::backlog::{Backlog, Entry, First, Limits};
+use super::backlog::{Backlog, Entry, First, Limits, Size};
 use super::changes::Changes;
-use super::{AppendError, Limit, Outcome, Pending, Queue, Settlement, Statistics, StorageError, Window};
+use super::ticket::Payload;
+use super::{
+    AppendError, Limit, Outcome, Pending, Queue, Settlement, Statistics, StorageError, Ticket, Window,
+};
 use crate::clock::since_epoch;
 use crate::component::Batch;
 use crate::notices::Notices;
-use committer::Request;
+use committer::{Append, Committer, Request};
 use log::Location;
 use quarantine::Quarantine;
 use read::Unreadable;
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -45,6 +47,8 @@ pub struct Options {
     pub partitions: u32,
     /// The most payloads waiting.
     pub max_payloads: u64,
+    /// The most points waiting.
+    pub max_points: u64,
     /// The most bytes of bodies waiting, and on the disk.
     pub max_bytes: u64,
     /// The most bytes of bodies that are kept in memory too, so that they need not be read.
@@ -69,7 +73,15 @@ pub struct Found {
 /// Keeps batches on disk until they are acknowledged.
 pub struct DurableQueue {
     shared: Arc<Shared>,
-    requests: Sender<Request>,
+    writer: Writer,
+}
+
+/// Who writes.
+enum Writer {
+    /// A thread, which is asked.
+    Thread(Sender<Request>),
+    /// Whoever asks; nobody any more once it was put away.
+    Caller(Mutex<Option<Committer>>),
 }
 
 /// What readers and the writing thread share.
@@ -77,7 +89,10 @@ struct Shared {
     backlog: Mutex<Backlog<Stored>>,
     changes: Changes,
     place: String,
-    was_interrupted: bool,
+    /// Whether everything is done where it is asked for.
+    is_in_place: bool,
+    /// By partition, whether the process before may have sent what waits first.
+    taken_over: Vec<AtomicBool>,
     max_bytes: u64,
     on_disk: AtomicU64,
     cached_bytes: u64,
@@ -114,10 +129,39 @@ impl DurableQueue {
     /// When the folder cannot be used; nothing in it is changed then.
     pub fn open(disk: Arc<dyn Disk>, options: &Options) -> Result<(DurableQueue, Found), OpenError> {
         let place = disk.place();
+        let (committer, found) = Self::recover(disk, options, false)?;
+        let shared = committer.shared.clone();
+        let (requests, to_serve) = mpsc::channel();
+        thread::Builder::new()
+            .name("preamp-queue".to_owned())
+            .spawn(move || committer.serve(&to_serve))
+            .map_err(|error| OpenError::System { place, error })?;
+        Ok((DurableQueue { shared, writer: Writer::Thread(requests) }, found))
+    }
+
+    /// The same without a thread: each change is made where it is asked for, by itself. It takes the caller's time, and
+    /// comes out the same each time, as a simulation needs it.
+    ///
+    /// # Errors
+    /// When the folder cannot be used; nothing in it is changed then.
+    pub fn open_in_place(disk: Arc<dyn Disk>, options: &Options) -> Result<(DurableQueue, Found), OpenError> {
+        let (committer, found) = Self::recover(disk, options, true)?;
+        let shared = committer.shared.clone();
+        Ok((DurableQueue { shared, writer: Writer::Caller(Mutex::new(Some(committer))) }, found))
+    }
+
+    fn recover(
+        disk: Arc<dyn Disk>,
+        options: &Options,
+        is_in_place: bool,
+    ) -> Result<(Committer, Found), OpenError> {
+        let place = disk.place();
         let system = |error| OpenError::System { place: place.clone(), error };
-        let quarantine = Quarantine::open(disk.clone(), options.max_bytes / QUARANTINE).map_err(system)?;
+        let mut quarantine =
+            Quarantine::open(disk.clone(), options.max_bytes / QUARANTINE).map_err(system)?;
         let recovered = recovery::recover(disk, options)?;
-        let limits = Limits { payloads: options.max_payloads, bytes: options.max_bytes };
+        let limits =
+            Limits { payloads: options.max_payloads, points: options.max_points, bytes: options.max_bytes };
         let layouts = recovered.log.layouts.iter().map(|(number, layout)| (*number, layout.len() as u32));
         let mut backlog = Backlog::new(limits, layouts);
         let mut found = Found {
@@ -128,12 +172,20 @@ impl DurableQueue {
         };
         restore(&mut backlog, recovered.waiting, &mut found);
         let mut log = recovered.log;
+        if !found.was_closed {
+            // Not worth refusing to start on a disk that is full: something may be shown twice in quarantine then.
+            if let Err(error) = quarantine.resume(log.layouts()) {
+                tracing::warn!(directory = place, %error, "the quarantine could not be written to");
+            }
+        }
         log.forget_layouts_before(backlog.first_layout());
+        let readers = backlog.readers();
         let shared = Arc::new(Shared {
-            changes: Changes::new(backlog.readers()),
+            changes: Changes::new(readers),
             backlog: Mutex::new(backlog),
-            place: place.clone(),
-            was_interrupted: !found.was_closed,
+            place,
+            is_in_place,
+            taken_over: (0..readers).map(|_| AtomicBool::new(!found.was_closed)).collect(),
             max_bytes: options.max_bytes,
             on_disk: AtomicU64::new(log.bytes_on_disk()),
             cached_bytes: options.cached_bytes,
@@ -141,35 +193,43 @@ impl DurableQueue {
             damaged_points: AtomicU64::new(0),
             notices: Notices::default(),
         });
-        let (requests, to_serve) = mpsc::channel();
-        let of_thread = shared.clone();
-        thread::Builder::new()
-            .name("preamp-queue".to_owned())
-            .spawn(move || committer::serve(log, quarantine, &of_thread, &to_serve))
-            .map_err(system)?;
-        Ok((DurableQueue { shared, requests }, found))
+        Ok((Committer { log, quarantine, shared }, found))
     }
 
-    /// Asks the writing thread, which answers when it is done.
+    /// Asks the one that writes, who answers when it is done.
     async fn ask<T>(
         &self,
         request: impl FnOnce(oneshot::Sender<T>) -> Request,
         if_ended: impl FnOnce() -> T,
     ) -> T {
         let (reply, answer) = oneshot::channel();
-        if self.requests.send(request(reply)).is_err() {
-            return if_ended();
+        match &self.writer {
+            Writer::Thread(requests) => {
+                if requests.send(request(reply)).is_err() {
+                    return if_ended();
+                }
+            }
+            Writer::Caller(committer) => {
+                let mut committer = committer.lock().unwrap_or_else(PoisonError::into_inner);
+                if committer
+                    .as_mut()
+                    .is_none_or(|committer| committer.commit(vec![request(reply)]).is_break())
+                {
+                    *committer = None;
+                }
+            }
         }
         answer.await.unwrap_or_else(|_| if_ended())
     }
 
-    async fn try_append(&self, payload: Vec<Batch>) -> Result<(), AppendError> {
+    async fn try_append(&self, payload: Vec<Batch>, ticket: Option<Ticket>) -> Result<(), AppendError> {
         if payload.is_empty() {
             return Ok(());
         }
-        let bytes = self.shared.reserve(&payload)?;
+        let size = self.shared.reserve(&payload)?;
         let batches = payload.into_iter().map(Arc::new).collect();
-        self.ask(|reply| Request::Append { batches, bytes, reply }, || Err(AppendError::Closed)).await
+        let append = |reply| Request::Append(Append { batches, size, ticket, reply });
+        self.ask(append, || Err(AppendError::Closed)).await
     }
 
     async fn settle(&self, partition: u32, count: usize, settlement: Settlement) -> Result<(), StorageError> {
@@ -184,7 +244,7 @@ impl DurableQueue {
     pub async fn replay(&self, mut batch: Batch) -> Result<(), AppendError> {
         // There may have been more partitions when it was set aside.
         batch.partition %= self.partitions().max(1);
-        self.try_append(vec![batch]).await
+        self.try_append(vec![batch], None).await
     }
 
     /// Keeps only these of what was set aside; `points` is what is given up of it. Nothing else may be done with
@@ -202,7 +262,7 @@ impl DurableQueue {
             let shared = &self.shared;
             let waiting = shared.changes.wait_for(partition, || shared.first(partition, window)).await;
             let is_end = waiting.is_empty();
-            match read::batches(waiting).await {
+            match read::batches(waiting, shared.is_in_place).await {
                 (batches, Some(unreadable)) if batches.is_empty() => {
                     self.give_up(partition, &unreadable).await?;
                 }
@@ -239,8 +299,16 @@ impl Queue for DurableQueue {
         self.shared.backlog().readers()
     }
 
-    fn append(&self, payload: Vec<Batch>) -> Pending<'_, Result<(), AppendError>> {
-        Box::pin(self.try_append(payload))
+    fn append_followed(
+        &self,
+        payload: Vec<Batch>,
+        ticket: Option<Ticket>,
+    ) -> Pending<'_, Result<(), AppendError>> {
+        Box::pin(self.try_append(payload, ticket))
+    }
+
+    fn has_room_for(&self, payload: &[Batch]) -> Result<(), AppendError> {
+        self.shared.check(&self.shared.backlog(), payload).map(drop)
     }
 
     fn peek(&self, partition: u32, window: Window) -> Pending<'_, Result<Vec<Arc<Batch>>, StorageError>> {
@@ -260,8 +328,12 @@ impl Queue for DurableQueue {
         true
     }
 
-    fn was_interrupted(&self) -> bool {
-        self.shared.was_interrupted
+    fn is_taken_over(&self, partition: u32) -> bool {
+        self.shared.taken_over.get(partition as usize).is_some_and(|flag| flag.load(Ordering::Relaxed))
+    }
+
+    fn is_held_for(&self, _partition: u32, _duration: Duration) -> bool {
+        true
     }
 
     fn statistics(&self) -> Statistics {
@@ -285,17 +357,20 @@ impl Shared {
         self.backlog.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn reserve(&self, payload: &[Batch]) -> Result<u64, AppendError> {
+    fn reserve(&self, payload: &[Batch]) -> Result<Size, AppendError> {
         let mut backlog = self.backlog();
-        let has_others = backlog.has_waiting();
-        let needed = backlog.reserve(payload)?;
+        self.check(&backlog, payload)?;
+        backlog.reserve(payload)
+    }
+
+    fn check(&self, backlog: &Backlog<Stored>, payload: &[Batch]) -> Result<(), AppendError> {
+        let needed = backlog.check(payload)?.bytes;
         // What is settled keeps its place on the disk for the sake of what waits in the same segment.
         let waiting = self.on_disk.load(Ordering::Relaxed);
-        if has_others && waiting.saturating_add(needed) > self.max_bytes {
-            backlog.release(needed);
+        if backlog.has_waiting() && waiting.saturating_add(needed) > self.max_bytes {
             return Err(AppendError::Full { limit: Limit::Bytes, waiting, needed, allowed: self.max_bytes });
         }
-        Ok(needed)
+        Ok(())
     }
 
     fn first(&self, partition: u32, window: Window) -> Option<Vec<read::Waiting>> {
@@ -329,12 +404,12 @@ impl Shared {
 /// Puts what an earlier process left into its place.
 fn restore(backlog: &mut Backlog<Stored>, waiting: Vec<recovery::Found>, found: &mut Found) {
     let now = (Instant::now(), Duration::from_nanos(since_epoch(SystemTime::now())));
-    let mut payload = (None, Arc::new(()));
+    let mut payload = (None, Payload::new(None));
     for recovery::Found { location, partition, size, accepted_at } in waiting {
         let place = Some((location.segment.number, location.record));
         let begins_payload = payload.0 != place;
         if begins_payload {
-            payload = (place, Arc::new(()));
+            payload = (place, Payload::new(None));
         }
         found.batches += 1;
         found.points += size.points;

@@ -1,10 +1,10 @@
 //! What was set aside: batches that the receiver will never take, kept for a person to look at.
 
 use super::disk::{Disk, DiskFile, file_name, file_number};
-use super::record::{self, Head, Kind, SetAsideRecord};
-use super::scan::scan;
+use super::scan::{Record, scan};
 use crate::component::Batch;
 use crate::queue::SetAside;
+use crate::queue::record::{self, Head, Kind, Layout, Resumed, SetAsideRecord};
 use prost::Message;
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
@@ -12,6 +12,9 @@ use std::sync::Arc;
 
 /// The room that is made at once.
 const FILE_BYTES: u64 = 1 << 20;
+
+/// Of a small quarantine, this part.
+const FILES: u64 = 8;
 
 const SUFFIX: &str = ".aside";
 
@@ -30,6 +33,10 @@ pub(super) struct Quarantine {
     bytes: u64,
     last_number: u64,
     active: Option<Active>,
+    /// What is to be written before anything else.
+    first: Vec<u8>,
+    /// Of each partition, up to where it was settled when something of it was kept last.
+    kept: BTreeMap<(u32, u32), u64>,
 }
 
 struct Active {
@@ -41,7 +48,15 @@ struct Active {
 impl Quarantine {
     /// Goes on after what is there.
     pub fn open(disk: Arc<dyn Disk>, max_bytes: u64) -> io::Result<Quarantine> {
-        let mut quarantine = Quarantine { disk, max_bytes, bytes: 0, last_number: 0, active: None };
+        let mut quarantine = Quarantine {
+            disk,
+            max_bytes,
+            bytes: 0,
+            last_number: 0,
+            active: None,
+            first: Vec::new(),
+            kept: BTreeMap::new(),
+        };
         for (number, name) in files(&*quarantine.disk)? {
             quarantine.last_number = number;
             quarantine.bytes += quarantine.disk.open(&name)?.length()?;
@@ -49,9 +64,25 @@ impl Quarantine {
         Ok(quarantine)
     }
 
-    /// Keeps batches. They are safe when this returns.
+    /// Goes on after a process that did not end in order. What it set aside and did not get to settle is not set aside.
+    pub fn resume(&mut self, layouts: Vec<Layout>) -> io::Result<()> {
+        if self.bytes == 0 {
+            return Ok(());
+        }
+        record::write(Kind::Resumed, 0, &Resumed { layouts }, [], &mut self.first);
+        let first = std::mem::take(&mut self.first);
+        // Where it cannot be written now, it is what is written first.
+        self.write(&first).inspect_err(|_| self.first = first)
+    }
+
+    /// Keeps batches. They are safe when this returns. Of a settlement that could not be recorded, and is tried again,
+    /// they are kept already.
     pub fn keep(&mut self, set_aside: &[SetAside], at: i64, place: Place) -> io::Result<()> {
-        let mut bytes = Vec::new();
+        let partition = (place.layout, place.partition);
+        if self.kept.get(&partition) == Some(&place.waiting_from) {
+            return Ok(());
+        }
+        let mut bytes = self.first.clone();
         for SetAside { batch, state, reason, detail } in set_aside {
             let said = (*state, reason.as_str(), detail.as_str());
             record::write(
@@ -67,12 +98,11 @@ impl Quarantine {
             let problem = format!("quarantine is full ({} bytes); look through it and purge it", self.bytes);
             return Err(io::Error::new(ErrorKind::QuotaExceeded, problem));
         }
-        let written = self.write(&bytes);
-        if written.is_err() {
-            // Nothing is written behind what failed.
-            self.active = None;
-        }
-        written.inspect(|()| self.bytes += needed)
+        self.write(&bytes)?;
+        self.first.clear();
+        self.bytes += needed;
+        self.kept.insert(partition, place.waiting_from);
+        Ok(())
     }
 
     /// Keeps these and nothing else.
@@ -92,17 +122,28 @@ impl Quarantine {
             );
         }
         self.active = None;
-        self.write(&bytes)?;
+        if !bytes.is_empty() {
+            self.write(&bytes)?;
+        }
         self.bytes = bytes.len() as u64;
         before.into_values().try_for_each(|name| self.disk.remove(&name))
     }
 
+    /// Writes records. Nothing is written behind what failed, and what was written of it is not kept.
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.try_to_write(bytes).inspect_err(|_| {
+            if let Some(active) = self.active.take() {
+                let _of_no_use_if_it_fails = active.file.truncate(active.offset);
+            }
+        })
+    }
+
+    fn try_to_write(&mut self, bytes: &[u8]) -> io::Result<()> {
         let needed = bytes.len() as u64;
         if self.active.as_ref().is_none_or(|active| active.offset + needed > active.capacity) {
             self.active = None;
             self.last_number += 1;
-            let capacity = FILE_BYTES.max(needed);
+            let capacity = FILE_BYTES.min(self.max_bytes / FILES).max(needed);
             let name = file_name(self.last_number, SUFFIX);
             let file = self.disk.create(&name, capacity).or_else(|_| self.disk.create(&name, needed))?;
             self.active = Some(Active { capacity: file.length()?, file, offset: 0 });
@@ -151,34 +192,43 @@ pub struct Kept {
     pub points: u64,
 }
 
-/// Reads all that is set aside and was settled, in the order in which that was done. What a crash has had recorded
-/// twice is there once.
-pub(super) fn read(disk: &dyn Disk, is_settled: impl Fn(Place) -> bool) -> io::Result<Vec<Kept>> {
-    let mut kept = BTreeMap::new();
-    let mut order = 0u64;
+/// Whether everything up to this place is settled. What a layout is forgotten of is settled.
+pub(super) fn is_settled(layouts: &[Layout], Place { layout, partition, waiting_from }: Place) -> bool {
+    let layout = layouts.iter().find(|known| known.number == layout);
+    let from = layout.and_then(|layout| layout.waiting_from.get(partition as usize));
+    from.is_none_or(|from| *from >= waiting_from)
+}
+
+/// Reads all that is set aside and was settled, in the order in which that was done; `layouts` is how far that is.
+pub(super) fn read(disk: &dyn Disk, layouts: &[Layout]) -> io::Result<Vec<Kept>> {
+    let mut kept: Vec<Kept> = Vec::new();
     for (_, name) in files(disk)? {
         let file = disk.open(&name)?;
         for found in scan(&*file, u64::MAX)?.records {
-            let Ok(record) = SetAsideRecord::decode(found.head.as_slice()) else { continue };
-            let (Some(head), Kind::SetAside) = (record.batch, found.frame.kind) else { continue };
-            let SetAsideRecord { layout, partition, waiting_from, .. } = record;
-            let place = Place { layout, partition, waiting_from };
-            if !is_settled(place) {
-                continue;
+            match found.frame.kind {
+                Kind::Resumed => {
+                    let Ok(Resumed { layouts }) = Resumed::decode(found.head.as_slice()) else { continue };
+                    kept.retain(|kept| is_settled(&layouts, kept.place));
+                }
+                Kind::SetAside => kept.extend(read_one(&*file, &found)),
+                _ => {}
             }
-            let mut body = vec![0; found.frame.tail_length as usize];
-            let is_whole = file.read_at(found.tail(), &mut body).is_ok()
-                && crc32fast::hash(&body) == found.frame.tail_crc;
-            let (key, points) = ((place, head.digest.clone()), u64::from(head.points));
-            let batch = if is_whole { head.with(body) } else { None };
-            let SetAsideRecord { at, state, reason, detail, .. } = record;
-            order += 1;
-            kept.insert(key, (order, Kept { place, at, state, reason, detail, batch, points }));
         }
     }
-    let mut kept: Vec<_> = kept.into_values().collect();
-    kept.sort_by_key(|(order, _)| *order);
-    Ok(kept.into_iter().map(|(_, kept)| kept).collect())
+    kept.retain(|kept| is_settled(layouts, kept.place));
+    Ok(kept)
+}
+
+fn read_one(file: &dyn DiskFile, found: &Record) -> Option<Kept> {
+    let record = SetAsideRecord::decode(found.head.as_slice()).ok()?;
+    let SetAsideRecord { at, state, reason, detail, layout, partition, waiting_from, batch } = record;
+    let (place, head) = (Place { layout, partition, waiting_from }, batch?);
+    let mut body = vec![0; found.frame.tail_length as usize];
+    let is_whole =
+        file.read_at(found.tail(), &mut body).is_ok() && crc32fast::hash(&body) == found.frame.tail_crc;
+    let points = u64::from(head.points);
+    let batch = if is_whole { head.with(body) } else { None };
+    Some(Kept { place, at, state, reason, detail, batch, points })
 }
 
 fn files(disk: &dyn Disk) -> io::Result<BTreeMap<u64, String>> {

@@ -2,9 +2,9 @@
 
 use super::Stored;
 use super::log::Location;
-use super::record::{FRAME, Frame, Payload, is_intact};
 use crate::component::Batch;
 use crate::queue::backlog::Entry;
+use crate::queue::record::{FRAME, Frame, Payload, is_intact};
 use prost::Message;
 use sha2::{Digest, Sha256};
 use std::io;
@@ -32,9 +32,15 @@ pub(super) struct Unreadable {
 }
 
 /// Reads batches up to the first one that cannot be.
-pub(super) async fn batches(waiting: Vec<Waiting>) -> (Vec<Arc<Batch>>, Option<Unreadable>) {
+pub(super) async fn batches(
+    waiting: Vec<Waiting>,
+    is_in_place: bool,
+) -> (Vec<Arc<Batch>>, Option<Unreadable>) {
     if waiting.iter().all(|waiting| waiting.batch.is_ok()) {
         return (waiting.into_iter().filter_map(|waiting| waiting.batch.ok()).collect(), None);
+    }
+    if is_in_place {
+        return read_all(waiting);
     }
     // A task that is not awaited to its end was aborted by the end of the program.
     tokio::task::spawn_blocking(|| read_all(waiting)).await.unwrap_or_default()

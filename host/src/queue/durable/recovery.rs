@@ -3,10 +3,10 @@
 use super::Options;
 use super::disk::{Disk, file_name, file_number};
 use super::log::{ACCEPTED, Location, Log, RESERVE, Room, SUFFIX, Sealed, Segment};
-use super::record::{Checkpoint, FORMAT, Kind, Payload, Settled};
 use super::scan::{Contents, Record, scan};
 use crate::queue::Outcome;
 use crate::queue::backlog::Size;
+use crate::queue::record::{Checkpoint, FORMAT, Kind, Payload, SegmentEnd, Settled};
 use prost::Message;
 use std::collections::BTreeMap;
 use std::io;
@@ -175,14 +175,14 @@ impl Recovery {
             self.log.layouts.insert(layout.number, layout.waiting_from);
         }
         self.log.credit_all(&checkpoint.accounts);
-        let ends: BTreeMap<u64, u64> =
-            checkpoint.segments.into_iter().map(|end| (end.number, end.length)).collect();
+        let mut ends: BTreeMap<u64, SegmentEnd> =
+            checkpoint.segments.into_iter().map(|end| (end.number, end)).collect();
         for (number, OnDisk { segment, length, .. }) in segments {
             self.log.last_number = number;
             if number >= base {
                 self.read_unsealed(segment, length)?;
-            } else if let Some(end) = ends.get(&number) {
-                self.read_sealed(segment, (*end).min(length))?;
+            } else if let Some(end) = ends.remove(&number) {
+                self.read_sealed(segment, end.length.min(length), end.torn)?;
             } else {
                 // Nothing in it waited when the checkpoint was made.
                 self.settled.push(number);
@@ -191,10 +191,11 @@ impl Recovery {
         Ok(())
     }
 
-    fn read_sealed(&mut self, segment: Arc<Segment>, length: u64) -> io::Result<()> {
-        let Contents { records, damaged, torn, .. } = scan(&*segment.file, length)?;
-        self.note_damage(segment.number, damaged + torn);
-        self.log.sealed.insert(segment.number, Sealed { length, waiting: 0 });
+    fn read_sealed(&mut self, segment: Arc<Segment>, length: u64, torn: Vec<u64>) -> io::Result<()> {
+        let Contents { mut records, damaged, torn: rest, .. } = scan(&*segment.file, length)?;
+        self.note_damage(segment.number, damaged + rest);
+        records.retain(|record| !torn.contains(&record.offset));
+        self.log.sealed.insert(segment.number, Sealed { length, waiting: 0, torn });
         for record in records {
             self.log.group = self.log.group.max(record.frame.group);
             if let Some(payload) = decode::<Payload>(&record, Kind::Payload) {
@@ -209,10 +210,11 @@ impl Recovery {
     fn read_unsealed(&mut self, segment: Arc<Segment>, length: u64) -> io::Result<()> {
         let Contents { records, damaged, end, .. } = scan(&*segment.file, length)?;
         self.note_damage(segment.number, damaged);
-        self.log.sealed.insert(segment.number, Sealed { length: end, waiting: 0 });
         let last_group = records.last().map(|record| record.frame.group);
+        let mut torn = Vec::new();
         for record in records {
             if Some(record.frame.group) == last_group && !is_tail_intact(&segment, &record, length)? {
+                torn.push(record.offset);
                 continue;
             }
             self.was_closed = record.frame.kind == Kind::Closed;
@@ -226,6 +228,7 @@ impl Recovery {
                 self.log.settle(settled);
             }
         }
+        self.log.sealed.insert(segment.number, Sealed { length: end, waiting: 0, torn });
         Ok(())
     }
 

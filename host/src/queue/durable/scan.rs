@@ -1,7 +1,7 @@
 //! Reading a segment from its beginning, damage or not.
 
 use super::disk::DiskFile;
-use super::record::{ALIGNMENT, FRAME, Frame, MAGIC, is_intact};
+use crate::queue::record::{ALIGNMENT, FRAME, Frame, MAGIC, is_intact};
 use std::io;
 
 /// What is read at once where records begin, which says enough to skip the rest.

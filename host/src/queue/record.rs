@@ -1,4 +1,4 @@
-//! Records: how the log is written.
+//! Records: how batches are written, in the log on disk and as messages.
 //!
 //! A record is a frame, a head that is a protobuf message, and a tail that is the bodies of batches. All numbers of
 //! the frame are little-endian, and a record begins at a multiple of eight bytes.
@@ -16,20 +16,20 @@
 use crate::component::{Batch, Protocol};
 use prost::Message;
 
-/// What of the format this version writes, and the newest that it reads.
-pub(super) const FORMAT: u32 = 1;
+/// What of the log's format this version writes, and the newest that it reads.
+pub(in crate::queue) const FORMAT: u32 = 1;
 
-pub(super) const FRAME: usize = 32;
-pub(super) const MAGIC: [u8; 4] = *b"PRL1";
+pub(in crate::queue) const FRAME: usize = 32;
+pub(in crate::queue) const MAGIC: [u8; 4] = *b"PRL1";
 /// Where records begin.
-pub(super) const ALIGNMENT: u64 = 8;
+pub(in crate::queue) const ALIGNMENT: u64 = 8;
 
 /// Longer heads are not written: those of a payload with a batch for each of 1024 partitions are a tenth of it.
 const HEAD_MAX: usize = 1 << 20;
 
 /// What a record says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(in crate::queue) enum Kind {
     /// What was so when its segment was begun; the first record of each.
     Checkpoint = 1,
     /// The batches of a payload.
@@ -40,11 +40,13 @@ pub(super) enum Kind {
     Closed = 4,
     /// A batch that was set aside, in a file of its own.
     SetAside = 5,
+    /// A process went on after one that had not ended in order; in the same file.
+    Resumed = 6,
 }
 
 impl Kind {
     fn from(number: u32) -> Option<Kind> {
-        [Kind::Checkpoint, Kind::Payload, Kind::Settled, Kind::Closed, Kind::SetAside]
+        [Kind::Checkpoint, Kind::Payload, Kind::Settled, Kind::Closed, Kind::SetAside, Kind::Resumed]
             .into_iter()
             .find(|kind| *kind as u32 == number)
     }
@@ -52,7 +54,7 @@ impl Kind {
 
 /// What was so when a segment was begun.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Checkpoint {
+pub(in crate::queue) struct Checkpoint {
     #[prost(uint32, tag = "1")]
     pub format: u32,
     /// The exporter that the log is of.
@@ -74,7 +76,7 @@ pub(super) struct Checkpoint {
 
 /// The partitions of one number of them.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Layout {
+pub(in crate::queue) struct Layout {
     #[prost(uint32, tag = "1")]
     pub number: u32,
     /// For each partition, the number of the batch from which on nothing is acknowledged.
@@ -84,7 +86,7 @@ pub(super) struct Layout {
 
 /// Points of one state.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Account {
+pub(in crate::queue) struct Account {
     #[prost(string, tag = "1")]
     pub state: String,
     #[prost(string, tag = "2")]
@@ -95,16 +97,19 @@ pub(super) struct Account {
 
 /// Up to where a segment is valid.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct SegmentEnd {
+pub(in crate::queue) struct SegmentEnd {
     #[prost(uint64, tag = "1")]
     pub number: u64,
     #[prost(uint64, tag = "2")]
     pub length: u64,
+    /// Where records are that do not count: they had not got to the disk whole when a process ended.
+    #[prost(uint64, repeated, tag = "3")]
+    pub torn: Vec<u64>,
 }
 
 /// The batches of a payload.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Payload {
+pub(in crate::queue) struct Payload {
     /// The number of the first batch; the others follow.
     #[prost(uint64, tag = "1")]
     pub sequence: u64,
@@ -119,7 +124,7 @@ pub(super) struct Payload {
 
 /// A batch without its body.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Head {
+pub(in crate::queue) struct Head {
     #[prost(uint32, tag = "1")]
     pub partition: u32,
     /// Bytes of the body.
@@ -151,7 +156,7 @@ pub(super) struct Head {
 
 /// What became of batches of one partition.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Settled {
+pub(in crate::queue) struct Settled {
     #[prost(uint32, tag = "1")]
     pub layout: u32,
     #[prost(uint32, tag = "2")]
@@ -165,7 +170,7 @@ pub(super) struct Settled {
 
 /// A batch that was set aside.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct SetAsideRecord {
+pub(in crate::queue) struct SetAsideRecord {
     /// When, in milliseconds since 1970.
     #[prost(int64, tag = "1")]
     pub at: i64,
@@ -185,9 +190,18 @@ pub(super) struct SetAsideRecord {
     pub batch: Option<Head>,
 }
 
+/// Up to where everything is settled when a process goes on: what was set aside of anything else before is not, since
+/// its settlement was not recorded any more.
+#[derive(Clone, PartialEq, Message)]
+pub(in crate::queue) struct Resumed {
+    /// The layouts of which something waits, and the newest.
+    #[prost(message, repeated, tag = "1")]
+    pub layouts: Vec<Layout>,
+}
+
 /// The end in order.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Closed {}
+pub(in crate::queue) struct Closed {}
 
 impl Head {
     pub fn of(batch: &Batch) -> Head {
@@ -234,7 +248,7 @@ impl Head {
 }
 
 /// Appends a record. Returns where its tail begins.
-pub(super) fn write<'b>(
+pub(in crate::queue) fn write<'b>(
     kind: Kind,
     group: u64,
     head: &impl Message,
@@ -261,13 +275,13 @@ pub(super) fn write<'b>(
 }
 
 /// How far the next record is, if this one has so many bytes.
-pub(super) fn padded(bytes: u64) -> u64 {
+pub(in crate::queue) fn padded(bytes: u64) -> u64 {
     bytes.next_multiple_of(ALIGNMENT)
 }
 
 /// The frame of a record.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Frame {
+pub(in crate::queue) struct Frame {
     pub kind: Kind,
     pub group: u64,
     pub head_length: u32,
@@ -307,7 +321,7 @@ impl Frame {
 }
 
 /// Whether frame and head are as they were written.
-pub(super) fn is_intact(frame_and_head: &[u8]) -> bool {
+pub(in crate::queue) fn is_intact(frame_and_head: &[u8]) -> bool {
     frame_and_head.len() >= FRAME && frame_and_head[24..28] == head_crc(frame_and_head).to_le_bytes()
 }
 

@@ -1,0 +1,48 @@
+//! A queue in NATS JetStream.
+
+use super::ClientTls;
+use crate::credentials::Secret;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// `extensions.nats`: a stream of NATS JetStream as a queue.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Nats {
+    /// `nats://host:port` or `tls://host:port`, any of the cluster.
+    pub servers: Vec<String>,
+    /// The monitoring address of each server of the cluster, where it says whether it synchronizes.
+    pub monitoring: Vec<String>,
+    /// Whether the operator vouches that all servers synchronize each write, where they are not asked.
+    pub sync_always: bool,
+    /// The name of the stream; otherwise one made of the exporter's id.
+    pub stream: Option<String>,
+    /// Partitions, which all processes share.
+    pub partitions: u32,
+    /// On how many servers everything is kept.
+    pub replicas: u32,
+    /// How long a process that is not heard of keeps its partitions; otherwise by the time that a request may take.
+    pub lease: Option<Duration>,
+    /// Who this side is.
+    pub credentials: NatsCredentials,
+    /// TLS; `None` leaves it to the URLs and what the servers ask for.
+    pub tls: Option<ClientTls>,
+}
+
+/// Who the client of a NATS server is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum NatsCredentials {
+    /// Nobody in particular.
+    #[default]
+    Anonymous,
+    /// A file with a JWT and its key, as `nsc` makes it.
+    File(PathBuf),
+    /// A token.
+    Token(Secret),
+    /// A user with a password.
+    User {
+        /// Its name.
+        name: String,
+        /// Its password.
+        password: Secret,
+    },
+}

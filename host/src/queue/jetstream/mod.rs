@@ -1,0 +1,507 @@
+//! The queue in NATS JetStream, which several processes share.
+//!
+//! A batch is a message of a stream, under the subject of its partition. A partition is read by the process that has
+//! its [lease](lease), from its [floor](floors) on, up to which everything is settled: whoever takes one over finds all
+//! that is not, in order. What all partitions have settled is [removed](compaction) from the stream.
+
+mod compaction;
+mod floors;
+mod hand;
+mod lease;
+mod message;
+mod publish;
+mod read;
+mod server;
+mod stream;
+
+use super::changes::Changes;
+use super::ticket::Payload;
+use super::{AppendError, Pending, Queue, Settlement, Statistics, StorageError, Ticket, Window};
+use crate::clock::since_epoch;
+use crate::component::Batch;
+use crate::config::Nats;
+use crate::notices::Notices;
+use crate::tls::TlsError;
+use async_nats::Client;
+use async_nats::jetstream::stream::Stream;
+use floors::{Floor, Floors};
+use hand::Hand;
+use lease::{Hold, Leases};
+use publish::Publisher;
+use read::Read;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+use tokio::sync::Notify;
+use tokio_util::task::AbortOnDropHandle;
+
+/// How often it is looked whether something waits that was not told of.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How a queue in a stream is set up.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The exporter it is for, which is written into the stream.
+    pub exporter: String,
+    /// The name of the stream.
+    pub stream: String,
+    /// How many partitions there are.
+    pub partitions: u32,
+    /// The most bytes that the stream holds.
+    pub max_bytes: u64,
+    /// On how many servers.
+    pub replicas: u32,
+    /// How long a process that is not heard of keeps its partitions.
+    pub lease: Duration,
+}
+
+/// Why a stream cannot be used as a queue. Nothing is changed in it.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// No server takes the connection.
+    #[error("cannot connect to {servers}: {problem}; check the addresses, and that the servers run")]
+    Connect {
+        /// The servers.
+        servers: String,
+        /// What went wrong.
+        problem: String,
+    },
+    /// The file with credentials cannot be used.
+    #[error("credentials_file {}: {problem}; make one with `nsc generate creds`", file.display())]
+    Credentials {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The TLS settings cannot be used.
+    #[error(transparent)]
+    Tls(TlsError),
+    /// A server cannot store a payload as a whole.
+    #[error(
+        "the NATS server {server} is of version {version}; 2.12 is the first that stores a payload whole or not at all"
+    )]
+    TooOld {
+        /// Its name.
+        server: String,
+        /// Its version.
+        version: String,
+    },
+    /// A server does not say what is needed to know.
+    #[error("{url}: {problem}; list the monitoring address (http_port) of each server, with JetStream on")]
+    Monitoring {
+        /// Where it was asked.
+        url: String,
+        /// What went wrong.
+        problem: String,
+    },
+    /// A server acknowledges what is not on the disk.
+    #[error(
+        "the NATS server {server} acknowledges what is not on its disk yet, and may lose it in a power cut: set \
+         `sync_interval: always` in its section `jetstream`"
+    )]
+    NotSynchronized {
+        /// Its name.
+        server: String,
+    },
+    /// The stream cannot be made or changed.
+    #[error(
+        "the stream {stream}: {problem}; it needs a cluster with JetStream, and as many servers as replicas"
+    )]
+    Stream {
+        /// Its name.
+        stream: String,
+        /// What the server says.
+        problem: String,
+    },
+    /// The stream is of something else.
+    #[error(
+        "the stream {stream} is not of this exporter but of {}; name another one with `stream`",
+        exporter.as_deref().unwrap_or("something other than preamp")
+    )]
+    OfAnother {
+        /// Its name.
+        stream: String,
+        /// Whose it is.
+        exporter: Option<String>,
+    },
+    /// A later version made the stream.
+    #[error(
+        "the stream {stream} is of format {format}, which a later version of preamp made; use that version"
+    )]
+    Newer {
+        /// Its name.
+        stream: String,
+        /// Its format.
+        format: u32,
+    },
+    /// The stream has another number of partitions.
+    #[error(
+        "the stream {stream} holds batches in {found} partitions, and {configured} are configured; set `partitions: \
+         {found}`, or stop the senders until it is empty: the next process to start changes the number then"
+    )]
+    Partitions {
+        /// Its name.
+        stream: String,
+        /// What it has.
+        found: u32,
+        /// What is configured.
+        configured: u32,
+    },
+}
+
+/// Whether servers can be reached, and keep what they acknowledge.
+///
+/// # Errors
+/// When one of them does not.
+pub async fn examine(nats: &Nats) -> Result<(), OpenError> {
+    server::connect(nats).await.map(drop)
+}
+
+/// Keeps batches in a stream until they are acknowledged.
+pub struct JetStreamQueue {
+    shared: Arc<Shared>,
+    publisher: Publisher,
+    tasks: Mutex<Vec<AbortOnDropHandle<()>>>,
+}
+
+struct Shared {
+    client: Client,
+    stream: Stream,
+    leases: Leases,
+    floors: Floors,
+    /// Told when there is no room in the stream.
+    is_full: Notify,
+    changes: Arc<Changes>,
+    partitions: Vec<Partition>,
+    max_bytes: u64,
+    is_closed: AtomicBool,
+    /// Points that this process put into the stream or left there, and those that it read from there.
+    put: AtomicU64,
+    read: AtomicU64,
+    damaged_points: AtomicU64,
+    /// What waits in the stream, as it was looked at last.
+    messages: AtomicU64,
+    notices: Notices,
+}
+
+#[derive(Default)]
+struct Partition {
+    hand: Mutex<Hand>,
+}
+
+impl Partition {
+    /// Nothing panics while it is held.
+    fn hand(&self) -> MutexGuard<'_, Hand> {
+        self.hand.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl JetStreamQueue {
+    /// Opens the queue, and takes part in delivering what is in it.
+    ///
+    /// # Errors
+    /// When the servers do not keep what a queue needs, or the stream is of something else.
+    pub async fn open(nats: &Nats, options: &Options) -> Result<JetStreamQueue, OpenError> {
+        let client = server::connect(nats).await?;
+        let context = async_nats::jetstream::new(client.clone());
+        let (stream, floors, bucket) = stream::open_all(&context, options).await?;
+        let changes = Arc::new(Changes::new(options.partitions));
+        let worker = format!("{:016x}", fastrand::u64(..));
+        let shared = Arc::new(Shared {
+            floors: Floors::new(client.clone(), floors, worker.clone(), &stream),
+            client: client.clone(),
+            is_full: Notify::new(),
+            leases: Leases::new(bucket, worker, options.lease, options.partitions, changes.clone()),
+            changes,
+            partitions: (0..options.partitions).map(|_| Partition::default()).collect(),
+            max_bytes: options.max_bytes,
+            is_closed: AtomicBool::new(false),
+            put: AtomicU64::new(0),
+            read: AtomicU64::new(0),
+            damaged_points: AtomicU64::new(0),
+            messages: AtomicU64::new(stream.cached_info().state.messages),
+            notices: Notices::default(),
+            stream,
+        });
+        let (of_leases, of_compaction, of_bells) = (shared.clone(), shared.clone(), shared.clone());
+        let tasks = vec![
+            AbortOnDropHandle::new(tokio::spawn(async move { of_leases.leases.tend().await })),
+            AbortOnDropHandle::new(tokio::spawn(async move { of_compaction.keep_compact().await })),
+            AbortOnDropHandle::new(tokio::spawn(async move {
+                read::listen(&of_bells.client, of_bells.name(), &of_bells.changes).await;
+            })),
+        ];
+        let publisher = Publisher::new(client, options.stream.clone(), options.max_bytes);
+        Ok(JetStreamQueue { shared, publisher, tasks: Mutex::new(tasks) })
+    }
+
+    async fn try_append(&self, payload: Vec<Batch>) -> Result<(), AppendError> {
+        let shared = &self.shared;
+        if shared.is_closed.load(Ordering::Relaxed) {
+            return Err(AppendError::Closed);
+        }
+        let partitions = shared.partitions.len() as u32;
+        if let Some(stray) = payload.iter().find(|batch| batch.partition >= partitions) {
+            return Err(AppendError::UnknownPartition { partition: stray.partition, partitions });
+        }
+        let accepted_at = (since_epoch(SystemTime::now()) / 1_000_000) as i64;
+        let published = self.publisher.publish(&payload, accepted_at).await;
+        if let Err(AppendError::Full { .. }) = &published {
+            shared.is_full.notify_one();
+        }
+        let is_known = published?;
+        if is_known && let Some(held_back) = shared.notices.admit("duplicate", 1) {
+            tracing::info!(held_back, "a payload that was sent again is in the queue already");
+        }
+        shared.put.fetch_add(points(&payload), Ordering::Relaxed);
+        let partitions: BTreeSet<u32> = payload.iter().map(|batch| batch.partition).collect();
+        read::ring(&shared.client, shared.name(), partitions).await;
+        Ok(())
+    }
+
+    async fn put_all_away(&self) {
+        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        drop(tasks);
+        self.shared.partitions.iter().for_each(|partition| self.shared.lay_down(partition));
+        self.shared.leases.leave().await;
+    }
+}
+
+fn points(batches: &[Batch]) -> u64 {
+    batches.iter().map(|batch| u64::from(batch.points)).sum()
+}
+
+impl Shared {
+    /// Leaves what was read of a partition to whoever reads it next.
+    fn lay_down(&self, partition: &Partition) {
+        self.put.fetch_add(partition.hand().drop_all(), Ordering::Relaxed);
+    }
+
+    async fn peek(&self, partition: u32, window: Window) -> Result<Vec<Arc<Batch>>, StorageError> {
+        let Some(own) = self.partitions.get(partition as usize) else { return Ok(Vec::new()) };
+        loop {
+            // Made before the state is looked at, since it sees every change from then on.
+            let Some(change) = self.changes.next(partition) else { return Ok(Vec::new()) };
+            if self.is_closed.load(Ordering::Relaxed) {
+                self.leave(partition, own).await;
+                return Ok(Vec::new());
+            }
+            match self.leases.hold(partition) {
+                Hold::Held(times) => {
+                    if !self.take_up(partition, own, times, window).await? {
+                        continue;
+                    }
+                }
+                Hold::NotHeld => {
+                    self.lay_down(own);
+                    change.await;
+                    continue;
+                }
+                Hold::ToBeGivenUp(_) => {
+                    tracing::debug!(partition, "another process shall deliver the partition");
+                    self.leave(partition, own).await;
+                    continue;
+                }
+            }
+            self.read(partition, own, window).await?;
+            let first = own.hand().first(window);
+            if !first.is_empty() {
+                return Ok(first);
+            }
+            // A change that was not told is seen then.
+            let _elapsed = tokio::time::timeout(LOOK, change).await;
+        }
+    }
+
+    /// Begins to read a partition that was taken anew. Whether it is this process' after all.
+    async fn take_up(
+        &self,
+        partition: u32,
+        own: &Partition,
+        times: u64,
+        window: Window,
+    ) -> Result<bool, StorageError> {
+        if own.hand().of == times {
+            return Ok(true);
+        }
+        self.lay_down(own);
+        let found = self.floors.read(partition).await.map_err(unavailable)?;
+        // What is sent from now on is under way.
+        let floor = match found.is_clean {
+            true => self.floors.raise(partition, found, found.sequence).await.map_err(unavailable)?,
+            false => Some(found),
+        };
+        let Some(floor) = floor else {
+            self.leases.lose(partition);
+            return Ok(false);
+        };
+        tracing::debug!(
+            partition,
+            times,
+            floor = floor.sequence,
+            found.is_clean,
+            "this process delivers the partition"
+        );
+        own.hand().take_over(times, floor, (!found.is_clean).then_some(window));
+        Ok(true)
+    }
+
+    /// Lets another process have a partition, of which nothing is under way.
+    async fn leave(&self, partition: u32, own: &Partition) {
+        self.lay_down(own);
+        let (of, floor) = {
+            let hand = own.hand();
+            (hand.of, hand.floor)
+        };
+        if self.leases.hold(partition).is_of(of)
+            && let Err(problem) = self.floors.leave_clean(partition, floor).await
+        {
+            tracing::debug!(partition, problem, "whoever takes the partition over has to be careful");
+        }
+        self.leases.give_up(partition).await;
+    }
+
+    /// Reads as much as a window lacks.
+    async fn read(&self, partition: u32, own: &Partition, window: Window) -> Result<(), StorageError> {
+        let (missing, last) = {
+            let hand = own.hand();
+            (hand.missing(window), hand.read_to)
+        };
+        let Some(missing) = missing else { return Ok(()) };
+        let found =
+            read::read(&self.client, self.name(), partition, last, missing).await.map_err(unavailable)?;
+        found.into_iter().for_each(|read| self.take(own, read));
+        Ok(())
+    }
+
+    fn name(&self) -> &str {
+        &self.stream.cached_info().config.name
+    }
+
+    fn take(&self, own: &Partition, Read { sequence, behind, batch }: Read) {
+        let mut hand = own.hand();
+        hand.read_to = sequence;
+        match batch {
+            Ok((batch, accepted_at)) => {
+                self.read.fetch_add(batch.points.into(), Ordering::Relaxed);
+                let now = (since_epoch(SystemTime::now()) / 1_000_000) as i64;
+                let waited = Duration::from_millis(now.saturating_sub(accepted_at).max(0) as u64);
+                if hand.is_empty() {
+                    hand.were_there(behind + 1);
+                }
+                hand.push(sequence, batch, waited);
+            }
+            Err(reason) => {
+                let stream = &self.stream.cached_info().config.name;
+                tracing::error!(
+                    stream,
+                    sequence,
+                    reason,
+                    "a message of the queue cannot be read, and is lost"
+                );
+            }
+        }
+    }
+
+    /// Raises the floor of a partition above its first batches.
+    async fn settle(&self, partition: u32, count: usize) -> Result<(), StorageError> {
+        let Some(own) = self.partitions.get(partition as usize) else { return Ok(()) };
+        let (floor, place) = {
+            let hand = own.hand();
+            (hand.floor, hand.place(count))
+        };
+        let Some(place) = place else { return Ok(()) };
+        match self.floors.raise(partition, floor, place).await.map_err(unavailable)? {
+            Some(floor) => own.hand().settle(floor),
+            None => {
+                tracing::warn!(partition, place, "another process has settled what this one delivered");
+                own.hand().settle(Floor { sequence: place, ..floor });
+                self.leases.lose(partition);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn unavailable(problem: String) -> StorageError {
+    StorageError(format!("NATS: {problem}"))
+}
+
+impl Queue for JetStreamQueue {
+    fn partitions(&self) -> u32 {
+        self.shared.partitions.len() as u32
+    }
+
+    fn readers(&self) -> u32 {
+        self.partitions()
+    }
+
+    fn append_followed(
+        &self,
+        payload: Vec<Batch>,
+        ticket: Option<Ticket>,
+    ) -> Pending<'_, Result<(), AppendError>> {
+        Box::pin(async {
+            // Its end, in whatever process, is not told.
+            let _ends = Payload::new(ticket);
+            self.try_append(payload).await
+        })
+    }
+
+    fn has_room_for(&self, _payload: &[Batch]) -> Result<(), AppendError> {
+        Ok(())
+    }
+
+    fn peek(&self, partition: u32, window: Window) -> Pending<'_, Result<Vec<Arc<Batch>>, StorageError>> {
+        Box::pin(self.shared.peek(partition, window))
+    }
+
+    fn acknowledge(
+        &self,
+        partition: u32,
+        count: usize,
+        _settlement: Settlement,
+    ) -> Pending<'_, Result<(), StorageError>> {
+        Box::pin(self.shared.settle(partition, count))
+    }
+
+    fn is_taken_over(&self, partition: u32) -> bool {
+        self.shared.partitions.get(partition as usize).is_some_and(|own| own.hand().is_taken_over())
+    }
+
+    fn is_held_for(&self, partition: u32, duration: Duration) -> bool {
+        self.shared.leases.is_held_for(partition, duration)
+    }
+
+    fn keeps_set_aside(&self) -> bool {
+        false
+    }
+
+    fn statistics(&self) -> Statistics {
+        let shared = &self.shared;
+        Statistics {
+            payloads: shared.messages.load(Ordering::Relaxed),
+            max_payloads: u64::MAX,
+            max_bytes: shared.max_bytes,
+            damaged_points: shared.damaged_points.load(Ordering::Relaxed),
+            handed_over_points: shared.put.load(Ordering::Relaxed),
+            taken_over_points: shared.read.load(Ordering::Relaxed),
+            partitions: shared.partitions.iter().map(|own| own.hand().statistics()).collect(),
+        }
+    }
+
+    fn close(&self) {
+        self.shared.is_closed.store(true, Ordering::Relaxed);
+        self.shared.changes.tell_all();
+    }
+
+    fn put_away(&self) -> Pending<'_, Result<(), StorageError>> {
+        Box::pin(async {
+            self.put_all_away().await;
+            Ok(())
+        })
+    }
+}

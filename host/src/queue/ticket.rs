@@ -1,0 +1,56 @@
+//! Following a payload to its end.
+
+use super::{Outcome, Settlement};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio_util::sync::CancellationToken;
+
+/// Tells who handed a payload in when all of it has left the queue.
+#[derive(Clone, Debug, Default)]
+pub struct Ticket(Arc<Course>);
+
+#[derive(Debug, Default)]
+struct Course {
+    /// What was not delivered of that which left the queue together with a part of the payload.
+    lost: Mutex<BTreeMap<Outcome, u64>>,
+    ended: CancellationToken,
+}
+
+impl Ticket {
+    /// Waits until all of the payload has left the queue. Returns the points that were not delivered, by what became of
+    /// them. They may be another payload's, which was sent in the same request.
+    pub async fn ended(&self) -> BTreeMap<Outcome, u64> {
+        self.0.ended.cancelled().await;
+        self.0.lost.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn settled(&self, settlement: &Settlement) {
+        let mut lost = self.0.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        for (outcome, points) in &settlement.outcomes {
+            if *outcome != Outcome::Delivered {
+                *lost.entry(outcome.clone()).or_default() += points;
+            }
+        }
+    }
+}
+
+/// Shared by the batches of one payload: the last one to go takes the payload with it.
+#[derive(Debug, Default)]
+pub(super) struct Payload(Option<Ticket>);
+
+impl Payload {
+    pub fn new(ticket: Option<Ticket>) -> Arc<Self> {
+        Arc::new(Payload(ticket))
+    }
+
+    /// Some of it left the queue.
+    pub fn settled(&self, settlement: &Settlement) {
+        self.0.iter().for_each(|ticket| ticket.settled(settlement));
+    }
+}
+
+impl Drop for Payload {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|ticket| ticket.0.ended.cancel());
+    }
+}

@@ -1,0 +1,171 @@
+//! A real JetStream cluster on loopback.
+
+use crate::children::{Background, fetched, program, wait_for};
+use crate::loopback::exchange;
+use anyhow::Context as _;
+use serde_json::Value;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Servers that keep streams together. They end when dropped.
+pub struct Cluster {
+    servers: Vec<Server>,
+}
+
+/// One of them.
+pub struct Server {
+    process: Option<Background>,
+    folder: PathBuf,
+    name: String,
+    client: u16,
+    monitoring: u16,
+}
+
+/// Ports that nobody listens on at the moment.
+fn free_ports<const N: usize>() -> anyhow::Result<[u16; N]> {
+    // Held all at once, so that they differ.
+    let listeners: Vec<_> =
+        (0..N).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect::<Result<_, _>>()?;
+    let ports: Vec<_> =
+        listeners.iter().map(|it| Ok(it.local_addr()?.port())).collect::<Result<_, std::io::Error>>()?;
+    ports.try_into().ok().context("as many as listeners")
+}
+
+impl Cluster {
+    /// Starts three, each with a folder of its own in this one. `sync` is their `sync_interval`.
+    ///
+    /// # Errors
+    /// When there is no server program, or they do not find each other.
+    pub fn start(folder: &Path, sync: &str) -> anyhow::Result<Self> {
+        Self::start_in(&[folder.join("n0"), folder.join("n1"), folder.join("n2")], sync)
+    }
+
+    /// The same in these folders, which may hold what a cluster kept before.
+    ///
+    /// # Errors
+    /// When there is no server program, or they do not find each other.
+    pub fn start_in(folders: &[PathBuf; 3], sync: &str) -> anyhow::Result<Self> {
+        let [c0, c1, c2, m0, m1, m2, r0, r1, r2] = free_ports()?;
+        let routes = [r0, r1, r2].map(|port| format!("nats-route://127.0.0.1:{port}")).join(", ");
+        let servers = [(c0, m0, r0), (c1, m1, r1), (c2, m2, r2)].into_iter().zip(folders).enumerate();
+        let mut started = Vec::new();
+        for (number, ((client, monitoring, route), folder)) in servers {
+            std::fs::create_dir_all(folder)?;
+            let name = format!("n{number}");
+            let configuration = format!(
+                "server_name: {name}\nlisten: 127.0.0.1:{client}\nhttp: 127.0.0.1:{monitoring}\n\
+                 jetstream {{ store_dir: \"{}\", sync_interval: {sync} }}\n\
+                 cluster {{ name: c, listen: 127.0.0.1:{route}, routes: [{routes}] }}\n",
+                folder.join("data").display()
+            );
+            std::fs::write(folder.join("nats.conf"), configuration)?;
+            let mut server = Server { process: None, folder: folder.clone(), name, client, monitoring };
+            server.start()?;
+            started.push(server);
+        }
+        let cluster = Cluster { servers: started };
+        cluster.wait_until_ready()?;
+        Ok(cluster)
+    }
+
+    /// Waits until the servers have agreed on who leads.
+    ///
+    /// # Errors
+    /// When they do not.
+    pub fn wait_until_ready(&self) -> anyhow::Result<()> {
+        wait_for("the NATS servers to agree on a leader", || {
+            let is_ready = |server: &Server| {
+                let said = server.ask("/healthz")?;
+                Some(said["status"] == "ok" && server.ask("/jsz")?["meta_cluster"]["leader"].is_string())
+            };
+            Ok(self
+                .servers
+                .iter()
+                .filter(|it| it.process.is_some())
+                .all(|it| is_ready(it) == Some(true))
+                .then_some(()))
+        })
+    }
+
+    /// A section `extensions` with them, with more keys.
+    #[must_use]
+    pub fn extension(&self, more: &str) -> String {
+        let list = |address: &dyn Fn(&Server) -> String| {
+            self.servers.iter().map(address).collect::<Vec<_>>().join(", ")
+        };
+        format!(
+            "extensions:\n  nats:\n    servers: [{}]\n    monitoring: [{}]\n{}",
+            list(&|server| format!("nats://127.0.0.1:{}", server.client)),
+            list(&|server| format!("http://127.0.0.1:{}", server.monitoring)),
+            more.lines().map(|line| format!("    {line}\n")).collect::<String>()
+        )
+    }
+
+    /// Which server leads a stream.
+    ///
+    /// # Errors
+    /// When none does.
+    pub fn leader(&self, stream: &str) -> anyhow::Result<usize> {
+        wait_for("a leader of the stream", || {
+            let found = self.servers.iter().find_map(|server| {
+                let said = server.ask("/jsz?streams=true&accounts=true")?;
+                let streams = said["account_details"][0]["stream_detail"].as_array()?.clone();
+                let stream = streams.into_iter().find(|it| it["name"] == stream)?;
+                let leader = stream["cluster"]["leader"].as_str()?.to_owned();
+                self.servers.iter().position(|it| it.name == leader)
+            });
+            Ok(found)
+        })
+    }
+
+    /// Kills one.
+    pub fn kill(&mut self, server: usize) {
+        self.servers[server].process = None;
+    }
+
+    /// Starts one again that was killed.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub fn revive(&mut self, server: usize) -> anyhow::Result<()> {
+        self.servers[server].start()
+    }
+
+    /// Has one stand still (`STOP`), or go on (`CONT`).
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub fn signal(&self, server: usize, signal: &str) -> anyhow::Result<()> {
+        self.servers[server].process.as_ref().context("it was killed")?.signal(signal)
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.servers.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.servers.is_empty()
+    }
+}
+
+impl Server {
+    fn start(&mut self) -> anyhow::Result<()> {
+        let mut command = Command::new(program("PREAMP_NATS_SERVER", fetched("python/bin/nats-server"))?);
+        command.arg("--config").arg(self.folder.join("nats.conf"));
+        let mut process = Background::start("nats-server", command, &self.folder)?;
+        process.wait_for("the NATS server to listen", |log| log.contains("Server is ready").then_some(()))?;
+        self.process = Some(process);
+        Ok(())
+    }
+
+    fn ask(&self, path: &str) -> Option<Value> {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.monitoring));
+        let reply = exchange(address, "GET", path, &[("host", "nats")], b"")?;
+        serde_json::from_str(&reply.body).ok()
+    }
+}

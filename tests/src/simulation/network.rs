@@ -1,0 +1,130 @@
+//! A network that loses requests, answers and time.
+
+use super::receiver::Receiver;
+use super::world::World;
+use bytes::Bytes;
+use preamp_host::component::{Header, Request, Response};
+use preamp_host::delivery::Transport;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tokio::time::{sleep, timeout};
+
+/// How long a sender waits for an answer.
+pub const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The way from one process to the receiver.
+pub struct Network {
+    pub world: Arc<World>,
+    /// Whether the process is dead already, and only does not know it.
+    pub is_dead: Arc<AtomicBool>,
+}
+
+/// What becomes of a request.
+#[derive(Clone, Copy, Debug)]
+enum Fate {
+    Arrives,
+    IsLost,
+    AnswerIsLost,
+    BreaksOffAfterwards,
+    /// It comes when nobody waits for its answer any more.
+    IsLate,
+    Unavailable,
+    RateExceeded,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Network {
+    fn fate(&self) -> (Fate, Duration) {
+        let mut random = lock(&self.world.random);
+        let trip = Duration::from_micros(random.u64(200..40_000));
+        if self.world.is_calm.load(Ordering::Relaxed) || random.u32(..100) >= self.world.faults_percent {
+            return (Fate::Arrives, trip);
+        }
+        let fates = [
+            Fate::IsLost,
+            Fate::AnswerIsLost,
+            Fate::BreaksOffAfterwards,
+            Fate::IsLate,
+            Fate::Unavailable,
+            Fate::RateExceeded,
+        ];
+        (fates[random.usize(..fates.len())], trip)
+    }
+
+    fn answer(&self, status: u16, text: impl Into<Vec<u8>>) -> Response {
+        let headers = if status == 0 {
+            Vec::new()
+        } else {
+            vec![Header { name: "date".to_owned(), value: self.world.http_date() }]
+        };
+        Response { status, headers, body: text.into() }
+    }
+
+    /// Has a request arrive after a while, whoever still waits for it.
+    fn deliver(&self, body: Bytes, after: Duration) -> oneshot::Receiver<(u16, String)> {
+        let (reply, answer) = oneshot::channel();
+        let world = self.world.clone();
+        tokio::spawn(async move {
+            sleep(after).await;
+            let answer = lock(&world.receiver).write(&body);
+            let _nobody_waits = reply.send(answer);
+        });
+        answer
+    }
+
+    async fn exchange(&self, body: Bytes) -> Response {
+        let (fate, trip) = self.fate();
+        match fate {
+            Fate::IsLost => {}
+            Fate::IsLate => drop(self.deliver(body, TIMEOUT + trip * 10)),
+            Fate::AnswerIsLost => drop(self.deliver(body, trip)),
+            Fate::BreaksOffAfterwards => {
+                let _answer = self.deliver(body, trip).await;
+                return self.answer(0, "connection reset");
+            }
+            Fate::Unavailable => {
+                sleep(trip).await;
+                return self.answer(503, "");
+            }
+            Fate::RateExceeded => {
+                sleep(trip).await;
+                return self.answer(429, r#"{"message":"Rate exceeded"}"#);
+            }
+            Fate::Arrives => {
+                if let Ok((status, text)) = self.deliver(body, trip).await {
+                    sleep(trip).await;
+                    return self.answer(status, text);
+                }
+            }
+        }
+        std::future::pending().await
+    }
+}
+
+impl Transport for Network {
+    fn timeout(&self) -> Duration {
+        TIMEOUT
+    }
+
+    fn send(&self, _head: Request, body: Bytes) -> Pin<Box<dyn Future<Output = Response> + Send + '_>> {
+        Box::pin(async move {
+            if self.is_dead.load(Ordering::Relaxed) {
+                return std::future::pending().await;
+            }
+            let answered = timeout(TIMEOUT, self.exchange(body)).await;
+            answered.unwrap_or_else(|_elapsed| self.answer(0, "no answer"))
+        })
+    }
+}
+
+/// Looks at the receiver.
+pub fn receiver(world: &World) -> MutexGuard<'_, Receiver> {
+    lock(&world.receiver)
+}

@@ -1,0 +1,13 @@
+//! Several processes that share a queue in a real JetStream cluster of three servers. Senders keep their own record of
+//! what was acknowledged; the receiver takes nothing out of order.
+
+#[path = "scale_out/refused.rs"]
+mod refused;
+#[path = "scale_out/rig.rs"]
+mod rig;
+#[path = "scale_out/servers.rs"]
+mod servers;
+#[path = "scale_out/sharing.rs"]
+mod sharing;
+#[path = "scale_out/throughput.rs"]
+mod throughput;
