@@ -365,7 +365,7 @@ soak() {
     export PREAMP_PROMETHEUS=$CACHE/prometheus/bin/prometheus
     export PREAMP_NATS_SERVER=$CACHE/python/bin/nats-server
     export PREAMP_STEPS=1000 PREAMP_KILLS=200 PREAMP_POWER_CUTS=20 PREAMP_FAULTS=20 PREAMP_QUEUE_BYTES=$((1 << 30))
-    export PREAMP_SEEDS=100000 PREAMP_OUTAGE_SECONDS=600
+    export PREAMP_SEEDS=100000 PREAMP_OUTAGE_SECONDS=600 PREAMP_ORDER_ROUNDS=40
     stage "soak" cargo test --release --locked --workspace \
         --test durable_queue --test durable_cost --test crashes --test quarantine --test simulation --test scale_out \
         --test outage -- --nocapture --test-threads 1

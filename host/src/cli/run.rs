@@ -109,6 +109,7 @@ fn conclude(stopped: &Stopped, failure: Option<String>) -> anyhow::Result<()> {
         expired = ledger.expired.values().sum::<u64>(),
         quarantined = ledger.quarantined.values().sum::<u64>(),
         damaged = ledger.damaged,
+        handed_over = ledger.handed_over,
         queued = ledger.queued,
         "stopped"
     );
