@@ -132,7 +132,7 @@ pub(super) fn read_signers<'d>(service: Option<View<'d>>) -> Vec<(&'d str, View<
 
 fn read_storage(extension: &Component) -> Kept {
     match extension.kind {
-        NATS => Kept::InStream(read_nats(&extension.view)),
+        NATS => Kept::InStream(Box::new(read_nats(&extension.view))),
         _ => Kept::InFiles(read_file_storage(&extension.view)),
     }
 }

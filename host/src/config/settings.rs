@@ -176,7 +176,7 @@ pub enum Storage {
     /// In this directory, for this exporter alone.
     Directory(PathBuf),
     /// In a stream that several processes share.
-    Nats(Nats),
+    Nats(Box<Nats>),
 }
 
 impl Storage {

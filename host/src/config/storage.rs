@@ -12,7 +12,7 @@ use std::path::PathBuf;
 pub(super) enum Kept {
     /// In a directory that may be for several.
     InFiles(PathBuf),
-    InStream(Nats),
+    InStream(Box<Nats>),
 }
 
 /// The names of the types.

@@ -60,6 +60,7 @@ async fn the_ledger_balances_through_every_state_of_a_batch() {
         rejected: BTreeMap::from([("out-of-order".to_owned(), 4)]),
         expired: BTreeMap::from([("max-elapsed-time".to_owned(), 3)]),
         quarantined: BTreeMap::new(),
+        handed_over: 0,
         damaged: 0,
         queued: 0,
     };

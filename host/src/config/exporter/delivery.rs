@@ -4,7 +4,7 @@ use super::keys;
 use crate::config::component::ComponentConfig;
 use crate::config::duration::milliseconds;
 use crate::config::extensions::Extensions;
-use crate::config::settings::{Nats, Queue, Retry, Storage};
+use crate::config::settings::{Queue, Retry, Storage};
 use crate::config::sigv4auth::is_aps;
 use crate::config::storage::Kept;
 use crate::config::view::{Section, View};
@@ -119,8 +119,9 @@ pub(super) fn read_queue<'d>(
 
 /// What is under way when a lease ends may still be answered, so a lease outlasts a request by far.
 pub(super) fn check_lease(exporter: &Section, queue: &Queue, timeout: Duration) {
-    let Storage::Nats(Nats { lease: Some(lease), .. }) = &queue.storage else { return };
-    if *lease < LEASE_OF_TIMEOUTS * timeout {
+    let Storage::Nats(nats) = &queue.storage else { return };
+    let Some(lease) = nats.lease else { return };
+    if lease < LEASE_OF_TIMEOUTS * timeout {
         exporter.view().error(format!(
             "the `lease` of the extension nats ({lease:?}) is shorter than {LEASE_OF_TIMEOUTS} times the `timeout` of a \
              request ({timeout:?}): raise it, or leave it out"

@@ -81,7 +81,7 @@ enum Writer {
     /// A thread, which is asked.
     Thread(Sender<Request>),
     /// Whoever asks; nobody any more once it was put away.
-    Caller(Mutex<Option<Committer>>),
+    Caller(Mutex<Option<Box<Committer>>>),
 }
 
 /// What readers and the writing thread share.
@@ -147,7 +147,7 @@ impl DurableQueue {
     pub fn open_in_place(disk: Arc<dyn Disk>, options: &Options) -> Result<(DurableQueue, Found), OpenError> {
         let (committer, found) = Self::recover(disk, options, true)?;
         let shared = committer.shared.clone();
-        Ok((DurableQueue { shared, writer: Writer::Caller(Mutex::new(Some(committer))) }, found))
+        Ok((DurableQueue { shared, writer: Writer::Caller(Mutex::new(Some(Box::new(committer)))) }, found))
     }
 
     fn recover(

@@ -81,7 +81,7 @@ impl Hand {
 
     /// Where the last of the first `count` is in the stream.
     pub fn place(&self, count: usize) -> Option<u64> {
-        self.waiting.iter().take(count).last().map(|waiting| waiting.sequence)
+        self.waiting.iter().take(count).next_back().map(|waiting| waiting.sequence)
     }
 
     /// Removes what is settled.
