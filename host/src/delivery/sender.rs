@@ -149,6 +149,10 @@ impl<'a> Sender<'a> {
             let permit = self.permit().await?;
             let step = self.attempt().await;
             drop(permit);
+            // A process that stood still may have sent what another one has settled meanwhile, who knows what became of it.
+            if self.parts().queue.is_lost(self.partition) {
+                return Err(Abandoned::Lost);
+            }
             match step {
                 Step::End(end) => return Ok(end),
                 Step::Retry(least) => {

@@ -1,7 +1,7 @@
 //! The queue that lives in memory: fast, and gone with the process.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::backlog::{Backlog, Entry, First, Limits, Size};
 use super::changes::Changes;
@@ -110,10 +110,6 @@ impl Queue for MemoryQueue {
 
     fn is_taken_over(&self, _partition: u32) -> bool {
         false
-    }
-
-    fn is_held_for(&self, _partition: u32, _duration: Duration) -> bool {
-        true
     }
 
     fn statistics(&self) -> Statistics {

@@ -242,8 +242,15 @@ pub trait Queue: Send + Sync {
     /// Whether another process may have sent what waits first in a partition, and did not get to acknowledge it.
     fn is_taken_over(&self, partition: u32) -> bool;
 
-    /// Whether a partition is this process' to deliver, and will be for so long.
-    fn is_held_for(&self, partition: u32, duration: Duration) -> bool;
+    /// Whether a partition is this process' to deliver, and will be for so long. Of a queue that is not shared all are.
+    fn is_held_for(&self, _partition: u32, _duration: Duration) -> bool {
+        true
+    }
+
+    /// Whether another process may deliver a partition by now, and settle it.
+    fn is_lost(&self, _partition: u32) -> bool {
+        false
+    }
 
     /// What waits.
     fn statistics(&self) -> Statistics;

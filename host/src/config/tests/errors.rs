@@ -118,10 +118,7 @@ fn what_is_not_there_yet_is_said() {
         "tls: {tpm: {enabled: true}}",
         "remote_write_queue: {enabled: false}",
         "sending_queue: {enabled: false}",
-        "sending_queue: {sizer: bytes}",
         "sending_queue: {batch: {}}",
-        "sending_queue: {block_on_overflow: true}",
-        "sending_queue: {wait_for_result: true}",
     ] {
         let errors = errors(&with_exporter(key));
         assert_eq!(errors.len(), 1, "{key}: {errors:?}");

@@ -332,10 +332,6 @@ impl Queue for DurableQueue {
         self.shared.taken_over.get(partition as usize).is_some_and(|flag| flag.load(Ordering::Relaxed))
     }
 
-    fn is_held_for(&self, _partition: u32, _duration: Duration) -> bool {
-        true
-    }
-
     fn statistics(&self) -> Statistics {
         let statistics = self.shared.backlog().statistics();
         Statistics { damaged_points: self.shared.damaged_points.load(Ordering::Relaxed), ..statistics }

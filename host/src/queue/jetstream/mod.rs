@@ -181,7 +181,6 @@ struct Shared {
     /// Points that this process put into the stream or left there, and those that it read from there.
     put: AtomicU64,
     read: AtomicU64,
-    damaged_points: AtomicU64,
     /// What waits in the stream, as it was looked at last.
     messages: AtomicU64,
     notices: Notices,
@@ -221,7 +220,6 @@ impl JetStreamQueue {
             is_closed: AtomicBool::new(false),
             put: AtomicU64::new(0),
             read: AtomicU64::new(0),
-            damaged_points: AtomicU64::new(0),
             messages: AtomicU64::new(stream.cached_info().state.messages),
             notices: Notices::default(),
             stream,
@@ -476,6 +474,10 @@ impl Queue for JetStreamQueue {
         self.shared.leases.is_held_for(partition, duration)
     }
 
+    fn is_lost(&self, partition: u32) -> bool {
+        self.shared.leases.hold(partition) == Hold::NotHeld
+    }
+
     fn keeps_set_aside(&self) -> bool {
         false
     }
@@ -486,7 +488,7 @@ impl Queue for JetStreamQueue {
             payloads: shared.messages.load(Ordering::Relaxed),
             max_payloads: u64::MAX,
             max_bytes: shared.max_bytes,
-            damaged_points: shared.damaged_points.load(Ordering::Relaxed),
+            damaged_points: 0,
             handed_over_points: shared.put.load(Ordering::Relaxed),
             taken_over_points: shared.read.load(Ordering::Relaxed),
             partitions: shared.partitions.iter().map(|own| own.hand().statistics()).collect(),
