@@ -73,7 +73,7 @@ fn remote_write(draft: Draft, ExporterSettings { client, retry, queue, .. }: &Ex
     let max_queue_bytes = draft.count(queue.max_bytes);
     let queue = draft.section([
         ("queue_size", Some(draft.count(queue.size()))),
-        ("num_consumers", Some(draft.count(u64::from(queue.partitions)))),
+        ("num_consumers", Some(draft.count(u64::from(queue.consumers)))),
     ]);
     draft.section([
         ("timeout", duration(client.timeout)),

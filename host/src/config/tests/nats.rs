@@ -1,7 +1,7 @@
 //! The queue in a stream.
 
 use super::{errors, read};
-use crate::config::{NatsCredentials, Storage};
+use crate::config::{NatsCredentials, Source, Storage, explain};
 
 fn file(nats: &str, exporter: &str) -> String {
     format!(
@@ -28,6 +28,15 @@ fn a_stream_has_partitions_of_its_own_and_consumers_are_what_is_in_flight() {
     let Storage::Nats(nats) = queue.storage else { panic!("{:?}", queue.storage) };
     assert_eq!((nats.replicas, nats.sync_always, nats.credentials), (3, false, NatsCredentials::Anonymous));
     assert_eq!(settings.exporter.retry.max_elapsed_time, None);
+}
+
+#[test]
+fn the_consumers_that_are_explained_are_those_of_this_process() {
+    let written = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(written.path(), file(SERVERS, "")).unwrap();
+    let request = Source::File(written.path().to_owned()).into();
+    let explained = explain(&request, &|_| None).unwrap().settings;
+    assert!(explained.contains("num_consumers: 10"), "{explained}");
 }
 
 #[test]
