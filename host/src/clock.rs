@@ -101,6 +101,11 @@ pub(crate) fn since_epoch(time: SystemTime) -> u64 {
     nanos(time.duration_since(UNIX_EPOCH).unwrap_or_default())
 }
 
+/// The wall clock, in milliseconds since the Unix epoch: when something was accepted.
+pub(crate) fn now_ms() -> i64 {
+    (since_epoch(SystemTime::now()) / NANOS_PER_MILLI.unsigned_abs()) as i64
+}
+
 /// A duration in nanoseconds.
 pub(crate) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)

@@ -72,22 +72,9 @@ const REPLICAS_MAX: i64 = 5;
 pub(super) fn read_nats(view: &View) -> Nats {
     let section = view.section(&[STREAM]);
     let number = |key: &str, least, most| section.get(key).and_then(|view| view.integer(least, most));
-    let servers = texts(&section, "servers");
+    let servers = read_urls(&section, "servers", &["nats", "tls"], "a NATS server");
+    let monitoring = read_urls(&section, "monitoring", &["http", "https"], "a server's monitoring");
     let tls = section.get("tls").map(|view| read_client_tls(&view, None));
-    for (server, view) in &servers {
-        if !["nats://", "tls://"].iter().any(|scheme| server.starts_with(scheme)) {
-            view.error(format!(
-                "{} is no URL of a NATS server: nats://HOST:PORT, or tls://HOST:PORT",
-                view.shown()
-            ));
-        }
-    }
-    let monitoring = texts(&section, "monitoring");
-    for (address, view) in &monitoring {
-        if !["http://", "https://"].iter().any(|scheme| address.starts_with(scheme)) {
-            view.error(format!("{} is no monitoring address: http://HOST:8222", view.shown()));
-        }
-    }
     let sync_always = section.get("sync_always");
     let vouched = sync_always.as_ref().and_then(View::boolean);
     if servers.is_empty() {
@@ -110,8 +97,8 @@ pub(super) fn read_nats(view: &View) -> Nats {
         view.error(format!("{} is no name of a stream: letters, digits, `-` and `_`", view.shown()));
     }
     Nats {
-        servers: servers.into_iter().map(|(server, _)| server.to_owned()).collect(),
-        monitoring: monitoring.into_iter().map(|(address, _)| address.to_owned()).collect(),
+        servers,
+        monitoring,
         sync_always: vouched.unwrap_or_default(),
         stream: section.text("stream").map(|(stream, _)| stream.to_owned()),
         partitions: number("partitions", 1, PARTITIONS_MAX).unwrap_or(PARTITIONS) as u32,
@@ -122,8 +109,16 @@ pub(super) fn read_nats(view: &View) -> Nats {
     }
 }
 
-fn texts<'d>(section: &Section<'d>, key: &str) -> Vec<(&'d str, View<'d>)> {
-    section.get(key).map(|view| view.texts()).unwrap_or_default()
+/// A list of URLs of one of these schemes.
+fn read_urls(section: &Section, key: &str, schemes: &[&str], of: &str) -> Vec<String> {
+    let texts = section.get(key).map(|view| view.texts()).unwrap_or_default();
+    for (url, view) in &texts {
+        if !url.split_once("://").is_some_and(|(scheme, _)| schemes.contains(&scheme)) {
+            let forms: Vec<_> = schemes.iter().map(|scheme| format!("{scheme}://HOST:PORT")).collect();
+            view.error(format!("{} is no URL of {of}: {}", view.shown(), forms.join(", or ")));
+        }
+    }
+    texts.into_iter().map(|(url, _)| url.to_owned()).collect()
 }
 
 fn is_stream_name(name: &str) -> bool {

@@ -1,8 +1,6 @@
 //! The HTTP client: sends what the component signed, and brings back what it needs to judge.
 
 use std::error::Error;
-use std::future::Future;
-use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,6 +18,7 @@ use super::transport::Transport;
 use crate::causes::{tls_remedy, with_causes};
 use crate::component::{Header, Request, Response};
 use crate::config::{ClientSettings, Connections};
+use crate::queue::Pending;
 use crate::tls::TlsError;
 
 /// The contract gives the component no more of an answer's body.
@@ -95,7 +94,7 @@ impl Transport for HttpClient {
         self.timeout
     }
 
-    fn send(&self, head: Request, body: Bytes) -> Pin<Box<dyn Future<Output = Response> + Send + '_>> {
+    fn send(&self, head: Request, body: Bytes) -> Pending<'_, Response> {
         Box::pin(HttpClient::send(self, head, body))
     }
 }

@@ -1,9 +1,8 @@
 //! What takes requests to the receiver.
 
 use crate::component::{Request, Response};
+use crate::queue::Pending;
 use bytes::Bytes;
-use std::future::Future;
-use std::pin::Pin;
 use std::time::Duration;
 
 /// Sends requests, over HTTP or in a simulation.
@@ -13,5 +12,5 @@ pub trait Transport: Send + Sync {
 
     /// Sends `body` with the head that the component made. Never fails: without an answer the status is 0 and the
     /// body says why, as the contract has it.
-    fn send(&self, head: Request, body: Bytes) -> Pin<Box<dyn Future<Output = Response> + Send + '_>>;
+    fn send(&self, head: Request, body: Bytes) -> Pending<'_, Response>;
 }

@@ -117,11 +117,16 @@ impl<T> Backlog<T> {
 
     /// Takes the room for a payload, which has to be published or released.
     pub fn reserve(&mut self, payload: &[Batch]) -> Result<Size, AppendError> {
-        let needed = self.check(payload)?;
+        let size = self.check(payload)?;
+        self.take(size);
+        Ok(size)
+    }
+
+    /// Takes so much room, which there is.
+    pub fn take(&mut self, size: Size) {
         self.payloads += 1;
-        self.points += needed.points;
-        self.bytes += needed.bytes;
-        Ok(needed)
+        self.points += size.points;
+        self.bytes += size.bytes;
     }
 
     /// Gives the room of a payload back.
@@ -282,13 +287,8 @@ impl<T> Partition<T> {
     }
 
     fn first(&self, window: Window) -> Vec<&Entry<T>> {
-        let mut bytes = 0;
-        let fits = |entry: &&Entry<T>| {
-            let first = bytes == 0;
-            bytes += entry.size.bytes;
-            first || bytes <= window.bytes
-        };
-        self.waiting.iter().take(window.batches.max(1)).take_while(fits).collect()
+        let count = window.count(self.waiting.iter().map(|entry| entry.size.bytes));
+        self.waiting.iter().take(count).collect()
     }
 
     fn statistics(&self) -> PartitionStatistics {

@@ -38,6 +38,19 @@ pub struct Window {
     pub bytes: u64,
 }
 
+impl Window {
+    /// How many batches of these sizes are within it.
+    fn count(self, sizes: impl Iterator<Item = u64>) -> usize {
+        let mut bytes = 0;
+        let fits = |size: &u64| {
+            let first = bytes == 0;
+            bytes += size;
+            first || bytes <= self.bytes
+        };
+        sizes.take(self.batches.max(1)).take_while(fits).count()
+    }
+}
+
 /// A limit of a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {

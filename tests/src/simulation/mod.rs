@@ -292,7 +292,7 @@ fn check(world: &World, plan: &Plan, disk: &SimulatedDisk) -> anyhow::Result<Cou
     let problems = inspection.problems();
     ensure!(problems.is_empty(), "{problems:?}");
     ensure!(inspection.queued() == 0, "{} points wait", inspection.queued());
-    let receiver = network::receiver(world);
+    let receiver = lock(&world.receiver);
     let acknowledged = lock(&world.acknowledged);
     for (number, payloads) in &*acknowledged {
         for series in 0..plan.series {

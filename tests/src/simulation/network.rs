@@ -1,14 +1,13 @@
 //! A network that loses requests, answers and time.
 
-use super::receiver::Receiver;
+use super::lock;
 use super::world::World;
 use bytes::Bytes;
 use preamp_host::component::{Header, Request, Response};
 use preamp_host::delivery::Transport;
-use std::future::Future;
-use std::pin::Pin;
+use preamp_host::queue::Pending;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
@@ -34,10 +33,6 @@ enum Fate {
     IsLate,
     Unavailable,
     RateExceeded,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Network {
@@ -113,7 +108,7 @@ impl Transport for Network {
         TIMEOUT
     }
 
-    fn send(&self, _head: Request, body: Bytes) -> Pin<Box<dyn Future<Output = Response> + Send + '_>> {
+    fn send(&self, _head: Request, body: Bytes) -> Pending<'_, Response> {
         Box::pin(async move {
             if self.is_dead.load(Ordering::Relaxed) {
                 return std::future::pending().await;
@@ -122,9 +117,4 @@ impl Transport for Network {
             answered.unwrap_or_else(|_elapsed| self.answer(0, "no answer"))
         })
     }
-}
-
-/// Looks at the receiver.
-pub fn receiver(world: &World) -> MutexGuard<'_, Receiver> {
-    lock(&world.receiver)
 }

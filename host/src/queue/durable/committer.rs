@@ -4,7 +4,7 @@
 use super::log::{Change, Location, Log};
 use super::quarantine::{Kept, Place, Quarantine};
 use super::{Shared, Stored};
-use crate::clock::since_epoch;
+use crate::clock::now_ms;
 use crate::component::Batch;
 use crate::queue::backlog::{Entry, Size};
 use crate::queue::ticket::Payload;
@@ -14,7 +14,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 use tokio::sync::oneshot;
 
 /// What is written at once, at most: enough to make the time the disk takes for it matter little.
@@ -94,7 +94,7 @@ impl Committer {
                 Request::PutAway { reply } => end = Some(reply),
             }
         }
-        let accepted_at = now();
+        let accepted_at = now_ms();
         settles.iter_mut().for_each(|settle| settle.set_aside(quarantine, shared, accepted_at));
         commit(log, shared, appends, settles, accepted_at);
         let Some(reply) = end else { return ControlFlow::Continue(()) };
@@ -102,11 +102,6 @@ impl Committer {
         let _nobody_waits = reply.send(closed);
         ControlFlow::Break(())
     }
-}
-
-/// The wall clock, in milliseconds since 1970.
-fn now() -> i64 {
-    (since_epoch(SystemTime::now()) / 1_000_000) as i64
 }
 
 /// A payload to be written.

@@ -355,18 +355,20 @@ impl Shared {
 
     fn reserve(&self, payload: &[Batch]) -> Result<Size, AppendError> {
         let mut backlog = self.backlog();
-        self.check(&backlog, payload)?;
-        backlog.reserve(payload)
+        let size = self.check(&backlog, payload)?;
+        backlog.take(size);
+        Ok(size)
     }
 
-    fn check(&self, backlog: &Backlog<Stored>, payload: &[Batch]) -> Result<(), AppendError> {
-        let needed = backlog.check(payload)?.bytes;
+    fn check(&self, backlog: &Backlog<Stored>, payload: &[Batch]) -> Result<Size, AppendError> {
+        let size = backlog.check(payload)?;
+        let needed = size.bytes;
         // What is settled keeps its place on the disk for the sake of what waits in the same segment.
         let waiting = self.on_disk.load(Ordering::Relaxed);
         if backlog.has_waiting() && waiting.saturating_add(needed) > self.max_bytes {
             return Err(AppendError::Full { limit: Limit::Bytes, waiting, needed, allowed: self.max_bytes });
         }
-        Ok(())
+        Ok(size)
     }
 
     fn first(&self, partition: u32, window: Window) -> Option<Vec<read::Waiting>> {

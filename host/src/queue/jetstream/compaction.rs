@@ -14,11 +14,14 @@ impl Shared {
     pub(super) async fn compact(&self) -> Result<u64, String> {
         // Looked at first, since what comes later waits.
         let state = self.stream.get_info().await.map_err(|error| error.to_string())?.state;
+        if state.messages == 0 {
+            return Ok(0);
+        }
         let firsts = (0..self.partitions.len() as u32).map(|partition| self.first_waiting(partition));
         let firsts =
             futures_util::future::join_all(firsts).await.into_iter().collect::<Result<Vec<_>, _>>()?;
         let first = firsts.into_iter().flatten().fold(state.last_sequence + 1, u64::min);
-        if first > state.first_sequence && state.messages > 0 {
+        if first > state.first_sequence {
             self.stream.purge().sequence(first).await.map_err(|error| error.to_string())?;
         }
         Ok((state.last_sequence + 1).saturating_sub(first))
@@ -26,7 +29,7 @@ impl Shared {
 
     async fn first_waiting(&self, partition: u32) -> Result<Option<u64>, String> {
         let floor = self.floors.read(partition).await?.sequence;
-        let subject = subject(&self.stream.cached_info().config.name, partition);
+        let subject = subject(self.name(), partition);
         match self.stream.get_first_raw_message_by_subject(subject, floor + 1).await {
             Ok(message) => Ok(Some(message.sequence)),
             Err(error) if matches!(error.kind(), LastRawMessageErrorKind::NoMessageFound) => Ok(None),

@@ -61,19 +61,17 @@ impl Hand {
     }
 
     pub fn first(&self, window: Window) -> Vec<Arc<Batch>> {
-        let mut bytes = 0;
-        let fits = |waiting: &&InHand| {
-            let is_first = bytes == 0;
-            bytes += waiting.batch.body.len() as u64;
-            is_first || bytes <= window.bytes
-        };
-        let first = self.waiting.iter().take(window.batches.max(1)).take_while(fits);
-        first.map(|waiting| waiting.batch.clone()).collect()
+        let count = window.count(self.sizes());
+        self.waiting.iter().take(count).map(|waiting| waiting.batch.clone()).collect()
+    }
+
+    fn sizes(&self) -> impl Iterator<Item = u64> {
+        self.waiting.iter().map(|waiting| waiting.batch.body.len() as u64)
     }
 
     /// What of a window is not there yet; `None` if nothing.
     pub fn missing(&self, window: Window) -> Option<Window> {
-        let bytes = self.waiting.iter().map(|waiting| waiting.batch.body.len() as u64).sum::<u64>();
+        let bytes = self.sizes().sum::<u64>();
         let batches = window.batches.saturating_sub(self.waiting.len());
         let bytes = window.bytes.saturating_sub(bytes);
         (batches > 0 && bytes > 0).then_some(Window { batches, bytes })

@@ -18,7 +18,7 @@ mod stream;
 use super::changes::Changes;
 use super::ticket::Payload;
 use super::{AppendError, Pending, Queue, Settlement, Statistics, StorageError, Ticket, Window};
-use crate::clock::since_epoch;
+use crate::clock::now_ms;
 use crate::component::Batch;
 use crate::config::Nats;
 use crate::notices::Notices;
@@ -33,7 +33,7 @@ use read::Read;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use tokio::sync::Notify;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -150,8 +150,7 @@ impl JetStreamQueue {
         if let Some(stray) = payload.iter().find(|batch| batch.partition >= partitions) {
             return Err(AppendError::UnknownPartition { partition: stray.partition, partitions });
         }
-        let accepted_at = (since_epoch(SystemTime::now()) / 1_000_000) as i64;
-        let published = self.publisher.publish(&payload, accepted_at).await;
+        let published = self.publisher.publish(&payload, now_ms()).await;
         if let Err(AppendError::Full { .. }) = &published {
             shared.is_full.notify_one();
         }
@@ -290,17 +289,15 @@ impl Shared {
         match batch {
             Ok((batch, accepted_at)) => {
                 self.read.fetch_add(batch.points.into(), Ordering::Relaxed);
-                let now = (since_epoch(SystemTime::now()) / 1_000_000) as i64;
-                let waited = Duration::from_millis(now.saturating_sub(accepted_at).max(0) as u64);
+                let waited = Duration::from_millis(now_ms().saturating_sub(accepted_at).max(0) as u64);
                 if hand.is_empty() {
                     hand.were_there(behind + 1);
                 }
                 hand.push(sequence, batch, waited);
             }
             Err(reason) => {
-                let stream = &self.stream.cached_info().config.name;
                 tracing::error!(
-                    stream,
+                    stream = self.name(),
                     sequence,
                     reason,
                     "a message of the queue cannot be read, and is lost"
