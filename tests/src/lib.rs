@@ -13,6 +13,7 @@ pub mod loopback;
 pub mod moto;
 pub mod nats;
 pub mod oracle;
+pub mod otlp_http;
 pub mod otlp_json;
 pub mod payloads;
 pub mod preamp_command;

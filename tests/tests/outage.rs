@@ -2,12 +2,7 @@
 //! delivered in order. `PREAMP_OUTAGE_SECONDS` says how long it lasts.
 
 use anyhow::{Context as _, ensure};
-use bytes::Bytes;
-use http::Request;
-use http_body_util::Full;
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use preamp_tests::otlp_http::OtlpClient;
 use preamp_tests::payloads;
 use preamp_tests::running::{PIPELINE, Running};
 use preamp_tests::sink;
@@ -29,18 +24,14 @@ fn seconds() -> u64 {
 }
 
 async fn send(number: usize, to: SocketAddr, stop: Arc<AtomicBool>, acknowledged: Arc<AtomicU64>) {
-    let client: Client<HttpConnector, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
+    let client = OtlpClient::new(to);
     let mut due = tokio::time::interval(EVERY);
     let mut value = 0;
     while !stop.load(Ordering::Relaxed) {
         due.tick().await;
         value += 1;
         let payload = payloads::of_sender(number, POINTS, payloads::now_ms(), value);
-        let request = Request::post(format!("http://{to}/v1/metrics"))
-            .header("content-type", "application/x-protobuf")
-            .body(Full::new(payload.into()));
-        let Ok(request) = request else { return };
-        let is_taken = client.request(request).await.is_ok_and(|answer| answer.status() == 200);
+        let is_taken = client.send(payload.into()).await.is_ok();
         acknowledged.fetch_add(u64::from(is_taken) * POINTS as u64, Ordering::Relaxed);
     }
 }

@@ -6,12 +6,8 @@
 
 use anyhow::{Context as _, ensure};
 use bytes::Bytes;
-use http::Request;
-use http_body_util::Full;
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
 use preamp_tests::children::{Background, built, memory_mib, program, wait_for};
+use preamp_tests::otlp_http::OtlpClient;
 use preamp_tests::payloads;
 use preamp_tests::sink::{self, Taken};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -183,18 +179,14 @@ service:
 }
 
 async fn send(port: u16, payloads: &Arc<Vec<Vec<Bytes>>>) -> anyhow::Result<()> {
-    let client: Client<HttpConnector, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
+    let client = OtlpClient::new((Ipv4Addr::LOCALHOST, port).into());
     let senders = (0..SENDERS).map(|sender| {
         let (client, payloads) = (client.clone(), payloads.clone());
         tokio::spawn(async move {
             for payload in &payloads[sender] {
-                let request = Request::post(format!("http://127.0.0.1:{port}/v1/metrics"))
-                    .header("content-type", "application/x-protobuf")
-                    .body(Full::new(payload.clone()))?;
-                let status = client.request(request).await?.status();
-                ensure!(status == 200, "a payload was answered {status}");
+                client.send(payload.clone()).await?;
             }
-            Ok(())
+            anyhow::Ok(())
         })
     });
     for sender in senders.collect::<Vec<_>>() {
