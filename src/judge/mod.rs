@@ -159,13 +159,23 @@ impl Case<'_> {
 
     fn throttled(&self) -> Verdict {
         if data::known_class(&self.answer).is_some_and(|class| class.reason == data::SERIES_LIMIT) {
-            self.retry("too many active series (AMP: quota L-5A151448)", SERIES_LIMIT_PAUSE_MS)
+            self.too_many_series()
         } else if self.answer.find(&["ingestion rate"]).is_some() {
             self.retry("too many samples a second (AMP: quota L-F4BCE0BA)", 0)
         } else if self.answer.find(&["rate exceeded"]).is_some() {
             self.retry("too many requests a second (AMP: quota L-4340E931)", 0)
         } else {
             self.retry("", 0)
+        }
+    }
+
+    /// What Cortex knows of a request is stored when a new series of it is one too many. Held until there is room for
+    /// that one, the request would keep the others waiting, for ever if nobody raises the limit. Other receivers with
+    /// such a limit take nothing at all while it is reached.
+    fn too_many_series(&self) -> Verdict {
+        match self.config.profile {
+            Profile::Aps => self.refused(),
+            Profile::Prometheus => self.retry("too many active series", SERIES_LIMIT_PAUSE_MS),
         }
     }
 

@@ -325,7 +325,7 @@ fn retry_after_is_the_least_pause() {
 }
 
 #[test]
-fn throttling_says_which_limit_and_waits_long_only_for_series() {
+fn throttling_says_which_limit() {
     let throttled = |body: &str| retry(amp(429, body));
     let rate = throttled("ingestion rate limit (1666666) exceeded while adding 2000 samples and 0 metadata");
     assert_eq!(rate.after, 100);
@@ -333,11 +333,21 @@ fn throttling_says_which_limit_and_waits_long_only_for_series() {
     let requests = throttled(r#"{"message":"Rate exceeded"}"#);
     assert_eq!(requests.after, 100);
     assert!(requests.reason.contains("L-4340E931") && !requests.reason.contains('{'), "{requests:?}");
-    let series = throttled("per-user series limit of 50000000 exceeded");
-    assert_eq!(series.after, 300_000);
-    assert!(series.reason.contains("L-5A151448"), "{series:?}");
+}
+
+#[test]
+fn a_limit_of_series_holds_nothing_up_that_is_stored() {
+    let limit = "per-user series limit of 50000000 exceeded";
+    match amp(429, limit) {
+        Verdict::PartlyRejected(Explanation { reason: "series-limit", remedy, .. }) => {
+            assert!(remedy.contains("L-5A151448"), "{remedy}");
+        }
+        other => panic!("{other:?}"),
+    }
+    // Thanos takes nothing of a tenant that is above its limit.
+    assert_eq!(retry(prometheus(429, "tenant is above active series limit")).after, 300_000);
     let asked = answered(429, &[("retry-after", "3600")], b"per-user series limit of 5 exceeded");
-    assert_eq!(retry(verdict(AMP, &asked)).after, 3_600_000);
+    assert_eq!(retry(verdict(PROMETHEUS, &asked)).after, 3_600_000);
 }
 
 #[test]

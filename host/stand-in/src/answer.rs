@@ -5,6 +5,8 @@ use http::header::{CONTENT_TYPE, DATE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 
+use crate::options::TENANT;
+
 /// One answer. Success has no body.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
@@ -28,6 +30,15 @@ impl Answer {
     /// 400 in plain text: what was refused will never be taken.
     pub(crate) fn refused(body: impl Into<String>) -> Self {
         Self::text(StatusCode::BAD_REQUEST, body)
+    }
+
+    /// 429 in Cortex' words: this many series are known, and no other is taken. Those of the request that are known are
+    /// stored.
+    pub(crate) fn series_limit(limit: usize) -> Self {
+        let text = format!(
+            "user={TENANT}: per-user series limit of {limit} exceeded, please contact administrator to raise it"
+        );
+        Self::text(StatusCode::TOO_MANY_REQUESTS, text)
     }
 
     /// The JSON the front of the service answers with, its class in `x-amzn-errortype`.

@@ -112,6 +112,11 @@ impl StandIn {
         self.workspace.know(session)
     }
 
+    /// Refuses bodies of this many bytes or more from now on ([`Limits::body_bytes`]).
+    pub fn limit_bodies(&self, bytes: usize) {
+        self.workspace.limit_bodies(bytes);
+    }
+
     /// Lets the next request meet a fault; of several, each request meets one.
     pub fn inject(&self, fault: Fault) {
         self.workspace.state().faults.push(fault);

@@ -118,6 +118,9 @@ pub struct Limits {
     pub labels: usize,
     /// Metadata of more metrics is silently dropped.
     pub metadata: usize,
+    /// Samples of further series than these are refused with 429, and those of the others stored. Only of those kept in
+    /// memory.
+    pub series: usize,
 }
 
 impl Default for Limits {
@@ -128,6 +131,7 @@ impl Default for Limits {
             out_of_order_window: Duration::from_secs(60),
             labels: 150,
             metadata: 20_000,
+            series: 50_000_000,
         }
     }
 }

@@ -113,6 +113,11 @@ impl Store {
         forget(&mut self.histograms, oldest);
     }
 
+    /// Whether nothing is kept of a series.
+    pub(crate) fn is_unknown(&self, labels: &Labels) -> bool {
+        !self.series.contains_key(labels) && !self.histograms.contains_key(labels)
+    }
+
     /// How many series there are.
     pub(crate) fn len(&self) -> usize {
         self.series.len() + self.histograms.len()

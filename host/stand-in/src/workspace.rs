@@ -24,6 +24,8 @@ use crate::upstream::Upstream;
 
 /// Nothing beyond this is read of a body, in bytes: what is larger than the quota gets its 413 just the same.
 const READ_LIMIT: usize = 16 << 20;
+/// The reason of samples of a series too many, as AMP's metric `DiscardedSamples` names it.
+const SERIES_LIMIT: &str = "per_user_series_limit";
 const FORGET_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The connection is to be closed without an answer.
@@ -41,7 +43,7 @@ impl std::error::Error for Cut {}
 pub(crate) struct Workspace {
     verifier: Option<Verifier>,
     upstream: Option<Upstream>,
-    limits: Limits,
+    limits: Mutex<Limits>,
     clock: Clock,
     version_2_status: StatusCode,
     state: Mutex<State>,
@@ -73,7 +75,7 @@ impl Workspace {
         Ok(Self {
             verifier,
             upstream,
-            limits: options.limits,
+            limits: Mutex::new(options.limits),
             clock: options.clock,
             version_2_status: options.version_2_status,
             state: Mutex::new(state),
@@ -83,6 +85,15 @@ impl Workspace {
     /// Lets one more identity in, if signatures are verified at all.
     pub(crate) fn know(&self, session: Session) -> std::io::Result<()> {
         self.verifier.as_ref().map_or(Ok(()), |verifier| verifier.know(session).map_err(unusable))
+    }
+
+    /// Refuses bodies of so many bytes or more from now on.
+    pub(crate) fn limit_bodies(&self, bytes: usize) {
+        self.limits.lock().unwrap_or_else(PoisonError::into_inner).body_bytes = bytes;
+    }
+
+    fn limits(&self) -> Limits {
+        self.limits.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
@@ -172,7 +183,7 @@ impl Workspace {
 
     /// What the front of the service checks: size, address, signature.
     async fn admit(&self, parts: &Parts, body: &Bytes, now: SystemTime) -> Result<(), Answer> {
-        if body.len() >= self.limits.body_bytes {
+        if body.len() >= self.limits().body_bytes {
             return Err(Answer::too_large());
         }
         let addressed =
@@ -196,16 +207,17 @@ impl Workspace {
 
     /// What the Cortex behind the front does: the valid part is stored, the first refusal answered.
     async fn take(&self, headers: &HeaderMap, body: &Bytes, now: SystemTime) -> Answer {
-        let decoded = match decode(headers, body, &self.limits, self.version_2_status) {
+        let limits = self.limits();
+        let decoded = match decode(headers, body, &limits, self.version_2_status) {
             Ok(decoded) => decoded,
             Err(answer) => return answer,
         };
         let oldest = DateTime::<Utc>::from(now).timestamp_millis()
-            - i64::try_from(self.limits.sample_age.as_millis()).unwrap_or(i64::MAX);
+            - i64::try_from(limits.sample_age.as_millis()).unwrap_or(i64::MAX);
         let mut refusals = Vec::new();
         let mut passed: Vec<Passed<'_>> = Vec::new();
         for series in &decoded.request.timeseries {
-            match check_series(series, &self.limits, oldest) {
+            match check_series(series, &limits, oldest) {
                 Ok(series) => passed.push(series),
                 Err((reason, text)) => {
                     refusals.push((reason, text, series.samples.len() + series.histograms.len()));
@@ -236,8 +248,15 @@ impl Workspace {
         let mut state = self.state();
         let State { store, report, forgot, .. } = &mut *state;
         let mut first_refusal = None;
-        let window = self.limits.out_of_order_window;
+        let limits = self.limits();
+        let window = limits.out_of_order_window;
         for Passed { labels, series, histograms } in passed {
+            if store.is_unknown(labels) && store.len() >= limits.series {
+                let refused = series.samples.len() + histograms.len();
+                *report.samples_refused.entry(SERIES_LIMIT).or_default() += refused as u64;
+                first_refusal.get_or_insert_with(|| Answer::series_limit(limits.series));
+                continue;
+            }
             let samples = series.samples.iter().map(|sample| store.append(labels, sample, window));
             let mut outcomes: Vec<Outcome> = samples.collect();
             outcomes.extend(histograms.iter().map(|it| store.append_histogram(labels, it, window)));
@@ -247,20 +266,20 @@ impl Workspace {
                     Outcome::Repeated => report.samples_repeated += 1,
                     Outcome::Refused(reason, text) => {
                         *report.samples_refused.entry(reason).or_default() += 1;
-                        first_refusal.get_or_insert(text);
+                        first_refusal.get_or_insert_with(|| Answer::refused(text));
                     }
                 }
             }
         }
         for metadata in metadata {
-            store.describe(metadata, self.limits.metadata);
+            store.describe(metadata, limits.metadata);
         }
         if now.duration_since(*forgot).is_ok_and(|since| since > FORGET_INTERVAL) {
             store.forget(oldest);
             *forgot = now;
         }
         report.series = store.len() as u64;
-        first_refusal.map_or_else(Answer::stored, Answer::refused)
+        first_refusal.unwrap_or_else(Answer::stored)
     }
 
     /// Lets the upstream store the samples. It takes a request whole or not at all.
