@@ -28,7 +28,7 @@ fn main() -> io::Result<()> {
 fn component_folder() -> PathBuf {
     match env::var_os("PREAMP_COMPONENT_DIR") {
         Some(folder) => PathBuf::from(folder),
-        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/component"),
+        None => Path::new(&env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default()).join("../target/component"),
     }
 }
 

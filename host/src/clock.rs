@@ -70,10 +70,21 @@ impl Clock {
         self.signing_offset_ms.store(offset_ms, Ordering::Relaxed);
     }
 
-    /// Notes the time that an answer of the receiver bears (its field `date`).
-    pub fn receiver_says(&self, time: SystemTime) {
+    /// Notes the time that an answer of the receiver bears (its field `date`). Returns what is added to the local time
+    /// when signing from now on, if the local clock was set since that was measured.
+    pub fn receiver_says(&self, time: SystemTime) -> Option<i64> {
         let mut receiver = self.receiver.lock().unwrap_or_else(PoisonError::into_inner);
         *receiver = Some((time, Instant::now()));
+        let offset_ms = self.signing_offset_ms();
+        let off_ms = i64::try_from(OFF.as_millis()).unwrap_or(i64::MAX) / 2;
+        let measured = (i128::from(since_epoch(time)) - i128::from(self.now())) / i128::from(NANOS_PER_MILLI);
+        let measured = i64::try_from(measured).ok()?;
+        let is_outdated = offset_ms != 0 && measured.abs_diff(offset_ms) > off_ms.unsigned_abs();
+        is_outdated.then(|| {
+            let offset_ms = if measured.abs() > off_ms { measured } else { 0 };
+            self.correct_signing(offset_ms);
+            offset_ms
+        })
     }
 
     /// What time it is for the receiver, in milliseconds since the Unix epoch; `None` until it has answered. It is
@@ -114,6 +125,8 @@ pub(crate) fn nanos(duration: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::Clock;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
     use std::time::{Duration, SystemTime};
 
     #[test]
@@ -123,6 +136,23 @@ mod tests {
         clock.correct_signing(1_500);
         assert_eq!(clock.now(), 10_000_000_000);
         assert_eq!(clock.signing_now(), 11_500_000_000);
+    }
+
+    #[test]
+    fn a_correction_ends_when_the_local_clock_is_set_right() {
+        let local = Arc::new(AtomicU64::new(10_000));
+        let wall = local.clone();
+        let clock = Clock::from_fn(move || wall.load(Ordering::Relaxed) * 1_000_000_000);
+        let says = |seconds| clock.receiver_says(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
+        // Nobody asked for a correction, so none is made.
+        assert_eq!((says(13_600), clock.signing_offset_ms()), (None, 0));
+        clock.correct_signing(3_600_000);
+        assert_eq!((says(13_605), clock.signing_offset_ms()), (None, 3_600_000));
+        local.store(13_610, Ordering::Relaxed);
+        assert_eq!((says(13_611), clock.signing_offset_ms()), (Some(0), 0));
+        clock.correct_signing(3_600_000);
+        local.store(1_000, Ordering::Relaxed);
+        assert_eq!((says(13_620), clock.signing_offset_ms()), (Some(12_620_000), 12_620_000));
     }
 
     #[test]

@@ -47,7 +47,9 @@ impl Sender<'_> {
     fn retry(&mut self, retry: &Retry) -> Step {
         self.refusals = 0;
         if self.parts().retry.enabled {
-            self.warn("retry", &retry.reason, "the receiver does not take data now; sending again");
+            // Each kind of trouble is told, and not only the first one.
+            let kind = retry.reason.split(':').next().unwrap_or_default();
+            self.warn(kind, &retry.reason, "the receiver does not take data now; sending again");
             Step::Retry(Duration::from_millis(retry.after))
         } else {
             self.warn("retry-disabled", &retry.reason, "a batch was given up: retry_on_failure is off");
