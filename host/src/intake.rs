@@ -5,6 +5,7 @@ mod room;
 
 use crate::clock::Clock;
 use crate::component::{Acceptance, Batch, CallError, Encoding, InUse, Refusal, Rejection};
+use crate::config::Overflow;
 use crate::metrics::Metrics;
 use crate::processors::Processors;
 use crate::queue::{self, AppendError, Queue, Ticket};
@@ -57,8 +58,8 @@ pub struct Intake {
 /// For what senders are kept waiting.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Patience {
-    /// For room in the queue, as long as they wait for an answer.
-    pub for_room: bool,
+    /// What is done where there is no room in the queue for their payload.
+    pub on_overflow: Overflow,
     /// Until their payload is delivered.
     pub for_result: bool,
 }
@@ -154,7 +155,7 @@ impl Intake {
         };
         let points = acceptance.accepted_points;
         let ticket = (self.patience.for_result && !acceptance.batches.is_empty()).then(Ticket::default);
-        if self.patience.for_room {
+        if self.patience.on_overflow != Overflow::Refuse {
             left.run_until_cancelled(self.wait_for_room(&acceptance.batches)).await;
         }
         let outcome = self.queue_up(acceptance, ticket.clone()).await;
@@ -169,7 +170,12 @@ impl Intake {
     }
 
     async fn wait_for_room(&self, batches: &[Batch]) {
-        while let Err(AppendError::Full { .. }) = self.queue.has_room_for(batches) {
+        while let Err(AppendError::Full { .. } | AppendError::DiskIsLow { .. }) =
+            self.queue.has_room_for(batches)
+        {
+            if self.patience.on_overflow == Overflow::DropOldest {
+                self.queue.give_up_oldest();
+            }
             tokio::time::sleep(LOOK).await;
         }
     }
@@ -198,6 +204,7 @@ impl Intake {
     fn not_queued(&self, error: &AppendError, points: u64) -> Outcome {
         let limit = match error {
             AppendError::Full { limit, .. } => Some(limit.name()),
+            AppendError::DiskIsLow { .. } => Some("disk"),
             _ => None,
         };
         self.metrics.delivery.enqueue_failed(limit, points);
@@ -206,9 +213,10 @@ impl Intake {
                 Outcome::Oversized(error.to_string())
             }
             AppendError::UnknownPartition { .. } => Outcome::Failed(CallError::Trapped(error.to_string())),
-            AppendError::Full { .. } | AppendError::Closed | AppendError::Storage(_) => {
-                Outcome::Busy(error.to_string())
-            }
+            AppendError::Full { .. }
+            | AppendError::DiskIsLow { .. }
+            | AppendError::Closed
+            | AppendError::Storage(_) => Outcome::Busy(error.to_string()),
         }
     }
 

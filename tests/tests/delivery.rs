@@ -3,6 +3,8 @@
 
 #[path = "delivery/fallback.rs"]
 mod fallback;
+#[path = "delivery/overflow.rs"]
+mod overflow;
 #[path = "delivery/patience.rs"]
 mod patience;
 #[path = "delivery/recorder.rs"]
@@ -234,6 +236,29 @@ async fn samples_refused_by_the_receiver_are_settled_and_do_not_stop_the_rest() 
         (2 + 3 + 5, 2),
         "the valid part is stored: {report:?}"
     );
+}
+
+/// More series than the workspace may have cost themselves: those that it knows go on, without a pause.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_of_series_costs_the_new_ones_only() {
+    const KNOWN: usize = 30;
+    const TICKS: u32 = 5;
+    let mut options = open_stand_in();
+    options.limits.series = KNOWN;
+    let stand_in = StandIn::start(options).await.expect("a port");
+    let rig = Rig::start(&stand_in.url(), Setup { partitions: 3, ..Setup::default() });
+    let start = a_minute_ago();
+    rig.accept(payload(KNOWN, start, 0)).await;
+    rig.wait_until("the first ones are known", || stand_in.report().series == KNOWN as u64).await;
+    for tick in 1..=TICKS {
+        rig.accept(payload(2 * KNOWN, start, tick)).await;
+    }
+    let ledger = rig.finish().await;
+    let report = stand_in.report();
+    assert_eq!(report.samples_stored, KNOWN as u64 * u64::from(TICKS + 1), "{report:?}");
+    assert!(report.samples_refused["per_user_series_limit"] >= KNOWN as u64 * u64::from(TICKS), "{report:?}");
+    assert_eq!(ledger.delivered + ledger.partly_rejected, ledger.accepted, "{ledger:?}");
+    assert!(ledger.partly_rejected > 0, "{ledger:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

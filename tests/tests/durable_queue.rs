@@ -1,7 +1,7 @@
 //! The queue on disk, with a simulated disk under it: nothing that it has taken is lost, whatever the disk does.
 
 use anyhow::{Context, Result, bail, ensure};
-use preamp_host::queue::durable::{DurableQueue, OpenError, Options};
+use preamp_host::queue::durable::{Disk, DurableQueue, OpenError, Options};
 use preamp_host::queue::{AppendError, Queue, Window};
 use preamp_tests::queue::script::{self, ALL, Script, Step, delivered, make, waiting};
 use preamp_tests::queue::{Fault, Operation, Oracle, SimulatedDisk, Waiting, batch, number_of};
@@ -181,6 +181,39 @@ async fn a_full_disk_refuses_payloads_and_can_still_be_emptied() -> Result<()> {
 }
 
 #[tokio::test]
+async fn what_others_need_of_the_disk_is_left_to_them() -> Result<()> {
+    const LEAST: u64 = 4 << 20;
+    let disk = SimulatedDisk::with_capacity(8 << 20);
+    let options = Options { max_bytes: 8 << 20, min_free_bytes: LEAST, ..script::options() };
+    let (queue, _) = DurableQueue::open(Arc::new(disk.clone()), &options)?;
+    let mut taken = 0;
+    let refusal = loop {
+        match queue.append(vec![batch(0, taken, 3_000)]).await {
+            Ok(()) => taken += 1,
+            Err(error) => break error,
+        }
+    };
+    ensure!(matches!(refusal, AppendError::DiskIsLow { least: LEAST, .. }), "{refusal}");
+    ensure!(queue.has_room_for(&[batch(0, taken, 3_000)]) == Err(refusal));
+    // But for the file that is written to.
+    let (free, segment) = (disk.free()?, 256 << 10);
+    ensure!((LEAST - segment..LEAST).contains(&free), "{free} bytes are free");
+    queue.give_up_oldest();
+    let given_up = queue.given_up(0);
+    ensure!(given_up as u64 == 1 + taken / 32, "{given_up} of {taken}");
+    let first = queue.peek(0, Window { batches: 2 * given_up, bytes: u64::MAX }).await?;
+    queue.acknowledge(0, given_up, delivered(&first[..given_up])).await?;
+    ensure!(queue.given_up(0) == 0);
+    // The first segment is not empty yet.
+    while disk.free()? < LEAST {
+        let first = queue.peek(0, Window { batches: 1, bytes: 0 }).await?;
+        queue.acknowledge(0, 1, delivered(&first)).await?;
+    }
+    queue.append(vec![batch(0, 1, 3_000)]).await.context("there is room again")?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn damage_costs_what_it_hit_and_nothing_else() -> Result<()> {
     let disk = SimulatedDisk::default();
     let (queue, _) = script::open(&disk)?;
@@ -206,6 +239,74 @@ async fn damage_costs_what_it_hit_and_nothing_else() -> Result<()> {
             );
             check_truncated(&truncated).await.with_context(|| format!("{name} cut at byte {at}"))?;
         }
+    }
+    Ok(())
+}
+
+/// What a large queue loses is what stood in the blocks that are damaged, and it says how much that was.
+#[tokio::test]
+async fn damage_by_chance_costs_a_large_queue_little() -> Result<()> {
+    const BATCHES: u64 = 4_000;
+    const BODY: usize = 4_000;
+    let disk = SimulatedDisk::default();
+    let options = Options { max_bytes: 64 << 20, ..script::options() };
+    let (queue, _) = DurableQueue::open(Arc::new(disk.clone()), &options)?;
+    for first in (0..BATCHES).step_by(20) {
+        let payload = (first..first + 20).map(|number| batch(number as u32 % 3, number, BODY));
+        queue.append(payload.collect()).await?;
+    }
+    let points: u64 = queue.statistics().partitions.iter().map(|partition| partition.points).sum();
+    queue.put_away().await?;
+    let files = disk.files();
+    ensure!(files.len() > 8, "{} files", files.len());
+    for seed in 0..steps() as u64 / 10 {
+        let damaged = disk.after_kill();
+        let mut random = fastrand::Rng::with_seed(seed);
+        let hits = random.usize(1..30);
+        let (mut cut, mut last_is_hit) = (0, false);
+        for _ in 0..hits {
+            let (name, bytes) = random.choice(&files).context("files")?;
+            let mut bytes =
+                damaged.files().into_iter().find(|file| file.0 == *name).map_or(bytes.clone(), |file| file.1);
+            // What is cut off the last file is as if it had never been written.
+            let is_last = Some(name) == files.last().map(|file| &file.0);
+            last_is_hit |= is_last;
+            match random.u32(..8) {
+                0 if bytes.len() > 2 && !is_last => {
+                    let at = random.usize(bytes.len() / 2..bytes.len());
+                    cut += (bytes.len() - at) as u64;
+                    bytes.truncate(at);
+                }
+                _ if !bytes.is_empty() => {
+                    let at = random.usize(..bytes.len());
+                    bytes[at] ^= 1 << random.u32(..8);
+                }
+                _ => {}
+            }
+            damaged.put(name, bytes);
+        }
+        let context = || format!("seed {seed}: {hits} hits, {cut} bytes cut off");
+        let (queue, found) = DurableQueue::open(Arc::new(damaged.clone()), &options).with_context(context)?;
+        let mut there = 0;
+        let mut batches = 0;
+        for partition in 0..3 {
+            let numbers = drain(&queue, partition).await.with_context(context)?;
+            ensure!(numbers.is_sorted(), "{}: out of order", context());
+            batches += numbers.len() as u64;
+            there += numbers.iter().map(|number| number % 7 + 1).sum::<u64>();
+        }
+        let damaged_points = found.damaged_points + queue.statistics().damaged_points;
+        let lost = BATCHES - batches;
+        // A record is a payload, and what was cut off holds as many as fit.
+        let most = 20 * hits as u64 + cut / BODY as u64 + 20;
+        ensure!(lost <= most, "{}: {lost} batches lost, expected at most {most}", context());
+        // The last file begins with how much was accepted before.
+        ensure!(
+            last_is_hit || there + damaged_points >= points,
+            "{}: {there} + {damaged_points} of {points} points",
+            context()
+        );
+        ensure!(lost == 0 || damaged_points + found.damaged_bytes > 0, "{}: without a word", context());
     }
     Ok(())
 }

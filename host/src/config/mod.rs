@@ -43,9 +43,9 @@ pub use load::{Loaded, Request, convert, explain, load, load_exporter, parse};
 pub use settings::{
     AssumeRole, AttributeAction, AttributeKeys, AttributeType, AttributeValue, AwsCredentials,
     BaseCredentials, Batching, Change, ClientSettings, ClientTls, Connections, ExporterSettings, Health,
-    HealthAnswer, Listener, LogFormat, MemoryLimit, MemoryLimiter, Nats, NatsCredentials, OtlpReceiver, Pem,
-    Processors, Queue, Retry, ServerTls, Settings, SigV4, Storage, Telemetry, TlsIdentity, TlsProtocol,
-    TlsVersion,
+    HealthAnswer, Listener, LogFormat, MemoryLimit, MemoryLimiter, Nats, NatsCredentials, OtlpReceiver,
+    Overflow, Pem, Processors, Queue, Retry, ServerTls, Settings, SigV4, Storage, Telemetry, TlsIdentity,
+    TlsProtocol, TlsVersion,
 };
 pub use source::Source;
 pub use substitution::Environment;

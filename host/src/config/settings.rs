@@ -144,8 +144,10 @@ pub struct Queue {
     pub max_points: u64,
     /// The most bytes of bodies waiting; more are refused with a retry hint.
     pub max_bytes: u64,
-    /// Whether senders are kept waiting while there is no room, and not refused.
-    pub blocks: bool,
+    /// What has to stay free on the disk, in bytes.
+    pub min_free_bytes: u64,
+    /// What is done where there is no room for a payload.
+    pub on_overflow: Overflow,
     /// Whether senders are answered when their payload is delivered, and not when it is queued.
     pub waits_for_result: bool,
     /// Partitions, each with one request in flight at most.
@@ -154,6 +156,18 @@ pub struct Queue {
     pub consumers: u32,
     /// Where it is kept.
     pub storage: Storage,
+}
+
+/// What is done where there is no room for a payload.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Overflow {
+    /// It is refused with a hint when to try again.
+    #[default]
+    Refuse,
+    /// Its sender is kept waiting for room.
+    Wait,
+    /// The oldest that waits is given up for it.
+    DropOldest,
 }
 
 impl Queue {

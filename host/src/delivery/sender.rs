@@ -1,6 +1,7 @@
 //! One batch: sign, send, judge, and again until its end.
 
 use std::fmt::Display;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -28,6 +29,11 @@ pub(super) enum Abandoned {
     Stopping,
     /// The partition is not this process' any more.
     Lost,
+    /// Some of what waits first is given up.
+    GivenUp {
+        /// Whether an attempt to send it may have come to its end, with what waits behind it.
+        may_be_repeat: bool,
+    },
 }
 
 /// How sending a batch ended.
@@ -42,6 +48,8 @@ pub(super) enum End {
     Aged,
     /// The receiver takes only remote write 1.0.
     Downgrade(Explanation),
+    /// It is given up to make room, and the receiver has a part of what it was a part of.
+    GivenUp,
 }
 
 /// Why the receiver does not take a batch.
@@ -112,8 +120,8 @@ pub(super) struct Sender<'a> {
     answers: u32,
     /// How many times in a row credentials were missing or refused.
     pub(super) refusals: u32,
-    /// Whether another delivery can begin with this batch.
-    can_be_handed_over: bool,
+    /// Whether the batch can be left as it is, for another delivery to begin with.
+    can_be_left: bool,
     /// Whether this is the one more try that a held batch gets when the process is stopping.
     last_try: bool,
     /// Whether an attempt before may have come to its end at the receiver.
@@ -125,7 +133,7 @@ impl<'a> Sender<'a> {
         shared: &'a Shared,
         partition: u32,
         batch: &'a Arc<Batch>,
-        can_be_handed_over: bool,
+        can_be_left: bool,
         may_be_repeat: bool,
     ) -> Self {
         let body = Bytes::from_owner(Body(Arc::clone(batch)));
@@ -137,7 +145,7 @@ impl<'a> Sender<'a> {
             trying_since: Instant::now(),
             answers: 0,
             refusals: 0,
-            can_be_handed_over,
+            can_be_left,
             last_try: false,
             may_be_repeat,
         }
@@ -160,9 +168,15 @@ impl<'a> Sender<'a> {
                     if self.is_given_up_before(pause) {
                         return Ok(End::Settled(Outcome::Expired("max-elapsed-time".to_owned())));
                     }
-                    self.pause(pause).await?;
+                    if self.pause(pause).await?.is_break() {
+                        return Ok(End::GivenUp);
+                    }
                 }
-                Step::Hold(pause) => self.hold(pause).await?,
+                Step::Hold(pause) => {
+                    if self.hold(pause).await?.is_break() {
+                        return Ok(End::GivenUp);
+                    }
+                }
             }
         }
     }
@@ -248,7 +262,10 @@ impl<'a> Sender<'a> {
         let response = self.parts().client.send(head, self.body.clone()).await;
         let took = sent.elapsed();
         if let Some(time) = date(&response) {
-            self.parts().clock.receiver_says(time);
+            if let Some(offset_ms) = self.parts().clock.receiver_says(time) {
+                self.parts().metrics.delivery.signing_offset(offset_ms);
+                tracing::info!(offset_ms, "the local clock was set; signing goes by it anew");
+            }
         }
         (response, took)
     }
@@ -274,32 +291,38 @@ impl<'a> Sender<'a> {
         Refusal { reason, detail, may_be_repeat: self.may_be_repeat }
     }
 
-    /// Waits, unless another delivery is to go on.
-    async fn pause(&self, pause: Duration) -> Result<(), Abandoned> {
-        let waiting = tokio::time::sleep(pause);
-        if !self.can_be_handed_over {
-            waiting.await;
-            return Ok(());
+    /// Waits, unless another delivery is to go on. It breaks where the batch is given up meanwhile.
+    async fn pause(&self, pause: Duration) -> Result<ControlFlow<()>, Abandoned> {
+        tokio::select! {
+            biased;
+            () = self.shared.handing_over.cancelled(), if self.can_be_left => Err(Abandoned::Stopping),
+            () = self.parts().queue.until_given_up(self.partition) => match self.can_be_left {
+                true => Err(Abandoned::GivenUp { may_be_repeat: self.may_be_repeat }),
+                false => Ok(ControlFlow::Break(())),
+            },
+            () = tokio::time::sleep(pause) => Ok(ControlFlow::Continue(())),
         }
-        self.shared.handing_over.run_until_cancelled(waiting).await.ok_or(Abandoned::Stopping)
     }
 
     /// Waits until something may have changed, but not beyond the wish to stop.
-    async fn hold(&mut self, pause: Duration) -> Result<(), Abandoned> {
+    async fn hold(&mut self, pause: Duration) -> Result<ControlFlow<()>, Abandoned> {
         if pause.is_zero() {
-            return Ok(());
+            return Ok(ControlFlow::Continue(()));
         }
         if self.last_try {
             return Err(Abandoned::Stopping);
         }
         let _held = self.parts().metrics.delivery.hold();
-        tokio::select! {
+        let waited = tokio::select! {
             biased;
             waited = self.pause(pause) => waited?,
-            () = self.shared.closing.cancelled() => self.last_try = true,
-        }
+            () = self.shared.closing.cancelled() => {
+                self.last_try = true;
+                ControlFlow::Continue(())
+            }
+        };
         self.trying_since = Instant::now();
-        Ok(())
+        Ok(waited)
     }
 
     /// Counts that credentials are missing or were refused, and says how long to hold for it: not at

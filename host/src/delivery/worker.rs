@@ -1,8 +1,11 @@
 //! The worker of one partition: takes what waits, gets it delivered, acknowledges it.
 
+mod settling;
+
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::bisection::Bisection;
@@ -10,7 +13,7 @@ use super::sender::{Abandoned, End, Refusal, Sender};
 use super::{Shared, coalesce};
 use crate::component::{Batch, Pruned};
 use crate::config::Batching;
-use crate::queue::{Outcome, SetAside, Settlement, StorageError, Window};
+use crate::queue::{Outcome, Settlement, StorageError, Window};
 
 /// What is looked at when more than one batch waits. Enough to fill a request of AMP's limit of
 /// 1 MB many times over in the number of batches, and about once in their bytes.
@@ -27,6 +30,9 @@ const MAX_HALVINGS: u32 = 32;
 /// earlier process cut its requests is not known, so what it may have sent is asked about to the end.
 const REPEATS: u32 = 16;
 
+/// For so long after something bad was found more of it is expected.
+const WARY: Duration = Duration::from_secs(60);
+
 /// How often it is looked whether enough waits, while more is waited for.
 const LOOKS: u32 = 8;
 
@@ -38,7 +44,7 @@ const STORAGE_PAUSE: Duration = Duration::from_secs(1);
 pub(super) async fn supervise(shared: Arc<Shared>, partition: u32) {
     let mut may_be_repeat = shared.parts.may_be_repeat;
     loop {
-        let mut worker = Worker { shared: Arc::clone(&shared), partition, may_be_repeat };
+        let mut worker = Worker { shared: Arc::clone(&shared), partition, may_be_repeat, found_bad: None };
         let running = AbortOnDropHandle::new(tokio::spawn(async move { worker.run().await }));
         match running.await {
             Ok(()) => return,
@@ -54,6 +60,8 @@ struct Worker {
     partition: u32,
     /// Whether another one may have sent what waits first, and did not get to record it.
     may_be_repeat: bool,
+    /// When something was refused for good, and had to be looked for.
+    found_bad: Option<Instant>,
 }
 
 /// A part of what is delivered.
@@ -91,14 +99,19 @@ impl Piece {
 impl Worker {
     async fn run(&mut self) {
         let shared = Arc::clone(&self.shared);
-        let peek = || shared.parts.queue.peek(self.partition, WINDOW);
+        let partition = self.partition;
+        let peek = || shared.parts.queue.peek(partition, WINDOW);
         while let Some(peeked) = shared.handing_over.run_until_cancelled(peek()).await {
             match peeked {
                 Ok(waiting) if waiting.is_empty() => return,
+                Ok(waiting) if self.given_up(&waiting) > 0 => {
+                    self.give_up(&waiting[..self.given_up(&waiting)]).await;
+                }
                 Ok(waiting) => match self.filled(waiting).await {
                     Ok(waiting) => match self.deliver_all(waiting).await {
                         // No worker sends more at once.
                         Ok(()) => self.may_be_repeat = false,
+                        Err(Abandoned::GivenUp { may_be_repeat }) => self.may_be_repeat = may_be_repeat,
                         Err(Abandoned::Lost) => {}
                         Err(Abandoned::Stopping) => return,
                     },
@@ -133,10 +146,12 @@ impl Worker {
         parts.queue.peek(self.partition, WINDOW).await
     }
 
-    async fn deliver_all(&self, waiting: Vec<Arc<Batch>>) -> Result<(), Abandoned> {
+    async fn deliver_all(&mut self, waiting: Vec<Arc<Batch>>) -> Result<(), Abandoned> {
         let may_be_repeat = self.may_be_repeat || self.shared.parts.queue.is_taken_over(self.partition);
-        // What may be there already is not sent together with what is not.
-        let parcels = match may_be_repeat {
+        // What may be there already is not sent together with what is not; nor is what is likely to have something bad in it,
+        // which is sooner found in a few series.
+        let is_apart = may_be_repeat || self.found_bad.is_some_and(|when| when.elapsed() < WARY);
+        let parcels = match is_apart {
             true => coalesce::apart(waiting),
             false => self.shared.coalesce(waiting).await,
         };
@@ -144,6 +159,9 @@ impl Worker {
         for parcel in parcels {
             if self.shared.handing_over.is_cancelled() {
                 return Err(Abandoned::Stopping);
+            }
+            if settlement.outcomes.is_empty() && self.shared.parts.queue.given_up(self.partition) > 0 {
+                return Err(Abandoned::GivenUp { may_be_repeat });
             }
             if let Err(abandoned) = self.deliver(parcel.batch, may_be_repeat, &mut settlement).await {
                 self.abandon(abandoned, &settlement);
@@ -167,7 +185,7 @@ impl Worker {
 
     /// Brings a batch to its end, in parts if need be, the first part first.
     async fn deliver(
-        &self,
+        &mut self,
         batch: Arc<Batch>,
         may_be_repeat: bool,
         settlement: &mut Settlement,
@@ -200,7 +218,8 @@ impl Worker {
             if *is_suspect {
                 bisection.turn().await;
             }
-            let sender = Sender::new(&self.shared, self.partition, batch, is_untouched, *may_be_repeat);
+            let can_be_left = is_untouched && settlement.outcomes.is_empty();
+            let sender = Sender::new(&self.shared, self.partition, batch, can_be_left, *may_be_repeat);
             match sender.send().await? {
                 End::Settled(Outcome::Expired(reason)) => settlement.extend(self.expire(batch, &reason)),
                 End::Settled(outcome) => {
@@ -231,11 +250,18 @@ impl Worker {
                             }
                         }
                     }
-                    None => settlement.extend(self.refuse(batch, refusal)),
+                    None => {
+                        self.found_bad = Some(Instant::now()).filter(|_| *is_suspect).or(self.found_bad);
+                        settlement.extend(self.refuse(batch, refusal));
+                    }
                 },
                 End::Downgrade(explanation) => {
                     self.shared.fall_back(&explanation);
                     pieces.push(piece);
+                }
+                End::GivenUp => {
+                    let rest = pieces.drain(..).map(|piece| piece.batch).chain([Arc::clone(batch)]);
+                    rest.for_each(|batch| settlement.extend(self.drop_oldest(&batch)));
                 }
                 End::Aged => {
                     let (kept, expired) = self.prune(batch).await;
@@ -249,6 +275,19 @@ impl Worker {
             }
         }
         Ok(())
+    }
+
+    /// How many of what waits first are given up to make room for others.
+    fn given_up(&self, waiting: &[Arc<Batch>]) -> usize {
+        self.shared.parts.queue.given_up(self.partition).min(waiting.len())
+    }
+
+    /// Acknowledges what is given up.
+    async fn give_up(&self, batches: &[Arc<Batch>]) {
+        let mut settlement = Settlement::default();
+        batches.iter().for_each(|batch| settlement.extend(self.drop_oldest(batch)));
+        let points = batches.iter().map(|batch| u64::from(batch.points)).sum();
+        self.acknowledge(batches.len(), points, settlement).await;
     }
 
     /// What of a batch the receiver still takes, and what it does not.
@@ -284,61 +323,6 @@ impl Worker {
                 None
             }
         }
-    }
-
-    /// Settles what the receiver refuses because it has stored it at an attempt that was broken off.
-    fn presume_delivered(&self, batch: &Batch, refusal: &Refusal) -> Settlement {
-        if let Some(held_back) = self.shared.notices.admit("presumed-delivered", 1) {
-            let (partition, points, reason) = (self.partition, batch.points, &refusal.reason);
-            tracing::info!(
-                partition,
-                points,
-                reason,
-                held_back,
-                "the receiver has it already, from an attempt that was broken off"
-            );
-        }
-        self.shared.parts.metrics.delivery.presumed_delivered(batch.points.into());
-        self.settle(Outcome::Delivered, batch)
-    }
-
-    /// Settles what the receiver does not take; it is set aside if the queue keeps such things.
-    fn refuse(&self, batch: &Arc<Batch>, refusal: Refusal) -> Settlement {
-        let Refusal { reason, detail, .. } = refusal;
-        if !self.shared.parts.queue.keeps_set_aside() {
-            return self.settle(Outcome::Rejected(reason), batch);
-        }
-        let mut settlement = self.settle(Outcome::Quarantined(reason.clone()), batch);
-        settlement.set_aside.push(SetAside {
-            batch: Arc::clone(batch),
-            state: "quarantined",
-            reason,
-            detail,
-        });
-        settlement
-    }
-
-    /// Settles what was given up because of its age.
-    fn expire(&self, batch: &Arc<Batch>, reason: &str) -> Settlement {
-        let mut settlement = self.settle(Outcome::Expired(reason.to_owned()), batch);
-        if self.shared.parts.queue.keeps_set_aside() {
-            let (reason, detail) = (reason.to_owned(), String::new());
-            settlement.set_aside.push(SetAside {
-                batch: Arc::clone(batch),
-                state: "expired",
-                reason,
-                detail,
-            });
-        }
-        settlement
-    }
-
-    fn settle(&self, outcome: Outcome, batch: &Batch) -> Settlement {
-        let metrics = &self.shared.parts.metrics;
-        let points = u64::from(batch.points);
-        metrics.delivery.settled(&outcome, points, batch.into(), batch.last);
-        metrics.ledger.settled(&outcome, points);
-        Settlement { outcomes: vec![(outcome, points)], set_aside: Vec::new() }
     }
 
     /// Acknowledges until it is recorded: the next batch must not be sent before, or a crash would

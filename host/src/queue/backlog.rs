@@ -3,7 +3,8 @@
 use super::ticket::Payload;
 use super::{AppendError, Limit, PartitionStatistics, Settlement, Statistics, Window};
 use crate::component::Batch;
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -38,6 +39,9 @@ pub(super) struct Entry<T> {
     pub since: Instant,
 }
 
+/// As large a part of all payloads is given up at once, so that there is room for some time.
+const GIVEN_UP: u64 = 32;
+
 /// How much may wait.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
@@ -58,6 +62,8 @@ pub(super) struct Backlog<T> {
     payloads: u64,
     points: u64,
     bytes: u64,
+    /// What has waited since then or longer is given up.
+    given_up: Option<Instant>,
     is_closed: bool,
 }
 
@@ -92,7 +98,7 @@ impl<T> Backlog<T> {
             partitions: (0..partitions).map(|_| Partition::default()).collect(),
         };
         let layouts = layouts.into_iter().map(layout).collect();
-        Backlog { limits, layouts, payloads: 0, points: 0, bytes: 0, is_closed: false }
+        Backlog { limits, layouts, payloads: 0, points: 0, bytes: 0, given_up: None, is_closed: false }
     }
 
     /// How many partitions new batches are shared out to.
@@ -192,6 +198,41 @@ impl<T> Backlog<T> {
             _ if self.is_closed && self.is_empty(number) => First::End,
             _ => First::Nothing,
         }
+    }
+
+    /// Gives up the oldest payloads: a small part of all, or one, unless some that were given up wait still.
+    pub fn give_up_oldest(&mut self) {
+        if (0..self.readers()).all(|partition| self.given_up(partition) == 0) {
+            self.given_up = self.since_when_oldest(1 + self.payloads / GIVEN_UP).or(self.given_up);
+        }
+    }
+
+    /// Since when the youngest of as many payloads, the oldest, has been waiting.
+    fn since_when_oldest(&self, payloads: u64) -> Option<Instant> {
+        let partitions = self.layouts.iter().flat_map(|layout| &layout.partitions);
+        let mut waiting: Vec<_> = partitions.map(|partition| partition.waiting.iter()).collect();
+        let mut firsts = BinaryHeap::new();
+        let mut turn = Vec::from_iter(0..waiting.len());
+        let mut found = HashSet::new();
+        let mut youngest = None;
+        loop {
+            for place in turn.drain(..) {
+                let next = waiting[place].next();
+                firsts.extend(next.map(|entry| Reverse((entry.since, place, Arc::as_ptr(&entry.payload)))));
+            }
+            let Some(Reverse((since, place, payload))) = firsts.pop() else { return youngest };
+            if found.insert(payload) && found.len() as u64 > payloads {
+                return youngest;
+            }
+            youngest = youngest.max(Some(since));
+            turn.push(place);
+        }
+    }
+
+    /// How many of the first batches of a partition are given up.
+    pub fn given_up(&self, partition: u32) -> usize {
+        let Some((own, since)) = self.readable(partition).zip(self.given_up) else { return 0 };
+        own.waiting.iter().take_while(|entry| entry.since <= since).count()
     }
 
     /// The batch in place `index` of those that wait in a partition.

@@ -104,6 +104,19 @@ impl Queue for MemoryQueue {
         })
     }
 
+    fn give_up_oldest(&self) {
+        self.backlog().give_up_oldest();
+        self.changes.tell_all();
+    }
+
+    fn given_up(&self, partition: u32) -> usize {
+        self.backlog().given_up(partition)
+    }
+
+    fn until_given_up(&self, partition: u32) -> Pending<'_, ()> {
+        Box::pin(self.changes.wait_for(partition, move || (self.given_up(partition) > 0).then_some(())))
+    }
+
     fn keeps_set_aside(&self) -> bool {
         false
     }

@@ -124,6 +124,17 @@ pub enum AppendError {
         /// How many partitions there are.
         partitions: u32,
     },
+    /// The disk is for others, too. The sender shall try again later.
+    #[error(
+        "{free} bytes are free on the disk of the queue, and {least} have to stay so (min_free_disk_bytes); senders are \
+         asked to retry"
+    )]
+    DiskIsLow {
+        /// Bytes free.
+        free: u64,
+        /// The limit.
+        least: u64,
+    },
     /// The queue takes no more, because the process is stopping.
     #[error("queue closed: the process is stopping")]
     Closed,
@@ -248,6 +259,20 @@ pub trait Queue: Send + Sync {
         count: usize,
         settlement: Settlement,
     ) -> Pending<'_, Result<(), StorageError>>;
+
+    /// Gives up the oldest payloads that wait, a small part of all, so that there is room for others. Whoever reads the
+    /// partitions that they are in finds them among those [given up](Self::given_up). A shared queue gives up nothing.
+    fn give_up_oldest(&self) {}
+
+    /// How many of the first batches of a partition are given up: they are to be acknowledged without being sent.
+    fn given_up(&self, _partition: u32) -> usize {
+        0
+    }
+
+    /// Waits until there are such. May be dropped while waiting.
+    fn until_given_up(&self, _partition: u32) -> Pending<'_, ()> {
+        Box::pin(std::future::pending())
+    }
 
     /// Whether it keeps what settlements set aside.
     fn keeps_set_aside(&self) -> bool;

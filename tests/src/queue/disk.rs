@@ -234,6 +234,11 @@ impl Disk for SimulatedDisk {
         Ok(())
     }
 
+    fn free(&self) -> io::Result<u64> {
+        let state = lock(&self.0);
+        Ok(state.capacity.map_or(u64::MAX, |capacity| capacity.saturating_sub(Self::used(&state))))
+    }
+
     fn place(&self) -> String {
         "a simulated disk".to_owned()
     }

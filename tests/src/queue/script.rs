@@ -21,6 +21,7 @@ pub fn options() -> Options {
         max_payloads: 1_000_000,
         max_points: u64::MAX,
         max_bytes: 4 << 20,
+        min_free_bytes: 0,
         cached_bytes: 0,
     }
 }

@@ -12,9 +12,9 @@ use bytes::Bytes;
 use network::{Network, TIMEOUT};
 use preamp_host::clock::Clock;
 use preamp_host::component::{Component, Encoding, Exporters, InUse, PoolLimits, load};
-use preamp_host::config::Retry;
+use preamp_host::config::{Overflow, Retry};
 use preamp_host::delivery::{Delivery, Parts, Pauses};
-use preamp_host::intake::{self, Intake};
+use preamp_host::intake::{self, Intake, Patience};
 use preamp_host::metrics::Metrics;
 use preamp_host::processors::Processors;
 use preamp_host::queue::durable::{Inspection, Options};
@@ -97,7 +97,7 @@ impl Simulator {
             }
             let death = Death::plan(&disk, operations, is_power_cut.then_some(seed ^ operations));
             let partitions = plan.partitions[number % plan.partitions.len()];
-            let process = self.start(&disk, partitions, plan.dialect, &world, &death.has_come);
+            let process = self.start(&disk, partitions, plan, &world, &death.has_come);
             if let Ok(process) = process {
                 door.open(Some((process.intake.clone(), death.has_come.clone())));
                 // One that does not come to so many operations dies of old age.
@@ -111,7 +111,7 @@ impl Simulator {
         }
         world.is_calm.store(true, Ordering::Relaxed);
         let partitions = plan.partitions[plan.deaths.len() % plan.partitions.len()];
-        let process = self.start(&disk, partitions, plan.dialect, &world, &Arc::default())?;
+        let process = self.start(&disk, partitions, plan, &world, &Arc::default())?;
         door.open(Some((process.intake.clone(), Arc::default())));
         for sender in senders {
             sender.await?;
@@ -134,23 +134,24 @@ impl Simulator {
         &mut self,
         disk: &SimulatedDisk,
         partitions: u32,
-        dialect: Dialect,
+        plan: &Plan,
         world: &Arc<World>,
         is_dead: &Arc<AtomicBool>,
     ) -> anyhow::Result<Process> {
         let options = Options {
             exporter: "amp".to_owned(),
             partitions,
-            max_payloads: 1000,
+            max_payloads: plan.drops_oldest_of.unwrap_or(1000),
             max_points: u64::MAX,
             max_bytes: 8 << 20,
             // Some of it is read from the disk.
+            min_free_bytes: 0,
             cached_bytes: 2000,
         };
         let (queue, found) = DurableQueue::open_in_place(Arc::new(disk.clone()), &options)?;
         tracing::debug!(partitions, ?found, "a process starts");
         let queue: Arc<dyn Queue> = Arc::new(queue);
-        let exporters = self.exporters(partitions, dialect)?;
+        let exporters = self.exporters(partitions, plan.dialect)?;
         let pool = exporters.clone();
         let metrics = Arc::new(Metrics::new("otlp", "amp", queue.clone(), move || pool.stats()));
         let of_clock = world.clone();
@@ -170,9 +171,13 @@ impl Simulator {
             metrics: metrics.clone(),
         });
         let in_use = Arc::new(InUse::new(exporters));
-        let intake =
-            Arc::new(Intake::new(in_use, queue.clone(), clock, metrics.clone(), Processors::default()));
-        Ok(Process { intake, queue, metrics, delivery })
+        let intake = Intake::new(in_use, queue.clone(), clock, metrics.clone(), Processors::default());
+        let on_overflow = match plan.drops_oldest_of {
+            Some(_) => Overflow::DropOldest,
+            None => Overflow::Refuse,
+        };
+        let intake = intake.with_patience(Patience { on_overflow, for_result: false });
+        Ok(Process { intake: Arc::new(intake), queue, metrics, delivery })
     }
 
     fn exporters(&mut self, partitions: u32, dialect: Dialect) -> anyhow::Result<Exporters> {
@@ -294,6 +299,10 @@ fn check(world: &World, plan: &Plan, disk: &SimulatedDisk) -> anyhow::Result<Cou
     ensure!(inspection.queued() == 0, "{} points wait", inspection.queued());
     let receiver = lock(&world.receiver);
     let acknowledged = lock(&world.acknowledged);
+    let given_up = inspection.settled.get(&("expired".to_owned(), "drop-oldest".to_owned()));
+    let given_up = given_up.copied().unwrap_or_default();
+    ensure!(given_up == 0 || plan.drops_oldest_of.is_some(), "{given_up} points were given up");
+    let mut missing = 0;
     for (number, payloads) in &*acknowledged {
         for series in 0..plan.series {
             let (instance, phase) = (format!("instance=\"{number}\","), format!("phase=\"{series}\","));
@@ -303,10 +312,15 @@ fn check(world: &World, plan: &Plan, disk: &SimulatedDisk) -> anyhow::Result<Cou
                 ensure!(found.is_none(), "{phase} was not to be stored");
                 continue;
             }
-            let (_, found) = found.with_context(|| format!("sender {number}, {phase}: nothing is stored"))?;
+            let Some((_, found)) = found else {
+                missing += payloads.len() as u64;
+                ensure!(missing <= given_up, "sender {number}, {phase}: nothing is stored");
+                continue;
+            };
             let is_there = |(time, value): &&(i64, i64)| found.get(time) == Some(&(*value as f64).to_bits());
             let lost: Vec<_> = payloads.iter().filter(|payload| !is_there(payload)).collect();
-            ensure!(lost.is_empty(), "sender {number}, {phase}: acknowledged and not stored: {lost:?}");
+            missing += lost.len() as u64;
+            ensure!(missing <= given_up, "sender {number}, {phase}: acknowledged and not stored: {lost:?}");
             let sent = lock(&world.sent)[number].len();
             ensure!(found.len() <= sent, "more is stored than was sent");
         }
@@ -325,6 +339,7 @@ fn check(world: &World, plan: &Plan, disk: &SimulatedDisk) -> anyhow::Result<Cou
             "delivered" => true,
             "partly_rejected" => plan.has_bad && plan.dialect == Dialect::StoresTheRest,
             // A disk that fails cannot keep what is set aside; it is counted as rejected then.
+            "expired" => reason == "drop-oldest",
             "quarantined" | "rejected" => plan.has_bad && plan.dialect == Dialect::RollsBack,
             _ => false,
         };

@@ -27,6 +27,8 @@ pub struct Plan {
     pub has_size_limit: bool,
     /// By how much the local clock jumps, back and forth.
     pub clock_jump_ms: i64,
+    /// How many payloads may wait if the oldest are given up where there are more.
+    pub drops_oldest_of: Option<u64>,
 }
 
 impl Plan {
@@ -46,6 +48,7 @@ impl Plan {
             faults_percent: [0, 10, 40][random.usize(..3)],
             has_size_limit: random.u32(..4) == 0,
             clock_jump_ms: [0, 0, 7_200_000, -7_200_000, 5 * 365 * 86_400_000][random.usize(..5)],
+            drops_oldest_of: (random.u32(..4) == 0).then(|| random.u64(1..6)),
         }
     }
 }

@@ -40,6 +40,8 @@ pub struct Setup {
     pub clock: Clock,
     pub patience: Patience,
     pub max_points: u64,
+    /// How long a partition is held where the configuration has to be set right.
+    pub pauses_when_stopped: Duration,
 }
 
 impl Default for Setup {
@@ -55,6 +57,7 @@ impl Default for Setup {
             clock: Clock::system(),
             patience: Patience::default(),
             max_points: u64::MAX,
+            pauses_when_stopped: Duration::from_secs(60),
         }
     }
 }
@@ -97,7 +100,7 @@ impl Rig {
             pauses: Pauses {
                 credentials_first: Duration::from_millis(20),
                 credentials_longest: Duration::from_millis(200),
-                stop: Duration::from_secs(60),
+                stop: setup.pauses_when_stopped,
             },
             metrics: Arc::clone(&metrics),
         });

@@ -4,7 +4,7 @@ use super::keys;
 use crate::config::component::ComponentConfig;
 use crate::config::duration::milliseconds;
 use crate::config::extensions::Extensions;
-use crate::config::settings::{Queue, Retry, Storage};
+use crate::config::settings::{Nats, Overflow, Queue, Retry, Storage};
 use crate::config::sigv4auth::is_aps;
 use crate::config::storage::Kept;
 use crate::config::view::{Section, View};
@@ -40,9 +40,6 @@ const WAL_DIRECTORY: &str = "prom_rw";
 
 /// Far more than the component takes, which knows its own bounds.
 const MULTIPLIER_MAX: f64 = 1e6;
-
-/// A lease is this many times what a request may take, at least.
-const LEASE_OF_TIMEOUTS: u32 = 3;
 
 /// The most requests in flight: what the component takes as partitions.
 const CONSUMERS_MAX: i64 = 1024;
@@ -109,7 +106,8 @@ pub(super) fn read_queue<'d>(
         max_payloads: limit("requests") as usize,
         max_points: limit("items").unsigned_abs(),
         max_bytes: max_bytes.unwrap_or(usual).min(limit("bytes")).unsigned_abs(),
-        blocks: flag("block_on_overflow").is_some(),
+        min_free_bytes: read_min_free(exporter, &storage),
+        on_overflow: read_overflow(exporter, flag("block_on_overflow").is_some(), &storage),
         waits_for_result: waits.is_some(),
         partitions,
         consumers,
@@ -117,13 +115,42 @@ pub(super) fn read_queue<'d>(
     }
 }
 
-/// What is under way when a lease ends may still be answered, so a lease outlasts a request by far.
+/// Reads what is done where the queue is full.
+fn read_overflow(exporter: &Section, waits: bool, storage: &Storage) -> Overflow {
+    let dropping = exporter.get("drop_oldest_on_overflow").filter(|view| view.boolean() == Some(true));
+    let Some(view) = dropping else {
+        return if waits { Overflow::Wait } else { Overflow::Refuse };
+    };
+    if waits {
+        view.key_error(
+            "cannot stand beside `block_on_overflow`: either senders wait, or the oldest is given up",
+        );
+    }
+    if let Storage::Nats(_) = storage {
+        view.error(
+            "cannot be kept with a queue that several processes share: whoever accepts does not deliver",
+        );
+    }
+    Overflow::DropOldest
+}
+
+/// Reads what the queue leaves of its disk to others.
+fn read_min_free(exporter: &Section, storage: &Storage) -> u64 {
+    let Some(view) = exporter.get("min_free_disk_bytes") else { return 0 };
+    if storage.directory().is_none() {
+        view.warn("changes nothing: there is no queue on disk");
+    }
+    view.integer(0, QUEUE_BYTES_MAX).unwrap_or_default().unsigned_abs()
+}
+
+/// Reports a lease that a request could outlast.
 pub(super) fn check_lease(exporter: &Section, queue: &Queue, timeout: Duration) {
     let Storage::Nats(nats) = &queue.storage else { return };
     let Some(lease) = nats.lease else { return };
-    if lease < LEASE_OF_TIMEOUTS * timeout {
+    let times = Nats::LEASE_OF_TIMEOUTS;
+    if lease < times * timeout {
         exporter.view().error(format!(
-            "the `lease` of the extension nats ({lease:?}) is shorter than {LEASE_OF_TIMEOUTS} times the `timeout` of a \
+            "the `lease` of the extension nats ({lease:?}) is shorter than {times} times the `timeout` of a \
              request ({timeout:?}): raise it, or leave it out"
         ));
     }

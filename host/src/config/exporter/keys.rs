@@ -39,6 +39,8 @@ pub(super) const PREAMP: &[Key] = &[
     read("delta_state_file"),
     read("metadata_interval"),
     read("max_queue_bytes"),
+    read("min_free_disk_bytes"),
+    read("drop_oldest_on_overflow"),
     read("max_sample_age"),
     read("max_sample_future"),
     read("max_labels_per_series"),

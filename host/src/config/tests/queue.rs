@@ -1,7 +1,7 @@
 //! The queue on disk, by each of its names.
 
 use super::{errors, read, warnings, with_exporter};
-use crate::config::{Settings, Storage};
+use crate::config::{Overflow, Settings, Storage};
 use std::path::PathBuf;
 
 const STORAGE: &str = "receivers: {otlp: {protocols: {grpc: }}}
@@ -54,9 +54,23 @@ fn the_size_of_a_queue_is_of_what_the_sizer_says() {
     );
     assert!([requests, items, bytes].iter().all(|queue| queue.size() == 2_000_000));
     let waiting = queue("block_on_overflow: true, wait_for_result: true");
-    assert!(waiting.blocks && waiting.waits_for_result);
-    assert!(!by("items").blocks && !by("items").waits_for_result);
+    assert!(waiting.on_overflow == Overflow::Wait && waiting.waits_for_result);
+    assert!(by("items").on_overflow == Overflow::Refuse && !by("items").waits_for_result);
     assert!(read(&with_exporter("sending_queue: {sizer: pounds}")).is_err());
+}
+
+#[test]
+fn what_is_done_where_the_queue_is_full_is_one_thing() {
+    let on_overflow = |keys: &str| settings(&with_exporter(keys)).exporter.queue.on_overflow;
+    assert_eq!(on_overflow("drop_oldest_on_overflow: true"), Overflow::DropOldest);
+    assert_eq!(on_overflow("drop_oldest_on_overflow: false"), Overflow::Refuse);
+    let both = "drop_oldest_on_overflow: true\nsending_queue: {block_on_overflow: true}";
+    let both = errors(&with_exporter(both));
+    assert!(both[0].contains("cannot stand beside `block_on_overflow`"), "{both:?}");
+    let free = with_exporter("wal: {directory: /w}\nmin_free_disk_bytes: 1000000000");
+    assert_eq!(settings(&free).exporter.queue.min_free_bytes, 1_000_000_000);
+    let in_memory = warnings(&with_exporter("min_free_disk_bytes: 1000000000"));
+    assert!(in_memory[0].contains("there is no queue on disk"), "{in_memory:?}");
 }
 
 #[test]

@@ -38,6 +38,14 @@ pub trait Disk: Send + Sync {
     /// What the system says.
     fn rename(&self, name: &str, to: &str) -> io::Result<()>;
 
+    /// Bytes that this process could still fill.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn free(&self) -> io::Result<u64> {
+        Ok(u64::MAX)
+    }
+
     /// Where it is, for people.
     fn place(&self) -> String;
 }
@@ -188,6 +196,12 @@ impl Disk for Folder {
         self.may_write()?;
         fs::rename(self.path.join(name), self.path.join(to))?;
         self.folder.sync_all()
+    }
+
+    #[cfg(target_os = "linux")]
+    fn free(&self) -> io::Result<u64> {
+        let state = rustix::fs::fstatvfs(&self.folder)?;
+        Ok(state.f_bavail.saturating_mul(state.f_frsize))
     }
 
     fn place(&self) -> String {
