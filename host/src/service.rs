@@ -31,7 +31,6 @@ use sockets::Sockets;
 use state::Saver;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// What a service gets from outside beside its settings.
 pub struct Parts {
@@ -155,8 +154,8 @@ impl Service {
             metrics.clone(),
             Processors::start(&settings.processors),
         );
-        let config::Queue { blocks, waits_for_result, .. } = exporter.queue;
-        let intake = intake.with_patience(Patience { for_room: blocks, for_result: waits_for_result });
+        let config::Queue { on_overflow, waits_for_result, .. } = exporter.queue;
+        let intake = intake.with_patience(Patience { on_overflow, for_result: waits_for_result });
         let base = Base {
             component: parts.component,
             limits: parts.limits,
@@ -181,19 +180,18 @@ const CACHED_BYTES: u64 = 64 << 20;
 /// How the queue of an exporter is set up.
 #[must_use]
 pub fn queue_options(exporter: &ExporterSettings) -> durable::Options {
-    let config::Queue { max_payloads, max_points, max_bytes, partitions, .. } = exporter.queue;
+    let config::Queue { max_payloads, max_points, max_bytes, min_free_bytes, partitions, .. } =
+        exporter.queue;
     durable::Options {
         exporter: exporter.id.clone(),
         partitions,
         max_payloads: max_payloads as u64,
         max_points,
         max_bytes,
+        min_free_bytes,
         cached_bytes: CACHED_BYTES.min(max_bytes),
     }
 }
-
-/// By how much a lease is longer than what a request may take, and the twofold of that.
-const LEASE: Duration = Duration::from_secs(10);
 
 /// How the queue of an exporter in a stream is set up.
 #[must_use]
@@ -205,7 +203,8 @@ pub fn stream_options(exporter: &ExporterSettings, nats: &Nats) -> jetstream::Op
         partitions: exporter.queue.partitions,
         max_bytes: exporter.queue.max_bytes,
         replicas: nats.replicas,
-        lease: nats.lease.unwrap_or_else(|| LEASE + 2 * exporter.client.timeout),
+        lease: nats.lease_for(exporter.client.timeout),
+        quarantine: nats.quarantine_directory.clone(),
     }
 }
 

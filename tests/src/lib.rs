@@ -12,6 +12,7 @@ pub mod loads;
 pub mod loopback;
 pub mod moto;
 pub mod nats;
+pub mod network;
 pub mod oracle;
 pub mod otlp_http;
 pub mod otlp_json;

@@ -1,25 +1,52 @@
-//! A real JetStream cluster on loopback.
+//! A real JetStream cluster, on loopback or on machines of its own.
 
 use crate::children::{Background, fetched, program, wait_for};
 use crate::loopback::exchange;
+use crate::network::Network;
 use anyhow::Context as _;
 use serde_json::Value;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
 /// Servers that keep streams together. They end when dropped.
 pub struct Cluster {
     servers: Vec<Server>,
 }
 
+/// What differs from cluster to cluster.
+#[derive(Clone)]
+pub struct Setup<'s> {
+    /// How often the servers synchronize what they write (`sync_interval`).
+    pub sync: &'s str,
+    /// More of their configuration.
+    pub more: &'s str,
+    /// The scheme that clients are to use.
+    pub scheme: &'s str,
+    /// The program, if it is not the usual one.
+    pub program: Option<PathBuf>,
+    /// A network on whose first machines they run.
+    pub network: Option<Arc<Network>>,
+}
+
+impl Default for Setup<'_> {
+    fn default() -> Self {
+        Setup { sync: "always", more: "", scheme: "nats", program: None, network: None }
+    }
+}
+
 /// One of them.
 pub struct Server {
     process: Option<Background>,
+    program: PathBuf,
+    network: Option<(Arc<Network>, usize)>,
     folder: PathBuf,
     name: String,
+    address: Ipv4Addr,
     client: u16,
     monitoring: u16,
+    scheme: String,
 }
 
 /// Ports that nobody listens on at the moment.
@@ -38,29 +65,57 @@ impl Cluster {
     /// # Errors
     /// When there is no server program, or they do not find each other.
     pub fn start(folder: &Path, sync: &str) -> anyhow::Result<Self> {
-        Self::start_in(&[folder.join("n0"), folder.join("n1"), folder.join("n2")], sync)
+        Self::start_with(folder, &Setup { sync, ..Setup::default() })
+    }
+
+    /// Starts three that are set up so.
+    ///
+    /// # Errors
+    /// When there is no server program, or they do not find each other.
+    pub fn start_with(folder: &Path, setup: &Setup) -> anyhow::Result<Self> {
+        Self::start_in(&[folder.join("n0"), folder.join("n1"), folder.join("n2")], setup)
     }
 
     /// The same in these folders, which may hold what a cluster kept before.
     ///
     /// # Errors
     /// When there is no server program, or they do not find each other.
-    pub fn start_in(folders: &[PathBuf; 3], sync: &str) -> anyhow::Result<Self> {
+    pub fn start_in(folders: &[PathBuf; 3], setup: &Setup) -> anyhow::Result<Self> {
+        let Setup { sync, more, scheme, program: another, network } = setup;
+        let usual = || program("PREAMP_NATS_SERVER", fetched("python/bin/nats-server"));
+        let program = another.clone().map_or_else(usual, Ok)?;
         let [c0, c1, c2, m0, m1, m2, r0, r1, r2] = free_ports()?;
-        let routes = [r0, r1, r2].map(|port| format!("nats-route://127.0.0.1:{port}")).join(", ");
+        let address = |number: usize| match network {
+            Some(network) => network.address(number),
+            None => Ipv4Addr::LOCALHOST,
+        };
+        let routes = [r0, r1, r2].into_iter().enumerate();
+        let routes: Vec<_> =
+            routes.map(|(number, port)| format!("nats-route://{}:{port}", address(number))).collect();
+        let routes = routes.join(", ");
         let servers = [(c0, m0, r0), (c1, m1, r1), (c2, m2, r2)].into_iter().zip(folders).enumerate();
         let mut started = Vec::new();
         for (number, ((client, monitoring, route), folder)) in servers {
             std::fs::create_dir_all(folder)?;
-            let name = format!("n{number}");
+            let (name, address) = (format!("n{number}"), address(number));
             let configuration = format!(
-                "server_name: {name}\nlisten: 127.0.0.1:{client}\nhttp: 127.0.0.1:{monitoring}\n\
+                "server_name: {name}\nlisten: {address}:{client}\nhttp: {address}:{monitoring}\n\
                  jetstream {{ store_dir: \"{}\", sync_interval: {sync} }}\n\
-                 cluster {{ name: c, listen: 127.0.0.1:{route}, routes: [{routes}] }}\n",
+                 cluster {{ name: c, listen: {address}:{route}, routes: [{routes}] }}\n{more}\n",
                 folder.join("data").display()
             );
             std::fs::write(folder.join("nats.conf"), configuration)?;
-            let mut server = Server { process: None, folder: folder.clone(), name, client, monitoring };
+            let mut server = Server {
+                process: None,
+                program: program.clone(),
+                network: network.clone().map(|network| (network, number)),
+                folder: folder.clone(),
+                name,
+                address,
+                client,
+                monitoring,
+                scheme: (*scheme).to_owned(),
+            };
             server.start()?;
             started.push(server);
         }
@@ -96,8 +151,8 @@ impl Cluster {
         };
         format!(
             "extensions:\n  nats:\n    servers: [{}]\n    monitoring: [{}]\n{}",
-            list(&|server| format!("nats://127.0.0.1:{}", server.client)),
-            list(&|server| format!("http://127.0.0.1:{}", server.monitoring)),
+            list(&|Server { scheme, address, client, .. }| format!("{scheme}://{address}:{client}")),
+            list(&|Server { address, monitoring, .. }| format!("http://{address}:{monitoring}")),
             more.lines().map(|line| format!("    {line}\n")).collect::<String>()
         )
     }
@@ -155,8 +210,11 @@ impl Cluster {
 
 impl Server {
     fn start(&mut self) -> anyhow::Result<()> {
-        let mut command = Command::new(program("PREAMP_NATS_SERVER", fetched("python/bin/nats-server"))?);
+        let mut command = Command::new(&self.program);
         command.arg("--config").arg(self.folder.join("nats.conf"));
+        if let Some((network, machine)) = &self.network {
+            command = network.on(*machine, &command);
+        }
         let mut process = Background::start("nats-server", command, &self.folder)?;
         process.wait_for("the NATS server to listen", |log| log.contains("Server is ready").then_some(()))?;
         self.process = Some(process);
@@ -164,7 +222,7 @@ impl Server {
     }
 
     fn ask(&self, path: &str) -> Option<Value> {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.monitoring));
+        let address = SocketAddr::from((self.address, self.monitoring));
         let reply = exchange(address, "GET", path, &[("host", "nats")], b"")?;
         serde_json::from_str(&reply.body).ok()
     }

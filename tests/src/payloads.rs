@@ -206,6 +206,16 @@ pub fn of_sender(sender: usize, series: usize, time: i64, value: i64) -> Vec<u8>
     payload(vec![resource(attributes, vec![scope("io.opentelemetry.contrib.shop", vec![load])])])
 }
 
+/// Points of a gauge `power`, each of a phase and at a time in milliseconds.
+#[must_use]
+pub fn power(points: impl IntoIterator<Item = (String, i64)>) -> Vec<u8> {
+    let point = |(phase, time): (String, i64)| NumberDataPoint {
+        time_unix_nano: time.unsigned_abs() * 1_000_000,
+        ..integer_point(vec![text("phase", &phase)], 1)
+    };
+    metrics(vec![gauge("power", "W", points.into_iter().map(point).collect())])
+}
+
 /// The encoded request for some resources.
 pub fn payload(resource_metrics: Vec<ResourceMetrics>) -> Vec<u8> {
     ExportMetricsServiceRequest { resource_metrics }.encode_to_vec()

@@ -91,6 +91,21 @@ pub fn preamp(arguments: &[&str], configuration: &Path) -> anyhow::Result<Comman
     Ok(command)
 }
 
+/// What a command of `preamp` prints, which must succeed.
+///
+/// # Errors
+/// When it does not.
+pub fn printed(
+    arguments: &[&str],
+    environment: &[(&str, &str)],
+    configuration: &Path,
+) -> anyhow::Result<String> {
+    let output = preamp(arguments, configuration)?.envs(environment.iter().copied()).output()?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    ensure!(output.status.success(), "{arguments:?}: {said}{}", String::from_utf8_lossy(&output.stderr));
+    Ok(said)
+}
+
 impl Running {
     /// Starts it with the text of a Collector file, which is put into the folder beside its log.
     ///
@@ -125,13 +140,29 @@ impl Running {
         environment: &[(&str, &str)],
         folder: &Path,
     ) -> anyhow::Result<Self> {
+        let traced = |run: &Command| {
+            let mut command = Command::new("strace");
+            // The tracer goes beside it, so that it is itself what is started and killed.
+            command.args(["-D", "-f", "-qq", "-o", "/dev/null", "-e"]).arg(format!("inject={inject}"));
+            command.arg(run.get_program()).args(run.get_args());
+            command
+        };
+        Self::start_through(configuration, traced, environment, folder)
+    }
+
+    /// The same by a command that another one is made into, such as one that runs it elsewhere.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub fn start_through(
+        configuration: &str,
+        made_into: impl FnOnce(&Command) -> Command,
+        environment: &[(&str, &str)],
+        folder: &Path,
+    ) -> anyhow::Result<Self> {
         let file = folder.join("preamp.yaml");
         let run = preamp(&["run", "--drain-timeout=2"], &file)?;
-        let mut command = Command::new("strace");
-        // The tracer goes beside it, so that it is itself what is started and killed.
-        command.args(["-D", "-f", "-qq", "-o", "/dev/null", "-e"]).arg(format!("inject={inject}"));
-        command.arg(run.get_program()).args(run.get_args());
-        Self::start_command(command, file, configuration, environment, folder)
+        Self::start_command(made_into(&run), file, configuration, environment, folder)
     }
 
     fn start_command(
@@ -183,6 +214,14 @@ impl Running {
         Ok(self_metric(&self.self_metrics()?, "preamp_points_total", &format!("state=\"{state}\"")))
     }
 
+    /// How many points wait.
+    ///
+    /// # Errors
+    /// When there is no page `/metrics`.
+    pub fn queued(&self) -> anyhow::Result<f64> {
+        Ok(self_metric(&self.self_metrics()?, "preamp_points_queued", ""))
+    }
+
     /// Waits until all points that were accepted, at least one, are delivered.
     ///
     /// # Errors
@@ -195,15 +234,20 @@ impl Running {
         waited.with_context(|| format!("preamp said:\n{}", self.said()))
     }
 
+    /// Waits until something is delivered.
+    ///
+    /// # Errors
+    /// When that does not come to pass.
+    pub fn wait_until_delivered_some(&self) -> anyhow::Result<()> {
+        wait_for("something to be delivered", || Ok((self.points("delivered")? > 0.0).then_some(())))
+    }
+
     /// Waits until nothing waits any more.
     ///
     /// # Errors
     /// When that does not come to pass.
     pub fn wait_for_empty_queue(&self) -> anyhow::Result<()> {
-        let waited = wait_for("the queue to be empty", || {
-            let queued = self_metric(&self.self_metrics()?, "preamp_points_queued", "");
-            Ok((queued == 0.0).then_some(()))
-        });
+        let waited = wait_for("the queue to be empty", || Ok((self.queued()? == 0.0).then_some(())));
         waited.with_context(|| format!("preamp said:\n{}", self.said()))
     }
 

@@ -2,6 +2,8 @@
 //! for. The receiver is a real Prometheus, which takes samples only in their order, behind the stand-in, which checks
 //! signatures; senders keep their own record of what was acknowledged.
 
+#[path = "crashes/clock.rs"]
+mod clock;
 #[path = "crashes/disk_errors.rs"]
 mod disk_errors;
 #[path = "crashes/kills.rs"]
@@ -14,3 +16,5 @@ mod power_cut;
 mod repeats;
 #[path = "crashes/rig.rs"]
 mod rig;
+#[path = "crashes/storms.rs"]
+mod storms;

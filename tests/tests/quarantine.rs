@@ -2,32 +2,15 @@
 
 use amp_stand_in::{Options, StandIn, Storage};
 use anyhow::{Context as _, ensure};
-use opentelemetry_proto::tonic::metrics::v1::NumberDataPoint;
-use preamp_tests::payloads::{gauge, integer_point, metrics, now_ms, text};
+use preamp_tests::payloads::{now_ms, power};
 use preamp_tests::prometheus::Prometheus;
 use preamp_tests::promql;
-use preamp_tests::running::{PIPELINE, Running, post, preamp};
+use preamp_tests::running::{PIPELINE, Running, post, printed};
 use serde_json::Value;
 use std::path::Path;
 
 const GOOD: usize = 40;
 const BAD: usize = 3;
-
-/// Points of a gauge, each for a phase and at a time in milliseconds.
-fn payload(points: impl IntoIterator<Item = (String, i64)>) -> Vec<u8> {
-    let point = |(phase, time): (String, i64)| NumberDataPoint {
-        time_unix_nano: time.unsigned_abs() * 1_000_000,
-        ..integer_point(vec![text("phase", &phase)], 1)
-    };
-    metrics(vec![gauge("power", "W", points.into_iter().map(point).collect())])
-}
-
-fn command(folder: &Path, arguments: &[&str]) -> anyhow::Result<String> {
-    let output = preamp(arguments, &folder.join("preamp.yaml"))?.output()?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    ensure!(output.status.success(), "{arguments:?}: {text}{}", String::from_utf8_lossy(&output.stderr));
-    Ok(text)
-}
 
 fn configuration(endpoint: &str, queue: &Path, more: &str) -> String {
     format!(
@@ -41,6 +24,10 @@ exporters:
 ",
         queue.display()
     )
+}
+
+fn command(folder: &Path, arguments: &[&str]) -> anyhow::Result<String> {
+    printed(arguments, &[], &folder.join("preamp.yaml"))
 }
 
 fn listed(folder: &Path) -> anyhow::Result<Vec<Value>> {
@@ -70,11 +57,11 @@ async fn a_few_bad_series_are_found_with_few_requests() -> anyhow::Result<()> {
         // Those that are bad are spread over the request.
         let is_bad = |number: usize| number.is_multiple_of(SERIES / bad) && number / (SERIES / bad) < bad;
         let first = (0..SERIES).filter(|number| is_bad(*number)).map(|number| (name(number), now));
-        post(running.http, &payload(first))?;
+        post(running.http, &power(first))?;
         running.wait_for_empty_queue()?;
         let before = stand_in.report().requests;
         let time = |number| if is_bad(number) { now - 60_000 } else { now };
-        post(running.http, &payload((0..SERIES).map(|number| (name(number), time(number)))))?;
+        post(running.http, &power((0..SERIES).map(|number| (name(number), time(number)))))?;
         running.wait_for_empty_queue()?;
         let requests = stand_in.report().requests - before;
         let depth = (SERIES / bad).ilog2() as u64 + 1;
@@ -96,11 +83,11 @@ fn exactly_the_series_that_are_refused_are_set_aside() -> anyhow::Result<()> {
     let configuration = configuration(&prometheus.write_url(), &folder.path().join("queue"), "");
     let (now, folder) = (now_ms(), folder.path());
     let mut running = Running::start(&configuration, &[], folder)?;
-    post(running.http, &payload((0..BAD).map(|bad| (format!("bad{bad}"), now))))?;
+    post(running.http, &power((0..BAD).map(|bad| (format!("bad{bad}"), now))))?;
     running.wait_until_delivered()?;
     let good = (0..GOOD).map(|good| (format!("good{good}"), now));
     let bad = (0..BAD).map(|bad| (format!("bad{bad}"), now - 60_000));
-    post(running.http, &payload(good.chain(bad)))?;
+    post(running.http, &power(good.chain(bad)))?;
     running.wait_for_empty_queue()?;
 
     let stored = promql::query_at(prometheus.address(), "count(power_watts{phase=~\"good.*\"})", now + 1)?;

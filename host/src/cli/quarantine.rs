@@ -2,11 +2,14 @@
 
 use super::ConfigArgs;
 use super::offline::answered;
-use super::stored::{self, At, inspect, points};
+use super::stored::{self, At, points};
 use super::validate::prepare;
 use clap::{Args, Subcommand};
-use preamp_host::queue::durable::{DurableQueue, Folder, Kept};
-use preamp_host::service::queue_options;
+use preamp_host::component::Batch;
+use preamp_host::config::Storage;
+use preamp_host::queue::durable::{Folder, Kept, SetAsideFiles};
+use preamp_host::queue::{AppendError, DurableQueue, JetStreamQueue, Queue, jetstream};
+use preamp_host::service::{queue_options, stream_options};
 use serde_json::json;
 use std::io::{Write as _, stderr, stdout};
 use std::sync::Arc;
@@ -84,9 +87,9 @@ pub(super) fn quarantine(command: QuarantineCommand) -> anyhow::Result<()> {
 }
 
 fn list(args: &ListArgs) -> anyhow::Result<()> {
-    let (_, inspection) = inspect(&args.config)?;
+    let (_, set_aside) = stored::set_aside(&args.config)?;
     let mut out = stdout().lock();
-    for kept in inspection.set_aside.iter().filter(|kept| args.wanted.is(kept)) {
+    for kept in set_aside.iter().filter(|kept| args.wanted.is(kept)) {
         let Kept { at, state, reason, detail, batch, .. } = kept;
         let series = batch.as_ref().map_or(0, |batch| batch.series);
         if args.json {
@@ -108,9 +111,9 @@ fn list(args: &ListArgs) -> anyhow::Result<()> {
 }
 
 async fn show(args: ShowArgs) -> anyhow::Result<()> {
-    let (loaded, inspection) = inspect(&args.config)?;
+    let (loaded, set_aside) = stored::set_aside(&args.config)?;
     let exporters = prepare(&loaded)?.exporters;
-    for kept in inspection.set_aside.into_iter().filter(|kept| args.wanted.is(kept)) {
+    for kept in set_aside.into_iter().filter(|kept| args.wanted.is(kept)) {
         let Kept { at, state, reason, detail, batch, .. } = kept;
         writeln!(stdout(), "# {} {state} {reason}: {detail}", At(at))?;
         match batch {
@@ -128,30 +131,56 @@ fn sum(kept: &[Kept]) -> u64 {
     kept.iter().map(|kept| kept.points).sum()
 }
 
+/// Puts batches back into a queue.
+async fn replay(
+    wanted: &[Kept],
+    put_back: impl AsyncFn(Batch) -> Result<(), AppendError>,
+) -> anyhow::Result<()> {
+    let (mut done, in_all) = (0, sum(wanted));
+    for kept in wanted {
+        if let Some(batch) = &kept.batch {
+            put_back(batch.clone()).await?;
+        }
+        done += kept.points;
+        writeln!(stderr(), "{done} of {} in the queue", points(in_all))?;
+    }
+    Ok(())
+}
+
 /// Takes what is wanted out of quarantine, and into the queue or nowhere.
 async fn release(args: ReleaseArgs, replays: bool) -> anyhow::Result<()> {
-    let (loaded, inspection) = inspect(&args.config)?;
+    let (loaded, set_aside) = stored::set_aside(&args.config)?;
     let word = if replays { "replayed" } else { "purged" };
     // What was damaged on disk is of no use to anybody, whoever wants it.
-    let (damaged, intact): (Vec<_>, Vec<_>) =
-        inspection.set_aside.into_iter().partition(|kept| kept.batch.is_none());
+    let (damaged, intact): (Vec<_>, Vec<_>) = set_aside.into_iter().partition(|kept| kept.batch.is_none());
     let (wanted, rest): (Vec<_>, Vec<_>) = intact.into_iter().partition(|kept| args.wanted.is(kept));
     let in_all = sum(&wanted);
     if args.dry_run {
         writeln!(stdout(), "{} would be {word}", points(in_all))?;
         return Ok(());
     }
-    let folder = Folder::reserve(stored::directory(&loaded)?)?;
-    let (queue, _) = DurableQueue::open(Arc::new(folder), &queue_options(&loaded.settings.exporter))?;
-    let mut done = 0;
-    for kept in wanted.iter().filter(|_| replays) {
-        if let Some(batch) = &kept.batch {
-            queue.replay(batch.clone()).await?;
+    let replayed = if replays { &wanted[..] } else { &[] };
+    let exporter = &loaded.settings.exporter;
+    match &exporter.queue.storage {
+        Storage::Nats(nats) => {
+            let folder = Arc::new(Folder::reserve(stored::quarantine_directory(nats)?)?);
+            // Whoever replays is not the one who keeps what is refused.
+            let options = jetstream::Options { quarantine: None, ..stream_options(exporter, nats) };
+            let mut files = SetAsideFiles::open(folder, options.max_bytes)?;
+            if replays {
+                let queue = JetStreamQueue::open(nats, &options).await?;
+                replay(replayed, async |batch| queue.replay(batch).await).await?;
+                queue.put_away().await?;
+            }
+            files.keep_only(&rest)?;
         }
-        done += kept.points;
-        writeln!(stderr(), "{done} of {} in the queue", points(in_all))?;
+        Storage::Memory | Storage::Directory(_) => {
+            let folder = Folder::reserve(stored::directory(&loaded)?)?;
+            let (queue, _) = DurableQueue::open(Arc::new(folder), &queue_options(exporter))?;
+            replay(replayed, async |batch| queue.replay(batch).await).await?;
+            queue.release(rest, in_all + sum(&damaged)).await?;
+        }
     }
-    queue.release(rest, in_all + sum(&damaged)).await?;
     if !damaged.is_empty() {
         writeln!(stderr(), "{} cannot be read, and are given up", points(sum(&damaged)))?;
     }

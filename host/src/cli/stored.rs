@@ -2,9 +2,9 @@
 
 use super::ConfigArgs;
 use super::words::Counted;
-use anyhow::bail;
-use preamp_host::config::Loaded;
-use preamp_host::queue::durable::{Folder, Inspection};
+use anyhow::{Context as _, bail};
+use preamp_host::config::{Loaded, Nats, Storage};
+use preamp_host::queue::durable::{Folder, Inspection, Kept, SetAsideFiles};
 use std::fmt::{self, Display};
 use std::path::Path;
 use std::sync::Arc;
@@ -29,6 +29,27 @@ pub(super) fn inspect(args: &ConfigArgs) -> anyhow::Result<(Loaded, Inspection)>
     let loaded = args.load()?;
     let inspection = Inspection::of(Arc::new(Folder::look(directory(&loaded)?)?))?;
     Ok((loaded, inspection))
+}
+
+/// What is set aside, of a queue in files or in a stream.
+pub(super) fn set_aside(args: &ConfigArgs) -> anyhow::Result<(Loaded, Vec<Kept>)> {
+    let loaded = args.load()?;
+    let kept = match &loaded.settings.exporter.queue.storage {
+        Storage::Nats(nats) => SetAsideFiles::read(&Folder::look(quarantine_directory(nats)?)?)?,
+        Storage::Memory | Storage::Directory(_) => {
+            Inspection::of(Arc::new(Folder::look(directory(&loaded)?)?))?.set_aside
+        }
+    };
+    Ok((loaded, kept))
+}
+
+/// Where this process keeps what is set aside of a queue in a stream.
+pub(super) fn quarantine_directory(nats: &Nats) -> anyhow::Result<&Path> {
+    let directory = nats.quarantine_directory.as_deref();
+    directory.context(
+        "what the receiver refuses is not kept: name a `quarantine_directory` in the extension nats, \
+         one for each process",
+    )
 }
 
 /// A time in milliseconds since 1970, as RFC 3339 in UTC.

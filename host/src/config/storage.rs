@@ -53,6 +53,7 @@ const STREAM: &[Key] = &[
     read("partitions"),
     read("replicas"),
     read("lease"),
+    read("quarantine_directory"),
     read("credentials_file"),
     read("token"),
     read("username"),
@@ -104,6 +105,7 @@ pub(super) fn read_nats(view: &View) -> Nats {
         partitions: number("partitions", 1, PARTITIONS_MAX).unwrap_or(PARTITIONS) as u32,
         replicas: number("replicas", REPLICAS, REPLICAS_MAX).unwrap_or(REPLICAS) as u32,
         lease: section.get("lease").and_then(|view| view.duration()),
+        quarantine_directory: section.text("quarantine_directory").map(|(path, _)| PathBuf::from(path)),
         credentials: read_nats_credentials(&section),
         tls,
     }

@@ -2,7 +2,8 @@
 
 use super::rig::{configuration, start};
 use anyhow::{Context as _, ensure};
-use preamp_tests::nats::Cluster;
+use preamp_tests::children::{fetched, program};
+use preamp_tests::nats::{Cluster, Setup};
 use preamp_tests::recorder::Senders;
 use std::path::Path;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use std::time::Duration;
 const NOWHERE: &str = "http://127.0.0.1:9/api/v1/write";
 
 /// Why a process does not start with it.
-fn refusal(configuration: &str, folder: &Path) -> anyhow::Result<String> {
+pub fn refusal(configuration: &str, folder: &Path) -> anyhow::Result<String> {
     let refused = start(configuration, folder, "refused").err().context("it started")?;
     Ok(format!("{refused:#}"))
 }
@@ -21,6 +22,16 @@ async fn servers_that_acknowledge_before_they_synchronize_are_refused() -> anyho
     let cluster = Cluster::start(folder.path(), "2m")?;
     let refused = refusal(&configuration(&cluster, NOWHERE, "", ""), folder.path())?;
     ensure!(refused.contains("set `sync_interval: always`"), "{refused}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn servers_that_do_not_take_batches_whole_are_refused() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let program = Some(program("PREAMP_OLD_NATS_SERVER", fetched("old-nats/bin/nats-server"))?);
+    let cluster = Cluster::start_with(folder.path(), &Setup { program, ..Setup::default() })?;
+    let refused = refusal(&configuration(&cluster, NOWHERE, "", ""), folder.path())?;
+    ensure!(refused.contains("2.11.11") && refused.contains("2.12"), "{refused}");
     Ok(())
 }
 

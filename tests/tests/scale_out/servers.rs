@@ -11,17 +11,17 @@ use preamp_tests::running::Running;
 use std::path::Path;
 use std::time::Duration;
 
-const SERIES: usize = 50;
-const STREAM: &str = "preamp_prometheusremotewrite";
-const NATS: &str = "partitions: 16\nlease: 3s";
+pub const SERIES: usize = 50;
+pub const STREAM: &str = "preamp_prometheusremotewrite";
+pub const NATS: &str = "partitions: 16\nlease: 3s";
 
-fn senders(running: &Running) -> Senders {
+pub fn senders(running: &Running) -> Senders {
     let senders = Senders::start(4, SERIES, Duration::from_millis(5));
     senders.send_to(Some(running.http));
     senders
 }
 
-async fn check_all(records: &Records, stand_in: &StandIn, all: &[&Running]) -> anyhow::Result<()> {
+pub async fn check_all(records: &Records, stand_in: &StandIn, all: &[&Running]) -> anyhow::Result<()> {
     ensure!(records.acknowledged() > 1000, "there was hardly any load");
     let arrived = wait_for("everything to arrive", || {
         Ok((stand_in.report().samples_stored >= records.acknowledged()).then_some(()))

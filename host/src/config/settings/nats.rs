@@ -20,12 +20,28 @@ pub struct Nats {
     pub partitions: u32,
     /// On how many servers everything is kept.
     pub replicas: u32,
-    /// How long a process that is not heard of keeps its partitions; otherwise by the time that a request may take.
+    /// How long a process that is not heard of keeps its partitions, if it is configured.
     pub lease: Option<Duration>,
+    /// Where what the receiver refuses is kept, in files of this process; otherwise nowhere.
+    pub quarantine_directory: Option<PathBuf>,
     /// Who this side is.
     pub credentials: NatsCredentials,
     /// TLS; `None` leaves it to the URLs and what the servers ask for.
     pub tls: Option<ClientTls>,
+}
+
+/// A lease is longer than three requests may take, by this if it is not configured.
+const LEASE: Duration = Duration::from_secs(10);
+
+impl Nats {
+    /// A lease is this many times what a request may take, at least: what is under way when it ends may still be answered.
+    pub const LEASE_OF_TIMEOUTS: u32 = 3;
+
+    /// The lease, where a request may take so long.
+    #[must_use]
+    pub fn lease_for(&self, timeout: Duration) -> Duration {
+        self.lease.unwrap_or(LEASE + Self::LEASE_OF_TIMEOUTS * timeout)
+    }
 }
 
 /// Who the client of a NATS server is.

@@ -69,6 +69,12 @@ fn a_result_cannot_be_waited_for_where_another_process_delivers() {
 }
 
 #[test]
+fn the_oldest_cannot_be_given_up_where_another_process_delivers() {
+    let dropping = file(SERVERS, "drop_oldest_on_overflow: true");
+    assert!(errors(&dropping)[0].contains("whoever accepts does not deliver"), "{:?}", errors(&dropping));
+}
+
+#[test]
 fn who_vouches_need_not_be_asked() {
     let vouched = file("servers: ['tls://a:4222'], sync_always: true, credentials_file: /c", "");
     let Storage::Nats(nats) = read(&vouched).unwrap().settings.exporter.queue.storage else { panic!() };

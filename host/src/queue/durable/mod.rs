@@ -11,11 +11,13 @@ mod quarantine;
 mod read;
 mod recovery;
 mod scan;
+mod set_aside;
 
 pub use disk::{Disk, DiskFile, Folder, FolderError};
 pub use inspect::{Inspection, WaitingBatch};
 pub use quarantine::Kept;
 pub use recovery::OpenError;
+pub use set_aside::SetAsideFiles;
 
 use super::backlog::{Backlog, Entry, First, Limits, Size};
 use super::changes::Changes;
@@ -51,6 +53,8 @@ pub struct Options {
     pub max_points: u64,
     /// The most bytes of bodies waiting, and on the disk.
     pub max_bytes: u64,
+    /// What has to stay free on the disk, in bytes.
+    pub min_free_bytes: u64,
     /// The most bytes of bodies that are kept in memory too, so that they need not be read.
     pub cached_bytes: u64,
 }
@@ -94,6 +98,8 @@ struct Shared {
     /// By partition, whether the process before may have sent what waits first.
     taken_over: Vec<AtomicBool>,
     max_bytes: u64,
+    disk: Arc<dyn Disk>,
+    min_free_bytes: u64,
     on_disk: AtomicU64,
     cached_bytes: u64,
     cached: AtomicU64,
@@ -113,8 +119,8 @@ const SEGMENTS: u64 = 32;
 const SEGMENT_MAX: u64 = 64 << 20;
 const SEGMENT_LEAST: u64 = 256 << 10;
 
-/// This part of it may be set aside.
-const QUARANTINE: u64 = 16;
+/// This part of a queue may be set aside.
+pub(in crate::queue) const QUARANTINE: u64 = 16;
 
 impl Options {
     fn segment_bytes(&self) -> u64 {
@@ -159,7 +165,7 @@ impl DurableQueue {
         let system = |error| OpenError::System { place: place.clone(), error };
         let mut quarantine =
             Quarantine::open(disk.clone(), options.max_bytes / QUARANTINE).map_err(system)?;
-        let recovered = recovery::recover(disk, options)?;
+        let recovered = recovery::recover(disk.clone(), options)?;
         let limits =
             Limits { payloads: options.max_payloads, points: options.max_points, bytes: options.max_bytes };
         let layouts = recovered.log.layouts.iter().map(|(number, layout)| (*number, layout.len() as u32));
@@ -187,6 +193,8 @@ impl DurableQueue {
             is_in_place,
             taken_over: (0..readers).map(|_| AtomicBool::new(!found.was_closed)).collect(),
             max_bytes: options.max_bytes,
+            disk,
+            min_free_bytes: options.min_free_bytes,
             on_disk: AtomicU64::new(log.bytes_on_disk()),
             cached_bytes: options.cached_bytes,
             cached: AtomicU64::new(0),
@@ -324,6 +332,20 @@ impl Queue for DurableQueue {
         Box::pin(self.settle(partition, count, settlement))
     }
 
+    fn give_up_oldest(&self) {
+        self.shared.backlog().give_up_oldest();
+        self.shared.changes.tell_all();
+    }
+
+    fn given_up(&self, partition: u32) -> usize {
+        self.shared.backlog().given_up(partition)
+    }
+
+    fn until_given_up(&self, partition: u32) -> Pending<'_, ()> {
+        let is_given_up = move || (self.given_up(partition) > 0).then_some(());
+        Box::pin(self.shared.changes.wait_for(partition, is_given_up))
+    }
+
     fn keeps_set_aside(&self) -> bool {
         true
     }
@@ -368,7 +390,20 @@ impl Shared {
         if backlog.has_waiting() && waiting.saturating_add(needed) > self.max_bytes {
             return Err(AppendError::Full { limit: Limit::Bytes, waiting, needed, allowed: self.max_bytes });
         }
+        self.check_disk()?;
         Ok(size)
+    }
+
+    fn check_disk(&self) -> Result<(), AppendError> {
+        let least = self.min_free_bytes;
+        if least == 0 {
+            return Ok(());
+        }
+        match self.disk.free() {
+            Ok(free) if free < least => Err(AppendError::DiskIsLow { free, least }),
+            // A disk that does not say it says more when it is written to.
+            _ => Ok(()),
+        }
     }
 
     fn first(&self, partition: u32, window: Window) -> Option<Vec<read::Waiting>> {

@@ -192,6 +192,13 @@ pub struct Kept {
     pub points: u64,
 }
 
+impl Kept {
+    /// Where its settlement stands.
+    pub(super) fn place(&self) -> Place {
+        self.place
+    }
+}
+
 /// Whether everything up to this place is settled. What a layout is forgotten of is settled.
 pub(super) fn is_settled(layouts: &[Layout], Place { layout, partition, waiting_from }: Place) -> bool {
     let layout = layouts.iter().find(|known| known.number == layout);

@@ -1,5 +1,6 @@
 //! Why a stream cannot be used.
 
+use crate::queue::durable::FolderError;
 use crate::tls::TlsError;
 use std::path::PathBuf;
 
@@ -25,6 +26,9 @@ pub enum OpenError {
     /// The TLS settings cannot be used.
     #[error(transparent)]
     Tls(TlsError),
+    /// What is set aside cannot be kept where it is to be.
+    #[error(transparent)]
+    Quarantine(#[from] FolderError),
     /// A server cannot store a payload as a whole.
     #[error(
         "the NATS server {server} is of version {version}; 2.12 is the first that stores a payload whole or not at all"

@@ -16,8 +16,9 @@ mod server;
 mod stream;
 
 use super::changes::Changes;
+use super::durable::{Folder, FolderError, QUARANTINE, SetAsideFiles};
 use super::ticket::Payload;
-use super::{AppendError, Pending, Queue, Settlement, Statistics, StorageError, Ticket, Window};
+use super::{AppendError, Pending, Queue, SetAside, Settlement, Statistics, StorageError, Ticket, Window};
 use crate::clock::now_ms;
 use crate::component::Batch;
 use crate::config::Nats;
@@ -31,6 +32,7 @@ use lease::{Hold, Leases};
 use publish::Publisher;
 use read::Read;
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -55,6 +57,8 @@ pub struct Options {
     pub replicas: u32,
     /// How long a process that is not heard of keeps its partitions.
     pub lease: Duration,
+    /// Where what is set aside is kept, in files of this process.
+    pub quarantine: Option<PathBuf>,
 }
 
 /// Whether servers can be reached, and keep what they acknowledge.
@@ -75,6 +79,7 @@ pub struct JetStreamQueue {
 struct Shared {
     client: Client,
     stream: Stream,
+    quarantine: Option<Arc<Mutex<SetAsideFiles>>>,
     leases: Leases,
     floors: Floors,
     /// Told when there is no room in the stream.
@@ -109,6 +114,8 @@ impl JetStreamQueue {
     /// # Errors
     /// When the servers do not keep what a queue needs, or the stream is of something else.
     pub async fn open(nats: &Nats, options: &Options) -> Result<JetStreamQueue, OpenError> {
+        let quarantine =
+            options.quarantine.as_deref().map(|path| open_quarantine(path, options)).transpose()?;
         let client = server::connect(nats).await?;
         let context = async_nats::jetstream::new(client.clone());
         let (stream, floors, bucket) = stream::open_all(&context, options).await?;
@@ -117,6 +124,7 @@ impl JetStreamQueue {
         let shared = Arc::new(Shared {
             floors: Floors::new(client.clone(), floors, worker.clone(), &stream),
             client: client.clone(),
+            quarantine,
             is_full: Notify::new(),
             leases: Leases::new(bucket, worker, options.lease, options.partitions, changes.clone()),
             changes,
@@ -141,7 +149,18 @@ impl JetStreamQueue {
         Ok(JetStreamQueue { shared, publisher, tasks: Mutex::new(tasks) })
     }
 
-    async fn try_append(&self, payload: Vec<Batch>) -> Result<(), AppendError> {
+    /// Puts a batch that was set aside back into the queue, also if it was there moments ago.
+    ///
+    /// # Errors
+    /// When there is no room for it.
+    pub async fn replay(&self, mut batch: Batch) -> Result<(), AppendError> {
+        // There may have been more partitions when it was set aside.
+        batch.partition %= self.partitions().max(1);
+        self.try_append(vec![batch], fastrand::u64(1..)).await
+    }
+
+    /// With another `time` it is another payload, although it holds the same.
+    async fn try_append(&self, payload: Vec<Batch>, time: u64) -> Result<(), AppendError> {
         let shared = &self.shared;
         if shared.is_closed.load(Ordering::Relaxed) {
             return Err(AppendError::Closed);
@@ -150,7 +169,7 @@ impl JetStreamQueue {
         if let Some(stray) = payload.iter().find(|batch| batch.partition >= partitions) {
             return Err(AppendError::UnknownPartition { partition: stray.partition, partitions });
         }
-        let published = self.publisher.publish(&payload, now_ms()).await;
+        let published = self.publisher.publish(&payload, now_ms(), time).await;
         if let Err(AppendError::Full { .. }) = &published {
             shared.is_full.notify_one();
         }
@@ -306,14 +325,27 @@ impl Shared {
         }
     }
 
+    /// Keeps what is set aside, before it is settled. What cannot be kept is told of.
+    async fn keep(&self, set_aside: Vec<SetAside>, partition: u32, place: u64) {
+        let Some(files) = self.quarantine.clone().filter(|_| !set_aside.is_empty()) else { return };
+        let keeping = tokio::task::spawn_blocking(move || {
+            let mut files = files.lock().unwrap_or_else(PoisonError::into_inner);
+            files.keep(&set_aside, partition, place).map_err(|error| error.to_string())
+        });
+        if let Err(problem) = keeping.await.unwrap_or_else(|error| Err(error.to_string())) {
+            tracing::error!(partition, problem, "rejected points could not be kept in quarantine");
+        }
+    }
+
     /// Raises the floor of a partition above its first batches.
-    async fn settle(&self, partition: u32, count: usize) -> Result<(), StorageError> {
+    async fn settle(&self, partition: u32, count: usize, settlement: Settlement) -> Result<(), StorageError> {
         let Some(own) = self.partitions.get(partition as usize) else { return Ok(()) };
         let (floor, place) = {
             let hand = own.hand();
             (hand.floor, hand.place(count))
         };
         let Some(place) = place else { return Ok(()) };
+        self.keep(settlement.set_aside, partition, place).await;
         match self.floors.raise(partition, floor, place).await.map_err(unavailable)? {
             Some(floor) => own.hand().settle(floor),
             None => {
@@ -324,6 +356,13 @@ impl Shared {
         }
         Ok(())
     }
+}
+
+fn open_quarantine(path: &Path, options: &Options) -> Result<Arc<Mutex<SetAsideFiles>>, OpenError> {
+    let folder = Arc::new(Folder::reserve(path)?);
+    let files = SetAsideFiles::open(folder, options.max_bytes / QUARANTINE);
+    let files = files.map_err(|error| FolderError::System { path: path.to_owned(), error })?;
+    Ok(Arc::new(Mutex::new(files)))
 }
 
 fn unavailable(problem: String) -> StorageError {
@@ -347,7 +386,7 @@ impl Queue for JetStreamQueue {
         Box::pin(async {
             // Its end, in whatever process, is not told.
             let _ends = Payload::new(ticket);
-            self.try_append(payload).await
+            self.try_append(payload, 0).await
         })
     }
 
@@ -363,9 +402,9 @@ impl Queue for JetStreamQueue {
         &self,
         partition: u32,
         count: usize,
-        _settlement: Settlement,
+        settlement: Settlement,
     ) -> Pending<'_, Result<(), StorageError>> {
-        Box::pin(self.shared.settle(partition, count))
+        Box::pin(self.shared.settle(partition, count, settlement))
     }
 
     fn is_taken_over(&self, partition: u32) -> bool {
@@ -381,7 +420,7 @@ impl Queue for JetStreamQueue {
     }
 
     fn keeps_set_aside(&self) -> bool {
-        false
+        self.shared.quarantine.is_some()
     }
 
     fn statistics(&self) -> Statistics {

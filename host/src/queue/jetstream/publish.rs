@@ -120,9 +120,9 @@ impl Publisher {
     }
 
     /// Puts a payload into the stream. Returns when most servers have it on their disks, and whether it was there
-    /// before: a payload that is sent again within two minutes is recognized by what it holds.
-    pub async fn publish(&self, payload: &[Batch], accepted_at: i64) -> Result<bool, AppendError> {
-        let messages = self.messages(payload, accepted_at)?;
+    /// before: a payload that is sent again within two minutes is recognized by what it holds and by its `time`.
+    pub async fn publish(&self, payload: &[Batch], accepted_at: i64, time: u64) -> Result<bool, AppendError> {
+        let messages = self.messages(payload, accepted_at, time)?;
         // The order that permits are given in is not the order of anything.
         let _permit = self.batches.acquire().await.map_err(|_| AppendError::Closed)?;
         let deadline = Instant::now() + PATIENCE;
@@ -140,9 +140,9 @@ impl Publisher {
         }
     }
 
-    fn messages(&self, payload: &[Batch], accepted_at: i64) -> Result<Vec<Message>, AppendError> {
+    fn messages(&self, payload: &[Batch], accepted_at: i64, time: u64) -> Result<Vec<Message>, AppendError> {
         let allowed = self.client.server_info().max_payload;
-        let identity = identity(payload);
+        let identity = identity(payload, time);
         let message = |(index, batch): (usize, &Batch)| {
             let body = message::encode(batch, accepted_at);
             if body.len() + HEADERS > allowed {
@@ -209,8 +209,9 @@ impl Message {
 }
 
 /// The same for payloads that come to the same batches, so that of two of them all messages are known or none.
-fn identity(payload: &[Batch]) -> String {
+fn identity(payload: &[Batch], time: u64) -> String {
     let mut hash = Sha256::new();
+    hash.update(time.to_le_bytes());
     for batch in payload {
         hash.update(batch.partition.to_le_bytes());
         hash.update(&batch.digest);
