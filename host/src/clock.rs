@@ -1,9 +1,10 @@
 //! The wall clock, how far it is off for signing, and the receiver's.
 
 use std::fmt;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 const NANOS_PER_MILLI: i64 = 1_000_000;
@@ -20,6 +21,9 @@ pub struct Clock {
     signing_offset_ms: AtomicI64,
     /// What time the receiver's last answer bore, and when it came.
     receiver: Mutex<Option<(SystemTime, Instant)>>,
+    /// Whether the receiver answers without saying its time.
+    is_silent: AtomicBool,
+    asked: Notify,
 }
 
 impl Clock {
@@ -31,7 +35,13 @@ impl Clock {
 
     /// A clock that asks `wall` for the nanoseconds since the Unix epoch.
     pub fn from_fn(wall: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
-        Self { wall: Box::new(wall), signing_offset_ms: AtomicI64::new(0), receiver: Mutex::new(None) }
+        Self {
+            wall: Box::new(wall),
+            signing_offset_ms: AtomicI64::new(0),
+            receiver: Mutex::new(None),
+            is_silent: AtomicBool::new(false),
+            asked: Notify::new(),
+        }
     }
 
     /// The local time, uncorrected: nanoseconds since the Unix epoch.
@@ -85,6 +95,27 @@ impl Clock {
             self.correct_signing(offset_ms);
             offset_ms
         })
+    }
+
+    /// The receiver answers, and does not say its time.
+    pub fn receiver_says_nothing(&self) {
+        self.is_silent.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether nobody has said yet that the local clock is right.
+    #[must_use]
+    pub fn is_doubtful(&self) -> bool {
+        self.receiver_now().is_none() && !self.is_silent.load(Ordering::Relaxed)
+    }
+
+    /// Has the receiver asked for its time.
+    pub fn ask(&self) {
+        self.asked.notify_one();
+    }
+
+    /// Waits until somebody wants to know the receiver's time.
+    pub async fn is_wanted(&self) {
+        self.asked.notified().await;
     }
 
     /// What time it is for the receiver, in milliseconds since the Unix epoch; `None` until it has answered. It is

@@ -67,6 +67,13 @@ pub struct Patience {
 /// How often it is looked whether there is room.
 const LOOK: Duration = Duration::from_millis(20);
 
+/// The reasons of the contract for points that are not of the time that the receiver takes.
+const TIME_REASONS: [&str; 2] = ["too-old", "too-far-in-the-future"];
+
+/// Why such points are not refused for good yet.
+const WHAT_TIME: &str = "the points are too old, or of the future, by the clock of this machine, and the receiver has not \
+                         said its time yet; it is being asked";
+
 impl Intake {
     /// An intake that fills `queue`.
     #[must_use]
@@ -147,12 +154,17 @@ impl Intake {
         }
         let payload = processors.process(payload, encoding);
         let accepting = self.exporters.accepting().await;
+        let is_doubtful = self.clock.is_doubtful();
         let accepted = accepting.exporters.accept(payload, encoding, self.clock.accepting_now()).await;
         let acceptance = match accepted {
             Ok(Ok(acceptance)) => acceptance,
             Ok(Err(refusal)) => return (Outcome::Refused(refusal), 0),
             Err(error) => return (Outcome::Failed(error), 0),
         };
+        if is_doubtful && is_of_another_time(&acceptance) {
+            self.clock.ask();
+            return (Outcome::Busy(WHAT_TIME.to_owned()), 0);
+        }
         let points = acceptance.accepted_points;
         let ticket = (self.patience.for_result && !acceptance.batches.is_empty()).then(Ticket::default);
         if self.patience.on_overflow != Overflow::Refuse {
@@ -231,6 +243,12 @@ impl Intake {
         };
         self.metrics.receiver.request(transport, request, taken, lost);
     }
+}
+
+/// Whether nothing of a payload was taken, and that for its time.
+fn is_of_another_time(acceptance: &Acceptance) -> bool {
+    let is_of_time = |rejection: &Rejection| TIME_REASONS.contains(&rejection.reason.as_str());
+    acceptance.accepted_points == 0 && acceptance.rejections.iter().any(is_of_time)
 }
 
 /// What to tell a sender who waited for the end of a payload of so many points.

@@ -295,6 +295,7 @@ impl Base {
             may_be_repeat,
             in_flight: settings.exporter.queue.consumers,
             queue: self.queue.clone(),
+            endpoint: settings.exporter.endpoint.clone(),
             client: Arc::new(client),
             keys,
             clock: self.clock.clone(),

@@ -3,7 +3,6 @@
 use anyhow::{Context as _, ensure};
 use std::net::Ipv4Addr;
 use std::process::Command;
-use std::sync::atomic::{AtomicU8, Ordering};
 
 /// A network of machines. They are gone when it is dropped, with all that runs there.
 pub struct Network {
@@ -11,9 +10,6 @@ pub struct Network {
     number: u8,
     machines: usize,
 }
-
-/// Networks of this process so far.
-static NETWORKS: AtomicU8 = AtomicU8::new(0);
 
 /// The last part of the address of the first machine.
 const FIRST: u8 = 10;
@@ -31,12 +27,13 @@ impl Network {
     /// # Errors
     /// When they cannot be made, as by somebody who is not root.
     pub fn start(machines: u8) -> anyhow::Result<Self> {
-        // The part of an address in which networks of processes that run at the same time differ.
-        let number =
-            (std::process::id() as u8).wrapping_mul(7).wrapping_add(NETWORKS.fetch_add(1, Ordering::Relaxed));
-        let name = format!("preamp{number}");
-        let network = Network { name, number, machines: 0 };
-        ip(&["link", "add", &network.name, "type", "bridge"])?;
+        // Another process may have some, and one that was killed may have left some.
+        let network = (1..=u8::MAX).rev().find_map(|number| {
+            let name = format!("preamp{number}");
+            ip(&["link", "add", &name, "type", "bridge"]).ok()?;
+            Some(Network { name, number, machines: 0 })
+        });
+        let network = network.context("cannot make a network of machines; it wants root")?;
         ip(&["addr", "add", &format!("{}/24", network.here()), "dev", &network.name])?;
         ip(&["link", "set", &network.name, "up"])?;
         (0..machines).try_fold(network, |network, _| network.with_machine())

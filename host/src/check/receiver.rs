@@ -2,10 +2,11 @@
 
 use super::{Caller, Step, Subject};
 use crate::component::{
-    Batch, CallError, Encoding, Explanation, Header, Protocol, Request, Response, Sent, SigningKey, Verdict,
+    Batch, CallError, Encoding, Explanation, Protocol, Response, Sent, SigningKey, Verdict,
 };
 use crate::config::ExporterSettings;
 use crate::credentials::{Fixed, Identity, SigningKeys};
+use crate::delivery::greeting;
 use bytes::Bytes;
 use http::Uri;
 use sha2::{Digest as _, Sha256};
@@ -68,12 +69,6 @@ pub(super) async fn greet(subject: &Subject<'_>) -> Greeting {
     let secured = if subject.settings.endpoint.starts_with("https") { "with TLS" } else { "without TLS" };
     let connection = Step::pass("connection", format!("{secured}, answered {}", response.status));
     Greeting { connection, clock: Some(clock(&response, before / 2 + after / 2)) }
-}
-
-fn greeting(endpoint: &str) -> Request {
-    let host = endpoint.parse::<Uri>().ok().and_then(|url| url.authority().map(ToString::to_string));
-    let headers = host.map(|value| Header { name: "host".to_owned(), value });
-    Request { method: "GET".to_owned(), url: endpoint.to_owned(), headers: headers.into_iter().collect() }
 }
 
 /// Compares the receiver's clock, which is exact to a second, to the local one.

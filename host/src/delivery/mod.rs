@@ -12,6 +12,7 @@ mod http;
 mod largest;
 mod pause;
 mod sender;
+mod time;
 mod transport;
 mod verdict;
 mod worker;
@@ -22,11 +23,13 @@ use std::time::Duration;
 use tokio::sync::{Mutex, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use self::fallback::Fallback;
 pub use self::http::HttpClient;
 use self::largest::Largest;
 pub use self::pause::Pauses;
+pub(crate) use self::time::greeting;
 pub use self::transport::Transport;
 use crate::clock::Clock;
 use crate::component::Exporters;
@@ -46,6 +49,8 @@ pub struct Parts {
     pub in_flight: u32,
     /// Where batches wait.
     pub queue: Arc<dyn Queue>,
+    /// The URL that requests are sent to.
+    pub endpoint: String,
     /// How requests are sent.
     pub client: Arc<dyn Transport>,
     /// What requests are signed with; `None` sends them unsigned.
@@ -90,6 +95,7 @@ impl Shared {
 pub struct Delivery {
     shared: Arc<Shared>,
     workers: Mutex<JoinSet<()>>,
+    _asking: AbortOnDropHandle<()>,
 }
 
 /// What was not delivered when delivery ended.
@@ -120,7 +126,8 @@ impl Delivery {
         });
         let workers =
             (0..partitions).map(|partition| worker::supervise(Arc::clone(&shared), partition)).collect();
-        Self { shared, workers: Mutex::new(workers) }
+        let asking = AbortOnDropHandle::new(tokio::spawn(time::ask(Arc::clone(&shared))));
+        Self { shared, workers: Mutex::new(workers), _asking: asking }
     }
 
     /// Stops so that another delivery can go on with the same queue. A request under way is waited for, and a batch

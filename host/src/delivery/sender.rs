@@ -3,13 +3,14 @@
 use std::fmt::Display;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::SemaphorePermit;
 use tokio::time::Instant;
 
 use super::pause::jittered;
+use super::time::date;
 use super::{Parts, Shared};
 use crate::component::{Batch, Explanation, Request, Response, Sent};
 use crate::credentials::IssuedKey;
@@ -99,12 +100,6 @@ impl AsRef<[u8]> for Body {
     fn as_ref(&self) -> &[u8] {
         &self.0.body
     }
-}
-
-/// What time it is for the receiver (RFC 9110, section 6.6.1).
-fn date(response: &Response) -> Option<SystemTime> {
-    let field = response.headers.iter().find(|header| header.name == "date")?;
-    httpdate::parse_http_date(&field.value).ok()
 }
 
 /// Sends one batch until its end.
@@ -261,11 +256,10 @@ impl<'a> Sender<'a> {
         let sent = Instant::now();
         let response = self.parts().client.send(head, self.body.clone()).await;
         let took = sent.elapsed();
-        if let Some(time) = date(&response) {
-            if let Some(offset_ms) = self.parts().clock.receiver_says(time) {
-                self.parts().metrics.delivery.signing_offset(offset_ms);
-                tracing::info!(offset_ms, "the local clock was set; signing goes by it anew");
-            }
+        let offset_ms = date(&response).and_then(|time| self.parts().clock.receiver_says(time));
+        if let Some(offset_ms) = offset_ms {
+            self.parts().metrics.delivery.signing_offset(offset_ms);
+            tracing::info!(offset_ms, "the local clock was set; signing goes by it anew");
         }
         (response, took)
     }

@@ -5,12 +5,12 @@ mod settling;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::Shared;
 use super::bisection::Bisection;
+use super::coalesce::{self, Parcel};
 use super::sender::{Abandoned, End, Refusal, Sender};
-use super::{Shared, coalesce};
 use crate::component::{Batch, Pruned};
 use crate::config::Batching;
 use crate::queue::{Outcome, Settlement, StorageError, Window};
@@ -30,9 +30,6 @@ const MAX_HALVINGS: u32 = 32;
 /// earlier process cut its requests is not known, so what it may have sent is asked about to the end.
 const REPEATS: u32 = 16;
 
-/// For so long after something bad was found more of it is expected.
-const WARY: Duration = Duration::from_secs(60);
-
 /// How often it is looked whether enough waits, while more is waited for.
 const LOOKS: u32 = 8;
 
@@ -44,7 +41,7 @@ const STORAGE_PAUSE: Duration = Duration::from_secs(1);
 pub(super) async fn supervise(shared: Arc<Shared>, partition: u32) {
     let mut may_be_repeat = shared.parts.may_be_repeat;
     loop {
-        let mut worker = Worker { shared: Arc::clone(&shared), partition, may_be_repeat, found_bad: None };
+        let mut worker = Worker { shared: Arc::clone(&shared), partition, may_be_repeat };
         let running = AbortOnDropHandle::new(tokio::spawn(async move { worker.run().await }));
         match running.await {
             Ok(()) => return,
@@ -60,8 +57,6 @@ struct Worker {
     partition: u32,
     /// Whether another one may have sent what waits first, and did not get to record it.
     may_be_repeat: bool,
-    /// When something was refused for good, and had to be looked for.
-    found_bad: Option<Instant>,
 }
 
 /// A part of what is delivered.
@@ -146,12 +141,10 @@ impl Worker {
         parts.queue.peek(self.partition, WINDOW).await
     }
 
-    async fn deliver_all(&mut self, waiting: Vec<Arc<Batch>>) -> Result<(), Abandoned> {
+    async fn deliver_all(&self, waiting: Vec<Arc<Batch>>) -> Result<(), Abandoned> {
         let may_be_repeat = self.may_be_repeat || self.shared.parts.queue.is_taken_over(self.partition);
-        // What may be there already is not sent together with what is not; nor is what is likely to have something bad in it,
-        // which is sooner found in a few series.
-        let is_apart = may_be_repeat || self.found_bad.is_some_and(|when| when.elapsed() < WARY);
-        let parcels = match is_apart {
+        // What may be there already is not sent together with what is not.
+        let parcels = match may_be_repeat {
             true => coalesce::apart(waiting),
             false => self.shared.coalesce(waiting).await,
         };
@@ -163,7 +156,7 @@ impl Worker {
             if settlement.outcomes.is_empty() && self.shared.parts.queue.given_up(self.partition) > 0 {
                 return Err(Abandoned::GivenUp { may_be_repeat });
             }
-            if let Err(abandoned) = self.deliver(parcel.batch, may_be_repeat, &mut settlement).await {
+            if let Err(abandoned) = self.deliver(&parcel, may_be_repeat, &mut settlement).await {
                 self.abandon(abandoned, &settlement);
                 return Err(abandoned);
             }
@@ -185,13 +178,14 @@ impl Worker {
 
     /// Brings a batch to its end, in parts if need be, the first part first.
     async fn deliver(
-        &mut self,
-        batch: Arc<Batch>,
+        &self,
+        Parcel { batch, covers, .. }: &Parcel,
         may_be_repeat: bool,
         settlement: &mut Settlement,
     ) -> Result<(), Abandoned> {
+        let batch = Arc::clone(batch);
         let whole = Piece { batch, halvings: 0, may_be_repeat, was_sent_whole: false, is_suspect: false };
-        let mut bisection = Bisection::new();
+        let mut bisection = Bisection::of(*covers);
         let mut pieces = vec![whole];
         // How many series of a request that was sent whole were refused as repeats.
         let mut repeats = 0;
@@ -250,10 +244,7 @@ impl Worker {
                             }
                         }
                     }
-                    None => {
-                        self.found_bad = Some(Instant::now()).filter(|_| *is_suspect).or(self.found_bad);
-                        settlement.extend(self.refuse(batch, refusal));
-                    }
+                    None => settlement.extend(self.refuse(batch, refusal)),
                 },
                 End::Downgrade(explanation) => {
                     self.shared.fall_back(&explanation);

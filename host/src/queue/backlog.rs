@@ -1,10 +1,10 @@
 //! The order of what waits, and the limits of it: what all queues of one process have in common.
 
-use super::ticket::Payload;
+use super::ticket::{Payload, Ticket};
 use super::{AppendError, Limit, PartitionStatistics, Settlement, Statistics, Window};
 use crate::component::Batch;
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashSet, VecDeque};
+use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -62,8 +62,10 @@ pub(super) struct Backlog<T> {
     payloads: u64,
     points: u64,
     bytes: u64,
-    /// What has waited since then or longer is given up.
-    given_up: Option<Instant>,
+    /// How many payloads there have been.
+    begun: u64,
+    /// So many of them, the first ones, are given up.
+    given_up: u64,
     is_closed: bool,
 }
 
@@ -98,7 +100,7 @@ impl<T> Backlog<T> {
             partitions: (0..partitions).map(|_| Partition::default()).collect(),
         };
         let layouts = layouts.into_iter().map(layout).collect();
-        Backlog { limits, layouts, payloads: 0, points: 0, bytes: 0, given_up: None, is_closed: false }
+        Backlog { limits, layouts, payloads: 0, points: 0, bytes: 0, begun: 0, given_up: 0, is_closed: false }
     }
 
     /// How many partitions new batches are shared out to.
@@ -119,6 +121,12 @@ impl<T> Backlog<T> {
     /// Whether anything waits, or is being appended.
     pub fn has_waiting(&self) -> bool {
         self.payloads > 0
+    }
+
+    /// The next payload, which those who follow it can be told of.
+    pub fn begin_payload(&mut self, ticket: Option<Ticket>) -> Arc<Payload> {
+        self.begun += 1;
+        Payload::new(self.begun, ticket)
     }
 
     /// Takes the room for a payload, which has to be published or released.
@@ -203,36 +211,37 @@ impl<T> Backlog<T> {
     /// Gives up the oldest payloads: a small part of all, or one, unless some that were given up wait still.
     pub fn give_up_oldest(&mut self) {
         if (0..self.readers()).all(|partition| self.given_up(partition) == 0) {
-            self.given_up = self.since_when_oldest(1 + self.payloads / GIVEN_UP).or(self.given_up);
+            self.given_up = self.last_of_oldest(1 + self.payloads / GIVEN_UP).max(self.given_up);
         }
     }
 
-    /// Since when the youngest of as many payloads, the oldest, has been waiting.
-    fn since_when_oldest(&self, payloads: u64) -> Option<Instant> {
+    /// The number of the last of as many payloads, the oldest that wait.
+    fn last_of_oldest(&self, payloads: u64) -> u64 {
         let partitions = self.layouts.iter().flat_map(|layout| &layout.partitions);
         let mut waiting: Vec<_> = partitions.map(|partition| partition.waiting.iter()).collect();
         let mut firsts = BinaryHeap::new();
         let mut turn = Vec::from_iter(0..waiting.len());
-        let mut found = HashSet::new();
-        let mut youngest = None;
+        let (mut found, mut last) = (0, 0);
         loop {
             for place in turn.drain(..) {
-                let next = waiting[place].next();
-                firsts.extend(next.map(|entry| Reverse((entry.since, place, Arc::as_ptr(&entry.payload)))));
+                firsts.extend(waiting[place].next().map(|entry| Reverse((entry.payload.number, place))));
             }
-            let Some(Reverse((since, place, payload))) = firsts.pop() else { return youngest };
-            if found.insert(payload) && found.len() as u64 > payloads {
-                return youngest;
+            let Some(Reverse((number, place))) = firsts.pop() else { return last };
+            if number != last {
+                found += 1;
+                if found > payloads {
+                    return last;
+                }
             }
-            youngest = youngest.max(Some(since));
+            last = number;
             turn.push(place);
         }
     }
 
     /// How many of the first batches of a partition are given up.
     pub fn given_up(&self, partition: u32) -> usize {
-        let Some((own, since)) = self.readable(partition).zip(self.given_up) else { return 0 };
-        own.waiting.iter().take_while(|entry| entry.since <= since).count()
+        let Some(own) = self.readable(partition) else { return 0 };
+        own.waiting.iter().take_while(|entry| entry.payload.number <= self.given_up).count()
     }
 
     /// The batch in place `index` of those that wait in a partition.

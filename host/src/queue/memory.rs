@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use super::backlog::{Backlog, Entry, First, Limits, Size};
 use super::changes::Changes;
-use super::ticket::Payload;
 use super::{AppendError, Pending, Queue, Settlement, Statistics, StorageError, Ticket, Window};
 use crate::component::Batch;
 
@@ -46,7 +45,7 @@ impl MemoryQueue {
         }
         let mut backlog = self.backlog();
         backlog.reserve(&payload)?;
-        let (token, since) = (Payload::new(ticket), Instant::now());
+        let (token, since) = (backlog.begin_payload(ticket), Instant::now());
         for batch in payload {
             let (partition, size) = (batch.partition, Size::of(&batch));
             backlog.publish(

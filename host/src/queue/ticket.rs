@@ -35,22 +35,26 @@ impl Ticket {
 }
 
 /// Shared by the batches of one payload: the last one to go takes the payload with it.
-#[derive(Debug, Default)]
-pub(super) struct Payload(Option<Ticket>);
+#[derive(Debug)]
+pub(super) struct Payload {
+    /// By which those that came later are told.
+    pub number: u64,
+    ticket: Option<Ticket>,
+}
 
 impl Payload {
-    pub fn new(ticket: Option<Ticket>) -> Arc<Self> {
-        Arc::new(Payload(ticket))
+    pub fn new(number: u64, ticket: Option<Ticket>) -> Arc<Self> {
+        Arc::new(Payload { number, ticket })
     }
 
     /// Some of it left the queue.
     pub fn settled(&self, settlement: &Settlement) {
-        self.0.iter().for_each(|ticket| ticket.settled(settlement));
+        self.ticket.iter().for_each(|ticket| ticket.settled(settlement));
     }
 }
 
 impl Drop for Payload {
     fn drop(&mut self) {
-        self.0.iter().for_each(|ticket| ticket.0.ended.cancel());
+        self.ticket.iter().for_each(|ticket| ticket.0.ended.cancel());
     }
 }

@@ -159,6 +159,7 @@ impl Simulator {
         let delivery = Delivery::start(Parts {
             exporters: exporters.clone(),
             queue: queue.clone(),
+            endpoint: "http://receiver/api/v1/write".to_owned(),
             client: Arc::new(Network { world: world.clone(), is_dead: is_dead.clone() }),
             keys: None,
             clock: clock.clone(),
@@ -263,7 +264,7 @@ impl Door {
         match outcome {
             _ if is_dead.load(Ordering::Relaxed) => None,
             intake::Outcome::Accepted => Some(true),
-            // By a clock that is off, and a receiver that has not said its own yet, it is too old.
+            // For good, which must not be: see `check`.
             intake::Outcome::Partial { .. } => Some(false),
             _ => None,
         }
@@ -304,6 +305,8 @@ fn check(world: &World, plan: &Plan, disk: &SimulatedDisk) -> anyhow::Result<Cou
     ensure!(given_up == 0 || plan.drops_oldest_of.is_some(), "{given_up} points were given up");
     let mut missing = 0;
     for (number, payloads) in &*acknowledged {
+        let sent = lock(&world.sent)[number].len();
+        ensure!(payloads.len() == sent, "sender {number}: {} of {sent} payloads were taken", payloads.len());
         for series in 0..plan.series {
             let (instance, phase) = (format!("instance=\"{number}\","), format!("phase=\"{series}\","));
             let found =
@@ -321,7 +324,6 @@ fn check(world: &World, plan: &Plan, disk: &SimulatedDisk) -> anyhow::Result<Cou
             let lost: Vec<_> = payloads.iter().filter(|payload| !is_there(payload)).collect();
             missing += lost.len() as u64;
             ensure!(missing <= given_up, "sender {number}, {phase}: acknowledged and not stored: {lost:?}");
-            let sent = lock(&world.sent)[number].len();
             ensure!(found.len() <= sent, "more is stored than was sent");
         }
     }

@@ -81,6 +81,32 @@ async fn a_clock_that_jumps_costs_nothing_and_stops_nothing() -> anyhow::Result<
     Ok(())
 }
 
+/// The points are too old, or of the future, by the local clock, and nothing is sent that would show it to be wrong.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_wrong_from_the_start_costs_nothing() -> anyhow::Result<()> {
+    for off in ["+2h", "-20m", "+5y"] {
+        let folder = tempfile::tempdir()?;
+        let prometheus = Prometheus::start(folder.path())?;
+        let stand_in = receiver(&prometheus, Script::default()).await?;
+        let clock = WallClock::new(folder.path())?;
+        clock.jump(off)?;
+        let configuration =
+            configuration(&stand_in.url(), &folder.path().join("queue"), "max_sample_age: 59m");
+        let mut running = clock.start(&configuration, folder.path())?;
+        let senders = Senders::start(2, 20, Duration::from_millis(5));
+        senders.send_to(Some(running.http));
+        running.wait_until_delivered_some().with_context(|| format!("{off}: {}", running.said()))?;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let records = senders.stop()?;
+        running.wait_for_empty_queue()?;
+        ensure!(running.terminate()?.success(), "{}", running.said());
+        let stored = records.check(prometheus.address())?;
+        println!("{off}: {} samples acknowledged, {stored} stored", records.acknowledged());
+        ensure!(stored > 0, "{off}: nothing was stored");
+    }
+    Ok(())
+}
+
 /// What was too old for the receiver when it came back is given up, all of it and nothing else, whatever the clock says.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outage_longer_than_samples_may_be_old_expires_exactly_those() -> anyhow::Result<()> {

@@ -2,7 +2,7 @@
 //! Prometheus, which takes all of a request or nothing, and in that of Cortex, which takes the good part.
 
 use super::rig::{ENVIRONMENT, audit, configuration, receiver, settled, times};
-use amp_stand_in::{Fault, Limits, Options, Script, StandIn};
+use amp_stand_in::{Fault, Limits, Options, Report, Script, StandIn};
 use anyhow::{Context as _, ensure};
 use preamp_tests::payloads::{now_ms, power};
 use preamp_tests::prometheus::Prometheus;
@@ -59,6 +59,26 @@ async fn send_through(running: &Running, stand_in: &StandIn) -> anyhow::Result<u
     Ok(rounds)
 }
 
+/// What a storm came to.
+struct Storm {
+    rounds: u64,
+    /// Points of good series that were sent through it, and of bad ones.
+    good: u64,
+    bad: u64,
+    report: Report,
+    /// What the audit says.
+    state: Value,
+}
+
+async fn storm(configuration: &str, stand_in: &StandIn, folder: &Path) -> anyhow::Result<Storm> {
+    let mut running = Running::start(configuration, &ENVIRONMENT, folder)?;
+    let rounds = send_through(&running, stand_in).await?;
+    ensure!(running.terminate()?.success(), "{}", running.said());
+    let (report, state) = (stand_in.report(), audit(folder)?);
+    println!("{rounds} rounds: {state}; {report:?}");
+    Ok(Storm { rounds, good: rounds * GOOD as u64, bad: rounds * BAD as u64, report, state })
+}
+
 /// How many samples of a phase are stored.
 fn stored(prometheus: &Prometheus, phase: &str) -> anyhow::Result<f64> {
     let query = format!("sum(count_over_time(power_watts{{phase=~\"{phase}.*\"}}[1d]))");
@@ -82,13 +102,8 @@ async fn exactly_the_bad_series_are_set_aside_and_a_replay_brings_them_back() ->
     let prometheus = Prometheus::start(folder.path())?;
     let stand_in = receiver(&prometheus, every_seventh(&PLAIN)?).await?;
     let queue = folder.path().join("queue");
-    let mut running =
-        Running::start(&configuration(&stand_in.url(), &queue, ""), &ENVIRONMENT, folder.path())?;
-    let rounds = send_through(&running, &stand_in).await?;
-    ensure!(running.terminate()?.success(), "{}", running.said());
-    let (report, state) = (stand_in.report(), audit(folder.path())?);
-    println!("{rounds} rounds: {state}; {report:?}");
-    let (good, bad) = (rounds * GOOD as u64, rounds * BAD as u64);
+    let here = configuration(&stand_in.url(), &queue, "");
+    let Storm { rounds, good, bad, report, state } = storm(&here, &stand_in, folder.path()).await?;
     ensure!(settled(&state, "delivered") == good + BAD as u64, "{state}");
     ensure!(settled(&state, "quarantined") == bad && state["set_aside"] == bad, "{state}");
     ensure!(stored(&prometheus, "good")? == good as f64 && stored(&prometheus, "bad")? == BAD as f64);
@@ -124,12 +139,7 @@ async fn a_storm_that_leaves_open_what_was_stored_costs_no_good_series() -> anyh
     let prometheus = Prometheus::start(folder.path())?;
     let stand_in = receiver(&prometheus, every_seventh(&[&PLAIN[..], &UNCLEAR].concat())?).await?;
     let configuration = configuration(&stand_in.url(), &folder.path().join("queue"), "timeout: 300ms");
-    let mut running = Running::start(&configuration, &ENVIRONMENT, folder.path())?;
-    let rounds = send_through(&running, &stand_in).await?;
-    ensure!(running.terminate()?.success(), "{}", running.said());
-    let (report, state) = (stand_in.report(), audit(folder.path())?);
-    println!("{rounds} rounds: {state}; {report:?}");
-    let (good, bad) = (rounds * GOOD as u64, rounds * BAD as u64);
+    let Storm { good, bad, report, state, .. } = storm(&configuration, &stand_in, folder.path()).await?;
     ensure!(stored(&prometheus, "good")? == good as f64, "{state}");
     let (delivered, set_aside) = (settled(&state, "delivered"), settled(&state, "quarantined"));
     ensure!(delivered + set_aside == good + bad + BAD as u64 && state["queued"] == 0, "{state}");
@@ -150,12 +160,7 @@ async fn a_receiver_that_takes_the_good_part_has_it_after_the_storm() -> anyhow:
     let stand_in = StandIn::start(Options { limits, faults, ..Options::unsigned() }).await?;
     let configuration = configuration(&stand_in.url(), &folder.path().join("queue"), "timeout: 300ms");
     let configuration = configuration.replace("profile: prometheus", "profile: aps");
-    let mut running = Running::start(&configuration, &ENVIRONMENT, folder.path())?;
-    let rounds = send_through(&running, &stand_in).await?;
-    ensure!(running.terminate()?.success(), "{}", running.said());
-    let (report, state) = (stand_in.report(), audit(folder.path())?);
-    println!("{rounds} rounds: {state}; {report:?}");
-    let (good, bad) = (rounds * GOOD as u64, rounds * BAD as u64);
+    let Storm { rounds, good, bad, state, .. } = storm(&configuration, &stand_in, folder.path()).await?;
     let series = stand_in.series();
     for (labels, samples) in &series {
         if labels.iter().any(|(name, value)| name == "__name__" && value != "power_watts") {

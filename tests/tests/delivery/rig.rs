@@ -87,6 +87,7 @@ impl Rig {
         let delivery = Delivery::start(Parts {
             exporters: exporters.clone(),
             queue: Arc::clone(&queue),
+            endpoint: url.to_owned(),
             client: Arc::new(
                 HttpClient::new(&ClientSettings::new(setup.timeout)).expect("no files are read"),
             ),

@@ -232,7 +232,7 @@ fn problems_of_the_component_are_placed_in_the_file() {
         ("/sigv4/region", "f:41:13: extensions.sigv4auth/amp.region"),
         (
             "/retry_on_failure/initial_interval_ms",
-            "f:128:25: exporters.prometheusremotewrite/amp.retry_on_failure.initial_interval",
+            "f:130:25: exporters.prometheusremotewrite/amp.retry_on_failure.initial_interval",
         ),
         ("/partitions", "f:117:36: exporters.prometheusremotewrite/amp.max_batch_request_parallelism"),
         ("/translation_strategy", "f:83:27: exporters.prometheusremotewrite/amp.translation_strategy"),

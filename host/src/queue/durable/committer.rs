@@ -7,7 +7,6 @@ use super::{Shared, Stored};
 use crate::clock::now_ms;
 use crate::component::Batch;
 use crate::queue::backlog::{Entry, Size};
-use crate::queue::ticket::Payload;
 use crate::queue::{AppendError, Outcome, Settlement, StorageError, Ticket};
 use std::io;
 use std::ops::ControlFlow;
@@ -204,8 +203,8 @@ fn appended(shared: &Shared, appends: Vec<Append>, locations: Vec<Location>) {
     let since = Instant::now();
     let mut locations = locations.into_iter();
     for append in appends {
-        let payload = Payload::new(append.ticket);
         let mut backlog = shared.backlog();
+        let payload = backlog.begin_payload(append.ticket);
         for batch in append.batches {
             let Some(location) = locations.next() else { break };
             let (partition, size) = (batch.partition, Size::of(&batch));

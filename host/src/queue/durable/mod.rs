@@ -21,7 +21,6 @@ pub use set_aside::SetAsideFiles;
 
 use super::backlog::{Backlog, Entry, First, Limits, Size};
 use super::changes::Changes;
-use super::ticket::Payload;
 use super::{
     AppendError, Limit, Outcome, Pending, Queue, Settlement, Statistics, StorageError, Ticket, Window,
 };
@@ -437,12 +436,12 @@ impl Shared {
 /// Puts what an earlier process left into its place.
 fn restore(backlog: &mut Backlog<Stored>, waiting: Vec<recovery::Found>, found: &mut Found) {
     let now = (Instant::now(), Duration::from_nanos(since_epoch(SystemTime::now())));
-    let mut payload = (None, Payload::new(None));
+    let mut payload = (None, backlog.begin_payload(None));
     for recovery::Found { location, partition, size, accepted_at } in waiting {
         let place = Some((location.segment.number, location.record));
         let begins_payload = payload.0 != place;
         if begins_payload {
-            payload = (place, Payload::new(None));
+            payload = (place, backlog.begin_payload(None));
         }
         found.batches += 1;
         found.points += size.points;

@@ -385,7 +385,7 @@ impl Queue for JetStreamQueue {
     ) -> Pending<'_, Result<(), AppendError>> {
         Box::pin(async {
             // Its end, in whatever process, is not told.
-            let _ends = Payload::new(ticket);
+            let _ends = Payload::new(0, ticket);
             self.try_append(payload, 0).await
         })
     }
