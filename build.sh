@@ -164,7 +164,7 @@ faketime_library() {
     local folder=$CACHE/faketime
     [[ -e $folder/libfaketime.so ]] && return
     debian_packages "$folder" libfaketime
-    ln -s "$(cd "$folder" && echo usr/lib/*/faketime/libfaketimeMT.so.1)" "$folder/libfaketime.so"
+    ln -sf "$(cd "$folder" && echo usr/lib/*/faketime/libfaketimeMT.so.1)" "$folder/libfaketime.so"
 }
 
 go_peers() {

@@ -182,9 +182,7 @@ impl Intake {
     }
 
     async fn wait_for_room(&self, batches: &[Batch]) {
-        while let Err(AppendError::Full { .. } | AppendError::DiskIsLow { .. }) =
-            self.queue.has_room_for(batches)
-        {
+        while self.queue.has_room_for(batches).is_err_and(|error| error.limit().is_some()) {
             if self.patience.on_overflow == Overflow::DropOldest {
                 self.queue.give_up_oldest();
             }
@@ -214,12 +212,7 @@ impl Intake {
     }
 
     fn not_queued(&self, error: &AppendError, points: u64) -> Outcome {
-        let limit = match error {
-            AppendError::Full { limit, .. } => Some(limit.name()),
-            AppendError::DiskIsLow { .. } => Some("disk"),
-            _ => None,
-        };
-        self.metrics.delivery.enqueue_failed(limit, points);
+        self.metrics.delivery.enqueue_failed(error.limit(), points);
         match error {
             AppendError::TooLarge { .. } | AppendError::BatchTooLarge { .. } => {
                 Outcome::Oversized(error.to_string())

@@ -12,7 +12,7 @@ use prometheus_client::registry::Registry;
 
 use super::{ByLabel, add};
 use crate::component::Batch;
-use crate::queue::{Limit, Outcome};
+use crate::queue::{AppendError, Outcome};
 
 /// Upper bounds of the request durations, in seconds; those of Prometheus for its own remote write.
 const DURATION_BOUNDS: [f64; 12] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0];
@@ -163,8 +163,8 @@ impl DeliveryMetrics {
     fn register_own_names(&self, registry: &mut Registry, exporter: &str) {
         let registry = labelled(registry, "preamp", "exporter", exporter);
         // Whoever watches for the first one needs to have seen none.
-        for limit in [Limit::Payloads, Limit::Bytes] {
-            add(&self.queue_full, "limit", limit.name(), 0);
+        for limit in AppendError::LIMITS {
+            add(&self.queue_full, "limit", limit, 0);
         }
         registry.register("queue_full", "Payloads refused, by the limit reached", self.queue_full.clone());
         registry.register("verdicts", "Answers of the receiver, by what they mean", self.verdicts.clone());

@@ -143,6 +143,21 @@ pub enum AppendError {
     Storage(String),
 }
 
+impl AppendError {
+    /// The limits there are, by names fit for a metric label.
+    pub const LIMITS: [&str; 4] = ["payloads", "points", "bytes", "disk"];
+
+    /// Which of them is reached, if that is why.
+    #[must_use]
+    pub fn limit(&self) -> Option<&'static str> {
+        match self {
+            Self::Full { limit, .. } => Some(limit.name()),
+            Self::DiskIsLow { .. } => Some("disk"),
+            _ => None,
+        }
+    }
+}
+
 /// What holds the queue failed while it was read or acknowledged; what and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("queue storage: {0}")]
