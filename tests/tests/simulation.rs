@@ -14,6 +14,10 @@ fn kept() -> PathBuf {
 }
 
 fn keep(seed: u64) -> anyhow::Result<()> {
+    let known = std::fs::read_to_string(kept()).unwrap_or_default();
+    if known.lines().any(|line| line == seed.to_string()) {
+        return Ok(());
+    }
     Ok(writeln!(OpenOptions::new().append(true).create(true).open(kept())?, "{seed}")?)
 }
 

@@ -100,6 +100,8 @@ impl Worker {
             match peeked {
                 Ok(waiting) if waiting.is_empty() => return,
                 Ok(waiting) if self.given_up(&waiting) > 0 => {
+                    // What another one may have sent together with it waits behind it.
+                    self.may_be_repeat |= shared.parts.queue.is_taken_over(partition);
                     self.give_up(&waiting[..self.given_up(&waiting)]).await;
                 }
                 Ok(waiting) => match self.filled(waiting).await {
