@@ -407,7 +407,7 @@ end_to_end() {
     host
     cargo build --release --locked --workspace --bin end-to-end
     say "end to end"
-    PREAMP_COLLECTOR=$TARGET/collector "$TARGET/release/end-to-end"
+    PREAMP_BIN=$TARGET/release/preamp PREAMP_COLLECTOR=$TARGET/collector "$TARGET/release/end-to-end"
 }
 
 differential() {

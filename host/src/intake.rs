@@ -182,9 +182,14 @@ impl Intake {
     }
 
     async fn wait_for_room(&self, batches: &[Batch]) {
-        while self.queue.has_room_for(batches).is_err_and(|error| error.limit().is_some()) {
-            if self.patience.on_overflow == Overflow::DropOldest {
-                self.queue.give_up_oldest();
+        while let Err(error) = self.queue.has_room_for(batches) {
+            match error {
+                AppendError::Full { .. } if self.patience.on_overflow == Overflow::DropOldest => {
+                    self.queue.give_up_oldest();
+                }
+                // A disk that others fill would be no less full for it.
+                AppendError::Full { .. } | AppendError::DiskIsLow { .. } => {}
+                _ => return,
             }
             tokio::time::sleep(LOOK).await;
         }
