@@ -11,7 +11,7 @@ use preamp_tests::running::Running;
 use std::path::Path;
 use std::time::Duration;
 
-pub const SERIES: usize = 50;
+const SERIES: usize = 50;
 pub const STREAM: &str = "preamp_prometheusremotewrite";
 pub const NATS: &str = "partitions: 16\nlease: 3s";
 
