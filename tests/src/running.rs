@@ -247,14 +247,7 @@ impl Running {
     /// # Errors
     /// When that does not come to pass.
     pub fn wait_for_empty_queue(&self) -> anyhow::Result<()> {
-        let waited = wait_for("the queue to be empty", || {
-            let page = self.self_metrics()?;
-            let points = |holding: &str| self_metric(&page, "preamp_points_total", holding);
-            let taken = points("state=\"accepted\"") + points("state=\"recovered\"");
-            // What is queued may look like nothing while a batch is acknowledged and another one is under way.
-            let is_settled = 2.0 * taken == points("");
-            Ok((is_settled && self_metric(&page, "preamp_points_queued", "") == 0.0).then_some(()))
-        });
+        let waited = wait_for("the queue to be empty", || Ok((self.queued()? == 0.0).then_some(())));
         waited.with_context(|| format!("preamp said:\n{}", self.said()))
     }
 

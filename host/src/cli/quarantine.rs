@@ -134,12 +134,15 @@ fn sum(kept: &[Kept]) -> u64 {
 /// Puts batches back into a queue.
 async fn replay(
     wanted: &[Kept],
+    queue: &dyn Queue,
     put_back: impl AsyncFn(Batch) -> Result<(), AppendError>,
 ) -> anyhow::Result<()> {
     let (mut done, in_all) = (0, sum(wanted));
     for kept in wanted {
         if let Some(batch) = &kept.batch {
-            put_back(batch.clone()).await?;
+            // There may have been more partitions when it was set aside.
+            let partition = batch.partition % queue.partitions().max(1);
+            put_back(Batch { partition, ..batch.clone() }).await?;
         }
         done += kept.points;
         writeln!(stderr(), "{done} of {} in the queue", points(in_all))?;
@@ -169,7 +172,7 @@ async fn release(args: ReleaseArgs, replays: bool) -> anyhow::Result<()> {
             let mut files = SetAsideFiles::open(folder, options.max_bytes)?;
             if replays {
                 let queue = JetStreamQueue::open(nats, &options).await?;
-                replay(replayed, async |batch| queue.replay(batch).await).await?;
+                replay(replayed, &queue, async |batch| queue.replay(batch).await).await?;
                 queue.put_away().await?;
             }
             files.keep_only(&rest)?;
@@ -177,7 +180,7 @@ async fn release(args: ReleaseArgs, replays: bool) -> anyhow::Result<()> {
         Storage::Memory | Storage::Directory(_) => {
             let folder = Folder::reserve(stored::directory(&loaded)?)?;
             let (queue, _) = DurableQueue::open(Arc::new(folder), &queue_options(exporter))?;
-            replay(replayed, async |batch| queue.replay(batch).await).await?;
+            replay(replayed, &queue, async |batch| queue.append(vec![batch]).await).await?;
             queue.release(rest, in_all + sum(&damaged)).await?;
         }
     }

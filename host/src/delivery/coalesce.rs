@@ -11,8 +11,6 @@ pub(super) struct Parcel {
     pub(super) batch: Arc<Batch>,
     /// How many batches can be acknowledged once this is delivered.
     pub(super) covers: usize,
-    /// Their points.
-    pub(super) points: u64,
 }
 
 impl Shared {
@@ -81,8 +79,7 @@ fn groups(waiting: Vec<Arc<Batch>>, largest: u64) -> Vec<Vec<Arc<Batch>>> {
 
 /// Each batch in a request of its own.
 pub(super) fn apart(waiting: Vec<Arc<Batch>>) -> Vec<Parcel> {
-    let parcel = |batch: Arc<Batch>| Parcel { points: batch.points.into(), batch, covers: 1 };
-    waiting.into_iter().map(parcel).collect()
+    waiting.into_iter().map(|batch| Parcel { batch, covers: 1 }).collect()
 }
 
 /// Tells which waiting batches each merged one stands for. Batches are merged whole and in order, so
@@ -91,20 +88,16 @@ fn together(waiting: &[Arc<Batch>], merged: Vec<Batch>) -> Vec<Parcel> {
     let mut parcels = Vec::with_capacity(merged.len());
     let mut rest = waiting.iter().peekable();
     let (mut taken, mut sent) = (Counts::default(), Counts::default());
-    let (mut covers, mut points) = (0, 0);
+    let mut covers = 0;
     let last = merged.len().saturating_sub(1);
     for (number, batch) in merged.into_iter().enumerate() {
         sent.add(&batch);
         while let Some(next) = rest.next_if(|_| number == last || taken.series < sent.series) {
             taken.add(next);
             covers += 1;
-            points += u64::from(next.points);
         }
-        let mut parcel = Parcel { batch: Arc::new(batch), covers: 0, points: 0 };
-        if taken == sent {
-            (parcel.covers, parcel.points) = (std::mem::take(&mut covers), std::mem::take(&mut points));
-        }
-        parcels.push(parcel);
+        let covered = if taken == sent { std::mem::take(&mut covers) } else { 0 };
+        parcels.push(Parcel { batch: Arc::new(batch), covers: covered });
     }
     parcels
 }
@@ -155,11 +148,11 @@ mod tests {
         }
     }
 
-    fn covered(waiting: &[(u32, u32)], merged: &[(u32, u32)]) -> Vec<(usize, u64)> {
+    fn covered(waiting: &[(u32, u32)], merged: &[(u32, u32)]) -> Vec<usize> {
         let waiting: Vec<_> =
             waiting.iter().map(|(points, series)| Arc::new(batch(*points, *series))).collect();
         let merged = merged.iter().map(|(points, series)| batch(*points, *series)).collect();
-        together(&waiting, merged).iter().map(|parcel| (parcel.covers, parcel.points)).collect()
+        together(&waiting, merged).iter().map(|parcel| parcel.covers).collect()
     }
 
     #[test]
@@ -179,20 +172,20 @@ mod tests {
     #[test]
     fn parcels_cover_the_batches_they_were_merged_from() {
         let waiting = [(1, 2), (3, 4), (5, 5), (0, 3)];
-        assert_eq!(covered(&waiting, &[(9, 14)]), [(4, 9)]);
-        assert_eq!(covered(&waiting, &[(4, 6), (5, 8)]), [(2, 4), (2, 5)]);
-        assert_eq!(covered(&waiting, &[(1, 2), (8, 9), (0, 3)]), [(1, 1), (2, 8), (1, 0)]);
+        assert_eq!(covered(&waiting, &[(9, 14)]), [4]);
+        assert_eq!(covered(&waiting, &[(4, 6), (5, 8)]), [2, 2]);
+        assert_eq!(covered(&waiting, &[(1, 2), (8, 9), (0, 3)]), [1, 2, 1]);
     }
 
     #[test]
     fn what_is_cut_elsewhere_is_covered_by_the_parcel_that_completes_it() {
-        assert_eq!(covered(&[(2, 4), (2, 4)], &[(1, 2), (3, 6)]), [(0, 0), (2, 4)]);
+        assert_eq!(covered(&[(2, 4), (2, 4)], &[(1, 2), (3, 6)]), [0, 2]);
     }
 
     #[test]
     fn batches_without_series_are_covered_too() {
-        assert_eq!(covered(&[(1, 1), (0, 0), (1, 1), (0, 0)], &[(1, 1), (1, 1)]), [(1, 1), (3, 1)]);
-        assert_eq!(covered(&[(0, 0), (0, 0)], &[(0, 0)]), [(2, 0)]);
+        assert_eq!(covered(&[(1, 1), (0, 0), (1, 1), (0, 0)], &[(1, 1), (1, 1)]), [1, 3]);
+        assert_eq!(covered(&[(0, 0), (0, 0)], &[(0, 0)]), [2]);
     }
 
     #[test]

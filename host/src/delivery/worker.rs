@@ -163,7 +163,7 @@ impl Worker {
                 return Err(abandoned);
             }
             if parcel.covers > 0 {
-                self.acknowledge(parcel.covers, parcel.points, std::mem::take(&mut settlement)).await;
+                self.acknowledge(parcel.covers, std::mem::take(&mut settlement)).await;
             }
         }
         Ok(())
@@ -279,8 +279,7 @@ impl Worker {
     async fn give_up(&self, batches: &[Arc<Batch>]) {
         let mut settlement = Settlement::default();
         batches.iter().for_each(|batch| settlement.extend(self.drop_oldest(batch)));
-        let points = batches.iter().map(|batch| u64::from(batch.points)).sum();
-        self.acknowledge(batches.len(), points, settlement).await;
+        self.acknowledge(batches.len(), settlement).await;
     }
 
     /// What of a batch the receiver still takes, and what it does not.
@@ -320,12 +319,11 @@ impl Worker {
 
     /// Acknowledges until it is recorded: the next batch must not be sent before, or a crash would
     /// repeat more than one request.
-    async fn acknowledge(&self, count: usize, points: u64, settlement: Settlement) {
-        let parts = &self.shared.parts;
-        while let Err(error) = parts.queue.acknowledge(self.partition, count, settlement.clone()).await {
+    async fn acknowledge(&self, count: usize, settlement: Settlement) {
+        let queue = &self.shared.parts.queue;
+        while let Err(error) = queue.acknowledge(self.partition, count, settlement.clone()).await {
             self.storage_failed(&error).await;
         }
-        parts.metrics.ledger.acknowledged(points);
     }
 
     async fn storage_failed(&self, error: &StorageError) {

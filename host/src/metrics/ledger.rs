@@ -20,6 +20,8 @@ use crate::queue::{Outcome, Queue};
 /// independent counts.
 pub struct Ledger {
     queue: Arc<dyn Queue>,
+    /// What the queue had counted as acknowledged before, but for what it had lost.
+    acknowledged_before: u64,
     accounts: Mutex<Accounts>,
 }
 
@@ -32,9 +34,9 @@ struct Accounts {
     rejected: BTreeMap<String, u64>,
     expired: BTreeMap<String, u64>,
     quarantined: BTreeMap<String, u64>,
-    /// Points whose outcome is known but whose batch is not acknowledged yet: the queue still counts
-    /// them. A batch that was halved stays like this for as long as its second half is not done.
-    unacknowledged: u64,
+    /// Points whose outcome is known. Until their batch is acknowledged the queue counts them as waiting: for long if
+    /// it was halved, and its second half is not done.
+    settled: u64,
 }
 
 /// The ledger at one moment.
@@ -82,8 +84,13 @@ impl Ledger {
     /// A ledger of what goes through `queue`. What it holds already counts as recovered.
     #[must_use]
     pub fn new(queue: Arc<dyn Queue>) -> Self {
-        let recovered = queue.statistics().total().points;
-        Self { queue, accounts: Mutex::new(Accounts { recovered, ..Accounts::default() }) }
+        let statistics = queue.statistics();
+        let accounts = Accounts { recovered: statistics.total().points, ..Accounts::default() };
+        Self {
+            queue,
+            acknowledged_before: statistics.acknowledged_points.saturating_sub(statistics.damaged_points),
+            accounts: Mutex::new(accounts),
+        }
     }
 
     /// Points were appended to the queue.
@@ -104,28 +111,23 @@ impl Ledger {
             Outcome::Damaged => return,
         };
         *account += points;
-        accounts.unacknowledged += points;
-    }
-
-    /// A batch of as many points left the queue.
-    pub fn acknowledged(&self, points: u64) {
-        let mut accounts = self.accounts();
-        accounts.unacknowledged = accounts.unacknowledged.saturating_sub(points);
+        accounts.settled += points;
     }
 
     /// The outcome of points is known, and yet another process delivers their batch again: it counts them too.
     pub fn repeated(&self, points: u64) {
         let mut accounts = self.accounts();
         accounts.recovered += points;
-        accounts.unacknowledged = accounts.unacknowledged.saturating_sub(points);
+        accounts.settled = accounts.settled.saturating_sub(points);
     }
 
-    /// The ledger as it is now. While a payload is being appended or acknowledged at this moment, it
-    /// may be missing from one of the sides.
+    /// The ledger as it is now. A payload that is being appended at this moment may be missing from one of the sides.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         let accounts = self.accounts();
         let statistics = self.queue.statistics();
+        let settled = accounts.settled + statistics.damaged_points;
+        let acknowledged = statistics.acknowledged_points.saturating_sub(self.acknowledged_before);
         Snapshot {
             accepted: accounts.accepted,
             recovered: accounts.recovered + statistics.taken_over_points,
@@ -136,7 +138,7 @@ impl Ledger {
             quarantined: accounts.quarantined.clone(),
             damaged: statistics.damaged_points,
             handed_over: statistics.handed_over_points,
-            queued: statistics.total().points.saturating_sub(accounts.unacknowledged),
+            queued: statistics.total().points.saturating_sub(settled.saturating_sub(acknowledged)),
         }
     }
 

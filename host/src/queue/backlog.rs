@@ -62,6 +62,8 @@ pub(super) struct Backlog<T> {
     payloads: u64,
     points: u64,
     bytes: u64,
+    /// Points that were removed.
+    acknowledged: u64,
     /// How many payloads there have been.
     begun: u64,
     /// So many of them, the first ones, are given up.
@@ -100,7 +102,17 @@ impl<T> Backlog<T> {
             partitions: (0..partitions).map(|_| Partition::default()).collect(),
         };
         let layouts = layouts.into_iter().map(layout).collect();
-        Backlog { limits, layouts, payloads: 0, points: 0, bytes: 0, begun: 0, given_up: 0, is_closed: false }
+        Backlog {
+            limits,
+            layouts,
+            payloads: 0,
+            points: 0,
+            bytes: 0,
+            acknowledged: 0,
+            begun: 0,
+            given_up: 0,
+            is_closed: false,
+        }
     }
 
     /// How many partitions new batches are shared out to.
@@ -275,6 +287,7 @@ impl<T> Backlog<T> {
             let Some(Entry { item, size, payload, .. }) = own.pop() else { break };
             self.points -= size.points;
             self.bytes -= size.bytes;
+            self.acknowledged += size.points;
             payload.settled(settlement);
             self.payloads -= u64::from(Arc::into_inner(payload).is_some());
             removed(item);
@@ -311,6 +324,7 @@ impl<T> Backlog<T> {
             damaged_points: 0,
             handed_over_points: 0,
             taken_over_points: 0,
+            acknowledged_points: self.acknowledged,
             partitions,
         }
     }

@@ -194,6 +194,9 @@ pub struct Statistics {
     pub handed_over_points: u64,
     /// Points that this process took from there.
     pub taken_over_points: u64,
+    /// Points of the batches that were acknowledged since the queue was opened. Counted in the same moment in which
+    /// they do not wait any more.
+    pub acknowledged_points: u64,
     /// Each partition, by its number.
     pub partitions: Vec<PartitionStatistics>,
 }

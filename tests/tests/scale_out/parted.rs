@@ -37,14 +37,19 @@ async fn open(network: &Network, behind: SocketAddr) -> anyhow::Result<(SocketAd
     Ok((address, serving))
 }
 
+/// A cluster on a network of as many machines.
+fn cluster_of(machines: u8, folder: &Path) -> anyhow::Result<(Arc<Network>, Cluster)> {
+    let network = Arc::new(Network::start(machines)?);
+    let setup = Setup { network: Some(network.clone()), ..Setup::default() };
+    Ok((network, Cluster::start_with(folder, &setup)?))
+}
+
 /// The leader is cut off from the other servers and from all clients, takes itself for the leader for a while, and is
 /// back.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_leader_on_the_wrong_side_of_a_cut_costs_nothing() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
-    let network = Arc::new(Network::start(3)?);
-    let setup = Setup { network: Some(network.clone()), ..Setup::default() };
-    let cluster = Cluster::start_with(folder.path(), &setup)?;
+    let (network, cluster) = cluster_of(3, folder.path())?;
     let stand_in = receiver(Script::default()).await?;
     let running = start(&configuration(&cluster, &stand_in.url(), NATS, ""), folder.path(), "one")?;
     let senders = senders(&running);
@@ -77,9 +82,7 @@ fn start_on(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_that_loses_the_servers_leaves_its_partitions_to_another() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
-    let network = Arc::new(Network::start(4)?);
-    let setup = Setup { network: Some(network.clone()), ..Setup::default() };
-    let cluster = Cluster::start_with(folder.path(), &setup)?;
+    let (network, cluster) = cluster_of(4, folder.path())?;
     let stand_in = receiver(Script::default()).await?;
     let (address, _serving) = open(&network, stand_in.address()).await?;
     let endpoint = stand_in.url().replace(&stand_in.address().to_string(), &address.to_string());

@@ -119,7 +119,7 @@ const SEGMENT_MAX: u64 = 64 << 20;
 const SEGMENT_LEAST: u64 = 256 << 10;
 
 /// This part of a queue may be set aside.
-pub(in crate::queue) const QUARANTINE: u64 = 16;
+const QUARANTINE: u64 = 16;
 
 impl Options {
     fn segment_bytes(&self) -> u64 {
@@ -242,16 +242,6 @@ impl DurableQueue {
     async fn settle(&self, partition: u32, count: usize, settlement: Settlement) -> Result<(), StorageError> {
         let request = |reply| Request::Settle { partition, count, settlement, reply };
         self.ask(request, || Err(StorageError("it was put away".to_owned()))).await
-    }
-
-    /// Puts a batch that was set aside back into the queue.
-    ///
-    /// # Errors
-    /// When there is no room for it.
-    pub async fn replay(&self, mut batch: Batch) -> Result<(), AppendError> {
-        // There may have been more partitions when it was set aside.
-        batch.partition %= self.partitions().max(1);
-        self.try_append(vec![batch], None).await
     }
 
     /// Keeps only these of what was set aside; `points` is what is given up of it. Nothing else may be done with

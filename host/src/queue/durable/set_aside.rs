@@ -1,5 +1,6 @@
 //! What was set aside of a queue that is not on this disk.
 
+use super::QUARANTINE;
 use super::disk::Disk;
 use super::quarantine::{self, Kept, Place, Quarantine};
 use crate::clock::now_ms;
@@ -12,12 +13,12 @@ use std::sync::Arc;
 pub struct SetAsideFiles(Quarantine);
 
 impl SetAsideFiles {
-    /// Goes on after what is there, up to so many bytes.
+    /// Goes on after what is there, up to a part of what the queue may hold.
     ///
     /// # Errors
     /// When the folder cannot be read.
-    pub fn open(disk: Arc<dyn Disk>, max_bytes: u64) -> io::Result<Self> {
-        Quarantine::open(disk, max_bytes).map(Self)
+    pub fn open(disk: Arc<dyn Disk>, max_bytes_of_queue: u64) -> io::Result<Self> {
+        Quarantine::open(disk, max_bytes_of_queue / QUARANTINE).map(Self)
     }
 
     /// Keeps what was set aside of a partition up to a place in it. It is safe when this returns.
@@ -107,7 +108,7 @@ mod tests {
     fn what_there_is_no_room_for_is_told() {
         let folder = tempfile::tempdir().unwrap();
         let disk = Arc::new(Folder::reserve(folder.path()).unwrap());
-        let mut files = SetAsideFiles::open(disk, 500).unwrap();
+        let mut files = SetAsideFiles::open(disk, 500 * QUARANTINE).unwrap();
         files.keep(&[set_aside(1)], 1, 7).unwrap();
         let full = files.keep(&[set_aside(2), set_aside(3)], 1, 8).unwrap_err();
         assert!(full.to_string().contains("quarantine is full"), "{full}");

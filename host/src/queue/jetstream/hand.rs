@@ -27,6 +27,8 @@ pub(super) struct Hand {
     pub floor: Floor,
     /// Up to where it was read.
     pub read_to: u64,
+    /// Points that were settled.
+    acknowledged: u64,
 }
 
 impl Hand {
@@ -86,6 +88,7 @@ impl Hand {
     pub fn settle(&mut self, floor: Floor) {
         self.floor = floor;
         while let Some(first) = self.waiting.pop_front_if(|first| first.sequence <= floor.sequence) {
+            self.acknowledged += u64::from(first.batch.points);
             if let Some(Window { batches, bytes }) = &mut self.taken_over {
                 *batches = batches.saturating_sub(1);
                 *bytes = bytes.saturating_sub(first.batch.body.len() as u64);
@@ -99,8 +102,10 @@ impl Hand {
         self.waiting.drain(..).map(|waiting| u64::from(waiting.batch.points)).sum()
     }
 
-    pub fn statistics(&self) -> PartitionStatistics {
-        self.waiting.iter().fold(PartitionStatistics::default(), |sum, InHand { batch, since, .. }| {
+    /// What waits, and how many points were settled.
+    pub fn statistics(&self) -> (PartitionStatistics, u64) {
+        let waiting = self.waiting.iter();
+        let waiting = waiting.fold(PartitionStatistics::default(), |sum, InHand { batch, since, .. }| {
             sum.plus(PartitionStatistics {
                 batches: 1,
                 bytes: batch.body.len() as u64,
@@ -108,6 +113,7 @@ impl Hand {
                 samples: batch.samples.into(),
                 oldest: Some(since.elapsed()),
             })
-        })
+        });
+        (waiting, self.acknowledged)
     }
 }

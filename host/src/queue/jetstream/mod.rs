@@ -16,7 +16,7 @@ mod server;
 mod stream;
 
 use super::changes::Changes;
-use super::durable::{Folder, FolderError, QUARANTINE, SetAsideFiles};
+use super::durable::{Folder, FolderError, SetAsideFiles};
 use super::ticket::Payload;
 use super::{AppendError, Pending, Queue, SetAside, Settlement, Statistics, StorageError, Ticket, Window};
 use crate::clock::now_ms;
@@ -153,9 +153,7 @@ impl JetStreamQueue {
     ///
     /// # Errors
     /// When there is no room for it.
-    pub async fn replay(&self, mut batch: Batch) -> Result<(), AppendError> {
-        // There may have been more partitions when it was set aside.
-        batch.partition %= self.partitions().max(1);
+    pub async fn replay(&self, batch: Batch) -> Result<(), AppendError> {
         self.try_append(vec![batch], fastrand::u64(1..)).await
     }
 
@@ -360,7 +358,7 @@ impl Shared {
 
 fn open_quarantine(path: &Path, options: &Options) -> Result<Arc<Mutex<SetAsideFiles>>, OpenError> {
     let folder = Arc::new(Folder::reserve(path)?);
-    let files = SetAsideFiles::open(folder, options.max_bytes / QUARANTINE);
+    let files = SetAsideFiles::open(folder, options.max_bytes);
     let files = files.map_err(|error| FolderError::System { path: path.to_owned(), error })?;
     Ok(Arc::new(Mutex::new(files)))
 }
@@ -425,6 +423,8 @@ impl Queue for JetStreamQueue {
 
     fn statistics(&self) -> Statistics {
         let shared = &self.shared;
+        let hands = shared.partitions.iter().map(|own| own.hand().statistics());
+        let (partitions, acknowledged): (_, Vec<u64>) = hands.unzip();
         Statistics {
             payloads: shared.messages.load(Ordering::Relaxed),
             max_payloads: u64::MAX,
@@ -432,7 +432,8 @@ impl Queue for JetStreamQueue {
             damaged_points: 0,
             handed_over_points: shared.put.load(Ordering::Relaxed),
             taken_over_points: shared.read.load(Ordering::Relaxed),
-            partitions: shared.partitions.iter().map(|own| own.hand().statistics()).collect(),
+            acknowledged_points: acknowledged.iter().sum(),
+            partitions,
         }
     }
 
