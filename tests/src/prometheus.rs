@@ -1,24 +1,24 @@
-//! A real Prometheus: what version it is, and a fresh one that takes remote write.
+//! A real Prometheus that takes remote write, with nothing in it at first.
 
 use std::ffi::{OsStr, OsString};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::Context as _;
-
 use crate::children::{Background, address_after, fetched, program};
+
+/// What it takes and stores only if told; later versions take the second in any case.
+const FEATURES: [&str; 2] = ["exemplar-storage", "native-histograms"];
 
 /// A Prometheus that takes remote write, with nothing in it.
 pub struct Prometheus {
     _process: Background,
     address: SocketAddr,
-    version: String,
 }
 
 impl Prometheus {
-    /// Starts one, with its data in the folder. It stores exemplars and, from version 3, takes native histograms and
-    /// both protocols of remote write.
+    /// Starts one, with its data in the folder. It stores exemplars, and takes native histograms and both protocols of
+    /// remote write.
     ///
     /// # Errors
     /// When there is none, or it does not come up.
@@ -34,7 +34,7 @@ impl Prometheus {
         Self::start_taking(&["prometheus.WriteRequest", "io.prometheus.write.v2.Request"], folder, features)
     }
 
-    /// One that takes remote write 1.0 only, as version 2 does anyhow.
+    /// One that takes remote write 1.0 only.
     ///
     /// # Errors
     /// When there is none, or it does not come up.
@@ -70,20 +70,16 @@ impl Prometheus {
         folder: &Path,
         features: &[&str],
     ) -> anyhow::Result<Self> {
-        let binary = binary()?;
-        let version = version(&binary)?;
         let configuration = folder.join("prometheus.yaml");
         std::fs::write(&configuration, text)?;
-        let mut command = Command::new(binary);
+        let mut command = Command::new(binary()?);
         command
             .arg(option("--config.file=", &configuration))
             .arg(option("--storage.tsdb.path=", folder.join("prometheus")))
             .args(["--web.listen-address=127.0.0.1:0", "--web.enable-remote-write-receiver"])
-            .arg(format!("--enable-feature={}", [&["exemplar-storage"], features].concat().join(",")));
-        if knows_version_3(&version) {
-            for message in messages {
-                command.arg(format!("--web.remote-write-receiver.accepted-protobuf-messages={message}"));
-            }
+            .arg(format!("--enable-feature={}", [&FEATURES, features].concat().join(",")));
+        for message in messages {
+            command.arg(format!("--web.remote-write-receiver.accepted-protobuf-messages={message}"));
         }
         let mut process = Background::start("prometheus", command, folder)?;
         let address = process.wait_for("Prometheus to listen", |log| {
@@ -91,7 +87,7 @@ impl Prometheus {
             let ready = log.contains("Server is ready to receive web requests");
             ready.then(|| address_after(listening, " address="))?
         })?;
-        Ok(Self { _process: process, address, version })
+        Ok(Self { _process: process, address })
     }
 
     /// Where it listens.
@@ -105,34 +101,10 @@ impl Prometheus {
     pub fn write_url(&self) -> String {
         format!("http://{}/api/v1/write", self.address)
     }
-
-    /// Its release, such as `3.14.0`.
-    #[must_use]
-    pub fn version(&self) -> &str {
-        &self.version
-    }
-
-    /// Whether it is version 3, and so knows native histograms and remote write 2.0. Where Prometheus cannot be built,
-    /// `build.sh` says so and takes Debian's, which is version 2.
-    #[must_use]
-    pub fn is_version_3(&self) -> bool {
-        knows_version_3(&self.version)
-    }
 }
 
 fn binary() -> anyhow::Result<PathBuf> {
-    program("PREAMP_PROMETHEUS", fetched("prometheus/bin/prometheus"))
-}
-
-fn version(binary: &Path) -> anyhow::Result<String> {
-    let output = Command::new(binary).arg("--version").output()?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    let version = text.split_once("version ").and_then(|(_, rest)| rest.split(' ').next());
-    version.map(str::to_owned).with_context(|| format!("{} --version said: {text}", binary.display()))
-}
-
-fn knows_version_3(version: &str) -> bool {
-    version.split('.').next().and_then(|major| major.parse::<u32>().ok()).is_some_and(|major| major >= 3)
+    program("PREAMP_PROMETHEUS", fetched("prometheus/usr/bin/prometheus"))
 }
 
 fn option(name: &str, value: impl AsRef<OsStr>) -> OsString {

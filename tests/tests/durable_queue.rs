@@ -222,7 +222,7 @@ async fn damage_costs_what_it_hit_and_nothing_else() -> Result<()> {
         queue.append(vec![batch(0, number, 200), batch(1, number + 100, 150)]).await?;
         numbers.push(number);
     }
-    queue.put_away().await?;
+    queue.put_away(false).await?;
     // What is flipped may also be the mark of the end, or what nobody reads.
     let files = disk.files();
     for (name, bytes) in files.iter().filter(|(name, _)| name.ends_with(".log")) {
@@ -256,7 +256,7 @@ async fn damage_by_chance_costs_a_large_queue_little() -> Result<()> {
         queue.append(payload.collect()).await?;
     }
     let points: u64 = queue.statistics().partitions.iter().map(|partition| partition.points).sum();
-    queue.put_away().await?;
+    queue.put_away(false).await?;
     let files: Vec<_> = disk.files().into_iter().filter(|(name, _)| name.ends_with(".log")).collect();
     ensure!(files.len() > 8, "{} files", files.len());
     for seed in 0..steps() as u64 / 10 {
@@ -360,7 +360,7 @@ async fn an_end_in_order_is_told_from_a_crash() -> Result<()> {
     queue.append(vec![batch(0, 1, 100)]).await?;
     let (_, found) = script::open(&disk.after_kill())?;
     assert!(!found.was_closed && found.batches == 1, "{found:?}");
-    queue.put_away().await?;
+    queue.put_away(false).await?;
     assert_eq!(queue.append(vec![batch(0, 2, 100)]).await, Err(AppendError::Closed));
     let (queue, found) = script::open(&disk.after_kill())?;
     assert!(found.was_closed && found.batches == 1 && found.damaged_bytes == 0, "{found:?}");
@@ -377,13 +377,38 @@ async fn an_end_in_order_is_told_from_a_crash() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_doubt_outlives_an_end_in_order() -> Result<()> {
+    let disk = SimulatedDisk::default();
+    let (queue, _) = script::open(&disk)?;
+    queue.append(vec![batch(0, 1, 100), batch(1, 2, 100)]).await?;
+    queue.put_away(true).await?;
+    let disk = disk.after_kill();
+    // One that delivers nothing knows no more than the one before, nor one that delivers another partition.
+    let (queue, found) = script::open(&disk)?;
+    assert!(!found.was_closed && found.batches == 2, "{found:?}");
+    let first = queue.peek(1, ALL).await?;
+    queue.acknowledge(1, 1, delivered(&first)).await?;
+    queue.put_away(false).await?;
+    let disk = disk.after_kill();
+    let (queue, found) = script::open(&disk)?;
+    assert!(!found.was_closed && queue.is_taken_over(0), "{found:?}");
+    let first = queue.peek(0, ALL).await?;
+    queue.acknowledge(0, 1, delivered(&first)).await?;
+    queue.put_away(false).await?;
+    let disk = disk.after_kill();
+    let (_, found) = script::open(&disk)?;
+    assert!(found.was_closed && found.batches == 0, "{found:?}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn what_waits_is_delivered_before_what_comes_in_another_layout() -> Result<()> {
     let disk = SimulatedDisk::default();
     let (queue, _) = script::open(&disk)?;
     for number in 0..6 {
         queue.append(vec![batch(number as u32 % 3, number, 100)]).await?;
     }
-    queue.put_away().await?;
+    queue.put_away(false).await?;
     let options = Options { partitions: 2, ..script::options() };
     let (queue, found) = DurableQueue::open(Arc::new(disk.after_kill()), &options)?;
     assert_eq!((found.batches, queue.partitions(), queue.readers()), (6, 2, 3));
@@ -410,7 +435,7 @@ async fn what_another_exporter_or_a_newer_version_wrote_is_left_alone() -> Resul
     let disk = SimulatedDisk::default();
     let (queue, _) = script::open(&disk)?;
     queue.append(vec![batch(0, 1, 100)]).await?;
-    queue.put_away().await?;
+    queue.put_away(false).await?;
     let before = disk.files();
     let options = Options { exporter: "prometheusremotewrite/other".to_owned(), ..script::options() };
     let Err(error) = DurableQueue::open(Arc::new(disk.clone()), &options) else { bail!("opened") };

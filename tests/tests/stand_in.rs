@@ -1,5 +1,8 @@
 //! The judge is judged first: does the AMP stand-in take what is right and refuse what is wrong?
 
+#[path = "stand_in/upstream.rs"]
+mod upstream;
+
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 

@@ -173,7 +173,7 @@ async fn release(args: ReleaseArgs, replays: bool) -> anyhow::Result<()> {
             if replays {
                 let queue = JetStreamQueue::open(nats, &options).await?;
                 replay(replayed, &queue, async |batch| queue.replay(batch).await).await?;
-                queue.put_away().await?;
+                queue.put_away(false).await?;
             }
             files.keep_only(&rest)?;
         }

@@ -18,6 +18,7 @@ mod verdict;
 mod worker;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Mutex, Semaphore};
@@ -81,6 +82,8 @@ struct Shared {
     closing: CancellationToken,
     /// Cancelled when another delivery is to go on: what is under way comes to its end, nothing is begun.
     handing_over: CancellationToken,
+    /// Whether a worker left something that the receiver may have.
+    is_in_doubt: AtomicBool,
 }
 
 impl Shared {
@@ -123,6 +126,7 @@ impl Delivery {
             permits: Semaphore::new(in_flight),
             closing: CancellationToken::new(),
             handing_over: CancellationToken::new(),
+            is_in_doubt: AtomicBool::new(false),
         });
         let workers =
             (0..partitions).map(|partition| worker::supervise(Arc::clone(&shared), partition)).collect();
@@ -138,13 +142,13 @@ impl Delivery {
         self.end_workers(patience).await;
     }
 
-    /// Waits for the workers, and breaks them off after a while.
-    async fn end_workers(&self, within: Duration) {
+    /// Waits for the workers, and breaks them off after a while. Whether all came to an end by themselves.
+    async fn end_workers(&self, within: Duration) -> bool {
         let mut workers = self.workers.lock().await;
         let all_done = async { while workers.join_next().await.is_some() {} };
-        if tokio::time::timeout(within, all_done).await.is_err() {
-            workers.shutdown().await;
-        }
+        let are_done = tokio::time::timeout(within, all_done).await.is_ok();
+        workers.shutdown().await;
+        are_done
     }
 
     /// Takes no more payloads, delivers what waits for at most `within`, stops, and returns what is
@@ -153,9 +157,10 @@ impl Delivery {
         let parts = &self.shared.parts;
         parts.queue.close();
         self.shared.closing.cancel();
-        self.end_workers(within).await;
+        let are_done = self.end_workers(within).await;
+        let is_in_doubt = !are_done || self.shared.is_in_doubt.load(Ordering::Relaxed);
         let total = parts.queue.statistics().total();
-        if let Err(error) = parts.queue.put_away().await {
+        if let Err(error) = parts.queue.put_away(is_in_doubt).await {
             tracing::error!(%error, "the queue could not be put away; the next start will take it for a crash");
         }
         Remains { points: parts.metrics.ledger.snapshot().queued, batches: total.batches, bytes: total.bytes }

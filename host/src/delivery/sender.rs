@@ -27,7 +27,10 @@ const LOOK: Duration = Duration::from_millis(50);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Abandoned {
     /// The process is stopping and this partition cannot go on, or another delivery is to.
-    Stopping,
+    Stopping {
+        /// Whether the receiver may have some of what is left.
+        may_be_repeat: bool,
+    },
     /// The partition is not this process' any more.
     Lost,
     /// Some of what waits first is given up.
@@ -183,7 +186,7 @@ impl<'a> Sender<'a> {
     /// Waits for its turn. What is sent then is at its end before another process may deliver the partition.
     async fn permit(&self) -> Result<SemaphorePermit<'a>, Abandoned> {
         let parts = self.parts();
-        let permit = self.shared.permits.acquire().await.map_err(|_| Abandoned::Stopping)?;
+        let permit = self.shared.permits.acquire().await.map_err(|_| self.stopping())?;
         while !parts.queue.is_held_for(self.partition, parts.client.timeout()) {
             if !parts.queue.is_held_for(self.partition, Duration::ZERO) {
                 return Err(Abandoned::Lost);
@@ -289,7 +292,7 @@ impl<'a> Sender<'a> {
     async fn pause(&self, pause: Duration) -> Result<ControlFlow<()>, Abandoned> {
         tokio::select! {
             biased;
-            () = self.shared.handing_over.cancelled(), if self.can_be_left => Err(Abandoned::Stopping),
+            () = self.shared.handing_over.cancelled(), if self.can_be_left => Err(self.stopping()),
             () = self.parts().queue.until_given_up(self.partition) => match self.can_be_left {
                 true => Err(Abandoned::GivenUp { may_be_repeat: self.may_be_repeat }),
                 false => Ok(ControlFlow::Break(())),
@@ -298,13 +301,17 @@ impl<'a> Sender<'a> {
         }
     }
 
+    fn stopping(&self) -> Abandoned {
+        Abandoned::Stopping { may_be_repeat: self.may_be_repeat || !self.can_be_left }
+    }
+
     /// Waits until something may have changed, but not beyond the wish to stop.
     async fn hold(&mut self, pause: Duration) -> Result<ControlFlow<()>, Abandoned> {
         if pause.is_zero() {
             return Ok(ControlFlow::Continue(()));
         }
         if self.last_try {
-            return Err(Abandoned::Stopping);
+            return Err(self.stopping());
         }
         let _held = self.parts().metrics.delivery.hold();
         let waited = tokio::select! {

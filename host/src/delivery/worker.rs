@@ -3,6 +3,7 @@
 mod settling;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio_util::task::AbortOnDropHandle;
@@ -110,7 +111,10 @@ impl Worker {
                         Ok(()) => self.may_be_repeat = false,
                         Err(Abandoned::GivenUp { may_be_repeat }) => self.may_be_repeat = may_be_repeat,
                         Err(Abandoned::Lost) => {}
-                        Err(Abandoned::Stopping) => return,
+                        Err(Abandoned::Stopping { may_be_repeat }) => {
+                            shared.is_in_doubt.fetch_or(may_be_repeat, Ordering::Relaxed);
+                            return;
+                        }
                     },
                     Err(error) => self.storage_failed(&error).await,
                 },
@@ -153,7 +157,7 @@ impl Worker {
         let mut settlement = Settlement::default();
         for parcel in parcels {
             if self.shared.handing_over.is_cancelled() {
-                return Err(Abandoned::Stopping);
+                return Err(Abandoned::Stopping { may_be_repeat });
             }
             if settlement.outcomes.is_empty() && self.shared.parts.queue.given_up(self.partition) > 0 {
                 return Err(Abandoned::GivenUp { may_be_repeat });

@@ -133,7 +133,7 @@ impl Queue for MemoryQueue {
         self.changes.tell_all();
     }
 
-    fn put_away(&self) -> Pending<'_, Result<(), StorageError>> {
+    fn put_away(&self, _is_in_doubt: bool) -> Pending<'_, Result<(), StorageError>> {
         Box::pin(async { Ok(()) })
     }
 }

@@ -314,9 +314,10 @@ pub trait Queue: Send + Sync {
     /// Takes no more payloads. What waits can still be read, and readers of empty partitions return.
     fn close(&self);
 
-    /// Puts what waits away for the next process. Nothing can be read or acknowledged any more.
+    /// Puts what waits away for the next process. Nothing can be read or acknowledged any more. What waits first is in
+    /// doubt if it may have been delivered: the next process then begins as after a crash.
     ///
     /// # Errors
     /// When it cannot be recorded that this was the end; then the next process takes it for a crash.
-    fn put_away(&self) -> Pending<'_, Result<(), StorageError>>;
+    fn put_away(&self, is_in_doubt: bool) -> Pending<'_, Result<(), StorageError>>;
 }

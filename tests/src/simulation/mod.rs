@@ -26,15 +26,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
-use world::{Plan, World};
+use world::{End, Plan, World};
 
 /// What a simulation came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Course {
     /// Payloads that were acknowledged.
     pub payloads: u64,
-    /// Processes that died.
-    pub deaths: u64,
+    /// Processes that died, or were stopped.
+    pub ends: u64,
     /// Requests that came to the receiver.
     pub requests: u64,
     /// A number that differs if they do.
@@ -83,7 +83,7 @@ impl Simulator {
             .map(|number| tokio::spawn(send(number, plan.clone(), world.clone(), door.clone())))
             .collect();
         let mut disk = SimulatedDisk::default();
-        for (number, &(operations, is_power_cut)) in plan.deaths.iter().enumerate() {
+        for (number, &(operations, end)) in plan.ends.iter().enumerate() {
             if let Some(every) = plan.disk_fails {
                 let random = Mutex::new(fastrand::Rng::with_seed(seed ^ number as u64));
                 disk.fail(move |_, operation| {
@@ -95,7 +95,7 @@ impl Simulator {
                     (random.u64(..every) == 0).then(|| if random.bool() { Fault::Io } else { Fault::Full })
                 });
             }
-            let death = Death::plan(&disk, operations, is_power_cut.then_some(seed ^ operations));
+            let death = Death::plan(&disk, operations, end, seed ^ operations);
             let partitions = plan.partitions[number % plan.partitions.len()];
             let process = self.start(&disk, partitions, plan, &world, &death.has_come);
             if let Ok(process) = process {
@@ -104,13 +104,16 @@ impl Simulator {
                 let _old_age = timeout(Duration::from_secs(120), death.came.notified()).await;
                 world.clock_off_ms.store(plan.clock_jump_ms * (number as i64 % 2), Ordering::Relaxed);
                 door.open(None);
+                if let End::Stopped { within } = end {
+                    process.delivery.drain(within).await;
+                }
             }
             death.has_come.store(true, Ordering::Relaxed);
             disk = death.left(&disk);
             sleep(Duration::from_millis(500)).await;
         }
         world.is_calm.store(true, Ordering::Relaxed);
-        let partitions = plan.partitions[plan.deaths.len() % plan.partitions.len()];
+        let partitions = plan.partitions[plan.ends.len() % plan.partitions.len()];
         let process = self.start(&disk, partitions, plan, &world, &Arc::default())?;
         door.open(Some((process.intake.clone(), Arc::default())));
         for sender in senders {
@@ -209,7 +212,7 @@ struct Process {
     delivery: Delivery,
 }
 
-/// The end of a process, in the middle of an operation of its disk.
+/// The end of a process, after so many operations of its disk.
 struct Death {
     has_come: Arc<AtomicBool>,
     came: Arc<Notify>,
@@ -219,16 +222,19 @@ struct Death {
 }
 
 impl Death {
-    /// Plans one for when so many operations are done. With a seed the power is cut, too.
-    fn plan(disk: &SimulatedDisk, operations: u64, power_cut: Option<u64>) -> Self {
+    /// Plans one for when so many operations are done. What a power cut leaves follows from the seed.
+    fn plan(disk: &SimulatedDisk, operations: u64, end: End, seed: u64) -> Self {
+        let power_cut = (end == End::PowerCut).then_some(seed);
         let death = Death { has_come: Arc::default(), came: Arc::default(), left: Arc::default(), power_cut };
         let (has_come, came, left) = (death.has_come.clone(), death.came.clone(), death.left.clone());
         let last = disk.operations() + operations;
         disk.watch(move |disk, operation, _| {
             if operation == last {
-                *lock(&left) = Some(image(disk, power_cut));
-                tracing::debug!(operation, is_power_cut = power_cut.is_some(), "the process dies");
-                has_come.store(true, Ordering::Relaxed);
+                tracing::debug!(operation, ?end, "the process ends");
+                if !matches!(end, End::Stopped { .. }) {
+                    *lock(&left) = Some(image(disk, power_cut));
+                    has_come.store(true, Ordering::Relaxed);
+                }
                 came.notify_one();
             }
         });
@@ -349,7 +355,7 @@ fn check(world: &World, plan: &Plan, disk: &SimulatedDisk) -> anyhow::Result<Cou
     }
     Ok(Course {
         payloads: acknowledged.values().map(|payloads| payloads.len() as u64).sum(),
-        deaths: plan.deaths.len() as u64,
+        ends: plan.ends.len() as u64,
         requests: receiver.requests,
         trace: receiver.trace,
         settled: inspection.settled,

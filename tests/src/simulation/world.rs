@@ -10,6 +10,17 @@ use tokio::time::Instant;
 /// When simulations begin: 2026-11-01 12:00 UTC.
 const BEGIN: Duration = Duration::from_secs(1_793_534_400);
 
+/// How a process ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// In the middle of an operation of its disk.
+    Killed,
+    /// The same, and what was not synchronized is lost in part.
+    PowerCut,
+    /// It is told to, and has so much time for what waits.
+    Stopped { within: Duration },
+}
+
 /// What a seed decides on.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -19,8 +30,8 @@ pub struct Plan {
     pub series: usize,
     pub has_bad: bool,
     pub payloads: u32,
-    /// After how many operations of the disk each process dies, and whether the power is cut then.
-    pub deaths: Vec<(u64, bool)>,
+    /// After how many operations of the disk each process ends, and how.
+    pub ends: Vec<(u64, End)>,
     /// Of how many operations of the disk one fails, if any do.
     pub disk_fails: Option<u64>,
     pub faults_percent: u32,
@@ -35,21 +46,30 @@ impl Plan {
     /// What this seed decides.
     #[must_use]
     pub fn of(random: &mut fastrand::Rng) -> Self {
-        let deaths = (0..random.usize(0..4)).map(|_| (random.u64(3..250), random.bool())).collect();
-        Plan {
+        let end = |random: &mut fastrand::Rng| {
+            (random.u64(3..250), if random.bool() { End::PowerCut } else { End::Killed })
+        };
+        let ends = (0..random.usize(0..4)).map(|_| end(random)).collect();
+        let mut plan = Plan {
             partitions: (0..5).map(|_| [1, 2, 5][random.usize(..3)]).collect(),
             dialect: if random.bool() { Dialect::RollsBack } else { Dialect::StoresTheRest },
             senders: random.usize(1..4),
             series: random.usize(1..9),
             has_bad: random.u32(..3) == 0,
             payloads: random.u32(3..20),
-            deaths,
+            ends,
             disk_fails: (random.u32(..3) == 0).then(|| random.u64(10..80)),
             faults_percent: [0, 10, 40][random.usize(..3)],
             has_size_limit: random.u32(..4) == 0,
             clock_jump_ms: [0, 0, 7_200_000, -7_200_000, 5 * 365 * 86_400_000][random.usize(..5)],
             drops_oldest_of: (random.u32(..4) == 0).then(|| random.u64(1..6)),
+        };
+        for (_, end) in &mut plan.ends {
+            if random.u32(..3) == 0 {
+                *end = End::Stopped { within: Duration::from_millis(random.u64(..1000)) };
+            }
         }
+        plan
     }
 }
 

@@ -84,7 +84,7 @@ fn stock(prometheus: SocketAddr, expression: &str) -> anyhow::Result<BTreeMap<u3
     found.map(|(labels, value)| Ok((labels["shelf"].parse()?, value))).collect()
 }
 
-/// Status 415 with a text of its own, or no counts from a version that does not know them.
+/// Status 415 with a text of its own.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_prometheus_of_the_old_protocol_gets_all_of_it() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
@@ -101,9 +101,6 @@ async fn a_prometheus_of_the_old_protocol_gets_all_of_it() -> anyhow::Result<()>
 async fn a_prometheus_of_the_new_protocol_is_sent_it() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let prometheus = Prometheus::start(folder.path())?;
-    if !prometheus.is_version_3() {
-        return Ok(());
-    }
     let (rig, ledger) = deliver(&prometheus.write_url()).await;
 
     assert_eq!(ledger.delivered, SERIES as u64 * u64::from(TICKS), "{ledger:?}");
@@ -119,9 +116,6 @@ async fn a_prometheus_of_the_new_protocol_is_sent_it() -> anyhow::Result<()> {
 async fn a_part_that_is_refused_costs_the_others_nothing() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let prometheus = Prometheus::start(folder.path())?;
-    if !prometheus.is_version_3() {
-        return Ok(());
-    }
     let rig = Rig::start(&prometheus.write_url(), Setup { remote_write_2: true, ..Setup::default() });
     let start = a_minute_ago();
     rig.accept(payload(10, start, 7)).await;

@@ -19,8 +19,6 @@ pub struct Judge {
     pub prometheus: SocketAddr,
     /// The time of the newest sample in milliseconds.
     pub newest: i64,
-    /// Whether exponential histograms are native ones there.
-    pub native: bool,
     /// Whether they came over remote write 1.0. Prometheus then appends exemplars before it appends the native
     /// histogram that they came with, and so knows no series yet for those of the first.
     pub over_version_1: bool,
@@ -37,11 +35,8 @@ enum Expected {
 impl Judge {
     /// All that is asked about one producer.
     pub fn examine(&self, producer: &Producer, recorded: &[Recorded<'_>]) -> anyhow::Result<()> {
-        let judged =
-            |recorded: &&Recorded<'_>| self.native || recorded.instrument.kind != Kind::ExponentialHistogram;
-        let recorded: Vec<&Recorded<'_>> = recorded.iter().filter(judged).collect();
-        let all = self.all_series(producer, &recorded)?;
-        for recorded in &recorded {
+        let all = self.all_series(producer, recorded)?;
+        for recorded in recorded {
             let labels = |suffix: &str| recorded.labels(&producer.job(), suffix, scope_attributes(producer));
             match recorded.instrument.kind {
                 Kind::Counter | Kind::DoubleCounter => self.counter(recorded, &labels(""), &all)?,
@@ -51,21 +46,20 @@ impl Judge {
             }
             self.join(producer, recorded)?;
         }
-        self.exemplars(producer, &recorded)
+        self.exemplars(producer, recorded)
     }
 
     /// What selects the series of a producer that are judged.
     fn matchers(&self, producer: &Producer) -> String {
         // An SDK may measure itself as well, in a scope of its own.
-        let excluded = if self.native { "" } else { ",__name__!~\"shop_payment_amount.*\"" };
-        format!("job=\"{}\",otel_scope_name=~\"shop.*\"{excluded}", producer.job())
+        format!("job=\"{}\",otel_scope_name=~\"shop.*\"", producer.job())
     }
 
     /// Prometheus has the series of the scenario and no others, with all of their samples.
     fn all_series(
         &self,
         producer: &Producer,
-        recorded: &[&Recorded<'_>],
+        recorded: &[Recorded<'_>],
     ) -> anyhow::Result<BTreeMap<Labels, Series>> {
         let selector = format!("{{{}}}[1h]", self.matchers(producer));
         let mut expected = BTreeMap::new();
@@ -164,7 +158,7 @@ impl Judge {
         Ok(())
     }
 
-    fn exemplars(&self, producer: &Producer, recorded: &[&Recorded<'_>]) -> anyhow::Result<()> {
+    fn exemplars(&self, producer: &Producer, recorded: &[Recorded<'_>]) -> anyhow::Result<()> {
         let mut expected = BTreeSet::new();
         for recorded in recorded.iter().filter(|_| self.exemplars && producer.supports("exemplars")) {
             let labels = |suffix: &str| recorded.labels(&producer.job(), suffix, scope_attributes(producer));

@@ -36,6 +36,7 @@ pub(super) enum Request {
         reply: oneshot::Sender<Result<(), StorageError>>,
     },
     PutAway {
+        is_in_doubt: bool,
         reply: oneshot::Sender<Result<(), StorageError>>,
     },
 }
@@ -90,15 +91,18 @@ impl Committer {
                         quarantine.keep_only(&rest).and_then(|()| log.released_from_quarantine(points));
                     let _nobody_waits = reply.send(released.map_err(|error| shared.failed(&error)));
                 }
-                Request::PutAway { reply } => end = Some(reply),
+                Request::PutAway { is_in_doubt, reply } => end = Some((is_in_doubt, reply)),
             }
         }
         let accepted_at = now_ms();
         settles.iter_mut().for_each(|settle| settle.set_aside(quarantine, shared, accepted_at));
         commit(log, shared, appends, settles, accepted_at);
-        let Some(reply) = end else { return ControlFlow::Continue(()) };
-        let closed = log.close().map_err(|error| shared.failed(&error));
-        let _nobody_waits = reply.send(closed);
+        let Some((is_in_doubt, reply)) = end else { return ControlFlow::Continue(()) };
+        let ended = match is_in_doubt || shared.is_in_doubt() {
+            true => Ok(()),
+            false => log.close().map_err(|error| shared.failed(&error)),
+        };
+        let _nobody_waits = reply.send(ended);
         ControlFlow::Break(())
     }
 }

@@ -251,7 +251,7 @@ impl DurableQueue {
     /// When the files cannot be written.
     pub async fn release(self, rest: Vec<Kept>, points: u64) -> Result<(), StorageError> {
         self.ask(|reply| Request::Release { rest, points, reply }, || Ok(())).await?;
-        self.put_away().await
+        self.put_away(false).await
     }
 
     async fn read(&self, partition: u32, window: Window) -> Result<Vec<Arc<Batch>>, StorageError> {
@@ -353,8 +353,8 @@ impl Queue for DurableQueue {
         self.shared.changes.tell_all();
     }
 
-    fn put_away(&self) -> Pending<'_, Result<(), StorageError>> {
-        Box::pin(self.ask(|reply| Request::PutAway { reply }, || Ok(())))
+    fn put_away(&self, is_in_doubt: bool) -> Pending<'_, Result<(), StorageError>> {
+        Box::pin(self.ask(move |reply| Request::PutAway { is_in_doubt, reply }, || Ok(())))
     }
 }
 
@@ -393,6 +393,13 @@ impl Shared {
             // A disk that does not say it says more when it is written to.
             _ => Ok(()),
         }
+    }
+
+    /// Whether an earlier process may have delivered what waits first somewhere.
+    fn is_in_doubt(&self) -> bool {
+        let partitions = self.backlog().statistics().partitions;
+        let mut partitions = self.taken_over.iter().zip(partitions);
+        partitions.any(|(taken_over, waiting)| taken_over.load(Ordering::Relaxed) && waiting.batches > 0)
     }
 
     fn first(&self, partition: u32, window: Window) -> Option<Vec<read::Waiting>> {

@@ -442,7 +442,8 @@ impl Queue for JetStreamQueue {
         self.shared.changes.tell_all();
     }
 
-    fn put_away(&self) -> Pending<'_, Result<(), StorageError>> {
+    /// A partition is left without doubt only by who reads it to the end, so that all others are in doubt already.
+    fn put_away(&self, _is_in_doubt: bool) -> Pending<'_, Result<(), StorageError>> {
         Box::pin(async {
             self.put_all_away().await;
             Ok(())

@@ -42,20 +42,18 @@ async fn what_prometheus_refuses_for_good_is_a_400() -> anyhow::Result<()> {
     let stored: Vec<f64> = query(prometheus.address(), "{__name__=~\"m|good|bad\"}")?.into_values().collect();
     assert_eq!(stored, [4.0, 1.0], "good and m, but not bad");
 
-    if prometheus.is_version_3() {
-        let histogram = Histogram {
-            count: 3,
-            sum: 4.5,
-            positive_spans: vec![Span { offset: 0, length: 1 }],
-            positive_deltas: vec![3],
-            timestamp: now,
-            ..Histogram::default()
-        };
-        let native = series("native", &[]).with_histogram(&histogram).with_exemplar();
-        assert_eq!(answer(&[native])?.0, 200);
-        let sums = query(prometheus.address(), "histogram_sum(native)")?;
-        assert_eq!(sums.into_values().collect::<Vec<_>>(), [4.5]);
-    }
+    let histogram = Histogram {
+        count: 3,
+        sum: 4.5,
+        positive_spans: vec![Span { offset: 0, length: 1 }],
+        positive_deltas: vec![3],
+        timestamp: now,
+        ..Histogram::default()
+    };
+    let native = series("native", &[]).with_histogram(&histogram).with_exemplar();
+    assert_eq!(answer(&[native])?.0, 200);
+    let sums = query(prometheus.address(), "histogram_sum(native)")?;
+    assert_eq!(sums.into_values().collect::<Vec<_>>(), [4.5]);
 
     drop(prometheus);
     assert_eq!(answer(&[series("m", &[(now + 1000, 1.0)])])?.0, 503, "no upstream: worth another try");

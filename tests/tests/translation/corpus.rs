@@ -11,7 +11,7 @@ use preamp_tests::payloads::NOW_NS;
 use prost::Message as _;
 use std::path::Path;
 
-#[path = "../fuzz/checks.rs"]
+#[path = "../../fuzz/checks.rs"]
 mod checks;
 
 use checks::options::BYTES as OPTION_BYTES;
