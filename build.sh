@@ -410,7 +410,9 @@ soak() {
     export PREAMP_STEPS=1000 PREAMP_KILLS=200 PREAMP_POWER_CUTS=20 PREAMP_FAULTS=20 PREAMP_QUEUE_BYTES=$((1 << 30))
     export PREAMP_SEEDS=100000 PREAMP_OUTAGE_SECONDS=600 PREAMP_ORDER_ROUNDS=40
     export PREAMP_STORM_ROUNDS=200 PREAMP_CLOCK_ROUNDS=10
-    stage "soak" cargo test --release --locked --workspace \
+    stage "the newest Prometheus as a judge" cargo test --release --locked --workspace \
+        --test second_judge -- --include-ignored
+    stage "soak" cargo test --release --locked --workspace --no-fail-fast \
         --test durable_queue --test durable_cost --test crashes --test quarantine --test simulation --test scale_out \
         --test outage -- --nocapture --test-threads 1
 }

@@ -156,13 +156,11 @@ impl Worker {
         };
         let mut settlement = Settlement::default();
         for parcel in parcels {
-            if self.shared.handing_over.is_cancelled() {
-                return Err(Abandoned::Stopping { may_be_repeat });
-            }
-            if settlement.outcomes.is_empty() && self.shared.parts.queue.given_up(self.partition) > 0 {
-                return Err(Abandoned::GivenUp { may_be_repeat });
-            }
-            if let Err(abandoned) = self.deliver(&parcel, may_be_repeat, &mut settlement).await {
+            let end = match self.interruption(may_be_repeat, &settlement) {
+                Some(abandoned) => Err(abandoned),
+                None => self.deliver(&parcel, may_be_repeat, &mut settlement).await,
+            };
+            if let Err(abandoned) = end {
                 self.abandon(abandoned, &settlement);
                 return Err(abandoned);
             }
@@ -173,13 +171,22 @@ impl Worker {
         Ok(())
     }
 
-    /// Leaves a batch to another process, which counts what is settled of it once more.
+    /// Why nothing more is begun, if so.
+    fn interruption(&self, may_be_repeat: bool, settled: &Settlement) -> Option<Abandoned> {
+        if self.shared.handing_over.is_cancelled() {
+            return Some(Abandoned::Stopping { may_be_repeat });
+        }
+        let is_given_up = settled.outcomes.is_empty() && self.shared.parts.queue.given_up(self.partition) > 0;
+        is_given_up.then_some(Abandoned::GivenUp { may_be_repeat })
+    }
+
+    /// Leaves a batch to another delivery, which counts what is settled of it once more.
     fn abandon(&self, abandoned: Abandoned, settled: &Settlement) {
         if abandoned == Abandoned::Lost {
             tracing::warn!(partition = self.partition, "another process delivers the partition from now on");
-            let points = settled.outcomes.iter().map(|(_, points)| points).sum();
-            self.shared.parts.metrics.ledger.repeated(points);
         }
+        let points = settled.outcomes.iter().map(|(_, points)| points).sum();
+        self.shared.parts.metrics.ledger.repeated(points);
     }
 
     /// Brings a batch to its end, in parts if need be, the first part first.

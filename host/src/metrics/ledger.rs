@@ -114,7 +114,8 @@ impl Ledger {
         accounts.settled += points;
     }
 
-    /// The outcome of points is known, and yet another process delivers their batch again: it counts them too.
+    /// The outcome of points is known, and yet their batch is delivered again, by this process or another one, which
+    /// counts them too.
     pub fn repeated(&self, points: u64) {
         let mut accounts = self.accounts();
         accounts.recovered += points;
