@@ -1,8 +1,8 @@
 //! The component itself: its contract, what it is made of, and the pool of its instances.
 
-#[path = "component/component_host.rs"]
-mod component_host;
 #[path = "component/contract.rs"]
 mod contract;
 #[path = "component/imports.rs"]
 mod imports;
+#[path = "component/pool.rs"]
+mod pool;

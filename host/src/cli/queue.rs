@@ -97,7 +97,7 @@ fn status(args: &StatusArgs) -> anyhow::Result<()> {
     writeln!(
         out,
         "last process {}",
-        if *was_closed { "ended in order" } else { "runs, or ended by a crash" }
+        if *was_closed { "ended in order" } else { "runs, or ended with a request under way" }
     )?;
     if *damaged_bytes > 0 {
         writeln!(out, "damaged      {damaged_bytes} bytes")?;

@@ -23,7 +23,7 @@ pub struct Inspection {
     pub set_aside_points: u64,
     /// What is set aside.
     pub set_aside: Vec<Kept>,
-    /// Whether the process that used it last has ended in order.
+    /// Whether the process that used it last has ended in order, with nothing under way.
     pub was_closed: bool,
     /// Bytes that cannot be read as what they were.
     pub damaged_bytes: u64,

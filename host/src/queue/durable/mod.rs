@@ -65,7 +65,7 @@ pub struct Found {
     pub batches: u64,
     /// Points in them.
     pub points: u64,
-    /// Whether the process before ended in order, or there was none.
+    /// Whether the process before ended in order, with nothing under way, or there was none.
     pub was_closed: bool,
     /// Bytes that could not be read as what they were.
     pub damaged_bytes: u64,

@@ -1,7 +1,7 @@
 //! The pool of instances: what it takes, what it refuses, what a trap costs, and what can be found
 //! in the memory of the component.
 
-#[path = "component_host/guest_memory.rs"]
+#[path = "pool/guest_memory.rs"]
 mod guest_memory;
 
 use bytes::Bytes;
