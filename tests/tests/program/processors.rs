@@ -113,6 +113,7 @@ async fn payloads_are_refused_while_memory_is_short_and_taken_when_nothing_waits
     ensure!(refused.body.contains("memory_limiter: the process uses"), "{refused:?}");
     ensure!(refused.headers.contains_key("retry-after"), "{refused:?}");
     preamp.wait_until_delivered()?;
-    post(preamp.http, &payloads::of_now(5, 3))?;
+    // What is delivered waits until that is recorded.
+    wait_for("a payload to be taken", || Ok(try_post(&preamp, 3)?.filter(|reply| reply.status == 200)))?;
     Ok(())
 }
