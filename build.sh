@@ -139,8 +139,11 @@ prometheus_server() {
     local folder=$CACHE/prometheus
     [[ -x $folder/usr/bin/prometheus ]] && return
     rm -rf "$folder"
-    if (of_forky debian_packages "$folder" prometheus); then return; fi
-    say "Debian's Prometheus cannot be fetched here: the newest is built in its place"
+    if (of_forky debian_packages "$folder" prometheus) && "$folder/usr/bin/prometheus" --version >/dev/null 2>&1; then
+        return
+    fi
+    say "Debian's Prometheus cannot be fetched here, or does not run: the newest is built in its place"
+    rm -rf "$folder"
     newest_prometheus
     mkdir -p "$folder/usr/bin"
     ln -s "$CACHE/newest-prometheus/bin/prometheus" "$folder/usr/bin/prometheus"
