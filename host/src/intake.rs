@@ -7,7 +7,7 @@ use crate::clock::Clock;
 use crate::component::{Acceptance, Batch, CallError, Encoding, InUse, Refusal, Rejection};
 use crate::config::Overflow;
 use crate::metrics::Metrics;
-use crate::processors::Processors;
+use crate::processors::{ProcessError, Processors};
 use crate::queue::{self, AppendError, Queue, Ticket};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -83,13 +83,14 @@ impl Intake {
         clock: Arc<Clock>,
         metrics: Arc<Metrics>,
         processors: Processors,
+        room: Room,
     ) -> Intake {
         Intake {
             exporters,
             queue,
             clock,
             metrics,
-            room: Room::new(),
+            room,
             rejections: RejectionLog::default(),
             processors: ArcSwap::from_pointee(processors),
             patience: Patience::default(),
@@ -152,7 +153,11 @@ impl Intake {
         if let Err(reason) = processors.admit(&*self.queue) {
             return (Outcome::Busy(reason), 0);
         }
-        let payload = processors.process(payload, encoding);
+        let payload = match processors.process(payload, encoding, &mut |bytes| share.grow(bytes)) {
+            Ok(payload) => payload,
+            Err(ProcessError::NoRoom(full)) => return (Outcome::Busy(full.to_string()), 0),
+            Err(error) => return (Outcome::Oversized(error.to_string()), 0),
+        };
         let accepting = self.exporters.accepting().await;
         let is_doubtful = self.clock.is_doubtful();
         let accepted = accepting.exporters.accept(payload, encoding, self.clock.accepting_now()).await;

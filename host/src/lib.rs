@@ -18,6 +18,7 @@ pub mod credentials;
 pub mod delivery;
 pub mod demo;
 pub mod intake;
+pub mod memory;
 pub mod metrics;
 mod notices;
 pub mod processors;

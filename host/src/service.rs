@@ -1,6 +1,7 @@
 //! The whole flow of one configuration, put together: `preamp run`, the demo and the tests all use
 //! this and nothing else.
 
+mod fit;
 mod health;
 mod metrics_server;
 mod probes;
@@ -19,12 +20,14 @@ use crate::component::{self, CallError, Component, Exporters, InUse, LoadError, 
 use crate::config::{self, ExporterSettings, Nats, Settings, SigV4, Storage};
 use crate::credentials::{Aws, CredentialsSource, SigningKeys};
 use crate::delivery::{self, Delivery, HttpClient, Pauses};
-use crate::intake::{Intake, Patience};
+use crate::intake::{Intake, Patience, Room};
+use crate::memory::{Budget, Shares};
 use crate::metrics::Metrics;
 use crate::processors::Processors;
 use crate::queue::durable::{self, DurableQueue, Folder, FolderError};
 use crate::queue::{JetStreamQueue, MemoryQueue, Queue, jetstream};
 use crate::tls::TlsError;
+use fit::Fitted;
 use probes::Probes;
 use receivers::{Receivers, ReceiversTls};
 use sockets::Sockets;
@@ -36,8 +39,10 @@ use std::sync::Arc;
 pub struct Parts {
     /// What translates, signs and judges.
     pub component: Component,
-    /// How much the component may use.
-    pub limits: PoolLimits,
+    /// How much memory the process may use.
+    pub budget: Budget,
+    /// How much the component may use, if that is not its share of the memory.
+    pub limits: Option<PoolLimits>,
     /// Where credentials come from, if requests are signed and it is not where the configuration says.
     pub credentials: Option<Arc<dyn CredentialsSource>>,
     /// What time it is.
@@ -56,7 +61,8 @@ impl Parts {
     pub fn of_this_system() -> Result<Parts, LoadError> {
         Ok(Parts {
             component: component::load()?,
-            limits: PoolLimits::default(),
+            budget: Budget::of_this_system(),
+            limits: None,
             credentials: None,
             clock: Clock::system(),
             pauses: Pauses::default(),
@@ -131,16 +137,20 @@ impl Service {
     ///
     /// When an address is taken, or a setting cannot be used.
     pub async fn start(settings: &Settings, parts: Parts) -> Result<Running, StartError> {
+        let fitted = Fitted::new(settings, parts.budget);
+        fitted.log();
+        let Fitted { settings, shares, .. } = &fitted;
+        let limits = parts.limits.unwrap_or_else(|| PoolLimits::within(shares));
         let sockets = Sockets::bind(settings).await?;
         let probes = Probes::start(settings, sockets.probes)?;
-        let prepared = Prepared::new(settings, &parts.component, parts.limits.clone())?;
+        let prepared = Prepared::new(settings, &parts.component, limits.clone())?;
         let exporter = &settings.exporter;
         let in_use = Arc::new(InUse::new(prepared.exporters.clone()));
         let saver = match &exporter.state_file {
             Some(path) if prepared.exporters.remembers() => Some(Saver::start(&in_use, path).await?),
             _ => None,
         };
-        let queue = open_queue(exporter)
+        let queue = open_queue(exporter, shares)
             .await
             .map_err(|error| StartError::Queue { exporter: exporter.id.clone(), error })?;
         let pool = in_use.clone();
@@ -153,12 +163,14 @@ impl Service {
             clock.clone(),
             metrics.clone(),
             Processors::start(&settings.processors),
+            Room::new(shares.requests),
         );
         let config::Queue { on_overflow, waits_for_result, .. } = exporter.queue;
         let intake = intake.with_patience(Patience { on_overflow, for_result: waits_for_result });
         let base = Base {
             component: parts.component,
-            limits: parts.limits,
+            budget: parts.budget,
+            limits,
             credentials: parts.credentials,
             pauses: parts.pauses,
             clock,
@@ -174,12 +186,9 @@ impl Service {
     }
 }
 
-/// What is kept in memory of a queue on disk.
-const CACHED_BYTES: u64 = 64 << 20;
-
-/// How the queue of an exporter is set up.
+/// How the queue of an exporter on disk is set up, in its share of the memory.
 #[must_use]
-pub fn queue_options(exporter: &ExporterSettings) -> durable::Options {
+pub fn queue_options(exporter: &ExporterSettings, shares: &Shares) -> durable::Options {
     let config::Queue { max_payloads, max_points, max_bytes, min_free_bytes, partitions, .. } =
         exporter.queue;
     durable::Options {
@@ -189,7 +198,8 @@ pub fn queue_options(exporter: &ExporterSettings) -> durable::Options {
         max_points,
         max_bytes,
         min_free_bytes,
-        cached_bytes: CACHED_BYTES.min(max_bytes),
+        cached_bytes: shares.cache.min(max_bytes),
+        index_bytes: shares.index,
     }
 }
 
@@ -208,12 +218,14 @@ pub fn stream_options(exporter: &ExporterSettings, nats: &Nats) -> jetstream::Op
     }
 }
 
-async fn open_queue(exporter: &ExporterSettings) -> Result<Arc<dyn Queue>, QueueError> {
-    let options = queue_options(exporter);
+async fn open_queue(exporter: &ExporterSettings, shares: &Shares) -> Result<Arc<dyn Queue>, QueueError> {
+    let options = queue_options(exporter, shares);
     match &exporter.queue.storage {
         Storage::Memory => {
             let durable::Options { partitions, max_payloads, max_points, max_bytes, .. } = options;
-            let queue = MemoryQueue::limited(partitions, max_payloads, max_points, max_bytes);
+            // Who asks for more bodies than there is memory for gets them, and a warning.
+            let memory = shares.queue.max(max_bytes);
+            let queue = MemoryQueue::limited(partitions, max_payloads, max_points, max_bytes, memory);
             Ok(Arc::new(queue))
         }
         Storage::Directory(directory) => Ok(Arc::new(open_directory(directory, &options)?)),
@@ -263,6 +275,7 @@ impl Prepared {
 /// What stays the same while the configuration changes.
 struct Base {
     component: Component,
+    budget: Budget,
     limits: PoolLimits,
     credentials: Option<Arc<dyn CredentialsSource>>,
     pauses: Pauses,

@@ -161,6 +161,7 @@ async fn a_large_queue_is_open_within_a_second() -> anyhow::Result<()> {
         max_bytes: 4 * queue_bytes(),
         min_free_bytes: 0,
         cached_bytes: 1 << 20,
+        index_bytes: u64::MAX,
     };
     let open = || DurableQueue::open(Arc::new(Folder::reserve(folder.path())?), &options).context("open");
     let (queue, _) = open()?;

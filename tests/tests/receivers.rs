@@ -13,6 +13,7 @@ mod samples;
 use amp_stand_in::{Fault, Options, Script};
 use bytes::Bytes;
 use client::{METRICS_EXPORT, RpcStatus};
+use preamp_host::component::PoolLimits;
 use preamp_tests::payloads;
 use prost::Message as _;
 use rig::{PATIENCE, REQUEST_BYTES_MAX, Rig};
@@ -210,7 +211,7 @@ async fn other_paths_methods_signals_and_types_are_refused_by_name() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_payload_that_the_component_fails_on_costs_no_other() {
     let rig = Rig::changed(Options::unsigned(), |settings, parts| {
-        parts.limits.memory_bytes_max = 4 << 20;
+        parts.limits = Some(PoolLimits { memory_bytes_max: 4 << 20, ..PoolLimits::default() });
         for listener in [&mut settings.receiver.grpc, &mut settings.receiver.http].into_iter().flatten() {
             listener.max_request_bytes = 64 << 20;
         }

@@ -7,6 +7,7 @@ use super::validate::prepare;
 use clap::{Args, Subcommand};
 use preamp_host::component::Batch;
 use preamp_host::config::Storage;
+use preamp_host::memory::Budget;
 use preamp_host::queue::durable::{Folder, Kept, SetAsideFiles};
 use preamp_host::queue::{AppendError, DurableQueue, JetStreamQueue, Queue, jetstream};
 use preamp_host::service::{queue_options, stream_options};
@@ -179,7 +180,8 @@ async fn release(args: ReleaseArgs, replays: bool) -> anyhow::Result<()> {
         }
         Storage::Memory | Storage::Directory(_) => {
             let folder = Folder::reserve(stored::directory(&loaded)?)?;
-            let (queue, _) = DurableQueue::open(Arc::new(folder), &queue_options(exporter))?;
+            let options = queue_options(exporter, &Budget::of_this_system().shares(1));
+            let (queue, _) = DurableQueue::open(Arc::new(folder), &options)?;
             replay(replayed, &queue, async |batch| queue.append(vec![batch]).await).await?;
             queue.release(rest, in_all + sum(&damaged)).await?;
         }

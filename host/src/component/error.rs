@@ -52,11 +52,22 @@ fn list(problems: &[Problem]) -> String {
 pub enum CallError {
     /// The instance needed more memory than it may have.
     #[error(
-        "the component needs more than the {} MiB of memory it may use for one payload: send smaller payloads",
+        "the component needs more than the {} MiB of memory it may use for one payload: send fewer data points in one \
+         request, or give the process more memory",
         .limit_bytes >> 20
     )]
     OutOfMemory {
         /// The most linear memory an instance may have, in bytes.
+        limit_bytes: usize,
+    },
+    /// What the call returns is larger than it may be.
+    #[error(
+        "what comes out of the payload is larger than the {} MiB that it may be: send fewer data points in one \
+         request, or give the process more memory",
+        .limit_bytes >> 20
+    )]
+    ResultTooLarge {
+        /// The most that a call may return, in bytes.
         limit_bytes: usize,
     },
     /// The component stopped for a reason of its own, which is a defect in it.

@@ -2,31 +2,40 @@
 
 use super::bindings::{self, exports::preamp::exporter::remote_write::Guest};
 use super::pool::Counters;
-use super::{CallError, OpenError};
+use super::{CallError, OpenError, PoolLimits};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use wasmtime::component::{Component, Linker, ResourceAny};
 use wasmtime::{ResourceLimiter, Store};
+
+/// What wasmtime says when a call returns more than it may.
+const RESULT_TOO_LARGE: &str = "fuel allocated for hostcalls has been exhausted";
 
 /// What instances are made from.
 pub(super) struct Template {
     prepared: bindings::ExporterPre<MemoryMeter>,
     configuration: String,
     memory_bytes_max: usize,
+    result_bytes_max: usize,
 }
 
 impl Template {
     pub(super) fn new(
         component: &Component,
         configuration: &str,
-        memory_bytes_max: usize,
+        limits: &PoolLimits,
     ) -> Result<Template, OpenError> {
         // The linker stays empty: the component imports nothing.
         let prepared = Linker::new(component.engine())
             .instantiate_pre(component)
             .and_then(bindings::ExporterPre::new)
             .map_err(|error| OpenError::Component(format!("{error:#}")))?;
-        Ok(Template { prepared, configuration: configuration.to_owned(), memory_bytes_max })
+        Ok(Template {
+            prepared,
+            configuration: configuration.to_owned(),
+            memory_bytes_max: limits.memory_bytes_max,
+            result_bytes_max: limits.result_bytes_max,
+        })
     }
 
     /// A new instance whose exporter is open.
@@ -35,6 +44,7 @@ impl Template {
         let meter = MemoryMeter { used: 0, limit: self.memory_bytes_max, refused: false };
         let mut store = Store::new(self.prepared.engine(), meter);
         store.limiter(|meter| meter);
+        store.set_hostcall_fuel(self.result_bytes_max);
         let world = self.prepared.instantiate(&mut store).map_err(broken)?;
         let opened =
             world.preamp_exporter_remote_write().exporter().call_open(&mut store, &self.configuration);
@@ -70,7 +80,12 @@ impl Instance {
         if meter.refused {
             return CallError::OutOfMemory { limit_bytes: meter.limit };
         }
-        CallError::Trapped(trap.root_cause().to_string())
+        let cause = trap.root_cause().to_string();
+        // The type of this error is private to wasmtime; a test holds its text.
+        if cause.contains(RESULT_TOO_LARGE) {
+            return CallError::ResultTooLarge { limit_bytes: self.store.hostcall_fuel() };
+        }
+        CallError::Trapped(cause)
     }
 }
 

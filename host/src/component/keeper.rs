@@ -5,11 +5,8 @@ use super::pool::Pool;
 use super::{Acceptance, CallError, Encoding, Refusal, digest};
 use bytes::Bytes;
 
-/// So many bytes of payloads are kept at least before they are replaced by a snapshot.
-const SINCE_BYTES_MIN: usize = 16 << 20;
-
 /// A snapshot is taken after payloads of this many times its size, so that taking it costs little in
-/// comparison.
+/// comparison, if there is memory for them.
 const SINCE_PER_SNAPSHOT: usize = 4;
 
 /// An exporter whose answers depend on what it has accepted before: all payloads go to one instance,
@@ -154,7 +151,7 @@ impl Keeper {
     fn put_back(&mut self, pool: &Pool, instance: Instance) {
         let grown = instance.memory_bytes().saturating_sub(self.memory_bytes_min);
         let is_large = grown > pool.recycle_above_bytes();
-        if !is_large && self.since_bytes <= SINCE_BYTES_MIN.max(self.snapshot.len() * SINCE_PER_SNAPSHOT) {
+        if !is_large && self.since_bytes <= pool.kept_bytes(self.snapshot.len() * SINCE_PER_SNAPSHOT) {
             self.instance = Some(instance);
             return;
         }

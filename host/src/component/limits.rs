@@ -1,5 +1,6 @@
 //! How much a pool may use, and how much it does.
 
+use crate::memory::Shares;
 use std::time::Duration;
 
 /// How much an exporter may use.
@@ -10,9 +11,18 @@ pub struct PoolLimits {
     pub payload_bytes_max: usize,
     /// The most linear memory of one instance, in bytes.
     pub memory_bytes_max: usize,
+    /// The most bytes that one call may return.
+    pub result_bytes_max: usize,
+    /// An exporter that remembers keeps at least the last payloads of so many bytes, and at most of
+    /// [`kept_bytes_max`](Self::kept_bytes_max), to make its instance again if that is lost.
+    pub kept_bytes_min: usize,
+    /// See there.
+    pub kept_bytes_max: usize,
     /// An instance with more linear memory than this after a call, in bytes, is replaced, because
     /// linear memory never shrinks.
     pub recycle_above_bytes: usize,
+    /// The most linear memory of all instances that wait for a call, in bytes; more of them are replaced.
+    pub idle_bytes_max: usize,
     /// A call that takes longer is logged, again and again while it lasts.
     pub slow_call: Duration,
     /// How many calls may compute at the same time.
@@ -27,10 +37,38 @@ impl Default for PoolLimits {
         PoolLimits {
             payload_bytes_max: 256 << 20,
             memory_bytes_max: 1 << 30,
-            recycle_above_bytes: 64 << 20,
+            result_bytes_max: 1 << 30,
+            kept_bytes_min: 16 << 20,
+            kept_bytes_max: usize::MAX,
+            recycle_above_bytes: RECYCLE_ABOVE_MAX,
+            idle_bytes_max: usize::MAX,
             slow_call: Duration::from_secs(5),
             parallel_calls: std::thread::available_parallelism().map_or(1, usize::from),
             is_in_place: false,
+        }
+    }
+}
+
+/// Bounds of [`PoolLimits::recycle_above_bytes`]. An instance that has taken nothing yet has about a MiB.
+const RECYCLE_ABOVE_MIN: usize = 8 << 20;
+const RECYCLE_ABOVE_MAX: usize = 64 << 20;
+
+impl PoolLimits {
+    /// The limits of an exporter that holds to its share of the memory.
+    #[must_use]
+    pub fn within(shares: &Shares) -> PoolLimits {
+        let bytes = |share: u64| usize::try_from(share).unwrap_or(usize::MAX);
+        let defaults = PoolLimits::default();
+        PoolLimits {
+            payload_bytes_max: bytes(shares.requests),
+            memory_bytes_max: bytes(shares.instance),
+            result_bytes_max: bytes(shares.result),
+            kept_bytes_min: defaults.kept_bytes_min.min(bytes(shares.result)),
+            kept_bytes_max: bytes(shares.result),
+            idle_bytes_max: bytes(shares.idle_instances),
+            recycle_above_bytes: (bytes(shares.instance) / 4).clamp(RECYCLE_ABOVE_MIN, RECYCLE_ABOVE_MAX),
+            parallel_calls: shares.parallel_calls,
+            ..defaults
         }
     }
 }

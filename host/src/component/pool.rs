@@ -57,13 +57,17 @@ impl Exporters {
         configuration: &str,
         limits: PoolLimits,
     ) -> Result<Exporters, OpenError> {
-        let template = Template::new(component, configuration, limits.memory_bytes_max)?;
+        let template = Template::new(component, configuration, &limits)?;
         let counters = Arc::<Counters>::default();
         let first = template.instantiate(&counters)?;
         let kept = Keeper::new(first).map_err(|trap| OpenError::Component(format!("{trap:#}")))?;
-        let (idle, keeper) = match kept {
-            Ok(keeper) => (Vec::new(), Some(Arc::new(AsyncMutex::new(keeper)))),
-            Err(instance) => (vec![instance], None),
+        let mut idle = Idle::default();
+        let keeper = match kept {
+            Ok(keeper) => Some(Arc::new(AsyncMutex::new(keeper))),
+            Err(instance) => {
+                idle.push(instance);
+                None
+            }
         };
         let processors = Arc::new(Semaphore::new(limits.parallel_calls.max(1)));
         let pool = Arc::new(Pool { template, limits, counters, idle: Mutex::new(idle) });
@@ -339,7 +343,28 @@ pub(super) struct Pool {
     template: Template,
     limits: PoolLimits,
     counters: Arc<Counters>,
-    idle: Mutex<Vec<Instance>>,
+    idle: Mutex<Idle>,
+}
+
+/// Instances that wait for a call.
+#[derive(Default)]
+struct Idle {
+    instances: Vec<Instance>,
+    /// Their linear memory.
+    bytes: usize,
+}
+
+impl Idle {
+    fn pop(&mut self) -> Option<Instance> {
+        let instance = self.instances.pop()?;
+        self.bytes -= instance.memory_bytes();
+        Some(instance)
+    }
+
+    fn push(&mut self, instance: Instance) {
+        self.bytes += instance.memory_bytes();
+        self.instances.push(instance);
+    }
 }
 
 impl Pool {
@@ -375,11 +400,21 @@ impl Pool {
     }
 
     fn put_back(&self, instance: Instance) {
-        if instance.memory_bytes() > self.recycle_above_bytes() {
+        let bytes = instance.memory_bytes();
+        let mut idle = self.idle();
+        if bytes > self.recycle_above_bytes() || idle.bytes.saturating_add(bytes) > self.limits.idle_bytes_max
+        {
+            drop(idle);
             self.count_recycled();
         } else {
-            self.idle().push(instance);
+            idle.push(instance);
         }
+    }
+
+    /// How many bytes of payloads are kept to make a lost instance again, where so many would be best.
+    pub(super) fn kept_bytes(&self, best: usize) -> usize {
+        let PoolLimits { kept_bytes_min, kept_bytes_max, .. } = self.limits;
+        best.clamp(kept_bytes_min, kept_bytes_max.max(kept_bytes_min))
     }
 
     pub(super) fn recycle_above_bytes(&self) -> usize {
@@ -390,7 +425,7 @@ impl Pool {
         self.counters.recycled.fetch_add(1, Relaxed);
     }
 
-    fn idle(&self) -> MutexGuard<'_, Vec<Instance>> {
+    fn idle(&self) -> MutexGuard<'_, Idle> {
         // A list that is only pushed to and popped from is whole even after a panic.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -144,6 +144,8 @@ pub struct Queue {
     pub max_points: u64,
     /// The most bytes of bodies waiting; more are refused with a retry hint.
     pub max_bytes: u64,
+    /// Whether the file leaves that open, so that a queue in memory takes less where there is less memory.
+    pub is_max_bytes_open: bool,
     /// What has to stay free on the disk, in bytes.
     pub min_free_bytes: u64,
     /// What is done where there is no room for a payload.

@@ -3,9 +3,6 @@
 use std::fmt;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-/// The most bytes of requests held at a time; more are refused with a retry hint.
-const BYTES_MAX: usize = 256 << 20;
-
 /// The unit in which room is shared out.
 const UNIT_BYTES: usize = 1 << 10;
 
@@ -20,14 +17,19 @@ pub struct Full;
 
 impl fmt::Display for Full {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "requests of {} MiB are being worked on already", BYTES_MAX >> 20)
+        f.write_str(
+            "requests are being worked on already that take all the memory there is for them; send again later, or give \
+             the process more memory",
+        )
     }
 }
 
 impl Room {
-    /// All room is free.
-    pub(super) fn new() -> Room {
-        Room { units: Semaphore::new(BYTES_MAX / UNIT_BYTES) }
+    /// Room for so many bytes, all of it free.
+    #[must_use]
+    pub fn new(bytes: u64) -> Room {
+        let units = usize::try_from(bytes).unwrap_or(usize::MAX) / UNIT_BYTES;
+        Room { units: Semaphore::new(units.min(Semaphore::MAX_PERMITS)) }
     }
 
     /// A share for one request, of no bytes yet. Dropping it gives its room back.
@@ -69,15 +71,16 @@ mod tests {
 
     #[test]
     fn small_pieces_take_no_more_room_than_their_sum() {
-        let room = Room::new();
+        const BYTES: usize = 8 << 20;
+        let room = Room::new(BYTES as u64);
         let mut share = room.share();
-        for _ in 0..BYTES_MAX / 100 {
+        for _ in 0..BYTES / 100 {
             share.grow(100).unwrap();
         }
         assert_eq!(share.grow(UNIT_BYTES), Err(Full));
         drop(share);
         let mut share = room.share();
-        assert_eq!(share.grow(BYTES_MAX), Ok(()));
+        assert_eq!(share.grow(BYTES), Ok(()));
         assert_eq!(room.share().grow(1), Err(Full));
         assert_eq!(share.grow(usize::MAX), Err(Full));
     }

@@ -6,10 +6,11 @@ mod resource;
 
 use crate::component::Encoding;
 use crate::config::Processors as Settings;
+use crate::intake::Full;
 use crate::queue::Queue;
 use bytes::Bytes;
 use memory::Limiter;
-use resource::Actions;
+use resource::{ATTRIBUTES_MAX, Actions, Output, Problem};
 
 /// The processors of a pipeline.
 #[derive(Default)]
@@ -38,11 +39,43 @@ impl Processors {
     }
 
     /// What is to be translated in place of a payload. One that cannot be read is left to the component to refuse.
-    #[must_use]
-    pub fn process(&self, payload: Bytes, encoding: Encoding) -> Bytes {
-        match &self.resource {
-            Some(actions) => actions.rewrite(&payload, encoding).unwrap_or(payload),
-            None => payload,
+    /// `grow` asks for room for more bytes.
+    ///
+    /// # Errors
+    ///
+    /// When it becomes too large, or there is no room for it.
+    pub fn process(
+        &self,
+        payload: Bytes,
+        encoding: Encoding,
+        grow: &mut (dyn FnMut(usize) -> Result<(), Full> + Send),
+    ) -> Result<Bytes, ProcessError> {
+        let Some(actions) = &self.resource else { return Ok(payload) };
+        match actions.rewrite(&payload, encoding, Output::new(payload.len(), grow)) {
+            Ok(rewritten) => Ok(rewritten),
+            Err(Problem::Unreadable) => Ok(payload),
+            Err(Problem::NoRoom(full)) => Err(ProcessError::NoRoom(full)),
+            Err(Problem::TooManyAttributes) => Err(ProcessError::TooManyAttributes(ATTRIBUTES_MAX)),
+            Err(Problem::TooLarge(limit)) => Err(ProcessError::TooLarge(limit)),
         }
     }
+}
+
+/// Why a payload cannot be processed.
+#[derive(Debug, thiserror::Error)]
+pub enum ProcessError {
+    /// There is no room for it at the moment.
+    #[error("{0}")]
+    NoRoom(Full),
+    /// A resource has more attributes than this.
+    #[error(
+        "a resource has more than {0} attributes, and the processor resource changes no more: set fewer attributes"
+    )]
+    TooManyAttributes(usize),
+    /// It becomes larger than this many bytes.
+    #[error(
+        "the attributes that the processor resource sets make the payload larger than {0} bytes: send fewer resources in \
+         one request"
+    )]
+    TooLarge(usize),
 }

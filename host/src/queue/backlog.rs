@@ -8,9 +8,10 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
-/// What one batch counts for.
+/// What batches count for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Size {
+    pub batches: u64,
     pub bytes: u64,
     pub points: u64,
     pub samples: u64,
@@ -18,11 +19,17 @@ pub(super) struct Size {
 
 impl Size {
     pub fn of(batch: &Batch) -> Self {
-        Size { bytes: batch.body.len() as u64, points: batch.points.into(), samples: batch.samples.into() }
+        Size {
+            batches: 1,
+            bytes: batch.body.len() as u64,
+            points: batch.points.into(),
+            samples: batch.samples.into(),
+        }
     }
 
     fn plus(self, other: Self) -> Self {
         Size {
+            batches: self.batches + other.batches,
             bytes: self.bytes + other.bytes,
             points: self.points + other.points,
             samples: self.samples + other.samples,
@@ -42,12 +49,27 @@ pub(super) struct Entry<T> {
 /// As large a part of all payloads is given up at once, so that there is room for some time.
 const GIVEN_UP: u64 = 32;
 
+/// What the queue knows of a batch takes about so much memory, in bytes, beside the body.
+pub(super) const ENTRY_BYTES: u64 = 256;
+
 /// How much may wait.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
     pub payloads: u64,
     pub points: u64,
+    /// Bytes of bodies.
     pub bytes: u64,
+    /// Bytes of memory: what the queue knows of each batch, and the bodies if they are in memory.
+    pub memory: u64,
+    /// Whether the bodies are in memory.
+    pub holds_bodies: bool,
+}
+
+impl Limits {
+    fn memory_of(&self, batches: u64, bytes: u64) -> u64 {
+        let bodies = if self.holds_bodies { bytes } else { 0 };
+        batches.saturating_mul(ENTRY_BYTES).saturating_add(bodies)
+    }
 }
 
 /// The batches that wait, by partition.
@@ -60,6 +82,7 @@ pub(super) struct Backlog<T> {
     /// The earliest layout first; at least one, which new batches are for.
     layouts: VecDeque<Layout<T>>,
     payloads: u64,
+    batches: u64,
     points: u64,
     bytes: u64,
     /// Points that were removed.
@@ -106,6 +129,7 @@ impl<T> Backlog<T> {
             limits,
             layouts,
             payloads: 0,
+            batches: 0,
             points: 0,
             bytes: 0,
             acknowledged: 0,
@@ -151,6 +175,7 @@ impl<T> Backlog<T> {
     /// Takes so much room, which there is.
     pub fn take(&mut self, size: Size) {
         self.payloads += 1;
+        self.batches += size.batches;
         self.points += size.points;
         self.bytes += size.bytes;
     }
@@ -158,6 +183,7 @@ impl<T> Backlog<T> {
     /// Gives the room of a payload back.
     pub fn release(&mut self, size: Size) {
         self.payloads -= 1;
+        self.batches -= size.batches;
         self.points -= size.points;
         self.bytes -= size.bytes;
     }
@@ -177,10 +203,14 @@ impl<T> Backlog<T> {
         }
         // A payload of more points than may wait is taken when nothing does, or it never would be.
         let points = if self.payloads == 0 { 0 } else { size.points };
+        let memory = self.limits.memory_of(self.batches, self.bytes);
+        // As with points: what is too much for an empty queue is bounded by what a call of the component returns.
+        let more = if self.payloads == 0 { 0 } else { self.limits.memory_of(size.batches, size.bytes) };
         let limits = [
             (Limit::Payloads, self.payloads, 1, self.limits.payloads),
             (Limit::Points, self.points, points, self.limits.points),
             (Limit::Bytes, self.bytes, size.bytes, self.limits.bytes),
+            (Limit::Memory, memory, more, self.limits.memory),
         ];
         for (limit, waiting, needed, allowed) in limits {
             if waiting.saturating_add(needed) > allowed {
@@ -204,6 +234,7 @@ impl<T> Backlog<T> {
         let layout = self.layouts.iter_mut().find(|known| known.number == layout);
         if let Some(partition) = layout.and_then(|layout| layout.partitions.get_mut(partition as usize)) {
             self.payloads += u64::from(begins_payload);
+            self.batches += entry.size.batches;
             self.points += entry.size.points;
             self.bytes += entry.size.bytes;
             partition.push(entry);
@@ -285,6 +316,7 @@ impl<T> Backlog<T> {
         };
         for _ in 0..count {
             let Some(Entry { item, size, payload, .. }) = own.pop() else { break };
+            self.batches -= size.batches;
             self.points -= size.points;
             self.bytes -= size.bytes;
             self.acknowledged += size.points;
@@ -344,6 +376,7 @@ impl<T> Partition<T> {
 
     fn pop(&mut self) -> Option<Entry<T>> {
         let entry = self.waiting.pop_front()?;
+        self.size.batches -= entry.size.batches;
         self.size.bytes -= entry.size.bytes;
         self.size.points -= entry.size.points;
         self.size.samples -= entry.size.samples;
@@ -357,7 +390,7 @@ impl<T> Partition<T> {
 
     fn statistics(&self) -> PartitionStatistics {
         PartitionStatistics {
-            batches: self.waiting.len() as u64,
+            batches: self.size.batches,
             bytes: self.size.bytes,
             points: self.size.points,
             samples: self.size.samples,

@@ -21,13 +21,25 @@ impl MemoryQueue {
     /// An empty queue of `partitions` partitions.
     #[must_use]
     pub fn new(partitions: u32, max_payloads: u64, max_bytes: u64) -> Self {
-        Self::limited(partitions, max_payloads, u64::MAX, max_bytes)
+        Self::limited(partitions, max_payloads, u64::MAX, max_bytes, u64::MAX)
     }
 
-    /// The same with a limit of points, too.
+    /// The same with a limit of points, and of all memory that it takes, in bytes.
     #[must_use]
-    pub fn limited(partitions: u32, max_payloads: u64, max_points: u64, max_bytes: u64) -> Self {
-        let limits = Limits { payloads: max_payloads, points: max_points, bytes: max_bytes };
+    pub fn limited(
+        partitions: u32,
+        max_payloads: u64,
+        max_points: u64,
+        max_bytes: u64,
+        max_memory: u64,
+    ) -> Self {
+        let limits = Limits {
+            payloads: max_payloads,
+            points: max_points,
+            bytes: max_bytes,
+            memory: max_memory,
+            holds_bodies: true,
+        };
         Self {
             backlog: Mutex::new(Backlog::new(limits, [(0, partitions)])),
             changes: Changes::new(partitions),

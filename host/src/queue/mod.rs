@@ -60,6 +60,8 @@ pub enum Limit {
     Points,
     /// The bytes of bodies waiting.
     Bytes,
+    /// The bytes of memory that what waits takes.
+    Memory,
 }
 
 impl Limit {
@@ -70,6 +72,23 @@ impl Limit {
             Self::Payloads => "payloads",
             Self::Points => "points",
             Self::Bytes => "bytes",
+            Self::Memory => "memory",
+        }
+    }
+
+    /// The unit of its numbers.
+    fn unit(self) -> &'static str {
+        match self {
+            Self::Memory => "bytes of memory",
+            other => other.name(),
+        }
+    }
+
+    /// What helps if the receiver is fast enough.
+    fn remedy(self) -> &'static str {
+        match self {
+            Self::Memory => "give the process more memory, or have senders send more points in each request",
+            Self::Payloads | Self::Points | Self::Bytes => "raise the queue limits",
         }
     }
 }
@@ -80,13 +99,14 @@ pub enum AppendError {
     /// A limit is reached. The sender shall try again later.
     #[error(
         "queue full: {waiting} {} waiting, {needed} more do not fit into {allowed}; senders are asked to retry \
-         (raise the queue limits if the receiver is fast enough, else look why it is not)",
-        limit.name()
+         ({} if the receiver is fast enough, else look why it is not)",
+        limit.unit(),
+        limit.remedy()
     )]
     Full {
         /// Which limit.
         limit: Limit,
-        /// How much of it is taken, in payloads, points or bytes.
+        /// How much of it is taken, in its unit.
         waiting: u64,
         /// How much the payload needs.
         needed: u64,
@@ -145,7 +165,7 @@ pub enum AppendError {
 
 impl AppendError {
     /// The limits there are, by names fit for a metric label.
-    pub const LIMITS: [&str; 4] = ["payloads", "points", "bytes", "disk"];
+    pub const LIMITS: [&str; 5] = ["payloads", "points", "bytes", "memory", "disk"];
 
     /// Which of them is reached, if that is why.
     #[must_use]

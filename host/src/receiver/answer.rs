@@ -99,7 +99,9 @@ fn refused(refusal: Refusal) -> Failure {
 fn failed(error: &CallError) -> Failure {
     match error {
         // A payload that takes too much memory takes it again when it is repeated.
-        CallError::OutOfMemory { .. } => Failure::new(Code::ResourceExhausted, error.to_string()),
+        CallError::OutOfMemory { .. } | CallError::ResultTooLarge { .. } => {
+            Failure::new(Code::ResourceExhausted, error.to_string())
+        }
         CallError::Trapped(_) => Failure::new(Code::Internal, error.to_string()),
         CallError::Unavailable(_) => Failure::busy(error.to_string()),
     }

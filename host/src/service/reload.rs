@@ -1,5 +1,6 @@
 //! Going on with another configuration, without losing a payload or sending one twice.
 
+use super::fit::Fitted;
 use super::sockets::ReceiverSockets;
 use super::{Prepared, Running, StartError};
 use crate::config::Settings;
@@ -20,7 +21,10 @@ impl Running {
     ///
     /// When a setting cannot be used, or an address is taken: then everything is as before.
     pub async fn reload(&mut self, settings: &Settings) -> Result<Vec<String>, StartError> {
-        let mut next = settings.clone();
+        let Fitted { settings: mut next, warnings, .. } = Fitted::new(settings, self.base.budget);
+        for warning in warnings {
+            tracing::warn!("{warning}");
+        }
         let postponed = postpone(&self.settings, &mut next);
         let prepared = Prepared::new(&next, &self.base.component, self.base.limits.clone())?;
         let sockets = if next.receiver == self.settings.receiver {

@@ -23,6 +23,7 @@ pub fn options() -> Options {
         max_bytes: 4 << 20,
         min_free_bytes: 0,
         cached_bytes: 0,
+        index_bytes: u64::MAX,
     }
 }
 

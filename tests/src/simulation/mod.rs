@@ -14,7 +14,7 @@ use preamp_host::clock::Clock;
 use preamp_host::component::{Component, Encoding, Exporters, InUse, PoolLimits, load};
 use preamp_host::config::{Overflow, Retry};
 use preamp_host::delivery::{Delivery, Parts, Pauses};
-use preamp_host::intake::{self, Intake, Patience};
+use preamp_host::intake::{self, Intake, Patience, Room};
 use preamp_host::metrics::Metrics;
 use preamp_host::processors::Processors;
 use preamp_host::queue::durable::{Inspection, Options};
@@ -150,6 +150,7 @@ impl Simulator {
             // Some of it is read from the disk.
             min_free_bytes: 0,
             cached_bytes: 2000,
+            index_bytes: u64::MAX,
         };
         let (queue, found) = DurableQueue::open_in_place(Arc::new(disk.clone()), &options)?;
         tracing::debug!(partitions, ?found, "a process starts");
@@ -175,7 +176,8 @@ impl Simulator {
             metrics: metrics.clone(),
         });
         let in_use = Arc::new(InUse::new(exporters));
-        let intake = Intake::new(in_use, queue.clone(), clock, metrics.clone(), Processors::default());
+        let room = Room::new(256 << 20);
+        let intake = Intake::new(in_use, queue.clone(), clock, metrics.clone(), Processors::default(), room);
         let on_overflow = match plan.drops_oldest_of {
             Some(_) => Overflow::DropOldest,
             None => Overflow::Refuse,

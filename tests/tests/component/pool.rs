@@ -102,6 +102,26 @@ async fn a_trap_costs_its_call_and_its_instance_only() {
 }
 
 #[tokio::test]
+async fn a_result_that_is_too_large_costs_its_call_only() {
+    let limit = 10_000;
+    let exporters = open(PoolLimits { result_bytes_max: limit, ..PoolLimits::default() });
+    let before = accept(&exporters, 10).await;
+    let large = Bytes::from(payloads::requests(2_000));
+    let failed = exporters.accept(large, Encoding::Protobuf, NOW_NS).await;
+    assert_eq!(failed, Err(CallError::ResultTooLarge { limit_bytes: limit }));
+    assert_eq!(accept(&exporters, 10).await, before, "another answer after that");
+}
+
+#[tokio::test]
+async fn instances_that_wait_hold_to_their_share() {
+    let exporters = open(PoolLimits { idle_bytes_max: 100_000, ..PoolLimits::default() });
+    let before = accept(&exporters, 10).await;
+    assert_eq!(accept(&exporters, 10).await, before);
+    let stats = exporters.stats();
+    assert_eq!((stats.recycled, stats.instances), (2, 0), "{stats:?}");
+}
+
+#[tokio::test]
 async fn an_instance_that_has_grown_is_replaced() {
     let exporters = open(PoolLimits { recycle_above_bytes: 4 << 20, ..PoolLimits::default() });
     let before = accept(&exporters, 10).await;

@@ -11,7 +11,7 @@ use preamp_host::component::{Encoding, Exporters, InUse, PoolLimits, load};
 use preamp_host::config::{ClientSettings, Retry};
 use preamp_host::credentials::{Credentials, CredentialsSource, Secret, SigningKeys};
 use preamp_host::delivery::{Delivery, HttpClient, Parts, Pauses, Remains};
-use preamp_host::intake::{Intake, Outcome, Patience, Transport};
+use preamp_host::intake::{Intake, Outcome, Patience, Room, Transport};
 use preamp_host::metrics::{Metrics, Snapshot};
 use preamp_host::processors::Processors;
 use preamp_host::queue::{MemoryQueue, Queue};
@@ -78,8 +78,13 @@ impl Rig {
         let component = load().expect("the host was built with the component: ./build.sh host");
         let exporters =
             Exporters::open(&component, &configuration, PoolLimits::default()).expect("configured");
-        let queue: Arc<dyn Queue> =
-            Arc::new(MemoryQueue::limited(setup.partitions, setup.max_payloads, setup.max_points, 64 << 20));
+        let queue: Arc<dyn Queue> = Arc::new(MemoryQueue::limited(
+            setup.partitions,
+            setup.max_payloads,
+            setup.max_points,
+            64 << 20,
+            u64::MAX,
+        ));
         let pool = exporters.clone();
         let metrics = Arc::new(Metrics::new("otlp", "amp", Arc::clone(&queue), move || pool.stats()));
         let clock = Arc::new(setup.clock);
@@ -111,6 +116,7 @@ impl Rig {
             Arc::clone(&clock),
             Arc::clone(&metrics),
             Processors::default(),
+            Room::new(256 << 20),
         );
         let intake = intake.with_patience(setup.patience);
         Self { intake: Arc::new(intake), delivery, queue, metrics, clock }

@@ -106,6 +106,7 @@ pub(super) fn read_queue<'d>(
         max_payloads: limit("requests") as usize,
         max_points: limit("items").unsigned_abs(),
         max_bytes: max_bytes.unwrap_or(usual).min(limit("bytes")).unsigned_abs(),
+        is_max_bytes_open: max_bytes.is_none() && limit("bytes") >= usual,
         min_free_bytes: read_min_free(exporter, &storage),
         on_overflow: read_overflow(exporter, flag("block_on_overflow").is_some(), &storage),
         waits_for_result: waits.is_some(),

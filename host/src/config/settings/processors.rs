@@ -42,6 +42,17 @@ pub enum MemoryLimit {
     Percentage(u64),
 }
 
+impl MemoryLimit {
+    /// In bytes, where the process could use `total` bytes.
+    #[must_use]
+    pub fn of(self, total: u64) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes,
+            Self::Percentage(part) => total / 100 * part,
+        }
+    }
+}
+
 /// A change of the attributes of a resource (`processors.resource.attributes`).
 #[derive(Clone, Debug, PartialEq)]
 pub struct AttributeAction {

@@ -1,7 +1,8 @@
 use super::actions::{Attribute, Value};
-use super::{Actions, protobuf};
+use super::{ATTRIBUTES_MAX, Actions, Output, Problem};
 use crate::component::Encoding;
 use crate::config::{AttributeAction, AttributeKeys, AttributeType, AttributeValue, Change};
+use crate::intake::Full;
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};
@@ -62,6 +63,11 @@ fn actions_do_what_the_collector_says() {
     }
 }
 
+/// Rewrites a payload where there is room for everything.
+fn rewritten(actions: &Actions, payload: &Bytes, encoding: Encoding) -> Result<Bytes, Problem> {
+    actions.rewrite(payload, encoding, Output::new(payload.len(), &mut |_| Ok(())))
+}
+
 fn any(value: any_value::Value) -> Option<AnyValue> {
     Some(AnyValue { value: Some(value) })
 }
@@ -84,14 +90,15 @@ fn of_a_protobuf_payload_only_the_resources_change() {
     let team = |name: &str| pair("team", any(any_value::Value::StringValue(name.to_owned())));
     let payload = Bytes::from(request(vec![number(), team("a"), bytes()]).encode_to_vec());
     let actions = Actions::new(&[set("team", "b", true, true)]);
-    let rewritten = actions.rewrite(&payload, Encoding::Protobuf).unwrap();
+    let rewritten = self::rewritten(&actions, &payload, Encoding::Protobuf).unwrap();
     let mut expected = request(vec![number(), team("b"), bytes()]);
     // A resource that is not there is one without attributes.
     expected.resource_metrics[1].resource =
         Some(Resource { attributes: vec![team("b")], ..Resource::default() });
     assert_eq!(ExportMetricsServiceRequest::decode(rewritten).unwrap(), expected);
     for broken in [&b"\x0a\xff"[..], b"\x0a\x02\x0a\x05", b"\x07"] {
-        assert_eq!(protobuf::rewrite(&actions, &Bytes::copy_from_slice(broken)), None);
+        let broken = Bytes::copy_from_slice(broken);
+        assert_eq!(self::rewritten(&actions, &broken, Encoding::Protobuf), Err(Problem::Unreadable));
     }
 }
 
@@ -103,7 +110,7 @@ fn of_a_json_payload_only_the_resources_change() {
     );
     let actions =
         Actions::new(&[set("team", "b", true, true), action("n", Change::Convert(AttributeType::Double))]);
-    let rewritten = actions.rewrite(&payload, Encoding::Json).unwrap();
+    let rewritten = self::rewritten(&actions, &payload, Encoding::Json).unwrap();
     let team = r#"{"key":"team","value":{"stringValue":"b"}}"#;
     let expected = format!(
         r#"{{"resourceMetrics":[{{"resource":{{"attributes":[{{"key":"n","value":{{"doubleValue":5.0}}}},{}{team}],"x":1.0}},{}{{"resource":{{"attributes":[{team}]}}}}]}}"#,
@@ -111,5 +118,46 @@ fn of_a_json_payload_only_the_resources_change() {
         r#""scopeMetrics":[{"v":0.10000000000000001}]},"#,
     );
     assert_eq!(std::str::from_utf8(&rewritten).unwrap(), expected);
-    assert_eq!(actions.rewrite(&Bytes::from_static(b"{"), Encoding::Json), None);
+    for broken in ["{", "[]", r#"{"resourceMetrics":7}"#] {
+        let broken = Bytes::from_static(broken.as_bytes());
+        assert_eq!(
+            self::rewritten(&actions, &broken, Encoding::Json),
+            Err(Problem::Unreadable),
+            "{broken:?}"
+        );
+    }
+}
+
+#[test]
+fn what_is_set_on_millions_of_resources_is_bounded() {
+    let actions = Actions::new(&[set("team", &"x".repeat(1000), true, true)]);
+    let protobuf = Bytes::from(b"\x0a\x00".repeat(100_000));
+    let json = Bytes::from(format!(r#"{{"resourceMetrics":[{}{{}}]}}"#, "{},".repeat(100_000)));
+    for (payload, encoding) in [(protobuf, Encoding::Protobuf), (json, Encoding::Json)] {
+        let limit = 2 * payload.len() + (16 << 20);
+        assert_eq!(rewritten(&actions, &payload, encoding), Err(Problem::TooLarge(limit)));
+        let mut room = 1 << 20;
+        let mut grow = |bytes: usize| {
+            room = usize::checked_sub(room, bytes).ok_or(Full)?;
+            Ok(())
+        };
+        let full = actions.rewrite(&payload, encoding, Output::new(payload.len(), &mut grow));
+        assert!(matches!(full, Err(Problem::NoRoom(_))), "{full:?}");
+    }
+}
+
+#[test]
+fn a_resource_of_too_many_attributes_is_refused() {
+    let actions = Actions::new(&[set("team", "a", true, true)]);
+    for more in [0, 1] {
+        let attributes = (0..ATTRIBUTES_MAX + more).map(|n| pair(&n.to_string(), None)).collect();
+        let protobuf = Bytes::from(request(attributes).encode_to_vec());
+        let many = vec![r#"{"key":"a"}"#; ATTRIBUTES_MAX + more].join(",");
+        let json =
+            Bytes::from(format!(r#"{{"resourceMetrics":[{{"resource":{{"attributes":[{many}]}}}}]}}"#));
+        for (payload, encoding) in [(protobuf, Encoding::Protobuf), (json, Encoding::Json)] {
+            let result = rewritten(&actions, &payload, encoding);
+            assert_eq!(result.err(), (more > 0).then_some(Problem::TooManyAttributes));
+        }
+    }
 }

@@ -56,6 +56,8 @@ pub struct Options {
     pub min_free_bytes: u64,
     /// The most bytes of bodies that are kept in memory too, so that they need not be read.
     pub cached_bytes: u64,
+    /// The most memory for what is known of each batch, in bytes.
+    pub index_bytes: u64,
 }
 
 /// What a durable queue found when it was opened.
@@ -165,8 +167,13 @@ impl DurableQueue {
         let mut quarantine =
             Quarantine::open(disk.clone(), options.max_bytes / QUARANTINE).map_err(system)?;
         let recovered = recovery::recover(disk.clone(), options)?;
-        let limits =
-            Limits { payloads: options.max_payloads, points: options.max_points, bytes: options.max_bytes };
+        let limits = Limits {
+            payloads: options.max_payloads,
+            points: options.max_points,
+            bytes: options.max_bytes,
+            memory: options.index_bytes,
+            holds_bodies: false,
+        };
         let layouts = recovered.log.layouts.iter().map(|(number, layout)| (*number, layout.len() as u32));
         let mut backlog = Backlog::new(limits, layouts);
         let mut found = Found {

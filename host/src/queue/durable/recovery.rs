@@ -299,6 +299,7 @@ impl Recovery {
                         },
                         partition: head.partition,
                         size: Size {
+                            batches: 1,
                             bytes: head.length.into(),
                             points: head.points.into(),
                             samples: head.samples.into(),

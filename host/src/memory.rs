@@ -1,0 +1,245 @@
+//! The memory budget: how much memory the process may use, and how the parts of it share that.
+//!
+//! Each part holds to its own share, so that a flood in one of them takes nothing from the others. The shares come to
+//! three quarters of the budget; the last quarter is for the program itself, its connections and the allocator.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// Where control groups are mounted, in version 2 and in version 1.
+const MOUNTS: [(&str, &[&str]); 3] = [
+    ("/sys/fs/cgroup", &["memory.max", "memory.high"]),
+    ("/sys/fs/cgroup/unified", &["memory.max", "memory.high"]),
+    ("/sys/fs/cgroup/memory", &["memory.limit_in_bytes"]),
+];
+
+/// With less than this, in bytes, requests of an ordinary size may be refused.
+pub const COMFORTABLE_BYTES: u64 = 128 << 20;
+
+/// What the process is taken to have where the system does not say.
+const UNKNOWN_BYTES: u64 = 1 << 30;
+
+/// The parts of the budget.
+const REQUESTS: u64 = 8;
+const INSTANCES: u64 = 4;
+const IDLE_INSTANCES: u64 = 16;
+const RESULTS: u64 = 16;
+const QUEUE: u64 = 4;
+
+/// More than this does not help, in bytes.
+const REQUESTS_MAX: u64 = 256 << 20;
+const INSTANCE_MAX: u64 = 1 << 30;
+const QUEUE_MAX: u64 = 256 << 20;
+const CACHE_MAX: u64 = 64 << 20;
+
+/// What an instance of the component needs to take a request of an ordinary size, in bytes.
+const INSTANCE_LEAST: u64 = 32 << 20;
+
+/// The memory that the process may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// In bytes.
+    pub bytes: u64,
+    /// Who says so.
+    pub origin: Origin,
+}
+
+/// Who says how much memory the process may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The control group of the process: the limit of a container, or `MemoryMax=` of a unit.
+    ControlGroup,
+    /// The memory that the machine has.
+    Machine,
+    /// The processor `memory_limiter`.
+    MemoryLimiter,
+    /// Nobody.
+    Unknown,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ControlGroup => "the limit of the control group",
+            Self::Machine => "the memory of the machine",
+            Self::MemoryLimiter => "the limit of memory_limiter",
+            Self::Unknown => "an assumption, since the system does not tell",
+        })
+    }
+}
+
+/// How the budget is shared out. All sizes are in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shares {
+    /// Requests that are being read, unpacked or translated, all together.
+    pub requests: u64,
+    /// Calls of the component at the same time.
+    pub parallel_calls: usize,
+    /// The linear memory of one instance of the component.
+    pub instance: u64,
+    /// The linear memory of all instances that wait for a call.
+    pub idle_instances: u64,
+    /// What one call of the component returns.
+    pub result: u64,
+    /// A queue in memory: the bodies, and what it knows of each batch.
+    pub queue: u64,
+    /// Bodies of a queue on disk that are kept in memory too.
+    pub cache: u64,
+    /// What a queue on disk knows of each batch.
+    pub index: u64,
+}
+
+impl Budget {
+    /// The part of the budget that requests share.
+    pub const OF_REQUESTS: u64 = REQUESTS;
+
+    /// The part of the budget that a queue gets.
+    pub const OF_QUEUE: u64 = QUEUE;
+
+    /// What the control group of this process allows, or what the machine has.
+    #[must_use]
+    pub fn of_this_system() -> Self {
+        let group = group_limit().map(|bytes| Budget { bytes, origin: Origin::ControlGroup });
+        let machine = machine_memory().map(|bytes| Budget { bytes, origin: Origin::Machine });
+        // Control groups of version 1 without a limit say an enormous number.
+        let budgets = [group, machine].into_iter().flatten();
+        let unknown = Budget { bytes: UNKNOWN_BYTES, origin: Origin::Unknown };
+        budgets.min_by_key(|budget| budget.bytes).unwrap_or(unknown)
+    }
+
+    /// The same, if there is no lower limit of `memory_limiter`.
+    #[must_use]
+    pub fn limited(self, memory_limiter: Option<u64>) -> Self {
+        match memory_limiter {
+            Some(bytes) if bytes < self.bytes => Budget { bytes, origin: Origin::MemoryLimiter },
+            _ => self,
+        }
+    }
+
+    /// How it is shared out on a machine with so many processors.
+    #[must_use]
+    pub fn shares(self, processors: usize) -> Shares {
+        let instances = self.bytes / INSTANCES;
+        let fitting = usize::try_from(instances / INSTANCE_LEAST).unwrap_or(usize::MAX);
+        let parallel_calls = fitting.clamp(1, processors.max(1));
+        let cache = (self.bytes / QUEUE / 2).min(CACHE_MAX);
+        Shares {
+            requests: (self.bytes / REQUESTS).min(REQUESTS_MAX),
+            parallel_calls,
+            instance: (instances / parallel_calls as u64).min(INSTANCE_MAX),
+            idle_instances: self.bytes / IDLE_INSTANCES,
+            result: (self.bytes / RESULTS / parallel_calls as u64).min(INSTANCE_MAX),
+            queue: (self.bytes / QUEUE).min(QUEUE_MAX),
+            cache,
+            index: self.bytes / QUEUE - cache,
+        }
+    }
+}
+
+/// The lowest limit of the control groups that this process is in.
+fn group_limit() -> Option<u64> {
+    let paths = group_paths();
+    let limits = MOUNTS.iter().flat_map(|(mount, files)| {
+        let folders = paths.iter().flat_map(move |path| folders(Path::new(mount), path));
+        folders.flat_map(move |folder| files.iter().filter_map(move |file| read_limit(&folder.join(file))))
+    });
+    limits.min()
+}
+
+/// The folder of a group and those above it, whose limits count as well. A path that is seen from outside of a container
+/// leads nowhere inside, where the mount itself is the group.
+fn folders(mount: &Path, group: &str) -> Vec<PathBuf> {
+    let group = mount.join(group.trim_start_matches('/'));
+    group.ancestors().take_while(|folder| folder.starts_with(mount)).map(Path::to_owned).collect()
+}
+
+/// A number of bytes; `max`, and a file that is not there, are no limit.
+fn read_limit(file: &Path) -> Option<u64> {
+    std::fs::read_to_string(file).ok()?.trim().parse().ok()
+}
+
+#[cfg(target_os = "linux")]
+fn group_paths() -> Vec<String> {
+    let groups = procfs::process::Process::myself().and_then(|process| process.cgroups());
+    let is_of_memory = |group: &procfs::ProcessCGroup| {
+        group.controllers.is_empty() || group.controllers.iter().any(|name| name == "memory")
+    };
+    let groups = groups.into_iter().flatten().filter(is_of_memory);
+    groups.map(|group| group.pathname).collect()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn group_paths() -> Vec<String> {
+    Vec::new()
+}
+
+#[cfg(target_os = "linux")]
+fn machine_memory() -> Option<u64> {
+    use procfs::Current as _;
+    procfs::Meminfo::current().ok().map(|memory| memory.mem_total)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn machine_memory() -> Option<u64> {
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+
+    fn budget(bytes: u64) -> Budget {
+        Budget { bytes, origin: Origin::ControlGroup }
+    }
+
+    #[test]
+    fn the_machine_tells_its_memory() {
+        let Budget { bytes, origin } = Budget::of_this_system();
+        assert!(bytes > 64 * MIB && origin != Origin::Unknown, "{bytes} {origin:?}");
+    }
+
+    #[test]
+    fn the_shares_never_come_to_more_than_three_quarters() {
+        for (bytes, processors) in [(48, 1), (64, 2), (128, 64), (512, 2), (512, 64), (4096, 4), (65536, 128)]
+        {
+            let bytes = bytes * MIB;
+            let shares = budget(bytes).shares(processors);
+            let calls = shares.parallel_calls as u64;
+            let at_work = shares.requests + calls * (shares.instance + shares.result) + shares.idle_instances;
+            let queue = shares.queue.max(shares.cache + shares.index);
+            assert!(at_work + queue <= bytes / 4 * 3, "{bytes}: {shares:?}");
+        }
+    }
+
+    #[test]
+    fn a_small_pod_on_a_large_machine_has_few_instances_of_a_useful_size() {
+        let shares = budget(512 * MIB).shares(64);
+        assert_eq!((shares.parallel_calls, shares.instance), (4, 32 * MIB));
+        let shares = budget(512 * MIB).shares(2);
+        assert_eq!((shares.parallel_calls, shares.instance), (2, 64 * MIB));
+        assert_eq!(budget(32 * MIB).shares(8).parallel_calls, 1);
+    }
+
+    #[test]
+    fn a_lower_limit_of_memory_limiter_is_the_budget() {
+        let limited = budget(512 * MIB).limited(Some(409 * MIB));
+        assert_eq!(limited, Budget { bytes: 409 * MIB, origin: Origin::MemoryLimiter });
+        assert_eq!(budget(512 * MIB).limited(Some(1024 * MIB)), budget(512 * MIB));
+        assert_eq!(budget(512 * MIB).limited(None), budget(512 * MIB));
+    }
+
+    #[test]
+    fn the_limits_of_all_groups_above_count() {
+        let mount = tempfile::tempdir().unwrap();
+        let group = mount.path().join("system.slice/preamp.service");
+        std::fs::create_dir_all(&group).unwrap();
+        std::fs::write(group.join("memory.max"), "max\n").unwrap();
+        std::fs::write(mount.path().join("system.slice/memory.max"), "1000\n").unwrap();
+        let folders = folders(mount.path(), "/system.slice/preamp.service");
+        let limits: Vec<_> =
+            folders.iter().filter_map(|folder| read_limit(&folder.join("memory.max"))).collect();
+        assert_eq!((folders.len(), limits), (3, vec![1000]));
+    }
+}
