@@ -19,12 +19,14 @@ pub const COMFORTABLE_BYTES: u64 = 128 << 20;
 /// What the process is taken to have where the system does not say.
 const UNKNOWN_BYTES: u64 = 1 << 30;
 
-/// The parts of the budget.
-const REQUESTS: u64 = 8;
-const INSTANCES: u64 = 4;
-const IDLE_INSTANCES: u64 = 16;
-const RESULTS: u64 = 16;
-const QUEUE: u64 = 4;
+/// The shares, in parts of the budget: twelve of sixteen.
+const PARTS: u64 = 16;
+const REQUESTS: u64 = 2;
+const SMALL_CALLS: u64 = 2;
+const LARGE_CALLS: u64 = 3;
+const IDLE_INSTANCES: u64 = 1;
+const RESULTS: u64 = 1;
+const QUEUE: u64 = 3;
 
 /// More than this does not help, in bytes.
 const REQUESTS_MAX: u64 = 256 << 20;
@@ -32,8 +34,14 @@ const INSTANCE_MAX: u64 = 1 << 30;
 const QUEUE_MAX: u64 = 256 << 20;
 const CACHE_MAX: u64 = 64 << 20;
 
-/// What an instance of the component needs to take a request of an ordinary size, in bytes.
-const INSTANCE_LEAST: u64 = 32 << 20;
+/// What an instance needs for a payload that is no more than tiny or small, and for one of 20 MiB, the largest that is taken by
+/// default: a MiB and four times its size.
+const TINY_INSTANCE: u64 = 8 << 20;
+const SMALL_INSTANCE: u64 = 16 << 20;
+const LARGE_INSTANCE: u64 = 76 << 20;
+
+/// More than this does not help a small payload, in bytes.
+const SMALL_INSTANCE_MAX: u64 = 64 << 20;
 
 /// The memory that the process may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,10 +81,16 @@ impl fmt::Display for Origin {
 pub struct Shares {
     /// Requests that are being read, unpacked or translated, all together.
     pub requests: u64,
-    /// Calls of the component at the same time.
+    /// Calls of the component for tiny payloads at the same time, and as many for small ones.
     pub parallel_calls: usize,
-    /// The linear memory of one instance of the component.
-    pub instance: u64,
+    /// Calls for large payloads at the same time.
+    pub parallel_large_calls: usize,
+    /// The linear memory of one instance of the component for a tiny payload.
+    pub tiny_instance: u64,
+    /// The same for a small one.
+    pub small_instance: u64,
+    /// The same for a large one.
+    pub large_instance: u64,
     /// The linear memory of all instances that wait for a call.
     pub idle_instances: u64,
     /// What one call of the component returns.
@@ -90,11 +104,17 @@ pub struct Shares {
 }
 
 impl Budget {
-    /// The part of the budget that requests share.
-    pub const OF_REQUESTS: u64 = REQUESTS;
+    /// How much of a budget gives requests a share of so many bytes.
+    #[must_use]
+    pub fn for_requests(bytes: u64) -> u64 {
+        bytes.saturating_mul(PARTS) / REQUESTS
+    }
 
-    /// The part of the budget that a queue gets.
-    pub const OF_QUEUE: u64 = QUEUE;
+    /// How much of a budget gives a queue a share of so many bytes.
+    #[must_use]
+    pub fn for_queue(bytes: u64) -> u64 {
+        bytes.saturating_mul(PARTS) / QUEUE
+    }
 
     /// What the control group of this process allows, or what the machine has.
     #[must_use]
@@ -119,19 +139,27 @@ impl Budget {
     /// How it is shared out on a machine with so many processors.
     #[must_use]
     pub fn shares(self, processors: usize) -> Shares {
-        let instances = self.bytes / INSTANCES;
-        let fitting = usize::try_from(instances / INSTANCE_LEAST).unwrap_or(usize::MAX);
-        let parallel_calls = fitting.clamp(1, processors.max(1));
-        let cache = (self.bytes / QUEUE / 2).min(CACHE_MAX);
+        let processors = processors.max(1);
+        let part = |parts: u64| self.bytes / PARTS * parts;
+        let fit = |share: u64, least: u64, most: usize| {
+            let calls = usize::try_from(share / least).unwrap_or(usize::MAX).clamp(1, most);
+            (calls, share / calls as u64)
+        };
+        let (parallel_calls, pair) = fit(part(SMALL_CALLS), TINY_INSTANCE + SMALL_INSTANCE, processors);
+        let (parallel_large_calls, large) = fit(part(LARGE_CALLS), LARGE_INSTANCE, (processors - 1).max(1));
+        let cache = (part(QUEUE) / 2).min(CACHE_MAX);
         Shares {
-            requests: (self.bytes / REQUESTS).min(REQUESTS_MAX),
+            requests: part(REQUESTS).min(REQUESTS_MAX),
             parallel_calls,
-            instance: (instances / parallel_calls as u64).min(INSTANCE_MAX),
-            idle_instances: self.bytes / IDLE_INSTANCES,
-            result: (self.bytes / RESULTS / parallel_calls as u64).min(INSTANCE_MAX),
-            queue: (self.bytes / QUEUE).min(QUEUE_MAX),
+            parallel_large_calls,
+            tiny_instance: (pair / 3).min(SMALL_INSTANCE_MAX),
+            small_instance: (pair / 3 * 2).min(SMALL_INSTANCE_MAX),
+            large_instance: large.min(INSTANCE_MAX),
+            idle_instances: part(IDLE_INSTANCES),
+            result: (part(RESULTS) / parallel_large_calls as u64).min(INSTANCE_MAX),
+            queue: part(QUEUE).min(QUEUE_MAX),
             cache,
-            index: self.bytes / QUEUE - cache,
+            index: part(QUEUE) - cache,
         }
     }
 }
@@ -206,8 +234,9 @@ mod tests {
         {
             let bytes = bytes * MIB;
             let shares = budget(bytes).shares(processors);
-            let calls = shares.parallel_calls as u64;
-            let at_work = shares.requests + calls * (shares.instance + shares.result) + shares.idle_instances;
+            let small = shares.parallel_calls as u64 * (shares.tiny_instance + shares.small_instance);
+            let large = shares.parallel_large_calls as u64 * (shares.large_instance + shares.result);
+            let at_work = shares.requests + small + large + shares.idle_instances;
             let queue = shares.queue.max(shares.cache + shares.index);
             assert!(at_work + queue <= bytes / 4 * 3, "{bytes}: {shares:?}");
         }
@@ -215,11 +244,16 @@ mod tests {
 
     #[test]
     fn a_small_pod_on_a_large_machine_has_few_instances_of_a_useful_size() {
-        let shares = budget(512 * MIB).shares(64);
-        assert_eq!((shares.parallel_calls, shares.instance), (4, 32 * MIB));
-        let shares = budget(512 * MIB).shares(2);
-        assert_eq!((shares.parallel_calls, shares.instance), (2, 64 * MIB));
-        assert_eq!(budget(32 * MIB).shares(8).parallel_calls, 1);
+        for processors in [2, 64] {
+            let shares = budget(512 * MIB).shares(processors);
+            assert_eq!((shares.parallel_calls, shares.small_instance >> 20), (2, 21));
+            assert_eq!((shares.parallel_large_calls, shares.large_instance), (1, 96 * MIB));
+        }
+        let shares = budget(24 * 1024 * MIB).shares(2);
+        assert_eq!((shares.parallel_calls, shares.small_instance), (2, 64 * MIB));
+        assert_eq!((shares.parallel_large_calls, shares.large_instance), (1, 1024 * MIB));
+        let shares = budget(32 * MIB).shares(8);
+        assert_eq!((shares.parallel_calls, shares.parallel_large_calls), (1, 1));
     }
 
     #[test]

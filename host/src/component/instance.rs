@@ -69,6 +69,12 @@ impl Instance {
         (self.world.preamp_exporter_remote_write(), &mut self.store, self.exporter)
     }
 
+    /// Lets it have so much linear memory from now on, in bytes, and what it has already.
+    pub(super) fn limit_memory(&mut self, bytes: usize) {
+        let meter = self.store.data_mut();
+        meter.limit = bytes.max(meter.used);
+    }
+
     /// Linear memory, in bytes. It never shrinks.
     pub(super) fn memory_bytes(&self) -> usize {
         self.store.data().used

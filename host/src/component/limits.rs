@@ -11,6 +11,10 @@ pub struct PoolLimits {
     pub payload_bytes_max: usize,
     /// The most linear memory of one instance, in bytes.
     pub memory_bytes_max: usize,
+    /// The same for a payload of at most [`SMALL_PAYLOAD`](Self::SMALL_PAYLOAD) bytes.
+    pub small_memory_bytes_max: usize,
+    /// The same for a payload of at most [`TINY_PAYLOAD`](Self::TINY_PAYLOAD) bytes.
+    pub tiny_memory_bytes_max: usize,
     /// The most bytes that one call may return.
     pub result_bytes_max: usize,
     /// An exporter that remembers keeps at least the last payloads of so many bytes, and at most of
@@ -25,8 +29,11 @@ pub struct PoolLimits {
     pub idle_bytes_max: usize,
     /// A call that takes longer is logged, again and again while it lasts.
     pub slow_call: Duration,
-    /// How many calls may compute at the same time.
+    /// How many calls for tiny payloads and for delivery may compute at the same time, and as many for small payloads.
+    /// Each size has a lane of its own, so that whoever sends large payloads holds up nobody who sends smaller ones.
     pub parallel_calls: usize,
+    /// How many calls for large payloads may compute at the same time.
+    pub parallel_large_calls: usize,
     /// Whether calls run where they are made, and not on threads for blocking work: then the same calls come in the
     /// same order each time, as a simulation needs it.
     pub is_in_place: bool,
@@ -34,16 +41,20 @@ pub struct PoolLimits {
 
 impl Default for PoolLimits {
     fn default() -> PoolLimits {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
         PoolLimits {
             payload_bytes_max: 256 << 20,
             memory_bytes_max: 1 << 30,
+            small_memory_bytes_max: 1 << 30,
+            tiny_memory_bytes_max: 1 << 30,
             result_bytes_max: 1 << 30,
             kept_bytes_min: 16 << 20,
             kept_bytes_max: usize::MAX,
             recycle_above_bytes: RECYCLE_ABOVE_MAX,
             idle_bytes_max: usize::MAX,
             slow_call: Duration::from_secs(5),
-            parallel_calls: std::thread::available_parallelism().map_or(1, usize::from),
+            parallel_calls: processors,
+            parallel_large_calls: (processors - 1).max(1),
             is_in_place: false,
         }
     }
@@ -54,6 +65,12 @@ const RECYCLE_ABOVE_MIN: usize = 8 << 20;
 const RECYCLE_ABOVE_MAX: usize = 64 << 20;
 
 impl PoolLimits {
+    /// The largest payload that counts as tiny, in bytes: a hundred points of an SDK.
+    pub const TINY_PAYLOAD: usize = 32 << 10;
+
+    /// The largest payload that counts as small, in bytes: a thousand points of an SDK.
+    pub const SMALL_PAYLOAD: usize = 256 << 10;
+
     /// The limits of an exporter that holds to its share of the memory.
     #[must_use]
     pub fn within(shares: &Shares) -> PoolLimits {
@@ -61,13 +78,17 @@ impl PoolLimits {
         let defaults = PoolLimits::default();
         PoolLimits {
             payload_bytes_max: bytes(shares.requests),
-            memory_bytes_max: bytes(shares.instance),
+            memory_bytes_max: bytes(shares.large_instance),
+            small_memory_bytes_max: bytes(shares.small_instance),
+            tiny_memory_bytes_max: bytes(shares.tiny_instance),
             result_bytes_max: bytes(shares.result),
             kept_bytes_min: defaults.kept_bytes_min.min(bytes(shares.result)),
             kept_bytes_max: bytes(shares.result),
             idle_bytes_max: bytes(shares.idle_instances),
-            recycle_above_bytes: (bytes(shares.instance) / 4).clamp(RECYCLE_ABOVE_MIN, RECYCLE_ABOVE_MAX),
+            recycle_above_bytes: (bytes(shares.large_instance) / 4)
+                .clamp(RECYCLE_ABOVE_MIN, RECYCLE_ABOVE_MAX),
             parallel_calls: shares.parallel_calls,
+            parallel_large_calls: shares.parallel_large_calls,
             ..defaults
         }
     }

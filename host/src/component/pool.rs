@@ -30,7 +30,8 @@ pub(super) struct Counters {
 /// Batches always have their digest, also when the configuration leaves it to the host.
 ///
 /// Calls that work on payloads and bodies run on threads for blocking work, no more at a time than
-/// there are processors. `sign` and `judge` take microseconds and run where they are called.
+/// there are processors. Payloads wait for others of about their size only, so that a flood of large ones holds up no
+/// small one. `sign` and `judge` take microseconds and run where they are called.
 ///
 /// A trap costs the call that caused it and nothing else: its instance is dropped, and the next
 /// call gets a fresh one. If the configuration makes the exporter remember, all payloads go to one
@@ -41,7 +42,7 @@ pub(super) struct Counters {
 #[derive(Clone)]
 pub struct Exporters {
     pool: Arc<Pool>,
-    processors: Arc<Semaphore>,
+    lanes: Arc<Lanes>,
     /// Only if the configuration makes the exporter remember.
     keeper: Option<Arc<AsyncMutex<Keeper>>>,
 }
@@ -69,9 +70,14 @@ impl Exporters {
                 None
             }
         };
-        let processors = Arc::new(Semaphore::new(limits.parallel_calls.max(1)));
+        let lane = |calls: usize| Arc::new(Semaphore::new(calls.max(1)));
+        let lanes = Arc::new(Lanes {
+            tiny: lane(limits.parallel_calls),
+            small: lane(limits.parallel_calls),
+            large: lane(limits.parallel_large_calls),
+        });
         let pool = Arc::new(Pool { template, limits, counters, idle: Mutex::new(idle) });
-        Ok(Exporters { pool, processors, keeper })
+        Ok(Exporters { pool, lanes, keeper })
     }
 
     /// Whether the configuration makes the exporter remember what it has accepted.
@@ -134,7 +140,8 @@ impl Exporters {
             let accept = move |keeper: &mut Keeper, pool: &Pool| keeper.accept(pool, payload, encoding, now);
             return self.keep(keeper, "accept", accept).await;
         }
-        self.compute("accept", move |instance| keeper::accept(instance, &payload, encoding, now)).await
+        let load = Load::of_payload(payload.len());
+        self.compute("accept", load, move |instance| keeper::accept(instance, &payload, encoding, now)).await
     }
 
     /// Joins batches of one partition, in the order given, into as few as the size limits allow.
@@ -143,7 +150,8 @@ impl Exporters {
     ///
     /// The call itself failed. That the batches cannot be joined is the inner error.
     pub async fn merge(&self, batches: Vec<Batch>) -> Result<Result<Vec<Batch>, BatchError>, CallError> {
-        self.compute("merge", move |instance| {
+        let load = Load::of_batches(&batches);
+        self.compute("merge", load, move |instance| {
             let (guest, store, exporter) = instance.parts();
             let mut result = guest.exporter().call_merge(store, exporter, &batches)?;
             if let Ok(merged) = &mut result {
@@ -160,7 +168,8 @@ impl Exporters {
     ///
     /// The call itself failed. That the batch cannot be cut is the inner error.
     pub async fn halve(&self, batch: Batch) -> Result<Result<(Batch, Batch), BatchError>, CallError> {
-        self.compute("halve", move |instance| {
+        let load = Load::of_batches([&batch]);
+        self.compute("halve", load, move |instance| {
             let (guest, store, exporter) = instance.parts();
             let mut result = guest.exporter().call_halve(store, exporter, &batch)?;
             if let Ok((first, second)) = &mut result {
@@ -177,7 +186,8 @@ impl Exporters {
     ///
     /// The call itself failed. That the batch cannot be read is the inner error.
     pub async fn prune(&self, batch: Batch, oldest: i64) -> Result<Result<Pruned, BatchError>, CallError> {
-        self.compute("prune", move |instance| {
+        let load = Load::of_batches([&batch]);
+        self.compute("prune", load, move |instance| {
             let (guest, store, exporter) = instance.parts();
             let mut result = guest.exporter().call_prune(store, exporter, &batch, oldest)?;
             if let Ok(pruned) = &mut result {
@@ -194,7 +204,8 @@ impl Exporters {
     ///
     /// The call itself failed. That the batch is of 1.0 already or cannot be read is the inner error.
     pub async fn downgrade(&self, batch: Batch) -> Result<Result<Vec<Batch>, BatchError>, CallError> {
-        self.compute("downgrade", move |instance| {
+        let load = Load::of_batches([&batch]);
+        self.compute("downgrade", load, move |instance| {
             let (guest, store, exporter) = instance.parts();
             let mut result = guest.exporter().call_downgrade(store, exporter, &batch)?;
             if let Ok(batches) = &mut result {
@@ -211,7 +222,8 @@ impl Exporters {
     ///
     /// The call itself failed. That the batch cannot be read is the inner error.
     pub async fn explain(&self, batch: Batch) -> Result<Result<String, BatchError>, CallError> {
-        self.compute("explain", move |instance| {
+        let load = Load::of_batches([&batch]);
+        self.compute("explain", load, move |instance| {
             let (guest, store, exporter) = instance.parts();
             guest.exporter().call_explain(store, exporter, &batch)
         })
@@ -224,7 +236,8 @@ impl Exporters {
     ///
     /// The call itself failed. That the batch cannot be read is the inner error.
     pub async fn inspect(&self, batch: Batch) -> Result<Result<String, BatchError>, CallError> {
-        self.compute("inspect", move |instance| {
+        let load = Load::of_batches([&batch]);
+        self.compute("inspect", load, move |instance| {
             let (guest, store, exporter) = instance.parts();
             guest.exporter().call_inspect(store, exporter, &batch)
         })
@@ -243,7 +256,7 @@ impl Exporters {
         now: u64,
         key: Option<&SigningKey>,
     ) -> Result<Result<Request, SignError>, CallError> {
-        self.pool.call(|instance| {
+        self.pool.call(Load::Tiny, |instance| {
             let (guest, store, exporter) = instance.parts();
             let key = key.map(SigningKey::as_contract);
             guest.exporter().call_sign(store, exporter, digest, protocol, now, key)
@@ -262,7 +275,7 @@ impl Exporters {
         attempt: u32,
         now: u64,
     ) -> Result<Verdict, CallError> {
-        self.pool.call(|instance| {
+        self.pool.call(Load::Tiny, |instance| {
             let (guest, store, exporter) = instance.parts();
             guest.exporter().call_judge(store, exporter, sent, response, attempt, now)
         })
@@ -290,28 +303,30 @@ impl Exporters {
     ) -> Result<R, CallError> {
         // Waiting takes no processor from calls that could run.
         let mut keeper = keeper.clone().lock_owned().await;
-        self.work(function, move |pool| work(&mut keeper, pool)).await
+        self.work(function, Load::Large, move |pool| work(&mut keeper, pool)).await
     }
 
     /// Makes a call on any instance.
     async fn compute<R: Send + 'static>(
         &self,
         function: &'static str,
+        load: Load,
         call: impl FnOnce(&mut Instance) -> wasmtime::Result<R> + Send + 'static,
     ) -> Result<R, CallError> {
-        self.work(function, move |pool| pool.call(call)).await
+        self.work(function, load, move |pool| pool.call(load, call)).await
     }
 
     /// Works on a thread for blocking work, once a processor is free for it.
     async fn work<R: Send + 'static>(
         &self,
         function: &'static str,
+        load: Load,
         work: impl FnOnce(&Pool) -> Result<R, CallError> + Send + 'static,
     ) -> Result<R, CallError> {
         if self.pool.limits.is_in_place {
             return work(&self.pool);
         }
-        let Ok(processor) = self.processors.clone().acquire_owned().await else {
+        let Ok(processor) = self.lanes.of(load).clone().acquire_owned().await else {
             return Err(CallError::Unavailable("the pool is closed".to_owned()));
         };
         let pool = self.pool.clone();
@@ -330,6 +345,54 @@ impl Exporters {
                     "a call to the component is slow and still running"
                 ),
             }
+        }
+    }
+}
+
+/// What a call has to work on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Load {
+    /// A tiny payload, or next to nothing.
+    Tiny,
+    /// A small payload.
+    Small,
+    /// Batches of so many bytes before compression, which the configuration bounds, and no stranger.
+    Batches(usize),
+    /// A large payload, or what an exporter remembers.
+    Large,
+}
+
+/// What is made of batches is held beside them, encoded and compressed.
+const MEMORY_PER_BATCH_BYTE: usize = 6;
+
+impl Load {
+    fn of_payload(bytes: usize) -> Self {
+        match bytes {
+            ..=PoolLimits::TINY_PAYLOAD => Load::Tiny,
+            ..=PoolLimits::SMALL_PAYLOAD => Load::Small,
+            _ => Load::Large,
+        }
+    }
+
+    fn of_batches<'b>(batches: impl IntoIterator<Item = &'b Batch>) -> Self {
+        let sizes = batches.into_iter().map(|batch| batch.uncompressed_size as usize);
+        Load::Batches(sizes.fold(0, usize::saturating_add))
+    }
+}
+
+/// Who may compute. A call waits for others of its lane only.
+struct Lanes {
+    tiny: Arc<Semaphore>,
+    small: Arc<Semaphore>,
+    large: Arc<Semaphore>,
+}
+
+impl Lanes {
+    fn of(&self, load: Load) -> &Arc<Semaphore> {
+        match load {
+            Load::Tiny | Load::Batches(_) => &self.tiny,
+            Load::Small => &self.small,
+            Load::Large => &self.large,
         }
     }
 }
@@ -369,9 +432,15 @@ impl Idle {
 
 impl Pool {
     /// Makes a call on an instance of the pool, and puts it back if it is still good.
-    fn call<R>(&self, call: impl FnOnce(&mut Instance) -> wasmtime::Result<R>) -> Result<R, CallError> {
+    fn call<R>(
+        &self,
+        load: Load,
+        call: impl FnOnce(&mut Instance) -> wasmtime::Result<R>,
+    ) -> Result<R, CallError> {
         let idle = self.idle().pop();
-        let (result, instance) = self.attempt(idle.map_or_else(|| self.fresh(), Ok)?, call)?;
+        let mut instance = idle.map_or_else(|| self.fresh(), Ok)?;
+        instance.limit_memory(self.memory_for(load));
+        let (result, instance) = self.attempt(instance, call)?;
         self.put_back(instance);
         Ok(result)
     }
@@ -408,6 +477,20 @@ impl Pool {
             self.count_recycled();
         } else {
             idle.push(instance);
+        }
+    }
+
+    /// How much linear memory an instance may have for a call, in bytes.
+    fn memory_for(&self, load: Load) -> usize {
+        let PoolLimits { memory_bytes_max, small_memory_bytes_max, tiny_memory_bytes_max, .. } = self.limits;
+        match load {
+            Load::Tiny => tiny_memory_bytes_max.min(memory_bytes_max),
+            Load::Small => small_memory_bytes_max.min(memory_bytes_max),
+            Load::Batches(bytes) => {
+                let needed = bytes.saturating_mul(MEMORY_PER_BATCH_BYTE);
+                small_memory_bytes_max.saturating_add(needed).min(memory_bytes_max)
+            }
+            Load::Large => memory_bytes_max,
         }
     }
 

@@ -69,8 +69,10 @@ impl Fitted {
             total_mib = budget.bytes >> 20,
             from = %budget.origin,
             requests_mib = shares.requests >> 20,
-            parallel_calls = shares.parallel_calls,
-            instance_mib = shares.instance >> 20,
+            calls = shares.parallel_calls,
+            instance_mib = shares.small_instance >> 20,
+            large_calls = shares.parallel_large_calls,
+            large_instance_mib = shares.large_instance >> 20,
             queue_mib = shares.queue >> 20,
             "memory"
         );
@@ -95,7 +97,7 @@ fn fit_requests(settings: &mut Settings, shares: &Shares, total: &str, warnings:
             Mib(most),
             receiver.id,
             Mib(listener.max_request_bytes),
-            Mib(listener.max_request_bytes * OF_ROOM * Budget::OF_REQUESTS),
+            Mib(Budget::for_requests(listener.max_request_bytes.saturating_mul(OF_ROOM))),
         ));
         listener.max_request_bytes = most;
     }
@@ -118,7 +120,7 @@ fn fit_queue(settings: &mut Settings, shares: &Shares, total: &str, warnings: &m
         Mib(shares.queue),
         exporter.id,
         Mib(queue.max_bytes),
-        Mib(queue.max_bytes.saturating_mul(Budget::OF_QUEUE)),
+        Mib(Budget::for_queue(queue.max_bytes)),
     ));
 }
 

@@ -74,6 +74,21 @@ async fn a_full_queue_takes_nothing_of_a_payload_and_says_which_limit() {
 }
 
 #[tokio::test]
+async fn batches_next_to_empty_take_memory_too() {
+    let queue = MemoryQueue::limited(2, 10, u64::MAX, 10_000, 10_000);
+    let payload = || (0..13).map(|id| batch(0, id, 1)).collect::<Vec<_>>();
+    for _ in 0..2 {
+        queue.append(payload()).await.expect("room");
+    }
+    let (waiting, needed) = (26 * 257, 13 * 257);
+    let error = queue.append(payload()).await.expect_err("more memory than there is");
+    assert_eq!(error, AppendError::Full { limit: Limit::Memory, waiting, needed, allowed: 10_000 });
+    assert!(error.to_string().contains("send more points in each request"), "{error}");
+    queue.acknowledge(0, 13, Settlement::default()).await.expect("memory");
+    queue.append(payload()).await.expect("room again");
+}
+
+#[tokio::test]
 async fn a_payload_counts_until_its_last_batch_is_acknowledged() {
     let queue = MemoryQueue::new(2, 1, 1_000);
     queue.append(vec![]).await.expect("an empty payload leaves no trace");
