@@ -20,6 +20,7 @@ pub mod demo;
 pub mod intake;
 pub mod metrics;
 mod notices;
+mod own_files;
 pub mod processors;
 pub mod queue;
 pub mod receiver;
