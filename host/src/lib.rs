@@ -21,6 +21,7 @@ pub mod intake;
 pub mod memory;
 pub mod metrics;
 mod notices;
+mod own_files;
 pub mod processors;
 pub mod queue;
 pub mod receiver;

@@ -17,7 +17,7 @@ pub use state::RestoreError;
 
 use crate::clock::Clock;
 use crate::component::{self, CallError, Component, Exporters, InUse, LoadError, OpenError, PoolLimits};
-use crate::config::{self, ExporterSettings, Nats, Settings, SigV4, Storage};
+use crate::config::{self, Directory, ExporterSettings, Nats, Settings, SigV4, Storage};
 use crate::credentials::{Aws, CredentialsSource, SigningKeys};
 use crate::delivery::{self, Delivery, HttpClient, Pauses};
 use crate::intake::{Intake, Patience, Room};
@@ -32,7 +32,6 @@ use probes::Probes;
 use receivers::{Receivers, ReceiversTls};
 use sockets::Sockets;
 use state::Saver;
-use std::path::Path;
 use std::sync::Arc;
 
 /// What a service gets from outside beside its settings.
@@ -235,10 +234,10 @@ async fn open_queue(exporter: &ExporterSettings, shares: &Shares) -> Result<Arc<
     }
 }
 
-fn open_directory(directory: &Path, options: &durable::Options) -> Result<DurableQueue, QueueError> {
+fn open_directory(directory: &Directory, options: &durable::Options) -> Result<DurableQueue, QueueError> {
     let (queue, found) = DurableQueue::open(Arc::new(Folder::reserve(directory)?), options)?;
     let durable::Found { batches, points, was_closed, damaged_bytes, damaged_points } = found;
-    let directory = directory.display();
+    let directory = directory.path.display();
     if damaged_bytes > 0 || damaged_points > 0 {
         tracing::error!(%directory, damaged_bytes, damaged_points, "the queue is damaged; what is left of it is delivered");
     }

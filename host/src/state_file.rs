@@ -1,7 +1,9 @@
 //! The file that holds what the exporter remembers while no process runs (`delta_state_file`).
 
-use std::fs::{self, File, TryLockError};
-use std::io::{self, Read, Write};
+use crate::own_files::{Holder, LockError, OwnDirectory, Purpose};
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// What the file begins with, followed by a word and the end of the line.
@@ -18,8 +20,13 @@ const BYTES_MAX: u64 = 4 << 30;
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
     /// Another process has it.
-    #[error("delta_state_file {}: is in use by another process; give each its own", .0.display())]
-    InUse(PathBuf),
+    #[error("delta_state_file {}: is in use by {holder}; end that, or give each its own", .path.display())]
+    InUse {
+        /// The file.
+        path: PathBuf,
+        /// Who has it.
+        holder: Holder,
+    },
     /// The system does not let it be read or written.
     #[error("delta_state_file {}: cannot be {doing}: {error}", .path.display())]
     System {
@@ -47,6 +54,8 @@ pub enum StateError {
 #[derive(Debug)]
 pub struct StateFile {
     path: PathBuf,
+    directory: OwnDirectory,
+    name: OsString,
     /// Held as long as this lives. The file itself cannot be locked: it is replaced at each writing.
     _lock: File,
 }
@@ -67,12 +76,22 @@ impl StateFile {
     ///
     /// Another process has it, or its folder cannot be written to.
     pub fn reserve(path: &Path) -> Result<StateFile, StateError> {
-        let lock = File::create(beside(path, ".lock")).map_err(system(path, "written"))?;
-        match lock.try_lock() {
-            Ok(()) => Ok(StateFile { path: path.to_owned(), _lock: lock }),
-            Err(TryLockError::WouldBlock) => Err(StateError::InUse(path.to_owned())),
-            Err(TryLockError::Error(error)) => Err(system(path, "written")(error)),
+        let failed = system(path, "written");
+        let name = path.file_name().ok_or_else(|| failed(ErrorKind::IsADirectory.into()))?.to_owned();
+        let around = path.parent().filter(|around| !around.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let directory = OwnDirectory::open(around).map_err(&failed)?;
+        let lock = directory.lock(&beside(&name, ".lock")).map_err(|error| match error {
+            LockError::Held(holder) => StateError::InUse { path: path.to_owned(), holder },
+            LockError::System(error) => failed(error),
+        })?;
+        if directory.is_written_by_others().map_err(&failed)? {
+            tracing::warn!(
+                directory = %around.display(),
+                "other users may write to the directory of the delta_state_file, and can replace it: chmod go-w, or \
+                 name a file in a directory of its own"
+            );
         }
+        Ok(StateFile { path: path.to_owned(), directory, name, _lock: lock })
     }
 
     /// Reads what is there; `None` if there is no file yet.
@@ -82,9 +101,10 @@ impl StateFile {
     /// The file cannot be read, or is not one of these.
     pub fn read(&self) -> Result<Option<Saved>, StateError> {
         let mut bytes = Vec::new();
-        match File::open(&self.path).and_then(|file| file.take(BYTES_MAX).read_to_end(&mut bytes)) {
+        let opened = self.directory.open_file(&self.name, Purpose::Read);
+        match opened.and_then(|file| file.take(BYTES_MAX).read_to_end(&mut bytes)) {
             Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(system(&self.path, "read")(error)),
         }
         let Some(rest) = bytes.strip_prefix(MAGIC.as_bytes()) else {
@@ -108,16 +128,15 @@ impl StateFile {
     }
 
     fn replace(&self, state: &[u8], word: &str) -> io::Result<()> {
-        let new = beside(&self.path, ".new");
-        let mut file = File::create(&new)?;
+        let new = beside(&self.name, ".new");
+        let mut file = self.directory.create(&new)?;
         file.write_all(MAGIC.as_bytes())?;
         file.write_all(word.as_bytes())?;
         file.write_all(state)?;
         file.sync_all()?;
-        fs::rename(&new, &self.path)?;
+        self.directory.rename(&new, &self.name)?;
         // The new name is on disk only once its folder is.
-        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+        self.directory.sync()
     }
 
     /// The error that what the file holds cannot be used.
@@ -130,16 +149,17 @@ fn system(path: &Path, doing: &'static str) -> impl Fn(io::Error) -> StateError 
     move |error| StateError::System { path: path.to_owned(), doing, error }
 }
 
-/// The path with something appended to its name.
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
+/// The name with something appended.
+fn beside(name: &OsStr, suffix: &str) -> OsString {
+    let mut name = name.to_owned();
     name.push(suffix);
-    name.into()
+    name
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn what_is_written_is_read_again() {
@@ -160,7 +180,8 @@ mod tests {
         let path = folder.path().join("totals");
         let file = StateFile::reserve(&path).unwrap();
         let second = StateFile::reserve(&path).unwrap_err().to_string();
-        assert!(second.ends_with("is in use by another process; give each its own"), "{second}");
+        let own = format!("is in use by process {} (", std::process::id());
+        assert!(second.contains(&own) && second.ends_with("); end that, or give each its own"), "{second}");
         for (content, said) in [
             (&b"receivers:\n"[..], "holds something else than a state of preamp; to begin without it, move"),
             (b"preamp state 1 fin", "is damaged in its first line; to begin without it, move it away"),
@@ -174,5 +195,20 @@ mod tests {
         let nowhere = StateFile::reserve(&folder.path().join("no/such/folder")).unwrap_err().to_string();
         assert!(nowhere.contains("cannot be written: "), "{nowhere}");
         assert!(StateFile::reserve(&path).is_ok(), "free again");
+    }
+
+    #[test]
+    fn none_of_its_files_is_a_link() {
+        for name in ["totals", "totals.lock", "totals.new"] {
+            let folder = tempfile::tempdir().unwrap();
+            let another = folder.path().join("another");
+            fs::write(&another, "preamp state 1 final\n").unwrap();
+            std::os::unix::fs::symlink(&another, folder.path().join(name)).unwrap();
+            let file = StateFile::reserve(&folder.path().join("totals"));
+            let failed = file.and_then(|file| file.read().and_then(|_| file.write(b"state", true)));
+            let said = failed.unwrap_err().to_string();
+            assert!(said.contains(&format!("`{name}` is a symbolic link, not a file")), "{said}");
+            assert_eq!(fs::read(&another).unwrap(), b"preamp state 1 final\n");
+        }
     }
 }

@@ -7,6 +7,7 @@ use http_body_util::Full;
 use hyper::Request;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
+use preamp_host::config::Directory;
 use preamp_host::queue::Queue;
 use preamp_host::queue::durable::{DurableQueue, Folder, Options};
 use preamp_tests::queue::batch;
@@ -163,7 +164,10 @@ async fn a_large_queue_is_open_within_a_second() -> anyhow::Result<()> {
         cached_bytes: 1 << 20,
         index_bytes: u64::MAX,
     };
-    let open = || DurableQueue::open(Arc::new(Folder::reserve(folder.path())?), &options).context("open");
+    let open = || {
+        DurableQueue::open(Arc::new(Folder::reserve(&Directory::private(folder.path()))?), &options)
+            .context("open")
+    };
     let (queue, _) = open()?;
     let queue = Arc::new(queue);
     let batches = queue_bytes() / BATCH as u64;

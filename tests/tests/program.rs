@@ -18,6 +18,8 @@ mod deploy;
 mod end_to_end;
 #[path = "program/operations.rs"]
 mod operations;
+#[path = "program/private_files.rs"]
+mod private_files;
 #[path = "program/processors.rs"]
 mod processors;
 #[path = "program/reload.rs"]

@@ -6,7 +6,7 @@ use super::stored::{self, At, points};
 use super::validate::prepare;
 use clap::{Args, Subcommand};
 use preamp_host::component::Batch;
-use preamp_host::config::Storage;
+use preamp_host::config::{Directory, Storage};
 use preamp_host::memory::Budget;
 use preamp_host::queue::durable::{Folder, Kept, SetAsideFiles};
 use preamp_host::queue::{AppendError, DurableQueue, JetStreamQueue, Queue, jetstream};
@@ -167,7 +167,7 @@ async fn release(args: ReleaseArgs, replays: bool) -> anyhow::Result<()> {
     let exporter = &loaded.settings.exporter;
     match &exporter.queue.storage {
         Storage::Nats(nats) => {
-            let folder = Arc::new(Folder::reserve(stored::quarantine_directory(nats)?)?);
+            let folder = Arc::new(Folder::reserve(&Directory::private(stored::quarantine_directory(nats)?))?);
             // Whoever replays is not the one who keeps what is refused.
             let options = jetstream::Options { quarantine: None, ..stream_options(exporter, nats) };
             let mut files = SetAsideFiles::open(folder, options.max_bytes)?;

@@ -71,7 +71,7 @@ pub(super) fn queue(command: QueueCommand) -> anyhow::Result<()> {
 
 fn status(args: &StatusArgs) -> anyhow::Result<()> {
     let (loaded, inspection) = inspect(&args.config)?;
-    let directory = stored::directory(&loaded)?.display().to_string();
+    let directory = stored::directory(&loaded)?.path.display().to_string();
     let mut out = stdout().lock();
     if args.json {
         writeln!(out, "{}", status_json(&directory, &inspection))?;

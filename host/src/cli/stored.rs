@@ -3,7 +3,7 @@
 use super::ConfigArgs;
 use super::words::Counted;
 use anyhow::{Context as _, bail};
-use preamp_host::config::{Loaded, Nats, Storage};
+use preamp_host::config::{Directory, Loaded, Nats, Storage};
 use preamp_host::queue::durable::{Folder, Inspection, Kept, SetAsideFiles};
 use std::fmt::{self, Display};
 use std::path::Path;
@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 /// The directory of the exporter's queue.
-pub(super) fn directory(loaded: &Loaded) -> anyhow::Result<&Path> {
+pub(super) fn directory(loaded: &Loaded) -> anyhow::Result<&Directory> {
     let exporter = &loaded.settings.exporter;
     let Some(directory) = exporter.queue.storage.directory() else {
         bail!(
@@ -27,7 +27,7 @@ pub(super) fn directory(loaded: &Loaded) -> anyhow::Result<&Path> {
 /// What the files say, whether a process uses them or not.
 pub(super) fn inspect(args: &ConfigArgs) -> anyhow::Result<(Loaded, Inspection)> {
     let loaded = args.load()?;
-    let inspection = Inspection::of(Arc::new(Folder::look(directory(&loaded)?)?))?;
+    let inspection = Inspection::of(Arc::new(Folder::look(&directory(&loaded)?.path)?))?;
     Ok((loaded, inspection))
 }
 
@@ -37,7 +37,7 @@ pub(super) fn set_aside(args: &ConfigArgs) -> anyhow::Result<(Loaded, Vec<Kept>)
     let kept = match &loaded.settings.exporter.queue.storage {
         Storage::Nats(nats) => SetAsideFiles::read(&Folder::look(quarantine_directory(nats)?)?)?,
         Storage::Memory | Storage::Directory(_) => {
-            Inspection::of(Arc::new(Folder::look(directory(&loaded)?)?))?.set_aside
+            Inspection::of(Arc::new(Folder::look(&directory(&loaded)?.path)?))?.set_aside
         }
     };
     Ok((loaded, kept))

@@ -42,10 +42,10 @@ pub use diagnostic::{Diagnostic, Diagnostics, Place};
 pub use load::{Loaded, Request, convert, explain, load, load_exporter, parse};
 pub use settings::{
     AssumeRole, AttributeAction, AttributeKeys, AttributeType, AttributeValue, AwsCredentials,
-    BaseCredentials, Batching, Change, ClientSettings, ClientTls, Connections, ExporterSettings, Health,
-    HealthAnswer, Listener, LogFormat, MemoryLimit, MemoryLimiter, Nats, NatsCredentials, OtlpReceiver,
-    Overflow, Pem, Processors, Queue, Retry, ServerTls, Settings, SigV4, Storage, Telemetry, TlsIdentity,
-    TlsProtocol, TlsVersion,
+    BaseCredentials, Batching, Change, ClientSettings, ClientTls, Connections, Directory, ExporterSettings,
+    Health, HealthAnswer, Listener, LogFormat, MemoryLimit, MemoryLimiter, Nats, NatsCredentials,
+    OtlpReceiver, Overflow, Pem, Processors, Queue, Retry, ServerTls, Settings, SigV4, Storage, Telemetry,
+    TlsIdentity, TlsProtocol, TlsVersion,
 };
 pub use source::Source;
 pub use substitution::Environment;

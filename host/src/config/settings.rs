@@ -11,7 +11,7 @@ pub use processors::{
 
 use crate::credentials::Secret;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// A whole configuration: what to listen on, where to deliver, how to report.
@@ -190,15 +190,43 @@ pub enum Storage {
     /// In memory, where it ends with the process.
     Memory,
     /// In this directory, for this exporter alone.
-    Directory(PathBuf),
+    Directory(Directory),
     /// In a stream that several processes share.
     Nats(Box<Nats>),
+}
+
+/// A directory for files of one kind, and how it is made if it is not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Directory {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The permissions of each directory that is made, whatever the umask.
+    pub permissions: u32,
+    /// Whether the directory around it must be there already.
+    pub must_exist_around: bool,
+}
+
+impl Directory {
+    /// Nobody but the user that the process runs as sees what is in it.
+    pub const PRIVATE: u32 = 0o700;
+
+    /// A directory that is made for nobody else.
+    #[must_use]
+    pub fn private(path: impl Into<PathBuf>) -> Directory {
+        Directory { path: path.into(), permissions: Self::PRIVATE, must_exist_around: false }
+    }
+
+    /// One within it, which is made the same way.
+    #[must_use]
+    pub fn within(self, name: &str) -> Directory {
+        Directory { path: self.path.join(name), ..self }
+    }
 }
 
 impl Storage {
     /// The directory, if that is where it is kept.
     #[must_use]
-    pub fn directory(&self) -> Option<&Path> {
+    pub fn directory(&self) -> Option<&Directory> {
         match self {
             Self::Directory(directory) => Some(directory),
             Self::Memory | Self::Nats(_) => None,

@@ -1,17 +1,18 @@
 //! `extensions.file_storage` and `extensions.nats`: where queues are kept that outlive the process.
 
 use super::keys::{Key, ignored, read};
-use super::settings::{Nats, NatsCredentials};
+use super::settings::{Directory, Nats, NatsCredentials};
 use super::tls::read_client_tls;
 use super::view::{Section, View};
 use crate::credentials::Secret;
+use crate::own_files::WRITTEN_BY_OTHERS;
 use std::path::PathBuf;
 
 /// Where queues are kept.
 #[derive(Clone)]
 pub(super) enum Kept {
     /// In a directory that may be for several.
-    InFiles(PathBuf),
+    InFiles(Directory),
     InStream(Box<Nats>),
 }
 
@@ -29,20 +30,56 @@ const FILES: &[Key] = &[
     ignored("timeout", "preamp does not wait for a directory that is in use"),
     ignored("compaction", OWN_FORMAT),
     read("fsync"),
-    ignored("create_directory", "a directory that is not there is made"),
-    ignored("directory_permissions", "the directory is made with the permissions of the process (umask)"),
+    read("create_directory"),
+    read("directory_permissions"),
     ignored("recreate", "what is damaged is set aside, and the rest used"),
 ];
 
 /// Reads an extension of this type.
-pub(super) fn read_file_storage(view: &View) -> PathBuf {
+pub(super) fn read_file_storage(view: &View) -> Directory {
     let section = view.section(&[FILES]);
     if let Some(fsync) = section.get("fsync")
         && fsync.boolean() == Some(false)
     {
         fsync.warn("changes nothing: what preamp acknowledges is always on the disk first");
     }
-    PathBuf::from(section.text("directory").map_or(DIRECTORY, |(directory, _)| directory))
+    let directory = section.text("directory").map_or(DIRECTORY, |(directory, _)| directory);
+    // The Collector makes none unless it is told to. Here only who says so gets an error.
+    let is_made = section.get("create_directory").and_then(|view| view.boolean());
+    Directory {
+        permissions: section
+            .get("directory_permissions")
+            .and_then(|view| read_permissions(&view))
+            .unwrap_or(Directory::PRIVATE),
+        must_exist_around: is_made == Some(false),
+        ..Directory::private(directory)
+    }
+}
+
+/// What the owner needs, to make files and to find them again.
+const OF_OWNER: u32 = 0o700;
+const OF_ALL: u32 = 0o777;
+
+/// Reads permissions as the Collector does: octal digits in a text.
+fn read_permissions(view: &View) -> Option<u32> {
+    let text = view.text()?;
+    match u32::from_str_radix(text, 8) {
+        Ok(permissions) if permissions & !OF_ALL == 0 && permissions & OF_OWNER == OF_OWNER => {
+            if permissions & WRITTEN_BY_OTHERS != 0 {
+                view.warn("lets other users remove what is queued: \"0700\" and \"0750\" do not");
+            }
+            return Some(permissions);
+        }
+        Ok(permissions) if permissions & !OF_ALL == 0 => view.error(format!(
+            "{} keeps preamp itself out: the first digit must be 7, as in \"0750\"",
+            view.shown()
+        )),
+        _ => view.error(format!(
+            "{} is no permissions of a directory: octal digits, such as \"0750\"",
+            view.shown()
+        )),
+    }
+    None
 }
 
 const STREAM: &[Key] = &[

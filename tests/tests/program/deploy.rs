@@ -1,6 +1,6 @@
 //! What is in `deploy/`: each file is read by a program that it is made for, and run where it can run here.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -73,6 +73,88 @@ fn systemd_takes_the_unit_and_its_commands_run() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The exposure of the unit by `systemd-analyze security`, in tenths: it has the network, and code that is mapped.
+const EXPOSURE_MAX: &str = "--threshold=11";
+
+#[test]
+fn the_unit_is_closed_but_for_what_the_program_needs() -> anyhow::Result<()> {
+    let analyze = program("PREAMP_SYSTEMD_ANALYZE", "/usr/bin/systemd-analyze".into())?;
+    let unit = deployed("systemd/preamp.service");
+    let judged =
+        Command::new(&analyze).args(["security", "--offline=yes", EXPOSURE_MAX]).arg(&unit).output()?;
+    ensure!(judged.status.success(), "{}", String::from_utf8_lossy(&judged.stdout));
+
+    let folder = tempfile::tempdir()?;
+    let calls = folder.path().join("calls");
+    let queue = folder.path().join("queue");
+    let exporter = format!(
+        "exporters: {{prometheusremotewrite: {{endpoint: 'http://127.0.0.1:9/api/v1/write', delta: accumulate, \
+         delta_state_file: '{0}/totals', wal: {{directory: '{1}'}}}}}}\n",
+        folder.path().display(),
+        queue.display()
+    );
+    let traced = |run: &Command| {
+        let mut command = Command::new("strace");
+        command.args(["-D", "-f", "-qq", "-c", "-U", "name", "-o"]).arg(&calls);
+        command.arg(run.get_program()).args(run.get_args());
+        command
+    };
+    let mut preamp = Running::start_through(&format!("{PIPELINE}{exporter}"), traced, &[], folder.path())?;
+    post(preamp.http, &payloads::of_now(5, 1))?;
+    // Everything waits: the receiver is not there.
+    let _what_waits_is_lost_to_nobody = preamp.terminate()?;
+    let made = wait_for("what strace counted", || {
+        let counted = std::fs::read_to_string(&calls).unwrap_or_default();
+        Ok(Some(counted).filter(|counted| counted.contains("total")))
+    })?;
+    let is_call = |line: &&str| line.starts_with(|c: char| c.is_ascii_lowercase());
+    let made: BTreeSet<_> = made
+        .lines()
+        .map(str::trim)
+        .filter(is_call)
+        .filter(|name| !["syscall", "total"].contains(name))
+        .collect();
+    ensure!(made.contains("fdatasync") && made.contains("accept4"), "{made:?}");
+    let groups = Command::new(&analyze).arg("syscall-filter").output()?;
+    let groups = groups_of_calls(&String::from_utf8(groups.stdout)?);
+    let text = read("systemd/preamp.service")?;
+    let mut allowed = expand("@default", &groups);
+    for line in text.lines().filter_map(|line| line.strip_prefix("SystemCallFilter=")) {
+        let (is_denied, names) = line.strip_prefix('~').map_or((false, line), |names| (true, names));
+        for call in names.split(' ').flat_map(|name| expand(name, &groups)) {
+            if is_denied {
+                allowed.remove(&call);
+            } else {
+                allowed.insert(call);
+            }
+        }
+    }
+    let refused: Vec<_> = made.iter().filter(|call| !allowed.contains(**call)).collect();
+    ensure!(refused.is_empty(), "the unit does not allow what preamp does: {refused:?}");
+    Ok(())
+}
+
+/// The groups of system calls that systemd knows, by their names.
+fn groups_of_calls(listed: &str) -> BTreeMap<String, Vec<String>> {
+    let mut groups = BTreeMap::<String, Vec<String>>::new();
+    let mut group = String::new();
+    for line in listed.lines().filter(|line| !line.trim_start().starts_with('#')) {
+        match line.strip_prefix("    ") {
+            Some(name) => groups.entry(group.clone()).or_default().push(name.trim().to_owned()),
+            None => group = line.trim().to_owned(),
+        }
+    }
+    groups
+}
+
+/// The calls in a group, those of groups in it included; a call is itself.
+fn expand(name: &str, groups: &BTreeMap<String, Vec<String>>) -> BTreeSet<String> {
+    match groups.get(name) {
+        Some(within) => within.iter().flat_map(|name| expand(name, groups)).collect(),
+        None => BTreeSet::from([name.to_owned()]),
+    }
+}
+
 #[test]
 fn the_images_command_runs_and_needs_no_library_that_is_not_there() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
@@ -82,7 +164,7 @@ fn the_images_command_runs_and_needs_no_library_that_is_not_there() -> anyhow::R
         .filter(|line| !line.is_empty() && !line.starts_with('#'))
         .map(|line| line.split_once(' ').with_context(|| line.to_owned()))
         .collect::<Result<_, _>>()?;
-    const KNOWN: [&str; 8] = ["FROM", "WORKDIR", "COPY", "RUN", "EXPOSE", "ENTRYPOINT", "CMD", "USER"];
+    const KNOWN: [&str; 9] = ["ARG", "FROM", "WORKDIR", "COPY", "RUN", "EXPOSE", "ENTRYPOINT", "CMD", "USER"];
     ensure!(instructions.iter().all(|(name, _)| KNOWN.contains(name)), "{instructions:?}");
     let last = |name: &str| instructions.iter().rev().find(|(own, _)| *own == name).map(|(_, rest)| *rest);
     let words = |name: &str| -> anyhow::Result<Vec<String>> {
@@ -91,9 +173,11 @@ fn the_images_command_runs_and_needs_no_library_that_is_not_there() -> anyhow::R
     let whole = [words("ENTRYPOINT")?, words("CMD")?].concat();
     let whole: Vec<_> = whole.iter().map(String::as_str).collect();
     run(&whole, &configuration(folder.path())?, folder.path(), &[])?;
-    let copied = instructions.iter().find_map(|(_, rest)| rest.strip_prefix("--from=build /src/"));
-    let (source, target) = copied.and_then(|rest| rest.split_once(' ')).context("COPY --from")?;
+    let copied = instructions.iter().find_map(|(_, rest)| rest.strip_prefix("--from=build "));
+    let copied = copied.and_then(|rest| rest.split_once(" /src/")?.1.split_once(' '));
+    let (source, target) = copied.context("COPY --from")?;
     ensure!(built("preamp").ends_with(source) && target == BINARY, "{source} {target}");
+    ensure!(last("USER").is_some_and(|user| user.starts_with(|c: char| ('1'..='9').contains(&c))), "{text}");
     // What `distroless/cc` has.
     const THERE: [&str; 5] = ["linux-vdso.so", "libgcc_s.so", "libm.so", "libc.so", "ld-linux-x86-64.so"];
     let libraries = Command::new("ldd").arg(program("PREAMP_BIN", built("preamp"))?).output()?;
@@ -112,7 +196,7 @@ fn kubernetes_knows_every_field_and_the_container_runs_with_its_configuration() 
         Command::new(validate).arg("--strict").arg(deployed("kubernetes/preamp.yaml")).output()?;
     let said = String::from_utf8_lossy(&validated.stdout);
     ensure!(validated.status.success(), "{said}");
-    ensure!(said.matches(" passed ").count() == 5 && !said.contains("ERROR"), "{said}");
+    ensure!(said.matches(" passed ").count() == 7 && !said.contains("ERROR"), "{said}");
 
     let text = read("kubernetes/preamp.yaml")?;
     let (_, map) = text.split_once("  preamp.yaml: |\n").context("the configuration")?;

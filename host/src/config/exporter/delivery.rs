@@ -4,11 +4,10 @@ use super::keys;
 use crate::config::component::ComponentConfig;
 use crate::config::duration::milliseconds;
 use crate::config::extensions::Extensions;
-use crate::config::settings::{Nats, Overflow, Queue, Retry, Storage};
+use crate::config::settings::{Directory, Nats, Overflow, Queue, Retry, Storage};
 use crate::config::sigv4auth::is_aps;
 use crate::config::storage::Kept;
 use crate::config::view::{Section, View};
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// The exporter's defaults in the Collector.
@@ -82,7 +81,7 @@ pub(super) fn read_queue<'d>(
     let storage = key("storage").filter(|view| view.text() != Some(""));
     let storage = storage.and_then(|view| extensions.storage(&view)).cloned();
     let storage = match storage.or_else(|| read_wal(exporter).map(Kept::InFiles)) {
-        Some(Kept::InFiles(directory)) => Storage::Directory(directory.join(folder_of(id))),
+        Some(Kept::InFiles(directory)) => Storage::Directory(directory.within(&folder_of(id))),
         Some(Kept::InStream(nats)) => Storage::Nats(nats),
         None => Storage::Memory,
     };
@@ -158,7 +157,7 @@ pub(super) fn check_lease(exporter: &Section, queue: &Queue, timeout: Duration) 
 }
 
 /// The directory of `wal`, which is on where it stands in the file.
-fn read_wal(exporter: &Section) -> Option<PathBuf> {
+fn read_wal(exporter: &Section) -> Option<Directory> {
     let view = exporter.get("wal")?;
     let section = view.section(&[keys::WAL]);
     if section.get("enabled").and_then(|view| view.boolean()) == Some(false) {
@@ -166,9 +165,9 @@ fn read_wal(exporter: &Section) -> Option<PathBuf> {
     }
     let Some((directory, _)) = section.text("directory") else {
         view.warn(format!("names no `directory`: {WAL_DIRECTORY} in the working directory is used"));
-        return Some(PathBuf::from(WAL_DIRECTORY));
+        return Some(Directory::private(WAL_DIRECTORY));
     };
-    Some(PathBuf::from(directory))
+    Some(Directory::private(directory))
 }
 
 /// What an exporter keeps its files in, within a directory that may be for several.

@@ -28,7 +28,9 @@ fn every_key_of_the_full_file_arrives() {
     assert_eq!(exporter.queue.max_bytes, 50_000_000);
     assert_eq!(
         exporter.queue.storage,
-        crate::config::Storage::Directory("/var/lib/preamp/wal/prometheusremotewrite_amp".into())
+        crate::config::Storage::Directory(crate::config::Directory::private(
+            "/var/lib/preamp/wal/prometheusremotewrite_amp"
+        ))
     );
     let sigv4 = exporter.sigv4.as_ref().unwrap();
     assert_eq!((sigv4.region.as_str(), sigv4.service.as_str()), ("eu-west-1", "aps"));

@@ -1,7 +1,7 @@
 //! The queue on disk, by each of its names.
 
 use super::{errors, read, warnings, with_exporter};
-use crate::config::{Overflow, Settings, Storage};
+use crate::config::{Directory, Overflow, Settings, Storage};
 use std::path::PathBuf;
 
 const STORAGE: &str = "receivers: {otlp: {protocols: {grpc: }}}
@@ -15,7 +15,7 @@ fn settings(text: &str) -> Settings {
 }
 
 fn directory(text: &str) -> Option<PathBuf> {
-    settings(text).exporter.queue.storage.directory().map(PathBuf::from)
+    settings(text).exporter.queue.storage.directory().map(|directory| directory.path.clone())
 }
 
 fn destination(more: &str) -> String {
@@ -28,10 +28,48 @@ fn destination(more: &str) -> String {
 #[test]
 fn a_storage_is_shared_by_exporters_each_in_a_folder_of_its_own() {
     let queue = settings(STORAGE).exporter.queue;
-    assert_eq!(queue.storage, Storage::Directory("/var/q/prometheusremotewrite_amp".into()));
+    assert_eq!(queue.storage, Storage::Directory(Directory::private("/var/q/prometheusremotewrite_amp")));
     assert_eq!((queue.max_payloads, queue.max_bytes), (1_000, 4 << 30));
     let default = STORAGE.replace("{directory: /var/q}", "");
     assert_eq!(directory(&default), Some("/var/lib/otelcol/file_storage/prometheusremotewrite_amp".into()));
+}
+
+#[test]
+fn a_directory_is_made_as_the_collector_is_told_to() {
+    let with = |keys: &str| STORAGE.replace("{directory: /var/q}", &format!("{{directory: /var/q, {keys}}}"));
+    let directory = |keys: &str| settings(&with(keys)).exporter.queue.storage.directory().cloned().unwrap();
+    let open = Directory { permissions: 0o750, ..Directory::private("/var/q/prometheusremotewrite_amp") };
+    assert_eq!(directory("create_directory: true, directory_permissions: '0750'"), open);
+    assert!(
+        !directory("create_directory: true").must_exist_around
+            && directory("create_directory: false").must_exist_around
+    );
+    let warnings = |keys: &str| {
+        let of_extension = |line: &String| line.contains("file_storage");
+        warnings(&with(keys)).into_iter().filter(of_extension).collect::<Vec<_>>()
+    };
+    assert_eq!(warnings("create_directory: true, directory_permissions: '750'"), [""; 0]);
+    let shared = warnings("directory_permissions: '0770'");
+    assert!(
+        shared[0].contains("directory_permissions: lets other users remove what is queued"),
+        "{shared:?}"
+    );
+    for (value, said) in [
+        ("'rwx'", r#""rwx" is no permissions of a directory: octal digits, such as "0750""#),
+        ("'0789'", "is no permissions"),
+        ("'01777'", "is no permissions"),
+        ("'-750'", "is no permissions"),
+        ("'0050'", r#""0050" keeps preamp itself out: the first digit must be 7, as in "0750""#),
+        ("0750", "expected text, found 0750; put it in quotes"),
+    ] {
+        let errors = errors(&with(&format!("directory_permissions: {value}")));
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        assert!(
+            errors[0].starts_with("f:2:71: extensions.file_storage/q.directory_permissions: "),
+            "{errors:?}"
+        );
+        assert!(errors[0].contains(said), "{errors:?}");
+    }
 }
 
 #[test]

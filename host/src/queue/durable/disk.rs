@@ -1,6 +1,10 @@
 //! The few things that the log needs of a disk, so that a test can be one.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use super::log::{DAMAGED, RESERVE, SUFFIX};
+use super::quarantine::SUFFIX as ASIDE;
+use crate::config::Directory;
+use crate::own_files::{Holder, LockError, NotOurs, OwnDirectory, Purpose, make_directories};
+use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -98,8 +102,27 @@ pub trait DiskFile: Send + Sync {
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
     /// Another process has it.
-    #[error("{}: is in use by another process; give each its own directory", .0.display())]
-    InUse(PathBuf),
+    #[error("{}: is in use by {holder}; end that, or give each its own directory", .path.display())]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+        /// Who has it.
+        holder: Holder,
+    },
+    /// It is not there, and may not be made.
+    #[error(
+        "{}: is not there, and `create_directory: false` forbids to make it: make it, or mount what it is on",
+        .0.display()
+    )]
+    Missing(PathBuf),
+    /// Something in it is not what this process may write to.
+    #[error("{}: {problem}", .path.display())]
+    NotOurs {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: NotOurs,
+    },
     /// The system does not let it be used.
     #[error("{}: {error}; it must be a directory that this process can write to", .path.display())]
     System {
@@ -110,12 +133,20 @@ pub enum FolderError {
     },
 }
 
+impl FolderError {
+    fn of(path: &Path) -> impl Fn(io::Error) -> FolderError {
+        move |error| match error.downcast::<NotOurs>() {
+            Ok(problem) => FolderError::NotOurs { path: path.to_owned(), problem },
+            Err(error) => FolderError::System { path: path.to_owned(), error },
+        }
+    }
+}
+
 /// A folder of the file system, reserved for this process.
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
-    /// Synchronized when a file was added.
-    folder: File,
+    files: OwnDirectory,
     /// Held as long as this lives; who has none may only look.
     lock: Option<File>,
 }
@@ -123,27 +154,27 @@ pub struct Folder {
 const LOCK: &str = "lock";
 
 impl Folder {
-    /// Reserves a folder, which is made if it is not there.
+    /// Reserves a folder, which is made as the settings say if it is not there. What an earlier version let others read
+    /// in it is closed to them.
     ///
     /// # Errors
-    /// When another process has it, or it cannot be written to.
-    pub fn reserve(path: &Path) -> Result<Folder, FolderError> {
-        let system = |error| FolderError::System { path: path.to_owned(), error };
-        let above: Vec<_> = path.ancestors().skip(1).map(or_working_directory).collect();
-        let made_in = above.iter().position(|above| above.exists());
-        fs::create_dir_all(path).map_err(system)?;
-        // Each folder that was made must outlive a power cut, too.
-        for above in above.iter().take(made_in.map_or(0, |last| last + 1)) {
-            File::open(above).and_then(|above| above.sync_all()).map_err(system)?;
+    /// When another process has it, it cannot be written to, or something in it is not ours.
+    pub fn reserve(directory: &Directory) -> Result<Folder, FolderError> {
+        let path = &directory.path;
+        let failed = FolderError::of(path);
+        if let Some(around) = path.parent().filter(|around| directory.must_exist_around && !around.is_dir()) {
+            return Err(FolderError::Missing(around.to_owned()));
         }
-        let lock = File::create(path.join(LOCK)).map_err(system)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(FolderError::InUse(path.to_owned())),
-            Err(TryLockError::Error(error)) => return Err(system(error)),
-        }
-        let folder = File::open(path).map_err(system)?;
-        Ok(Folder { path: path.to_owned(), folder, lock: Some(lock) })
+        make_directories(path, directory.permissions).map_err(&failed)?;
+        let files = OwnDirectory::open(path).map_err(&failed)?;
+        let lock = match files.lock(LOCK.as_ref()) {
+            Ok(lock) => lock,
+            Err(LockError::Held(holder)) => return Err(FolderError::InUse { path: path.clone(), holder }),
+            Err(LockError::System(error)) => return Err(failed(error)),
+        };
+        let folder = Folder { path: path.clone(), files, lock: Some(lock) };
+        folder.close_to_others().map_err(&failed)?;
+        Ok(folder)
     }
 
     /// Opens a folder to look at what is in it, whoever uses it.
@@ -151,56 +182,73 @@ impl Folder {
     /// # Errors
     /// When it cannot be read.
     pub fn look(path: &Path) -> Result<Folder, FolderError> {
-        let folder =
-            File::open(path).map_err(|error| FolderError::System { path: path.to_owned(), error })?;
-        Ok(Folder { path: path.to_owned(), folder, lock: None })
+        let files = OwnDirectory::open(path).map_err(FolderError::of(path))?;
+        Ok(Folder { path: path.to_owned(), files, lock: None })
     }
 
     fn may_write(&self) -> io::Result<()> {
         self.lock.as_ref().map(|_| ()).ok_or_else(|| ErrorKind::PermissionDenied.into())
     }
+
+    /// Closes what an earlier version made to others, and warns of what only the operator can change.
+    fn close_to_others(&self) -> io::Result<()> {
+        let mut closed = 0;
+        for name in self.list()?.iter().filter(|name| is_of_a_queue(name)) {
+            closed += u64::from(self.files.close_to_others(name.as_ref())?);
+        }
+        let directory = self.path.display();
+        if closed > 0 {
+            tracing::info!(%directory, files = closed, "other users could read files of the queue; now they cannot (0600)");
+        }
+        if self.files.is_written_by_others()? {
+            tracing::warn!(
+                %directory,
+                "other users may write to the directory of the queue, and can remove what is in it: chmod go-w"
+            );
+        }
+        Ok(())
+    }
 }
 
-/// The path above a relative one is empty at last.
-fn or_working_directory(path: &Path) -> &Path {
-    if path.as_os_str().is_empty() { Path::new(".") } else { path }
+/// Whether a file has a name that those of a queue have.
+fn is_of_a_queue(name: &str) -> bool {
+    let numbered = [SUFFIX, DAMAGED, ASIDE].iter().any(|suffix| file_number(name, suffix).is_some());
+    numbered || name == RESERVE.0
 }
 
 impl Disk for Folder {
     fn list(&self) -> io::Result<Vec<String>> {
-        let names = fs::read_dir(&self.path)?.map(|entry| Ok(entry?.file_name().into_string().ok()));
-        Ok(names.collect::<io::Result<Vec<_>>>()?.into_iter().flatten().collect())
+        self.files.list()
     }
 
     fn create(&self, name: &str, bytes: u64) -> io::Result<Box<dyn DiskFile>> {
         self.may_write()?;
-        let path = self.path.join(name);
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;
+        let file = self.files.create(name.as_ref())?;
         allocate(&file, bytes)?;
         file.sync_all()?;
-        self.folder.sync_all()?;
+        self.files.sync()?;
         Ok(Box::new(file))
     }
 
     fn open(&self, name: &str) -> io::Result<Box<dyn DiskFile>> {
-        let file = OpenOptions::new().read(true).write(self.lock.is_some()).open(self.path.join(name))?;
-        Ok(Box::new(file))
+        let purpose = if self.lock.is_some() { Purpose::Write } else { Purpose::Look };
+        Ok(Box::new(self.files.open_file(name.as_ref(), purpose)?))
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
         self.may_write()?;
-        fs::remove_file(self.path.join(name))
+        self.files.remove(name.as_ref())
     }
 
     fn rename(&self, name: &str, to: &str) -> io::Result<()> {
         self.may_write()?;
-        fs::rename(self.path.join(name), self.path.join(to))?;
-        self.folder.sync_all()
+        self.files.rename(name.as_ref(), to.as_ref())?;
+        self.files.sync()
     }
 
     #[cfg(target_os = "linux")]
     fn free(&self) -> io::Result<u64> {
-        let state = rustix::fs::fstatvfs(&self.folder)?;
+        let state = rustix::fs::fstatvfs(self.files.handle())?;
         Ok(state.f_bavail.saturating_mul(state.f_frsize))
     }
 
@@ -240,5 +288,67 @@ impl DiskFile for File {
 
     fn truncate(&self, bytes: u64) -> io::Result<()> {
         self.set_len(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    const NAMES: [&str; 5] =
+        ["lock", "reserve", "0000000000000001.log", "0000000000000001.log.damaged", "0000000000000001.aside"];
+
+    #[test]
+    fn no_file_of_a_queue_is_a_link() {
+        for name in NAMES {
+            let folder = tempfile::tempdir().unwrap();
+            let another = folder.path().join("another");
+            fs::write(&another, name).unwrap();
+            let queue = Directory::private(folder.path().join("queue"));
+            make_directories(&queue.path, 0o700).unwrap();
+            symlink(&another, queue.path.join(name)).unwrap();
+            let said = Folder::reserve(&queue).unwrap_err().to_string();
+            let expected = format!("{}: `{name}` is a symbolic link, not a file", queue.path.display());
+            assert!(said.starts_with(&expected), "{said}");
+            assert_eq!(fs::read_to_string(&another).unwrap(), name);
+        }
+    }
+
+    #[test]
+    fn what_was_open_to_others_is_closed_and_a_stranger_in_the_folder_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        for name in NAMES.into_iter().chain(["note.txt"]) {
+            fs::write(path(name), name).unwrap();
+            fs::set_permissions(path(name), Permissions::from_mode(0o644)).unwrap();
+        }
+        symlink("nowhere", path("note.link")).unwrap();
+        let reserved = Folder::reserve(&Directory::private(folder.path())).unwrap();
+        let mode = |name: &str| fs::metadata(path(name)).unwrap().permissions().mode() & 0o777;
+        assert_eq!(NAMES.map(mode), [0o600; 5]);
+        assert_eq!(mode("note.txt"), 0o644);
+        let second = Folder::reserve(&Directory::private(folder.path())).unwrap_err().to_string();
+        assert!(
+            second.contains(": is in use by process ") && second.ends_with("give each its own directory")
+        );
+        drop(reserved);
+        assert!(Folder::look(folder.path()).unwrap().create("new", 1).is_err(), "who looks writes nothing");
+    }
+
+    #[test]
+    fn a_directory_that_must_be_there_is_not_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let mount = folder.path().join("mount");
+        let queue = Directory { must_exist_around: true, ..Directory::private(&mount) }.within("exporter");
+        let said = Folder::reserve(&queue).unwrap_err().to_string();
+        assert!(
+            said.contains("mount: is not there, and `create_directory: false` forbids to make it"),
+            "{said}"
+        );
+        assert!(!mount.exists());
+        fs::create_dir(&mount).unwrap();
+        assert!(Folder::reserve(&queue).is_ok());
     }
 }

@@ -350,7 +350,7 @@ impl Log {
         for number in settled {
             let name = file_name(number, SUFFIX);
             let removed = match self.damaged.contains(&number) {
-                true => self.disk.rename(&name, &format!("{name}.damaged")),
+                true => self.disk.rename(&name, &file_name(number, DAMAGED)),
                 false => self.disk.remove(&name),
             };
             // It stays listed otherwise, and is tried again with the next one.
@@ -463,3 +463,5 @@ fn accounts(settlement: &Settlement) -> Vec<Account> {
 
 /// What the names of segments end in.
 pub(super) const SUFFIX: &str = ".log";
+/// What the names of segments end in that hold damage, and nothing that waits.
+pub(super) const DAMAGED: &str = ".log.damaged";

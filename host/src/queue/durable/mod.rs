@@ -19,6 +19,8 @@ pub use quarantine::Kept;
 pub use recovery::OpenError;
 pub use set_aside::SetAsideFiles;
 
+pub use crate::own_files::{Holder, NotOurs};
+
 use super::backlog::{Backlog, Entry, First, Limits, Size};
 use super::changes::Changes;
 use super::{

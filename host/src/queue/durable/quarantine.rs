@@ -16,7 +16,8 @@ const FILE_BYTES: u64 = 1 << 20;
 /// Of a small quarantine, this part.
 const FILES: u64 = 8;
 
-const SUFFIX: &str = ".aside";
+/// What the names of its files end in.
+pub(super) const SUFFIX: &str = ".aside";
 
 /// Where a settlement stands, which tells two recordings of the same from two of their like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -57,6 +57,7 @@ impl SetAsideFiles {
 mod tests {
     use super::*;
     use crate::component::{Batch, Protocol};
+    use crate::config::Directory;
     use crate::queue::durable::Folder;
 
     fn set_aside(number: u8) -> SetAside {
@@ -87,7 +88,7 @@ mod tests {
     fn what_was_kept_and_not_settled_is_there_once() {
         let folder = tempfile::tempdir().unwrap();
         let open = || {
-            let disk = Arc::new(Folder::reserve(folder.path()).unwrap());
+            let disk = Arc::new(Folder::reserve(&Directory::private(folder.path())).unwrap());
             SetAsideFiles::open(disk, 1 << 20).unwrap()
         };
         let mut files = open();
@@ -107,7 +108,7 @@ mod tests {
     #[test]
     fn what_there_is_no_room_for_is_told() {
         let folder = tempfile::tempdir().unwrap();
-        let disk = Arc::new(Folder::reserve(folder.path()).unwrap());
+        let disk = Arc::new(Folder::reserve(&Directory::private(folder.path())).unwrap());
         let mut files = SetAsideFiles::open(disk, 500 * QUARANTINE).unwrap();
         files.keep(&[set_aside(1)], 1, 7).unwrap();
         let full = files.keep(&[set_aside(2), set_aside(3)], 1, 8).unwrap_err();

@@ -21,7 +21,7 @@ use super::ticket::Payload;
 use super::{AppendError, Pending, Queue, SetAside, Settlement, Statistics, StorageError, Ticket, Window};
 use crate::clock::now_ms;
 use crate::component::Batch;
-use crate::config::Nats;
+use crate::config::{Directory, Nats};
 use crate::notices::Notices;
 use async_nats::Client;
 use async_nats::jetstream::stream::Stream;
@@ -357,7 +357,7 @@ impl Shared {
 }
 
 fn open_quarantine(path: &Path, options: &Options) -> Result<Arc<Mutex<SetAsideFiles>>, OpenError> {
-    let folder = Arc::new(Folder::reserve(path)?);
+    let folder = Arc::new(Folder::reserve(&Directory::private(path))?);
     let files = SetAsideFiles::open(folder, options.max_bytes);
     let files = files.map_err(|error| FolderError::System { path: path.to_owned(), error })?;
     Ok(Arc::new(Mutex::new(files)))
