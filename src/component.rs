@@ -218,6 +218,7 @@ impl From<core::Refusal> for wit::Refusal {
             core::Refusal::Malformed(what) => wit::Refusal::Malformed(what),
             core::Refusal::WrongSignal(signal) => wit::Refusal::WrongSignal(signal.to_owned()),
             core::Refusal::TooLarge(limit) => wit::Refusal::TooLarge(limit),
+            core::Refusal::ExpandsTooFar(what) => wit::Refusal::ExpandsTooFar(what),
         }
     }
 }

@@ -43,12 +43,13 @@ impl Exporter {
         if payload.len() as u64 > self.config.max_payload_bytes {
             return Err(Refusal::TooLarge(self.config.max_payload_bytes));
         }
+        let given_bytes = payload.len();
         let payload = match encoding {
             Encoding::Protobuf => Cow::Borrowed(payload),
             Encoding::Json => Cow::Owned(otlp::json::transcode(payload)?),
         };
         self.assembler.begin(now);
-        let rejections = match self.translator.translate(&payload, now, &mut self.assembler) {
+        let rejections = match self.translator.translate(&payload, given_bytes, now, &mut self.assembler) {
             Ok(rejections) => rejections,
             Err(refusal) => {
                 self.assembler.discard();

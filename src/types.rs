@@ -99,6 +99,9 @@ pub enum Refusal {
     WrongSignal(&'static str),
     /// Larger than the configured limit, which is given in bytes.
     TooLarge(u64),
+    /// Its series would take far more than the payload itself; what is repeated how often, the limit, and
+    /// what to change.
+    ExpandsTooFar(String),
 }
 
 /// Why a batch given back could not be worked on.

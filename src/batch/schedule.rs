@@ -11,6 +11,8 @@ const FAMILIES_MAX: usize = 50_000;
 pub struct MetadataSchedule {
     interval_ms: u64,
     sent: BTreeMap<u64, Sent>,
+    /// What was sent with the present payload.
+    latest: Vec<u64>,
     payload: u64,
     now_ms: u64,
 }
@@ -28,12 +30,13 @@ struct Sent {
 impl MetadataSchedule {
     /// A schedule on which nothing was sent yet.
     pub fn new(interval_ms: u64) -> MetadataSchedule {
-        MetadataSchedule { interval_ms, sent: BTreeMap::new(), payload: 0, now_ms: 0 }
+        MetadataSchedule { interval_ms, sent: BTreeMap::new(), latest: Vec::new(), payload: 0, now_ms: 0 }
     }
 
     /// Begins the next payload.
     pub fn begin_payload(&mut self, now_ms: u64) {
         self.payload += 1;
+        self.latest.clear();
         self.now_ms = now_ms;
     }
 
@@ -53,12 +56,15 @@ impl MetadataSchedule {
         if self.sent.len() >= FAMILIES_MAX {
             self.sent.clear();
         }
+        self.latest.push(key.0);
         self.sent.insert(key.0, Sent { payload: self.payload, at_ms: self.now_ms });
     }
 
     /// Forgets what was sent with the present payload, which is refused.
     pub fn undo_payload(&mut self) {
-        self.sent.retain(|_, sent| sent.payload != self.payload);
+        for key in self.latest.drain(..) {
+            self.sent.remove(&key);
+        }
     }
 }
 

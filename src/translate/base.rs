@@ -22,6 +22,8 @@ pub struct BaseLabel {
 pub struct Base {
     pub(super) labels: Vec<BaseLabel>,
     pub(super) identity: u64,
+    /// How long all values are together.
+    pub(super) value_bytes: usize,
     pub(super) is_utf8: bool,
 }
 
@@ -31,10 +33,11 @@ impl Base {
         labels.reverse();
         labels.sort_by(|a, b| a.name.cmp(&b.name));
         labels.dedup_by(|a, b| a.name == b.name);
-        let mut base = Base { labels, identity: 0, is_utf8: true };
+        let mut base = Base { labels, identity: 0, value_bytes: 0, is_utf8: true };
         for label in &base.labels {
             let value = identity::hash(&label.value).0;
             base.identity = base.identity.wrapping_add(identity::label(identity::hash(&label.name).0, value));
+            base.value_bytes += label.value.len();
             base.is_utf8 &= std::str::from_utf8(&label.value).is_ok();
         }
         base

@@ -17,6 +17,11 @@ pub struct Source<'s> {
 }
 
 impl Source<'_> {
+    /// How long it is.
+    pub fn size(&self) -> (usize, usize) {
+        (self.resource.len(), self.scope.len())
+    }
+
     fn slot(&self) -> Slot {
         let (resource, _) = identity::hash(self.resource);
         let (scope, _) = identity::hash(self.scope);

@@ -2,6 +2,7 @@
 //! (OpenTelemetry specification, "Prometheus and OpenMetrics Compatibility", exemplars; OpenMetrics
 //! 1.0, "Exemplars".)
 
+use super::expansion::LABEL_BYTES;
 use super::labels::Label;
 use super::time_ms_floor;
 use crate::otlp::exemplar::Exemplar as OtlpExemplar;
@@ -88,6 +89,13 @@ impl<'e> Exemplar<'e> {
     }
 }
 
+/// Whether a text has more characters than an exemplar may have, however much of it is looked at.
+fn is_too_much(text: &[u8]) -> bool {
+    // A character takes at most four bytes.
+    text.len() > 4 * CHARACTERS_MAX
+        || text.iter().filter(|byte| **byte & 0xc0 != 0x80).count() > CHARACTERS_MAX
+}
+
 impl ExemplarSet {
     /// Reads the exemplars of a point, `Exemplar` messages.
     ///
@@ -108,6 +116,12 @@ impl ExemplarSet {
         self.text.clear();
     }
 
+    /// How many bytes they take at most.
+    pub fn bytes(&self) -> usize {
+        const HEAD: usize = 32;
+        HEAD * self.heads.len() + LABEL_BYTES * self.labels.len() + self.text.len()
+    }
+
     /// All exemplars.
     pub fn all(&self) -> Exemplars<'_> {
         self.view(0..self.heads.len())
@@ -123,10 +137,12 @@ impl ExemplarSet {
         let start = scratch.len();
         OtlpExemplar::read(message, |attribute| {
             let attribute = Attribute::read(attribute, scratch)?;
-            if !self.labels[first_label..].iter().any(|label| self.text[label.name.clone()] == *attribute.key)
+            // What is too much already needs no more.
+            if !is_too_much(&self.text[first_text..])
+                && !self.has_id(first_label..first_attribute, &attribute)
             {
                 let value = attribute.value.resolve(scratch);
-                self.push_label(attribute.key, |text| text.extend_from_slice(value));
+                self.insert_label(first_attribute, attribute.key, value);
             }
             Ok(())
         })?;
@@ -148,6 +164,21 @@ impl ExemplarSet {
             bucket: 0,
         });
         Ok(())
+    }
+
+    /// Whether the ids, which are these labels, have the name of an attribute.
+    fn has_id(&self, ids: Range<usize>, attribute: &Attribute) -> bool {
+        self.labels[ids].iter().any(|label| self.text[label.name.clone()] == *attribute.key)
+    }
+
+    /// Adds a label to those of an exemplar from `first` on, which are kept in order, unless it has one of
+    /// this name.
+    fn insert_label(&mut self, first: usize, name: &[u8], value: &[u8]) {
+        let place = self.labels[first..].binary_search_by(|label| self.text[label.name.clone()].cmp(name));
+        if let Err(place) = place {
+            self.push_label(name, |text| text.extend_from_slice(value));
+            self.labels[first + place..].rotate_right(1);
+        }
     }
 
     fn push_label(&mut self, name: &[u8], write_value: impl FnOnce(&mut Vec<u8>)) {
@@ -179,11 +210,13 @@ impl ExemplarSet {
             return;
         }
         self.heads.retain(|head| !head.value.is_nan());
+        let finite = bounds.iter().enumerate().map(|(index, bits)| (f64::from_bits(*bits), index));
+        let mut finite: Vec<_> = finite.filter(|(bound, _)| *bound < f64::INFINITY).collect();
+        // Stable: of equal bounds the first one counts.
+        finite.sort_by(|a, b| a.0.total_cmp(&b.0));
         for head in &mut self.heads {
-            let finite = bounds.iter().enumerate().map(|(index, bits)| (f64::from_bits(*bits), index));
-            let fitting = finite.filter(|(bound, _)| *bound < f64::INFINITY && head.value <= *bound);
-            let lowest = fitting.min_by(|a, b| a.0.total_cmp(&b.0));
-            head.bucket = lowest.map_or(bounds.len(), |(_, index)| index);
+            let fitting = finite.partition_point(|(bound, _)| head.value > *bound);
+            head.bucket = finite.get(fitting).map_or(bounds.len(), |(_, index)| *index);
         }
         self.heads.sort_by_key(|head| head.bucket);
     }

@@ -2,13 +2,14 @@
 
 use super::base::ExtraLabel;
 use super::delta::Delta;
+use super::expansion::native_bytes;
 use super::family::Family;
 use super::histogram::Classic;
 use super::native::Layout;
 use super::reject::{describe, or_reject};
 use super::rejections::Reason;
 use super::sink::{NativeHistogram, Sample, Sink};
-use super::{STALE, Translator, Unreadable, Walk, keep_part, sample, write_created};
+use super::{STALE, Translator, Unreadable, Walk, keep_part, repeated, sample, write_created};
 use crate::otlp::exponential::{ExponentialBuckets, ExponentialPoint, Side, power_of_two};
 use crate::otlp::point::Buckets;
 
@@ -44,8 +45,16 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
         let policy = options.exponential_histograms;
         let extra = if policy.classic { ExtraLabel::Le } else { ExtraLabel::None };
         let labels = labels.labels(&self.attributes, self.resource.converted().len(), extra, scratch);
-        let labels = or_reject(labels, family, metric_name, &options.limits, &mut self.rejections);
-        let Some((labels, identity)) = labels else { return Ok(()) };
+        let labels = or_reject(
+            labels,
+            family,
+            metric_name,
+            &options.limits,
+            &mut self.rejections,
+            &mut self.expansion,
+        );
+        let Some((labels, identity)) = labels? else { return Ok(()) };
+        self.expansion.series(&repeated(family, metric_name, &labels, 1, 0))?;
         if let (true, Some(totals)) = (family.is_delta, &mut translator.totals) {
             let delta = Delta { family, name: metric_name, labels: &labels, identity, head: point.head };
             let start = delta.accumulate(totals, &mut self.rejections, |totals, id, window| {
@@ -68,12 +77,15 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
         if is_native {
             let layouts = [&mut translator.positive, &mut translator.negative];
             let native = native(exponential, layouts, &point, schema, sample(point.sum.unwrap_or(0.0)));
+            self.expansion.bytes(native_bytes(&native), family.metric.name)?;
             self.sink.histogram(&labels, metric_name, &native, translator.exemplars.all());
         }
         if policy.classic {
             let scale = downscale(exponential, schema, CLASSIC_SCALE);
             to_classic(exponential, scale, &point, &mut translator.buckets);
             translator.numbers.set(&translator.buckets.bounds);
+            let (series, texts) = (translator.buckets.bounds.len() + 3, translator.numbers.bytes());
+            self.expansion.series(&repeated(family, metric_name, &labels, series, texts))?;
             translator.exemplars.assign_buckets(&translator.buckets.bounds);
             let classic = Classic {
                 sum: point.sum,

@@ -25,6 +25,8 @@ pub(super) struct Family<'a> {
     pub has_exemplars: bool,
     /// Whether its points get a `_created` series.
     pub has_created: bool,
+    /// How many bytes each series says of the family, or says once it is written as remote write 1.0.
+    pub about_bytes: usize,
 }
 
 impl<'a, S: Sink> Walk<'a, '_, S> {
@@ -48,6 +50,16 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
             return Ok(None);
         }
         self.announce(&metric, kind, head.is_monotonic);
+        // The type, and what stands around it all.
+        let about = 32 + self.translator.metric_name.len() + metric.description.len() + metric.unit.len();
+        let about_bytes = match self.translator.metadata {
+            MetadataUse::None => 0,
+            MetadataUse::Families => {
+                self.expansion.bytes(2 * about, metric.name)?;
+                0
+            }
+            MetadataUse::Inline => about,
+        };
         let is_counter = kind == Kind::Sum && head.is_monotonic;
         let is_number = matches!(kind, Kind::Gauge | Kind::Sum);
         let family = Family {
@@ -60,6 +72,7 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
                 ExemplarUse::All => true,
             },
             has_created: self.translator.options.created && (is_counter || !is_number),
+            about_bytes,
             metric,
             kind,
             data,

@@ -4,6 +4,7 @@
 use super::base::ExtraLabel;
 use super::delta::Delta;
 use super::exemplar::{ExemplarSet, Exemplars};
+use super::expansion::native_bytes;
 use super::family::Family;
 use super::labels::{Label, PointLabels};
 use super::native::Layout;
@@ -11,7 +12,7 @@ use super::numbers::{INFINITE, NumberTexts};
 use super::reject::{describe, or_reject};
 use super::rejections::Reason;
 use super::sink::{Buckets as NativeBuckets, NativeHistogram, Sample, Sink};
-use super::{Translator, Unreadable, Walk, keep_part, sample, set_name, write_created};
+use super::{Translator, Unreadable, Walk, keep_part, repeated, sample, set_name, write_created};
 use crate::otlp::point::{Buckets, HistogramPoint};
 
 /// The schema of native histograms with custom buckets.
@@ -45,8 +46,22 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
         // With custom buckets alone no series has the label, so an attribute of its name may.
         let extra = if policy.classic { ExtraLabel::Le } else { ExtraLabel::None };
         let labels = labels.labels(&self.attributes, self.resource.converted().len(), extra, scratch);
-        let labels = or_reject(labels, family, metric_name, &options.limits, &mut self.rejections);
-        let Some((labels, identity)) = labels else { return Ok(()) };
+        let labels = or_reject(
+            labels,
+            family,
+            metric_name,
+            &options.limits,
+            &mut self.rejections,
+            &mut self.expansion,
+        );
+        let Some((labels, identity)) = labels? else { return Ok(()) };
+        let bounds = buckets.bounds.len().min(buckets.counts.len());
+        let (mut series, mut texts) = (usize::from(is_custom), 0);
+        if policy.classic {
+            translator.numbers.set(&buckets.bounds);
+            (series, texts) = (series + bounds + 3, translator.numbers.bytes());
+        }
+        self.expansion.series(&repeated(family, metric_name, &labels, series, texts))?;
         if let (true, Some(totals)) = (family.is_delta, &mut translator.totals) {
             let delta = Delta { family, name: metric_name, labels: &labels, identity, head: point.head };
             let start = delta.accumulate(totals, &mut self.rejections, |totals, id, window| {
@@ -59,11 +74,10 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
         if is_custom {
             let layout = &mut translator.positive;
             let native = custom_buckets(buckets, layout, &point, sample(&point.head, time, 0.0));
+            self.expansion.bytes(native_bytes(&native), family.metric.name)?;
             self.sink.histogram(&labels, metric_name, &native, translator.exemplars.all());
         }
         if policy.classic {
-            translator.numbers.set(&buckets.bounds);
-            let bounds = buckets.bounds.len().min(buckets.counts.len());
             translator.exemplars.assign_buckets(&buckets.bounds[..bounds]);
             let classic = Classic {
                 sum: point.sum,

@@ -21,13 +21,55 @@ pub struct Label<'a> {
     pub value: &'a [u8],
 }
 
+/// A point that cannot have labels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LabelError {
+    /// What is wrong with them.
+    pub fault: LabelFault,
+    /// How many bytes were looked at.
+    pub bytes: usize,
+}
+
 /// Why a point cannot have labels.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LabelError {
+pub enum LabelFault {
     /// This attribute key holds nothing that could be a label name.
     Name(Vec<u8>),
     /// The value of this label is not valid UTF-8.
     NotUtf8(Vec<u8>),
+}
+
+/// Where a label comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LabelOrigin {
+    /// An attribute of the point.
+    Point,
+    /// An attribute of the resource that becomes a label of every series.
+    Resource,
+    /// Resource, scope or configuration.
+    Above,
+}
+
+impl LabelOrigin {
+    /// For a sentence.
+    pub fn text(self) -> &'static str {
+        match self {
+            LabelOrigin::Point => "the point",
+            LabelOrigin::Resource => "the resource",
+            LabelOrigin::Above => "resource, scope or external_labels",
+        }
+    }
+}
+
+/// The longest label of a point.
+#[derive(Clone, Copy, Debug)]
+pub struct Longest<'a> {
+    /// Its name.
+    pub name: &'a [u8],
+    /// How long its name and value are together.
+    pub bytes: usize,
+    /// Where it comes from.
+    pub origin: LabelOrigin,
 }
 
 /// Tells apart what labels have in common: two points of the same shape have the same label names,
@@ -98,7 +140,8 @@ impl LabelMaker {
         );
         let plan = self.plans.latest();
         if let Some(key) = &plan.invalid_key {
-            return Err(LabelError::Name(key.clone()));
+            let fault = LabelFault::Name(key.clone());
+            return Err(LabelError { fault, bytes: plan.key_bytes() + base.base.value_bytes });
         }
         self.joined.clear();
         for join in &plan.joins {
@@ -109,8 +152,18 @@ impl LabelMaker {
             base: base.number,
             is_large: self.plans.is_latest_large() || self.bases.is_large(),
         };
-        let labels = PointLabels { shape, plan, base: &base.base, attributes, joined: &self.joined, scratch };
-        let identity = labels.identity()?;
+        let joined = &self.joined;
+        let mut labels = PointLabels {
+            shape,
+            plan,
+            base: &base.base,
+            attributes,
+            resource_attributes,
+            joined,
+            scratch,
+            bytes: 0,
+        };
+        let identity = labels.set_identity()?;
         Ok((labels, identity))
     }
 }
@@ -142,8 +195,10 @@ pub struct PointLabels<'p> {
     plan: &'p Plan,
     base: &'p Base,
     attributes: &'p [Attribute<'p>],
+    resource_attributes: usize,
     joined: &'p [Range<usize>],
     scratch: &'p [u8],
+    bytes: usize,
 }
 
 impl<'p> PointLabels<'p> {
@@ -177,6 +232,28 @@ impl<'p> PointLabels<'p> {
             .fold((0, 0), |(count, bytes), label| (count + 1, bytes + label.name.len() + label.value.len()))
     }
 
+    /// How many bytes they take, as remote write 1.0 has them.
+    #[inline]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The longest of them.
+    pub fn longest(&self) -> Option<Longest<'_>> {
+        let longest = |step: &Step| Longest {
+            name: self.name(step),
+            bytes: self.name(step).len() + self.value(step).len(),
+            origin: match step.origin {
+                Origin::Base(_) => LabelOrigin::Above,
+                Origin::Attribute(index) if (index as usize) < self.resource_attributes => {
+                    LabelOrigin::Resource
+                }
+                Origin::Attribute(_) | Origin::Joined(_) => LabelOrigin::Point,
+            },
+        };
+        self.plan.steps.iter().map(longest).max_by_key(|longest| longest.bytes)
+    }
+
     /// Before which label the metric name stands.
     #[inline]
     pub fn name_at(&self) -> usize {
@@ -190,11 +267,13 @@ impl<'p> PointLabels<'p> {
     }
 
     /// The identity of these labels, to which the caller adds the metric name; or the label whose
-    /// value is not valid UTF-8: the same look at the bytes tells both.
+    /// value is not valid UTF-8: the same look at the bytes tells both, and how many there are.
     #[inline]
-    fn identity(&self) -> Result<u64, LabelError> {
+    fn set_identity(&mut self) -> Result<u64, LabelError> {
+        let mut bytes = self.plan.bytes + self.base.value_bytes;
+        let not_utf8 = |name: &[u8], bytes| LabelError { fault: LabelFault::NotUtf8(name.to_vec()), bytes };
         if !self.base.is_utf8 {
-            return Err(LabelError::NotUtf8(b"of the resource or scope".to_vec()));
+            return Err(not_utf8(b"of the resource or scope", bytes));
         }
         let mut sum = self.base.identity;
         for step in &self.plan.steps {
@@ -203,11 +282,13 @@ impl<'p> PointLabels<'p> {
             }
             let value = self.value(step);
             let (hash, is_ascii) = identity::hash(value);
+            bytes += value.len();
             if !is_ascii && std::str::from_utf8(value).is_err() {
-                return Err(LabelError::NotUtf8(self.name(step).to_vec()));
+                return Err(not_utf8(self.name(step), bytes));
             }
             sum = sum.wrapping_add(identity::label(step.name_hash, hash));
         }
+        self.bytes = bytes;
         Ok(sum)
     }
 

@@ -9,6 +9,7 @@ pub mod base;
 pub mod bases;
 mod delta;
 pub mod exemplar;
+pub mod expansion;
 mod exponential;
 mod family;
 mod glob;
@@ -38,6 +39,7 @@ use crate::otlp::value::Attribute;
 use crate::otlp::wire::{Fields, Malformed};
 use crate::types::{Instant, NANOS_PER_MILLI, Protocol, Refusal, Rejection};
 use exemplar::{ExemplarSet, Exemplars};
+use expansion::{Expansion, Repeated, TooFar};
 use family::Family;
 use labels::{LabelMaker, PointLabels};
 use name::Namer;
@@ -100,6 +102,13 @@ enum ExemplarUse {
 enum Unreadable {
     Malformed(Malformed),
     WrongSignal(&'static str),
+    ExpandsTooFar,
+}
+
+impl From<TooFar> for Unreadable {
+    fn from(TooFar: TooFar) -> Self {
+        Unreadable::ExpandsTooFar
+    }
 }
 
 impl From<Malformed> for Unreadable {
@@ -152,14 +161,16 @@ impl Translator {
         }
     }
 
-    /// Translates an `ExportMetricsServiceRequest`. Returns what was left out.
+    /// Translates an `ExportMetricsServiceRequest`, which was given as so many bytes. Returns what was
+    /// left out.
     ///
     /// # Errors
     ///
-    /// The payload is malformed or of another signal; what the sink got by then must be discarded.
+    /// The payload is malformed, of another signal, or expands too far; what the sink got by then must be discarded.
     pub fn translate(
         &mut self,
         payload: &[u8],
+        given_bytes: usize,
         now: Instant,
         sink: &mut impl Sink,
     ) -> Result<Vec<Rejection>, Refusal> {
@@ -176,6 +187,7 @@ impl Translator {
             translator: self,
             sink,
             rejections: Rejections::default(),
+            expansion: Expansion::new(given_bytes),
             resource: Resource::default(),
             attributes: Vec::new(),
             exemplars: Vec::new(),
@@ -183,11 +195,13 @@ impl Translator {
         };
         let walked = walk.payload(payload);
         let rejections = walk.rejections.take();
+        let expansion = walk.expansion;
         if let (Err(_), Some(totals)) = (walked, &mut self.totals) {
             totals.roll_back();
         }
         match walked {
             Ok(()) => Ok(rejections),
+            Err(Unreadable::ExpandsTooFar) => Err(Refusal::ExpandsTooFar(expansion.reason)),
             Err(Unreadable::WrongSignal(signal)) => Err(Refusal::WrongSignal(signal)),
             Err(Unreadable::Malformed(malformed)) => Err(Refusal::Malformed(format!(
                 "{} at byte {}",
@@ -213,6 +227,7 @@ struct Walk<'a, 't, S> {
     translator: &'t mut Translator,
     sink: &'t mut S,
     rejections: Rejections,
+    expansion: Expansion,
     /// Samples older than this many milliseconds since the epoch are left out, and later than that.
     oldest: i64,
     newest_allowed: i64,
@@ -249,7 +264,7 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
             }
         }
         if self.translator.options.target_info {
-            self.target_info();
+            self.target_info()?;
         }
         Ok(())
     }
@@ -258,6 +273,8 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
         let scope = find_message(message, field::SCOPE)?;
         let Translator { labels, base_options, .. } = &mut *self.translator;
         let source = self.resource.base_source(scope, true);
+        let (resource_bytes, scope_bytes) = source.size();
+        self.expansion.scope(resource_bytes + self.resource.scratch().len(), scope_bytes)?;
         labels.set_base(source, || base_options.scope_base(&self.resource, scope))?;
         // `otel_scope_info` of the scope before may have left its own here.
         self.translator.scratch.clear();
@@ -293,11 +310,13 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
 
     /// Makes the exemplars of the point at hand ready to be written, if they are sent.
     #[inline]
-    fn read_exemplars(&mut self, family: &Family) -> Result<(), Malformed> {
+    fn read_exemplars(&mut self, family: &Family) -> Result<(), Unreadable> {
         let Translator { exemplars, scratch, .. } = &mut *self.translator;
         exemplars.clear();
         if family.has_exemplars && !self.exemplars.is_empty() {
             exemplars.read(&self.exemplars, scratch)?;
+            // A native histogram may have them, and a classic one beside it.
+            self.expansion.bytes(2 * exemplars.bytes(), family.metric.name)?;
         }
         Ok(())
     }
@@ -309,6 +328,19 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
         self.exemplars.clear();
         self.translator.scratch.truncate(self.resource.scratch().len());
     }
+}
+
+/// So many series of a point, and texts that only one of them has.
+#[inline]
+fn repeated<'r>(
+    family: &'r Family,
+    name: &'r [u8],
+    labels: &'r PointLabels<'r>,
+    series: usize,
+    texts: usize,
+) -> Repeated<'r> {
+    let series = series + usize::from(family.has_created);
+    Repeated { metric: family.metric.name, name, about: family.about_bytes, labels, series, texts }
 }
 
 /// The last field of this number in a message, as a message; the empty message if there is none.

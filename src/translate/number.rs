@@ -5,7 +5,7 @@ use super::delta::Delta;
 use super::family::Family;
 use super::reject::or_reject;
 use super::sink::Sink;
-use super::{Translator, Unreadable, Walk, keep_part, sample, write_created};
+use super::{Translator, Unreadable, Walk, keep_part, repeated, sample, write_created};
 use crate::otlp::metric::Kind;
 use crate::otlp::point::NumberPoint;
 
@@ -27,8 +27,16 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
             &mut *self.translator;
         let labels =
             labels.labels(&self.attributes, self.resource.converted().len(), ExtraLabel::None, scratch);
-        let labels = or_reject(labels, family, metric_name, &options.limits, &mut self.rejections);
-        let Some((labels, identity)) = labels else { return Ok(()) };
+        let labels = or_reject(
+            labels,
+            family,
+            metric_name,
+            &options.limits,
+            &mut self.rejections,
+            &mut self.expansion,
+        );
+        let Some((labels, identity)) = labels? else { return Ok(()) };
+        self.expansion.series(&repeated(family, metric_name, &labels, 1, 0))?;
         if let (true, Some(totals)) = (family.is_delta, totals) {
             let delta = Delta { family, name: metric_name, labels: &labels, identity, head: point.head };
             let start = delta.accumulate(totals, &mut self.rejections, |totals, id, window| {

@@ -27,6 +27,11 @@ impl NumberTexts {
         }
     }
 
+    /// How long the texts are together.
+    pub fn bytes(&self) -> usize {
+        self.texts.len()
+    }
+
     /// The texts, in order.
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());

@@ -1,6 +1,7 @@
 //! What follows from a set of attribute keys: worked out once, used for every point that has it.
 
 use super::base::{Base, ExtraLabel, METRIC_NAME};
+use super::expansion::LABEL_BYTES;
 use super::identity;
 use super::label::push_label_name;
 use super::slots::Slot;
@@ -67,6 +68,8 @@ pub(super) struct Plan {
     /// Before which step the metric name stands, and the extra label.
     pub name_at: usize,
     pub extra_at: usize,
+    /// How many bytes the labels take without their values.
+    pub bytes: usize,
     /// A key that cannot be a label name; points with it have no labels.
     pub invalid_key: Option<Vec<u8>>,
 }
@@ -106,7 +109,13 @@ impl Plan {
         for group in candidates.chunk_by(|a, b| a.name == b.name) {
             plan.push_winner(group);
         }
+        plan.bytes = plan.names.len() + LABEL_BYTES * plan.steps.len();
         plan
+    }
+
+    /// How many bytes of keys and names it is made of.
+    pub fn key_bytes(&self) -> usize {
+        self.keys.len() + self.bytes
     }
 
     /// Whether these are the keys that the plan was made for.

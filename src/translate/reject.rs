@@ -2,8 +2,9 @@
 
 use super::Walk;
 use super::base::METRIC_NAME;
+use super::expansion::{Expansion, TooFar};
 use super::family::Family;
-use super::labels::{LabelError, PointLabels};
+use super::labels::{LabelError, LabelFault, PointLabels};
 use super::rejections::{Reason, Rejections};
 use super::sink::Sink;
 use super::time_ms;
@@ -44,21 +45,24 @@ pub(super) fn or_reject<'p>(
     name: &[u8],
     limits: &PointLimits,
     rejections: &mut Rejections,
-) -> Option<(PointLabels<'p>, u64)> {
+    expansion: &mut Expansion,
+) -> Result<Option<(PointLabels<'p>, u64)>, TooFar> {
     let (labels, identity) = match labels {
         Ok(labels) => labels,
         Err(error) => {
-            reject_labels(rejections, &family.metric, &error);
-            return None;
+            expansion.bytes(error.bytes, family.metric.name)?;
+            reject_labels(rejections, &family.metric, &error.fault);
+            return Ok(None);
         }
     };
     if (limits.max_labels.is_some() || limits.max_labels_bytes.is_some())
         && let Some(excess) = Excess::of(limits, &labels, name)
     {
+        expansion.bytes(labels.bytes(), family.metric.name)?;
         rejections.add(Reason::LabelLimit, 1, || describe(&family.metric, &excess.text()));
-        return None;
+        return Ok(None);
     }
-    Some((labels, identity.wrapping_add(family.identity)))
+    Ok(Some((labels, identity.wrapping_add(family.identity))))
 }
 
 /// What is too much in the labels, counted with the metric name as a label.
@@ -85,15 +89,15 @@ impl Excess {
     }
 }
 
-fn reject_labels(rejections: &mut Rejections, metric: &Metric, error: &LabelError) {
-    let reason = match error {
-        LabelError::Name(_) => Reason::InvalidLabel,
-        LabelError::NotUtf8(_) => Reason::InvalidUtf8,
+fn reject_labels(rejections: &mut Rejections, metric: &Metric, fault: &LabelFault) {
+    let reason = match fault {
+        LabelFault::Name(_) => Reason::InvalidLabel,
+        LabelFault::NotUtf8(_) => Reason::InvalidUtf8,
     };
     rejections.add(reason, 1, || {
-        let what = match error {
-            LabelError::Name(key) => format!("has the attribute key {:?}", shortened(key)),
-            LabelError::NotUtf8(name) => {
+        let what = match fault {
+            LabelFault::Name(key) => format!("has the attribute key {:?}", shortened(key)),
+            LabelFault::NotUtf8(name) => {
                 format!("has a label value that is not UTF-8: {:?}", shortened(name))
             }
         };
@@ -108,7 +112,7 @@ pub(super) fn describe(metric: &Metric, what: &str) -> String {
 
 /// As much of the front of a text that may be anything as takes a hundred characters to show, escapes
 /// included.
-fn shortened(text: &[u8]) -> String {
+pub(super) fn shortened(text: &[u8]) -> String {
     const SHOWN_MAX: usize = 100;
     let text = String::from_utf8_lossy(text);
     let mut shown = 0;

@@ -3,11 +3,12 @@
 use super::base::{Base, BaseLabel, ExtraLabel};
 use super::bases::Source;
 use super::exemplar::Exemplars;
+use super::expansion::{Expansion, Repeated, TooFar};
 use super::family::family_identity;
 use super::glob;
 use super::label::push_label_name;
 use super::sink::{Metadata, MetricType, Sample, Sink};
-use super::{MetadataUse, Translator, Walk, time_ms};
+use super::{MetadataUse, Translator, Unreadable, Walk, time_ms};
 use crate::config::{ResourceLabels, Translation};
 use crate::otlp::metric::number as field;
 use crate::otlp::value::Attribute;
@@ -214,9 +215,9 @@ fn push(labels: &mut Vec<BaseLabel>, key: &[u8], value: &[u8], escape: bool, yie
 impl<S: Sink> Walk<'_, '_, S> {
     /// Writes `target_info`, which carries the attributes of a resource, at the time of its newest
     /// point.
-    pub(super) fn target_info(&mut self) {
+    pub(super) fn target_info(&mut self) -> Result<(), TooFar> {
         if self.resource.informing.is_empty() {
-            return;
+            return Ok(());
         }
         let Translator { labels, base_options, .. } = &mut *self.translator;
         let base = || Ok::<_, Infallible>(Base::new(base_options.target_labels(&self.resource)));
@@ -229,21 +230,24 @@ impl<S: Sink> Walk<'_, '_, S> {
             time: self.newest,
         };
         let (translator, sink) = (&mut *self.translator, &mut *self.sink);
-        info.write(translator, sink, self.oldest);
+        info.write(translator, sink, &mut self.expansion, self.oldest)
     }
 
     /// Writes `otel_scope_info`, which carries the attributes of a scope, at the time of its newest
     /// point. (OpenTelemetry specification before 1.50, "Prometheus and OpenMetrics Compatibility",
     /// instrumentation scope.)
-    pub(super) fn scope_info(&mut self, message: &[u8], time: u64) -> Result<(), Malformed> {
+    pub(super) fn scope_info(&mut self, message: &[u8], time: u64) -> Result<(), Unreadable> {
         let scope = Scope::read(message)?;
+        let source = self.resource.base_source(message, false);
+        let (resource_bytes, scope_bytes) = source.size();
+        self.expansion.scope(resource_bytes, scope_bytes)?;
         let Translator { labels, base_options, .. } = &mut *self.translator;
         let base = || {
             let mut labels = base_options.target_labels(&self.resource);
             scope.push_identity(&mut labels);
             Ok::<_, Infallible>(Base::new(labels))
         };
-        let Ok(()) = labels.set_base(self.resource.base_source(message, false), base);
+        let Ok(()) = labels.set_base(source, base);
         let info = Info {
             name: b"otel_scope_info",
             help: b"Instrumentation scope metadata",
@@ -252,7 +256,7 @@ impl<S: Sink> Walk<'_, '_, S> {
             time,
         };
         if !scope.name.is_empty() || !scope.attributes.is_empty() {
-            info.write(self.translator, self.sink, self.oldest);
+            info.write(self.translator, self.sink, &mut self.expansion, self.oldest)?;
         }
         Ok(())
     }
@@ -269,10 +273,16 @@ struct Info<'i> {
 }
 
 impl Info<'_> {
-    fn write(self, translator: &mut Translator, sink: &mut impl Sink, oldest: i64) {
+    fn write(
+        self,
+        translator: &mut Translator,
+        sink: &mut impl Sink,
+        expansion: &mut Expansion,
+        oldest: i64,
+    ) -> Result<(), TooFar> {
         let time = time_ms(self.time);
         if self.time == 0 || time < oldest {
-            return;
+            return Ok(());
         }
         let Translator { labels, namer, metadata, metric_name, scratch, .. } = translator;
         namer.write_unchanged(self.name, metric_name);
@@ -281,16 +291,20 @@ impl Info<'_> {
         // Attributes that cannot be labels mean that there is no such series; points were judged one
         // by one.
         let Ok((labels, identity)) = labels.labels(self.attributes, 0, ExtraLabel::None, scratch) else {
-            return;
+            return Ok(());
         };
         if !labels.iter().any(|label| matches!(label.name, b"job" | b"instance")) {
-            return;
+            return Ok(());
         }
+        let (metric, name) = (self.name, metric_name.as_slice());
+        let about = if *metadata == MetadataUse::Inline { 32 + name.len() + self.help.len() } else { 0 };
+        expansion.series(&Repeated { metric, name, about, labels: &labels, series: 1, texts: 0 })?;
         let about = Metadata { name: metric_name, kind: MetricType::Gauge, help: self.help, unit: b"" };
         sink.family((*metadata == MetadataUse::Inline).then_some(&about));
         sink.begin(identity.wrapping_add(family_identity(metric_name)), 0);
         let sample = Sample { value: 1.0, time, start: 0 };
         sink.series(&labels, metric_name, None, sample, Exemplars::default());
         sink.end();
+        Ok(())
     }
 }

@@ -6,7 +6,7 @@ use super::family::Family;
 use super::labels::Label;
 use super::reject::or_reject;
 use super::sink::Sink;
-use super::{Translator, Unreadable, Walk, keep_part, sample, set_name, write_created};
+use super::{Translator, Unreadable, Walk, keep_part, repeated, sample, set_name, write_created};
 use crate::otlp::point::SummaryPoint;
 
 impl<'a, S: Sink> Walk<'a, '_, S> {
@@ -24,8 +24,17 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
         numbers.set(&quantiles.quantiles);
         let labels =
             labels.labels(&self.attributes, self.resource.converted().len(), ExtraLabel::Quantile, scratch);
-        let labels = or_reject(labels, family, metric_name, &options.limits, &mut self.rejections);
-        let Some((labels, identity)) = labels else { return Ok(()) };
+        let labels = or_reject(
+            labels,
+            family,
+            metric_name,
+            &options.limits,
+            &mut self.rejections,
+            &mut self.expansion,
+        );
+        let Some((labels, identity)) = labels? else { return Ok(()) };
+        let series = quantiles.values.len() + 2;
+        self.expansion.series(&repeated(family, metric_name, &labels, series, numbers.bytes()))?;
         let sample = |value: f64| sample(&point.head, time, value);
         let none = Exemplars::default();
         self.sink.begin(identity, 1);

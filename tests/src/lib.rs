@@ -1,5 +1,6 @@
 //! What the tests and the benchmark share.
 
+pub mod adversarial;
 pub mod canonical;
 pub mod certificates;
 pub mod children;

@@ -71,6 +71,7 @@ macro_rules! descriptions {
                     types::Refusal::Malformed(what) => ("malformed", json!(what)),
                     types::Refusal::WrongSignal(signal) => ("wrong-signal", json!(signal)),
                     types::Refusal::TooLarge(limit) => ("too-large", json!(limit)),
+                    types::Refusal::ExpandsTooFar(what) => ("expands-too-far", json!(what)),
                 };
                 json!({ "error": { "tag": tag, "val": val } })
             }

@@ -5,12 +5,17 @@
 //! making the payload and opening the exporter drop out. Time plays no part, so the counts are the same
 //! on a busy machine, and nearly so on another.
 
+#[path = "instructions/callgrind.rs"]
+mod callgrind;
+#[path = "instructions/growth.rs"]
+mod growth;
+
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context as _, bail, ensure};
-use preamp_tests::children::{built, fetched, program};
+use anyhow::{Context as _, ensure};
+use preamp_tests::children::{fetched, program};
 use preamp_tests::loads::{KINDS, PROTOCOLS, version};
 
 /// Enough for what a payload costs once to hardly matter.
@@ -92,25 +97,10 @@ fn count_all(valgrind: &Path) -> anyhow::Result<BTreeMap<String, f64>> {
 /// All instructions of one run of the program.
 fn count(valgrind: &Path, folder: &Path, case: [&str; 2], repetitions: u32) -> anyhow::Result<u64> {
     let output = folder.join("callgrind.out");
-    let library: PathBuf = valgrind.with_file_name("../libexec/valgrind");
-    let run = Command::new(valgrind)
-        .env("VALGRIND_LIB", library)
-        // The C library copies and fills with what the processor has; only what all of them have is the
-        // same everywhere.
-        .env("GLIBC_TUNABLES", "glibc.cpu.hwcaps=-AVX2,-AVX,-AVX_Fast_Unaligned_Load,-ERMS,-FSRM")
-        .args(["--tool=callgrind", "--vgdb=no"])
-        .arg(format!("--callgrind-out-file={}", output.display()))
-        .arg(built("instructions"))
-        .args(case)
-        .args([POINTS.to_string(), repetitions.to_string()])
-        .output()
-        .with_context(|| format!("{} does not start", valgrind.display()))?;
-    ensure!(run.status.success(), "{case:?}: {}", String::from_utf8_lossy(&run.stderr));
-    let counts = std::fs::read_to_string(&output)?;
-    let Some(total) = counts.lines().find_map(|line| line.strip_prefix("totals: ")) else {
-        bail!("{case:?}: callgrind wrote no totals");
-    };
-    Ok(total.trim().parse()?)
+    let (points, repetitions) = (POINTS.to_string(), repetitions.to_string());
+    let arguments = case.into_iter().chain([points.as_str(), repetitions.as_str()]);
+    callgrind::run(valgrind, &output, &[], arguments.map(AsRef::as_ref))?;
+    callgrind::total(&std::fs::read_to_string(&output)?)
 }
 
 fn compiler() -> anyhow::Result<String> {

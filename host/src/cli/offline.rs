@@ -149,6 +149,7 @@ fn refused(refusal: Refusal) -> String {
         Refusal::Malformed(what) => format!("is no OTLP metrics payload: {what}"),
         Refusal::WrongSignal(signal) => format!("holds {signal}: only metrics can be translated"),
         Refusal::TooLarge(limit) => format!("is larger than the {limit} bytes that are taken at once"),
+        Refusal::ExpandsTooFar(what) => format!("expands too far: {what}"),
     }
 }
 

@@ -93,6 +93,7 @@ fn refused(refusal: Refusal) -> Failure {
             format!("these are {signal}, but only metrics are taken here: send them to another exporter"),
         ),
         Refusal::TooLarge(limit) => Failure::too_large(limit),
+        Refusal::ExpandsTooFar(what) => Failure::new(Code::ResourceExhausted, what),
     }
 }
 

@@ -3,12 +3,17 @@
 
 use crate::remote_write::buffer::Buffer;
 use crate::translate::identity;
+use std::collections::BTreeMap;
 
 /// `Request.symbols`, length-delimited.
 const SYMBOLS: u8 = 4 << 3 | 2;
 
 /// The size of a first table, a power of two.
 const SLOTS_MIN: usize = 256;
+
+/// So many slots are looked at in one search. Texts whose hashes are spread by chance hardly ever need
+/// as many; texts that were made to hash alike would need one for each of them.
+const PROBES_MAX: usize = 64;
 
 /// A symbol table that only grows, and is emptied for the next request.
 ///
@@ -18,6 +23,9 @@ pub struct Symbols {
     encoded: Buffer,
     entries: Vec<Entry>,
     slots: Vec<Slot>,
+    /// The symbols that found no slot near enough, in the order of their texts, which nobody can make
+    /// alike.
+    crowded: BTreeMap<Box<[u8]>, u32>,
     /// What a hash is shifted by to give a slot: its upper bits are the well-mixed ones.
     shift: u32,
     generation: u32,
@@ -42,6 +50,7 @@ impl Default for Symbols {
             encoded: Buffer::default(),
             entries: Vec::new(),
             slots: Vec::new(),
+            crowded: BTreeMap::new(),
             shift: 0,
             generation: 0,
         };
@@ -55,6 +64,7 @@ impl Symbols {
     pub fn clear(&mut self) {
         self.encoded.clear();
         self.entries.clear();
+        self.crowded.clear();
         self.generation = self.generation.wrapping_add(1);
         if self.generation == 0 {
             self.slots.fill(Slot::default());
@@ -111,6 +121,7 @@ impl Symbols {
         let (hash, _) = identity::hash(text);
         let mask = self.slots.len().wrapping_sub(1);
         let mut place = self.first_place(hash);
+        let end = place.wrapping_add(PROBES_MAX) & mask;
         while let Some(slot) = self.slots.get(place) {
             if slot.generation != self.generation {
                 break;
@@ -120,8 +131,20 @@ impl Symbols {
                 return slot.reference;
             }
             place = (place + 1) & mask;
+            if place == end {
+                return self.crowded_reference(text, hash);
+            }
         }
-        self.insert(text, hash, place)
+        self.insert(text, hash, Some(place))
+    }
+
+    /// The number of a text for which all slots near its own are taken by others.
+    #[cold]
+    fn crowded_reference(&mut self, text: &[u8], hash: u64) -> u32 {
+        match self.crowded.get(text) {
+            Some(reference) => *reference,
+            None => self.insert(text, hash, None),
+        }
     }
 
     #[inline]
@@ -129,13 +152,15 @@ impl Symbols {
         (hash >> self.shift) as usize
     }
 
-    fn insert(&mut self, text: &[u8], hash: u64, place: usize) -> u32 {
+    fn insert(&mut self, text: &[u8], hash: u64, place: Option<usize>) -> u32 {
         let reference = self.push(text, hash);
         // At most half of the slots are taken, so that a search ends soon.
         if 2 * self.entries.len() > self.slots.len() {
             self.grow();
-        } else {
+        } else if let Some(place) = place {
             self.slots[place] = Slot { generation: self.generation, reference };
+        } else {
+            self.crowded.insert(text.into(), reference);
         }
         reference
     }
@@ -157,12 +182,14 @@ impl Symbols {
         self.slots.clear();
         self.slots.resize(count, Slot::default());
         self.shift = 64 - count.trailing_zeros();
+        self.crowded.clear();
         for (reference, entry) in (0..).zip(&self.entries).skip(1) {
-            let mut place = (entry.hash >> self.shift) as usize;
-            while self.slots[place].generation == self.generation {
-                place = (place + 1) & (count - 1);
+            let first = (entry.hash >> self.shift) as usize;
+            let mut near = (first..first + PROBES_MAX).map(|place| place & (count - 1));
+            match near.find(|place| self.slots[*place].generation != self.generation) {
+                Some(place) => self.slots[place] = Slot { generation: self.generation, reference },
+                None => drop(self.crowded.insert(self.text_of(entry).into(), reference)),
             }
-            self.slots[place] = Slot { generation: self.generation, reference };
         }
     }
 }
@@ -188,6 +215,36 @@ mod tests {
         }
         assert_eq!(symbols.reference(b""), 0);
         assert_eq!((symbols.text(0), symbols.text(3001)), (&b""[..], &b""[..]));
+    }
+
+    /// Texts of one hash: the second word undoes what the first one did.
+    fn colliding(count: u64) -> impl Iterator<Item = [u8; 16]> {
+        (0..count).map(|first| {
+            let state = (16u64.rotate_left(23) ^ first).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            let mut text = [0; 16];
+            text[..8].copy_from_slice(&first.to_le_bytes());
+            text[8..].copy_from_slice(&state.rotate_left(23).to_le_bytes());
+            text
+        })
+    }
+
+    #[test]
+    fn texts_of_one_hash_are_symbols_once() {
+        let mut symbols = Symbols::default();
+        assert!(colliding(3000).all(|text| identity::hash(&text).0 == 0));
+        for _ in 0..2 {
+            for (n, text) in (1..).zip(colliding(3000)) {
+                assert_eq!(symbols.reference(&text), n);
+                assert_eq!(symbols.text(n), text);
+            }
+        }
+        assert!(symbols.crowded.len() > 2500, "{}", symbols.crowded.len());
+        // Others are found among them, before and behind.
+        assert_eq!((symbols.reference(b"other"), symbols.reference(b"other")), (3001, 3001));
+        symbols.clear();
+        for (n, text) in (1..).zip(colliding(300).collect::<Vec<_>>().iter().rev()) {
+            assert_eq!(symbols.reference(text), n);
+        }
     }
 
     #[test]

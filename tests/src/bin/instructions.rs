@@ -1,8 +1,11 @@
-//! Takes one payload so many times, for a program that counts instructions (`tests/tests/instructions.rs`).
+//! Takes one payload so many times, or those of a folder once each, for a program that counts instructions
+//! (`tests/tests/instructions.rs`).
 
+use std::path::Path;
 use std::process::ExitCode;
 
-use preamp::types::Encoding;
+use preamp::types::{Encoding, Refusal};
+use preamp_tests::adversarial::{Family, Fate, families};
 use preamp_tests::loads::{KINDS, PROTOCOLS, configuration, version};
 use preamp_tests::payloads::NOW_NS;
 
@@ -15,8 +18,47 @@ fn main() -> ExitCode {
     {
         return take(&(kind.make)(points), &configuration(protocol, false), repetitions);
     }
-    eprintln!("usage: instructions KIND VERSION POINTS REPETITIONS");
+    if let [mode, folder, sizes @ ..] = &arguments[..]
+        && mode == "--growth"
+    {
+        return take_folder(Path::new(folder), sizes);
+    }
+    eprintln!("usage: instructions KIND VERSION POINTS REPETITIONS, or --growth FOLDER BYTES…");
     ExitCode::FAILURE
+}
+
+/// Takes the payloads of all families in all sizes, each with an exporter of its own.
+fn take_folder(folder: &Path, sizes: &[String]) -> ExitCode {
+    for family in families() {
+        for size in sizes {
+            let Ok(payload) = std::fs::read(folder.join(format!("{} {size}", family.name))) else {
+                eprintln!("{}: no payload of {size} bytes", family.name);
+                return ExitCode::FAILURE;
+            };
+            if let Err(problem) = take_hostile(&family, &payload) {
+                eprintln!("{}: {problem}", family.name);
+                return ExitCode::FAILURE;
+            }
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn take_hostile(family: &Family, payload: &[u8]) -> Result<(), String> {
+    let opened = preamp::Exporter::open(&family.configuration());
+    let mut exporter = opened.map_err(|problems| format!("{problems:?}"))?;
+    // What is counted lies between these calls, which callgrind can see.
+    let _seen = std::process::id();
+    let outcome = exporter.accept(payload, family.encoding, NOW_NS);
+    let _seen = std::process::id();
+    let is_refused = matches!(outcome, Err(Refusal::Malformed(_) | Refusal::ExpandsTooFar(_)));
+    match family.fate {
+        Fate::Taken if outcome.is_ok() => Ok(()),
+        Fate::Malformed if is_refused => Ok(()),
+        // A small payload may go further.
+        Fate::ExpandsTooFar if outcome.is_ok() || is_refused => Ok(()),
+        expected => Err(format!("{expected:?} was expected: {:?}", outcome.map(|taken| taken.rejections))),
+    }
 }
 
 fn take(payload: &[u8], configuration: &str, repetitions: u32) -> ExitCode {

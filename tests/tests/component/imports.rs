@@ -9,7 +9,7 @@ use wit_parser::{Resolve, WorldId, WorldItem};
 /// The most the component may weigh, in bytes.
 const SIZE_MAX: usize = 500 * 1024;
 
-const INTERFACE: &str = "preamp:exporter/remote-write@0.1.0";
+const INTERFACE: &str = "preamp:exporter/remote-write@0.2.0";
 
 fn component() -> anyhow::Result<Vec<u8>> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/component/preamp.wasm");
