@@ -23,6 +23,7 @@ mod notices;
 pub mod processors;
 pub mod queue;
 pub mod receiver;
+mod server;
 pub mod service;
 pub mod state_file;
 pub mod telemetry;

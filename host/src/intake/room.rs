@@ -1,7 +1,8 @@
 //! How much memory all requests together may take.
 
 use std::fmt;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use std::sync::Arc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The most bytes of requests held at a time; more are refused with a retry hint.
 const BYTES_MAX: usize = 256 << 20;
@@ -11,7 +12,7 @@ const UNIT_BYTES: usize = 1 << 10;
 
 /// Room for the bytes of requests, from their first byte read until their payload is translated.
 pub struct Room {
-    units: Semaphore,
+    units: Arc<Semaphore>,
 }
 
 /// There is no room left.
@@ -26,24 +27,25 @@ impl fmt::Display for Full {
 
 impl Room {
     /// All room is free.
-    pub(super) fn new() -> Room {
-        Room { units: Semaphore::new(BYTES_MAX / UNIT_BYTES) }
+    pub(crate) fn new() -> Room {
+        Room { units: Arc::new(Semaphore::new(BYTES_MAX / UNIT_BYTES)) }
     }
 
     /// A share for one request, of no bytes yet. Dropping it gives its room back.
-    pub fn share(&self) -> Share<'_> {
-        Share { room: self, bytes: 0, units: None }
+    #[must_use]
+    pub fn share(&self) -> Share {
+        Share { room: Arc::clone(&self.units), bytes: 0, units: None }
     }
 }
 
-/// The room of one request.
-pub struct Share<'r> {
-    room: &'r Room,
+/// The room of one request. It goes where the bytes of the request go.
+pub struct Share {
+    room: Arc<Semaphore>,
     bytes: usize,
-    units: Option<SemaphorePermit<'r>>,
+    units: Option<OwnedSemaphorePermit>,
 }
 
-impl Share<'_> {
+impl Share {
     /// Takes room for more bytes.
     ///
     /// # Errors
@@ -53,7 +55,7 @@ impl Share<'_> {
         let total = self.bytes.checked_add(bytes).ok_or(Full)?;
         let further = total.div_ceil(UNIT_BYTES) - self.bytes.div_ceil(UNIT_BYTES);
         let further = u32::try_from(further).map_err(|_| Full)?;
-        let units = self.room.units.try_acquire_many(further).map_err(|_| Full)?;
+        let units = Arc::clone(&self.room).try_acquire_many_owned(further).map_err(|_| Full)?;
         match &mut self.units {
             Some(held) => held.merge(units),
             None => self.units = Some(units),
