@@ -125,9 +125,12 @@ impl Intake {
     ///
     /// Once begun it goes on to its end even if the caller stops waiting, so that nothing is queued
     /// without being counted. It is only for room that it does not wait without the caller.
+    ///
+    /// `share` is the room that the payload was read into; it is given back once the payload is translated.
     pub async fn submit(
         self: &Arc<Self>,
         payload: Bytes,
+        share: Share,
         encoding: Encoding,
         transport: Transport,
     ) -> Outcome {
@@ -136,7 +139,7 @@ impl Intake {
         let left = leaving.clone();
         let _leaving = leaving.drop_guard();
         let taking = tokio::spawn(async move {
-            let (outcome, accepted) = intake.take(payload, encoding, &left).await;
+            let (outcome, accepted) = intake.take(payload, share, encoding, &left).await;
             intake.count(&outcome, accepted, transport);
             outcome
         });
@@ -144,11 +147,13 @@ impl Intake {
     }
 
     /// Takes one payload, and says how many of its points could be translated.
-    async fn take(&self, payload: Bytes, encoding: Encoding, left: &CancellationToken) -> (Outcome, u64) {
-        let mut share = self.room.share();
-        if let Err(full) = share.grow(payload.len()) {
-            return (Outcome::Busy(full.to_string()), 0);
-        }
+    async fn take(
+        &self,
+        payload: Bytes,
+        mut share: Share,
+        encoding: Encoding,
+        left: &CancellationToken,
+    ) -> (Outcome, u64) {
         let processors = self.processors.load_full();
         if let Err(reason) = processors.admit(&*self.queue) {
             return (Outcome::Busy(reason), 0);
@@ -161,6 +166,8 @@ impl Intake {
         let accepting = self.exporters.accepting().await;
         let is_doubtful = self.clock.is_doubtful();
         let accepted = accepting.exporters.accept(payload, encoding, self.clock.accepting_now()).await;
+        // What comes out of it is counted by the queue.
+        drop(share);
         let acceptance = match accepted {
             Ok(Ok(acceptance)) => acceptance,
             Ok(Err(refusal)) => return (Outcome::Refused(refusal), 0),

@@ -25,6 +25,7 @@ mod own_files;
 pub mod processors;
 pub mod queue;
 pub mod receiver;
+mod server;
 pub mod service;
 pub mod state_file;
 pub mod telemetry;

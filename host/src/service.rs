@@ -22,14 +22,15 @@ use crate::credentials::{Aws, CredentialsSource, SigningKeys};
 use crate::delivery::{self, Delivery, HttpClient, Pauses};
 use crate::intake::{Intake, Patience, Room};
 use crate::memory::{Budget, Shares};
-use crate::metrics::Metrics;
+use crate::metrics::{ConnectionMetrics, Metrics};
 use crate::processors::Processors;
 use crate::queue::durable::{self, DurableQueue, Folder, FolderError};
 use crate::queue::{JetStreamQueue, MemoryQueue, Queue, jetstream};
+use crate::server::descriptors;
 use crate::tls::TlsError;
 use fit::Fitted;
 use probes::Probes;
-use receivers::{Receivers, ReceiversTls};
+use receivers::{Receivers, ReceiversTls, Shared};
 use sockets::Sockets;
 use state::Saver;
 use std::sync::Arc;
@@ -141,7 +142,9 @@ impl Service {
         let Fitted { settings, shares, .. } = &fitted;
         let limits = parts.limits.unwrap_or_else(|| PoolLimits::within(shares));
         let sockets = Sockets::bind(settings).await?;
-        let probes = Probes::start(settings, sockets.probes)?;
+        let connections = ConnectionMetrics::default();
+        let room = descriptors::room(u64::from(settings.exporter.queue.consumers));
+        let probes = Probes::start(settings, sockets.probes, &connections)?;
         let prepared = Prepared::new(settings, &parts.component, limits.clone())?;
         let exporter = &settings.exporter;
         let in_use = Arc::new(InUse::new(prepared.exporters.clone()));
@@ -154,7 +157,7 @@ impl Service {
             .map_err(|error| StartError::Queue { exporter: exporter.id.clone(), error })?;
         let pool = in_use.clone();
         let metrics = Metrics::new(&settings.receiver.id, &exporter.id, queue.clone(), move || pool.stats());
-        let metrics = Arc::new(metrics);
+        let metrics = Arc::new(metrics.with_connections(&connections));
         let clock = Arc::new(parts.clock);
         let intake = Intake::new(
             in_use.clone(),
@@ -176,11 +179,11 @@ impl Service {
             queue,
             metrics,
             in_use,
-            intake: Arc::new(intake),
+            shared: Shared { intake: Arc::new(intake), connections, room },
         };
         let keys = exporter.sigv4.as_ref().map(|scope| base.keys(scope));
         let delivery = base.deliver(settings, prepared.exporters, prepared.client, keys.clone(), false);
-        let receivers = Receivers::start(&settings.receiver, sockets.receivers, prepared.tls, &base.intake)?;
+        let receivers = Receivers::start(&settings.receiver, sockets.receivers, prepared.tls, &base.shared);
         Ok(Running::new(settings.clone(), base, keys, delivery, receivers, saver, probes))
     }
 }
@@ -282,7 +285,7 @@ struct Base {
     queue: Arc<dyn Queue>,
     metrics: Arc<Metrics>,
     in_use: Arc<InUse>,
-    intake: Arc<Intake>,
+    shared: Shared,
 }
 
 impl Base {

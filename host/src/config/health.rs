@@ -3,6 +3,7 @@
 use super::ids::Component;
 use super::keys::{Harmless, Key, ignored, not_yet, read};
 use super::receiver::{HTTP_FIELDS, SERVER_FIELDS, read_address, read_tls};
+use super::serving::{HOSTS, TIMES, read_http_serving};
 use super::settings::{Health, HealthAnswer};
 use super::view::Section;
 use std::time::Duration;
@@ -17,6 +18,7 @@ const RECOVERY: Duration = Duration::from_secs(5 * 60);
 const EXTENSION: &[Key] = &[
     read("endpoint"),
     read("tls"),
+    HOSTS,
     read("path"),
     read("response_body"),
     ignored("check_collector_pipeline", "newer Collectors do not know it, and it never worked"),
@@ -28,7 +30,7 @@ const EXTENSION: &[Key] = &[
 
 const BODY: &[Key] = &[read("healthy"), read("unhealthy")];
 
-const HTTP: &[Key] = &[read("endpoint"), read("tls"), read("status"), read("config")];
+const HTTP: &[Key] = &[read("endpoint"), read("tls"), HOSTS, read("status"), read("config")];
 
 const STATUS: &[Key] = &[read("enabled"), read("path")];
 
@@ -42,7 +44,7 @@ const COMPONENT_HEALTH: &[Key] = &[
 
 /// Reads an extension of these types; `None` after something was reported, or if it tells nothing.
 pub(super) fn read_health(extension: &Component) -> Option<Health> {
-    let section = extension.view.section(&[EXTENSION, SERVER_FIELDS, HTTP_FIELDS]);
+    let section = extension.view.section(&[EXTENSION, SERVER_FIELDS, TIMES, HTTP_FIELDS]);
     if section.get("use_v2").and_then(|view| view.boolean()) == Some(true) {
         return read_v2(extension.id, &section);
     }
@@ -68,7 +70,7 @@ fn read_v2(id: &str, section: &Section) -> Option<Health> {
         section.view().warn("tells nothing: with `use_v2: true` it needs `http`");
         return None;
     };
-    let http = http.section(&[HTTP, SERVER_FIELDS, HTTP_FIELDS]);
+    let http = http.section(&[HTTP, SERVER_FIELDS, TIMES, HTTP_FIELDS]);
     if let Some(config) = http.get("config") {
         config.section(&[CONFIG]);
     }
@@ -92,5 +94,6 @@ fn read_server(id: &str, server: &Section, answer: HealthAnswer) -> Option<Healt
         Some(view) => read_address(&view)?,
         None => ENDPOINT.to_owned(),
     };
-    Some(Health { id: id.to_owned(), endpoint, tls: read_tls(server)?, answer })
+    let serving = read_http_serving(server);
+    Some(Health { id: id.to_owned(), endpoint, tls: read_tls(server)?, serving, answer })
 }

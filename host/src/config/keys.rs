@@ -1,7 +1,6 @@
 //! What is to be done with each key that the Collector knows.
 
 use super::diagnostic::suggest;
-use super::duration;
 use super::view::View;
 use super::yaml::Value;
 
@@ -31,10 +30,6 @@ pub(super) enum Harmless {
     Empty,
     /// This boolean.
     Flag(bool),
-    /// One of these numbers.
-    Numbers(&'static [i64]),
-    /// One of these durations, in seconds.
-    Seconds(&'static [u64]),
 }
 
 /// A key that its reader asks for.
@@ -99,11 +94,6 @@ impl Harmless {
     fn takes(&self, view: &View) -> bool {
         match (self, view.value()) {
             (Harmless::Flag(harmless), Value::Boolean(flag)) => flag == harmless,
-            (Harmless::Numbers(numbers), Value::Integer(number)) => numbers.contains(number),
-            (Harmless::Seconds(seconds), Value::Text) => view
-                .text()
-                .and_then(|text| duration::parse(text).ok())
-                .is_some_and(|given| given.subsec_nanos() == 0 && seconds.contains(&given.as_secs())),
             (Harmless::Empty, Value::Text) => view.text() == Some(""),
             (Harmless::Empty, Value::List(items)) => items.is_empty(),
             (Harmless::Empty, Value::Map(entries)) if entries.is_empty() => true,
@@ -116,12 +106,9 @@ impl Harmless {
     }
 
     fn hint(&self) -> String {
-        let names = |list: Vec<String>| format!("; it takes {}", list.join(" or "));
         match self {
             Harmless::Off | Harmless::Empty => "; leave it out".to_owned(),
             Harmless::Flag(flag) => format!("; it takes {flag}"),
-            Harmless::Numbers(numbers) => names(numbers.iter().map(i64::to_string).collect()),
-            Harmless::Seconds(seconds) => names(seconds.iter().map(|s| format!("{s}s")).collect()),
         }
     }
 }

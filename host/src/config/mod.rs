@@ -28,6 +28,7 @@ mod prometheus;
 mod receiver;
 mod root;
 mod service;
+mod serving;
 mod settings;
 mod sigv4auth;
 mod source;
@@ -43,9 +44,9 @@ pub use load::{Loaded, Request, convert, explain, load, load_exporter, parse};
 pub use settings::{
     AssumeRole, AttributeAction, AttributeKeys, AttributeType, AttributeValue, AwsCredentials,
     BaseCredentials, Batching, Change, ClientSettings, ClientTls, Connections, Directory, ExporterSettings,
-    Health, HealthAnswer, Listener, LogFormat, MemoryLimit, MemoryLimiter, Nats, NatsCredentials,
-    OtlpReceiver, Overflow, Pem, Processors, Queue, Retry, ServerTls, Settings, SigV4, Storage, Telemetry,
-    TlsIdentity, TlsProtocol, TlsVersion,
+    Health, HealthAnswer, Hosts, Listener, LogFormat, MemoryLimit, MemoryLimiter, Nats, NatsCredentials,
+    OtlpReceiver, Overflow, Pem, Processors, Queue, Retry, ServerTls, Serving, Settings, SigV4, Storage,
+    Telemetry, TlsIdentity, TlsProtocol, TlsVersion,
 };
 pub use source::Source;
 pub use substitution::Environment;

@@ -1,6 +1,7 @@
 //! `receivers.otlp`: the addresses that OTLP is taken on.
 
 use super::keys::{Harmless, Key, ignored, not_yet, only, read};
+use super::serving::{BOUNDS, HOSTS, STREAMS, TIMES, read_grpc_serving, read_http_serving};
 use super::settings::{Listener, OtlpReceiver, ServerTls};
 use super::tls::read_server_tls;
 use super::view::{Section, View};
@@ -33,17 +34,10 @@ pub(super) const HTTP_FIELDS: &[Key] = &[
     not_yet("cors", Harmless::Empty),
     not_yet("response_headers", Harmless::Empty),
     not_yet("compression_algorithms", Harmless::Off),
-    not_yet("read_timeout", Harmless::Seconds(&[0])),
-    not_yet("read_header_timeout", Harmless::Seconds(&[0])),
-    not_yet("write_timeout", Harmless::Seconds(&[0])),
-    not_yet("idle_timeout", Harmless::Seconds(&[0])),
-    not_yet("keep_alives_enabled", Harmless::Flag(true)),
 ];
 
 const GRPC: &[Key] = &[
     read("max_recv_msg_size_mib"),
-    not_yet("max_concurrent_streams", Harmless::Numbers(&[0])),
-    not_yet("keepalive", Harmless::Empty),
     ignored("read_buffer_size", "preamp sizes its buffers itself"),
     ignored("write_buffer_size", "preamp sizes its buffers itself"),
 ];
@@ -51,6 +45,7 @@ const GRPC: &[Key] = &[
 const HTTP: &[Key] = &[
     read("max_request_body_size"),
     read("metrics_url_path"),
+    HOSTS,
     ignored("traces_url_path", "preamp takes metrics only"),
     ignored("logs_url_path", "preamp takes metrics only"),
 ];
@@ -64,8 +59,8 @@ pub(super) fn read_otlp(id: &str, view: &View) -> Option<OtlpReceiver> {
     };
     let section = protocols.section(&[PROTOCOLS]);
     let switched_on = |key, tables| section.present(key).map(|view| view.section(tables)).filter(is_on);
-    let grpc = switched_on("grpc", &[SERVER, SERVER_FIELDS, GRPC]);
-    let http = switched_on("http", &[SERVER, SERVER_FIELDS, HTTP, HTTP_FIELDS]);
+    let grpc = switched_on("grpc", &[SERVER, SERVER_FIELDS, BOUNDS, STREAMS, GRPC]);
+    let http = switched_on("http", &[SERVER, SERVER_FIELDS, BOUNDS, TIMES, HTTP, HTTP_FIELDS]);
     if grpc.is_none() && http.is_none() {
         protocols.error("switches neither `grpc` nor `http` on: nothing would be received");
         return None;
@@ -98,6 +93,7 @@ fn read_grpc(section: &Section) -> Option<Listener> {
             .map_or(GRPC_REQUEST_BYTES, |mib| mib as u64 * MEBIBYTE),
         metrics_path: String::new(),
         tls: read_tls(section)?,
+        serving: read_grpc_serving(section),
     })
 }
 
@@ -110,6 +106,7 @@ fn read_http(section: &Section) -> Option<Listener> {
         max_request_bytes: limit.filter(|bytes| *bytes > 0).map_or(HTTP_REQUEST_BYTES, |bytes| bytes as u64),
         metrics_path,
         tls: read_tls(section)?,
+        serving: read_http_serving(section),
     })
 }
 

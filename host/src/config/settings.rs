@@ -2,12 +2,14 @@
 
 mod nats;
 mod processors;
+mod serving;
 
 pub use nats::{Nats, NatsCredentials};
 pub use processors::{
     AttributeAction, AttributeKeys, AttributeType, AttributeValue, Batching, Change, MemoryLimit,
     MemoryLimiter, Processors,
 };
+pub use serving::{Hosts, Serving};
 
 use crate::credentials::Secret;
 use std::fmt;
@@ -38,6 +40,8 @@ pub struct Health {
     pub endpoint: String,
     /// TLS; `None` takes plain connections.
     pub tls: Option<ServerTls>,
+    /// What connections may take.
+    pub serving: Serving,
     /// What is answered.
     pub answer: HealthAnswer,
 }
@@ -85,6 +89,8 @@ pub struct Listener {
     pub metrics_path: String,
     /// TLS; `None` takes plain connections.
     pub tls: Option<ServerTls>,
+    /// What connections may take.
+    pub serving: Serving,
 }
 
 /// The remote-write exporter, as far as the host is concerned. `Debug` leaves out the component's
@@ -429,6 +435,8 @@ pub struct Telemetry {
     pub log_format: LogFormat,
     /// `host:port` of `/metrics`; `None` serves none.
     pub metrics_endpoint: Option<String>,
+    /// Which names that server is called by.
+    pub metrics_hosts: Hosts,
 }
 
 /// How a log line looks.

@@ -2,7 +2,8 @@
 
 use super::keys::{Harmless, Key, NOT_YET, ignored, not_yet, read};
 use super::receiver::read_address;
-use super::settings::{LogFormat, Telemetry};
+use super::serving::{HOSTS, read_hosts};
+use super::settings::{Hosts, LogFormat, Telemetry};
 use super::view::{Section, View};
 use tracing::Level;
 
@@ -46,6 +47,7 @@ const NAMES_ARE_FIXED: &str = "the names and labels of preamp's own metrics are 
 const PROMETHEUS: &[Key] = &[
     read("host"),
     read("port"),
+    HOSTS,
     ignored("without_units", NAMES_ARE_FIXED),
     ignored("without_type_suffix", NAMES_ARE_FIXED),
     ignored("without_scope_info", NAMES_ARE_FIXED),
@@ -62,12 +64,16 @@ pub(super) fn read_telemetry(view: Option<View>) -> Telemetry {
     let part = |key: &str| section.as_ref().and_then(|section| section.get(key));
     let logs = part("logs").map(|view| view.section(&[LOGS]));
     let (log_level, log_format) = logs.map_or((Level::INFO, LogFormat::Console), |logs| read_logs(&logs));
-    let default = format!("{HOST}:{PORT}");
-    let metrics_endpoint = match part("metrics") {
-        Some(view) => read_metrics(&view.section(&[METRICS]), default),
-        None => Some(default),
+    let default = (format!("{HOST}:{PORT}"), Hosts::Named(Vec::new()));
+    let metrics = match part("metrics") {
+        Some(view) => read_metrics(&view.section(&[METRICS]), default.clone()),
+        None => Some(default.clone()),
     };
-    Telemetry { log_level, log_format, metrics_endpoint }
+    let (metrics_endpoint, metrics_hosts) = match metrics {
+        Some((endpoint, hosts)) => (Some(endpoint), hosts),
+        None => (None, default.1),
+    };
+    Telemetry { log_level, log_format, metrics_endpoint, metrics_hosts }
 }
 
 fn read_logs(logs: &Section) -> (Level, LogFormat) {
@@ -91,7 +97,7 @@ fn read_logs(logs: &Section) -> (Level, LogFormat) {
     (level, format)
 }
 
-fn read_metrics(metrics: &Section, default: String) -> Option<String> {
+fn read_metrics(metrics: &Section, default: (String, Hosts)) -> Option<(String, Hosts)> {
     const LEVELS: [&str; 4] = ["none", "basic", "normal", "detailed"];
     let level = metrics.get("level").and_then(|view| view.choice_of_any_case(&LEVELS));
     let address = metrics.get("address").and_then(|view| {
@@ -100,13 +106,13 @@ fn read_metrics(metrics: &Section, default: String) -> Option<String> {
     });
     let endpoint = match metrics.get("readers") {
         Some(readers) => read_readers(&readers),
-        None => Some(address.unwrap_or(default)),
+        None => Some((address.unwrap_or(default.0), default.1)),
     };
     endpoint.filter(|_| level != Some("none"))
 }
 
-/// The address of the reader that is scraped; `None` without one.
-fn read_readers(readers: &View) -> Option<String> {
+/// The address of the reader that is scraped, and the names it is called by; `None` without one.
+fn read_readers(readers: &View) -> Option<(String, Hosts)> {
     let mut endpoint = None;
     for reader in readers.list() {
         let Some(pull) = reader.section(&[READER]).get("pull") else { continue };
@@ -123,12 +129,12 @@ fn read_readers(readers: &View) -> Option<String> {
     endpoint
 }
 
-fn read_prometheus(section: &Section) -> String {
+fn read_prometheus(section: &Section) -> (String, Hosts) {
     let host = match section.get("host").and_then(|view| view.text()).unwrap_or(HOST) {
         "" => "0.0.0.0".to_owned(),
         host if host.contains(':') && !host.starts_with('[') => format!("[{host}]"),
         host => host.to_owned(),
     };
     let port = section.get("port").and_then(|view| view.integer(0, i64::from(u16::MAX))).unwrap_or(PORT);
-    format!("{host}:{port}")
+    (format!("{host}:{port}"), read_hosts(section))
 }

@@ -1,14 +1,15 @@
 //! How much memory all requests together may take.
 
 use std::fmt;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use std::sync::Arc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The unit in which room is shared out.
 const UNIT_BYTES: usize = 1 << 10;
 
 /// Room for the bytes of requests, from their first byte read until their payload is translated.
 pub struct Room {
-    units: Semaphore,
+    units: Arc<Semaphore>,
 }
 
 /// There is no room left.
@@ -29,23 +30,24 @@ impl Room {
     #[must_use]
     pub fn new(bytes: u64) -> Room {
         let units = usize::try_from(bytes).unwrap_or(usize::MAX) / UNIT_BYTES;
-        Room { units: Semaphore::new(units.min(Semaphore::MAX_PERMITS)) }
+        Room { units: Arc::new(Semaphore::new(units.min(Semaphore::MAX_PERMITS))) }
     }
 
     /// A share for one request, of no bytes yet. Dropping it gives its room back.
-    pub fn share(&self) -> Share<'_> {
-        Share { room: self, bytes: 0, units: None }
+    #[must_use]
+    pub fn share(&self) -> Share {
+        Share { room: Arc::clone(&self.units), bytes: 0, units: None }
     }
 }
 
-/// The room of one request.
-pub struct Share<'r> {
-    room: &'r Room,
+/// The room of one request. It goes where the bytes of the request go.
+pub struct Share {
+    room: Arc<Semaphore>,
     bytes: usize,
-    units: Option<SemaphorePermit<'r>>,
+    units: Option<OwnedSemaphorePermit>,
 }
 
-impl Share<'_> {
+impl Share {
     /// Takes room for more bytes.
     ///
     /// # Errors
@@ -55,7 +57,7 @@ impl Share<'_> {
         let total = self.bytes.checked_add(bytes).ok_or(Full)?;
         let further = total.div_ceil(UNIT_BYTES) - self.bytes.div_ceil(UNIT_BYTES);
         let further = u32::try_from(further).map_err(|_| Full)?;
-        let units = self.room.units.try_acquire_many(further).map_err(|_| Full)?;
+        let units = Arc::clone(&self.room).try_acquire_many_owned(further).map_err(|_| Full)?;
         match &mut self.units {
             Some(held) => held.merge(units),
             None => self.units = Some(units),

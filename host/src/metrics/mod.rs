@@ -5,6 +5,7 @@
 //! (`preamp_…`) for what neither has. Counters end in `_total`, as OpenMetrics wants it.
 
 mod component;
+mod connections;
 mod delivery;
 mod ledger;
 mod process;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use component::ComponentCollector;
+pub use connections::{ConnectionMetrics, ListenerMetrics};
 pub use delivery::{Attempt, Content, DeliveryMetrics};
 pub use ledger::{Ledger, Snapshot};
 use process::ProcessCollector;
@@ -70,6 +72,13 @@ impl Metrics {
         queue::register(&mut registry, exporter, queue);
         registry.register_collector(Box::new(Arc::clone(&ledger)));
         Self { registry, ledger, receiver, delivery, reloads }
+    }
+
+    /// The same with those of connections, which are counted from before there is anything else to count.
+    #[must_use]
+    pub fn with_connections(mut self, connections: &ConnectionMetrics) -> Self {
+        connections.register(&mut self.registry);
+        self
     }
 
     /// One page in the OpenMetrics text format, of type [`CONTENT_TYPE`].

@@ -5,7 +5,7 @@ use super::message::{
     Any, ExportMetricsPartialSuccess, ExportMetricsServiceResponse, RETRY_INFO_TYPE, Status,
 };
 use crate::component::{CallError, Refusal};
-use crate::intake::Outcome;
+use crate::intake::{Outcome, RequestOutcome};
 use std::time::Duration;
 use tonic::Code;
 
@@ -41,6 +41,20 @@ impl Failure {
     /// A failure that may be over soon.
     pub(super) fn busy(reason: String) -> Failure {
         Failure { code: Code::Unavailable, message: reason, retry_after: Some(RETRY_AFTER) }
+    }
+
+    /// A request that did not arrive in time.
+    pub(super) fn late(time: Duration) -> Failure {
+        let message = format!(
+            "the request did not arrive within {time:?}: send it faster, or less at once, or raise the receiver's \
+             read_timeout"
+        );
+        Failure::new(Code::DeadlineExceeded, message)
+    }
+
+    /// What it counts as where the request did not become a payload.
+    pub(super) fn outcome(&self) -> RequestOutcome {
+        if self.retry_after.is_some() { RequestOutcome::Refused } else { RequestOutcome::Failure }
     }
 
     /// The failure as `google.rpc.Status` in JSON.

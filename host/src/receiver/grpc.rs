@@ -1,85 +1,171 @@
-//! OTLP/gRPC.
+//! OTLP/gRPC: one unary method, of which the messages pass through as they are.
 
-use super::READ_TIMEOUT;
 use super::answer::{Failure, answer};
-use super::listener::Incoming;
+use super::arriving::{Arriving, Sizes, Unpacker};
+use super::compression::ContentEncoding;
 use super::message::ExportMetricsServiceResponse;
 use crate::component::Encoding;
-use crate::intake::{Intake, RequestOutcome, Transport};
-use axum::extract::{Request, State};
-use axum::http::HeaderValue;
-use axum::response::{IntoResponse, Response};
-use axum::routing::post;
-use bytes::{Buf as _, Bytes};
-use std::future::Future;
+use crate::intake::{Intake, Share, Transport};
+use bytes::{BufMut as _, Bytes, BytesMut};
+use http::header::{ALLOW, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use hyper::body::{Body, Frame};
+use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
-use tokio_util::sync::CancellationToken;
-use tonic::codec::{CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
-use tonic::server::{Grpc, UnaryService};
-use tonic::service::Routes;
+use std::task::{Context, Poll};
+use std::time::Duration;
 use tonic::{Code, Status};
 
 /// The one method that is served.
 const EXPORT: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
 
+const MEDIA_TYPE: &str = "application/grpc";
+
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+
+/// A message follows one byte, which says whether it is packed, and its length in four.
+const PREFIX_BYTES: usize = 5;
+
 /// What a receiver takes, and where it goes.
-#[derive(Clone)]
-pub struct GrpcReceiver {
+pub(crate) struct GrpcReceiver {
     /// Where payloads go.
-    pub intake: Arc<Intake>,
+    pub(crate) intake: Arc<Intake>,
     /// The largest request, in bytes, before and after decompression.
-    pub request_bytes_max: usize,
+    pub(crate) request_bytes_max: usize,
+    /// How long a request may take to arrive, if there is a limit.
+    pub(crate) read_timeout: Option<Duration>,
+    unpacker: Unpacker,
+}
+
+/// The body of an answer: a message with trailers, or nothing.
+#[derive(Default)]
+pub(crate) struct Answer {
+    message: Option<Bytes>,
+    trailers: Option<HeaderMap>,
+}
+
+impl Body for Answer {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let message = self.message.take().map(Frame::data);
+        let frame = message.or_else(|| self.trailers.take().map(Frame::trailers));
+        Poll::Ready(frame.map(Ok))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.message.is_none() && self.trailers.is_none()
+    }
 }
 
 impl GrpcReceiver {
-    /// Takes requests until `stop` is cancelled and those under way are answered.
-    ///
-    /// # Errors
-    ///
-    /// When the listener fails.
-    pub(crate) async fn serve(
-        self,
-        incoming: Incoming,
-        stop: CancellationToken,
-    ) -> Result<(), tonic::transport::Error> {
-        let incoming = futures_util::stream::unfold(incoming, |mut incoming| async {
-            let connection = incoming.next().await?;
-            Some((Ok::<_, std::convert::Infallible>(connection), incoming))
-        });
-        let router = axum::Router::new().route(EXPORT, post(export)).fallback(unserved).with_state(self);
-        tonic::transport::Server::builder()
-            .timeout(READ_TIMEOUT)
-            .add_routes(Routes::from(router))
-            .serve_with_incoming_shutdown(incoming, stop.cancelled_owned())
-            .await
+    /// One that hands over to this intake.
+    pub(crate) fn new(intake: Arc<Intake>, request_bytes_max: usize, read_timeout: Option<Duration>) -> Self {
+        GrpcReceiver { intake, request_bytes_max, read_timeout, unpacker: Unpacker::new(request_bytes_max) }
+    }
+
+    /// Answers one request.
+    pub(crate) async fn handle<B>(&self, request: Request<B>) -> Response<Answer>
+    where
+        B: Body<Data = Bytes, Error: std::fmt::Display> + Unpin,
+    {
+        if request.method() != Method::POST {
+            let mut response = without_message(StatusCode::METHOD_NOT_ALLOWED);
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+            return response;
+        }
+        if !is_grpc(request.headers()) {
+            return without_message(StatusCode::UNSUPPORTED_MEDIA_TYPE);
+        }
+        if request.uri().path() != EXPORT {
+            let path = request.uri().path();
+            return Status::unimplemented(format!(
+                "{path} is not served: only metrics are taken here, by {EXPORT}"
+            ))
+            .into_http();
+        }
+        let (payload, share) = match self.read(request).await {
+            Ok(read) => read,
+            Err(failure) => {
+                self.intake.ended_early(Transport::Grpc, failure.outcome());
+                return into_status(&failure).into_http();
+            }
+        };
+        match answer(self.intake.submit(payload, share, Encoding::Protobuf, Transport::Grpc).await) {
+            Ok(response) => success(&response),
+            Err(failure) => into_status(&failure).into_http(),
+        }
+    }
+
+    /// Reads and unpacks the message.
+    async fn read<B>(&self, request: Request<B>) -> Result<(Bytes, Share), Failure>
+    where
+        B: Body<Data = Bytes, Error: std::fmt::Display> + Unpin,
+    {
+        let packed = encoding(request.headers())?;
+        let arriving = Arriving::new(request.into_body(), &self.intake, self.read_timeout)?;
+        let limit = self.request_bytes_max;
+        let sizes = Sizes { limit: limit.saturating_add(PREFIX_BYTES), discarded: 0, announced: 0 };
+        // What is announced to be too large need not come.
+        let check = |read: &[u8]| match prefix(read) {
+            Some((_, length)) if length > limit => Err(Failure::too_large(limit as u64)),
+            _ => Ok(()),
+        };
+        let (mut body, share) = arriving.collect(sizes, check).await?;
+        let malformed = |what| Failure::new(Code::InvalidArgument, format!("not one gRPC message: {what}"));
+        let (is_packed, length) = prefix(&body).ok_or_else(|| malformed("it has no prefix"))?;
+        let message = body.split_off(PREFIX_BYTES);
+        if message.len() != length {
+            return Err(malformed("its length is another one than its prefix says"));
+        }
+        match is_packed {
+            0 => Ok((message, share)),
+            1 if packed == ContentEncoding::Identity => {
+                Err(malformed("it is packed, but grpc-encoding does not say how"))
+            }
+            1 => self.unpacker.unpack(packed, message, share).await,
+            _ => Err(malformed("its prefix begins with neither 0 nor 1")),
+        }
     }
 }
 
-async fn export(State(receiver): State<GrpcReceiver>, request: Request) -> Response {
-    let limit = receiver.request_bytes_max;
-    let mut grpc = Grpc::new(RawCodec)
-        .accept_compressed(CompressionEncoding::Gzip)
-        .accept_compressed(CompressionEncoding::Zstd)
-        .max_decoding_message_size(limit);
-    let intake = receiver.intake.clone();
-    let response = grpc.unary(Export { intake: receiver.intake }, request).await;
-    if is_out_of_range(&response) {
-        intake.ended_early(Transport::Grpc, RequestOutcome::Failure);
-        return into_status(&Failure::too_large(limit as u64)).into_http();
-    }
-    response.map(axum::body::Body::new)
+/// The first byte of a body, and the length of the message in it.
+fn prefix(body: &[u8]) -> Option<(u8, usize)> {
+    let (is_packed, rest) = body.split_first()?;
+    let length = u32::from_be_bytes(*rest.first_chunk()?);
+    Some((*is_packed, usize::try_from(length).unwrap_or(usize::MAX)))
 }
 
-/// Tonic says OUT_OF_RANGE when a message is too large, which OTLP clients repeat for ever;
-/// RESOURCE_EXHAUSTED without a `RetryInfo` is final. Nothing else here says OUT_OF_RANGE.
-fn is_out_of_range<B>(response: &http::Response<B>) -> bool {
-    response.headers().get("grpc-status") == Some(&HeaderValue::from(Code::OutOfRange as i32))
+fn is_grpc(headers: &HeaderMap) -> bool {
+    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let rest = value.strip_prefix(MEDIA_TYPE).map(|rest| rest.strip_prefix("+proto").unwrap_or(rest));
+    rest.is_some_and(|rest| rest.is_empty() || rest.trim_start().starts_with(';'))
 }
 
-async fn unserved(request: Request) -> Response {
-    let message = format!("{} is not served: only metrics are taken here, by {EXPORT}", request.uri().path());
-    Status::unimplemented(message).into_http::<axum::body::Body>().into_response()
+fn encoding(headers: &HeaderMap) -> Result<ContentEncoding, Failure> {
+    let value = headers.get("grpc-encoding").map_or("", |value| value.to_str().unwrap_or("?"));
+    ContentEncoding::parse(value).ok_or_else(|| {
+        let message = format!("grpc-encoding {value:?} is not taken: use one of {}", ContentEncoding::NAMES);
+        Failure::new(Code::Unimplemented, message)
+    })
+}
+
+fn success(response: &ExportMetricsServiceResponse) -> Response<Answer> {
+    let length = prost::Message::encoded_len(response);
+    let mut message = BytesMut::with_capacity(PREFIX_BYTES + length);
+    message.put_u8(0);
+    // Answers are a few lines long.
+    message.put_u32(u32::try_from(length).unwrap_or(u32::MAX));
+    message.extend_from_slice(&prost::Message::encode_to_vec(response));
+    let trailers = HeaderMap::from_iter([(GRPC_STATUS, HeaderValue::from_static("0"))]);
+    let mut answer = Response::new(Answer { message: Some(message.freeze()), trailers: Some(trailers) });
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+    answer
 }
 
 fn into_status(failure: &Failure) -> Status {
@@ -87,57 +173,8 @@ fn into_status(failure: &Failure) -> Status {
     Status::with_details(failure.code, &failure.message, details.into())
 }
 
-/// The method, as tonic calls it.
-struct Export {
-    intake: Arc<Intake>,
-}
-
-impl UnaryService<Bytes> for Export {
-    type Response = ExportMetricsServiceResponse;
-    type Future = Pin<Box<dyn Future<Output = Result<tonic::Response<Self::Response>, Status>> + Send>>;
-
-    fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
-        let intake = self.intake.clone();
-        Box::pin(async move {
-            let outcome = intake.submit(request.into_inner(), Encoding::Protobuf, Transport::Grpc).await;
-            answer(outcome).map(tonic::Response::new).map_err(|failure| into_status(&failure))
-        })
-    }
-}
-
-/// Leaves requests as they are, since the component decodes them, and encodes responses.
-#[derive(Clone, Copy)]
-struct RawCodec;
-
-impl tonic::codec::Codec for RawCodec {
-    type Encode = ExportMetricsServiceResponse;
-    type Decode = Bytes;
-    type Encoder = RawCodec;
-    type Decoder = RawCodec;
-
-    fn encoder(&mut self) -> RawCodec {
-        RawCodec
-    }
-
-    fn decoder(&mut self) -> RawCodec {
-        RawCodec
-    }
-}
-
-impl Encoder for RawCodec {
-    type Item = ExportMetricsServiceResponse;
-    type Error = Status;
-
-    fn encode(&mut self, response: Self::Item, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        prost::Message::encode(&response, buffer).map_err(|error| Status::internal(error.to_string()))
-    }
-}
-
-impl Decoder for RawCodec {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(buffer.copy_to_bytes(buffer.remaining())))
-    }
+fn without_message(status: StatusCode) -> Response<Answer> {
+    let mut response = Response::new(Answer::default());
+    *response.status_mut() = status;
+    response
 }

@@ -6,13 +6,8 @@
 //! [`Intake`]: crate::intake::Intake
 
 mod answer;
+mod arriving;
 mod compression;
-pub mod grpc;
-pub mod http;
-pub(crate) mod listener;
+pub(crate) mod grpc;
+pub(crate) mod http;
 mod message;
-
-use std::time::Duration;
-
-/// How long a request may take to arrive, once its head is there.
-const READ_TIMEOUT: Duration = Duration::from_secs(60);

@@ -1,24 +1,15 @@
-//! Serves the self-metrics.
+//! The self-metrics as a page.
 
 use crate::metrics::{CONTENT_TYPE, Metrics};
 use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
 use axum::routing::get;
-use std::io;
 use std::sync::Arc;
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 
-/// Answers `GET /metrics`, beside other routes, until `stop` is cancelled.
-pub(super) async fn serve(
-    listener: TcpListener,
-    routes: axum::Router,
-    metrics: Arc<Metrics>,
-    stop: CancellationToken,
-) -> io::Result<()> {
-    let router = axum::Router::new().route("/metrics", get(page)).with_state(metrics);
-    axum::serve(listener, router.merge(routes)).with_graceful_shutdown(stop.cancelled_owned()).await
+/// Answers `GET /metrics`.
+pub(super) fn router(metrics: Arc<Metrics>) -> axum::Router {
+    axum::Router::new().route("/metrics", get(page)).with_state(metrics)
 }
 
 async fn page(State(metrics): State<Arc<Metrics>>) -> impl IntoResponse {

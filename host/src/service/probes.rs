@@ -4,23 +4,30 @@ use super::health::{self, Health};
 use super::running::Tasks;
 use super::sockets::ProbeSockets;
 use super::{StartError, metrics_server};
-use crate::config::Settings;
-use crate::metrics::Metrics;
-use crate::receiver::listener::Incoming;
+use crate::config::{Serving, Settings};
+use crate::metrics::{ConnectionMetrics, Metrics};
+use crate::server::{Protocols, RequestBody, Server, ServersTls};
 use crate::tls;
-use std::io;
+use axum::Router;
+use axum::body::Body;
+use http::{Request, Response};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
+use tower_service::Service as _;
+
+/// Few ask, and they are to be answered when the receivers have no room left: this room is kept for them.
+const CONNECTIONS_MAX: usize = 32;
 
 /// The servers of both.
 pub(super) struct Probes {
     pub(super) metrics: Option<SocketAddr>,
     pub(super) health: Option<SocketAddr>,
     pub(super) state: Arc<Health>,
-    waiting: Option<TcpListener>,
+    waiting: Option<(TcpListener, Serving)>,
+    connections: ConnectionMetrics,
     stop: CancellationToken,
     tasks: Tasks,
 }
@@ -31,13 +38,18 @@ impl Probes {
     /// # Errors
     ///
     /// When the TLS of the health server cannot be used.
-    pub(super) fn start(settings: &Settings, sockets: ProbeSockets) -> Result<Self, StartError> {
+    pub(super) fn start(
+        settings: &Settings,
+        sockets: ProbeSockets,
+        connections: &ConnectionMetrics,
+    ) -> Result<Self, StartError> {
         let address = |socket: &TcpListener| socket.local_addr().ok();
         let mut probes = Probes {
             metrics: sockets.metrics.as_ref().and_then(address),
             health: sockets.health.as_ref().and_then(address),
             state: Health::new(),
-            waiting: sockets.metrics,
+            waiting: sockets.metrics.map(|socket| (socket, of_metrics(settings))),
+            connections: connections.clone(),
             stop: CancellationToken::new(),
             tasks: Tasks::new(),
         };
@@ -45,10 +57,8 @@ impl Probes {
             let setting = || format!("extensions.{}", settings.id);
             let tls = settings.tls.as_ref().map(|tls| tls::server(tls, &["h2", "http/1.1"])).transpose();
             let tls = tls.map_err(|error| StartError::Tls { setting: setting(), error })?;
-            let incoming = Incoming::new(Arc::new(socket), tls).map_err(StartError::Socket)?;
-            let server = axum::serve(incoming, health::router(settings, &probes.state));
-            let server = server.with_graceful_shutdown(probes.stop.clone().cancelled_owned());
-            probes.add("the health server", server.into_future());
+            let router = health::router(settings, &probes.state);
+            probes.serve("health", socket, tls, settings.serving.clone(), router);
         }
         Ok(probes)
     }
@@ -56,10 +66,9 @@ impl Probes {
     /// Answers from now on that the process is ready, and with its metrics.
     pub(super) fn ready(&mut self, metrics: &Arc<Metrics>) {
         self.state.ready(metrics);
-        if let Some(socket) = self.waiting.take() {
-            let routes = health::management(&self.state);
-            let server = metrics_server::serve(socket, routes, metrics.clone(), self.stop.clone());
-            self.add("/metrics", server);
+        if let Some((socket, serving)) = self.waiting.take() {
+            let router = metrics_server::router(metrics.clone()).merge(health::management(&self.state));
+            self.serve("metrics", socket, None, serving, router);
         }
     }
 
@@ -74,7 +83,32 @@ impl Probes {
         self.tasks.shutdown().await;
     }
 
-    fn add(&mut self, name: &'static str, server: impl Future<Output = io::Result<()>> + Send + 'static) {
-        self.tasks.spawn(async move { server.await.map_err(|error| format!("{name} failed: {error}")) });
+    fn serve(
+        &mut self,
+        name: &'static str,
+        socket: TcpListener,
+        tls: Option<ServersTls>,
+        serving: Serving,
+        router: Router,
+    ) {
+        let serving = Serving { max_connections: serving.max_connections.min(CONNECTIONS_MAX), ..serving };
+        let (socket, metrics) = (Arc::new(socket), self.connections.listener(name));
+        let server = Server { socket, tls, serving, protocols: Protocols::Both, metrics };
+        let server = server.serve(move |request| answer(router.clone(), request), self.stop.clone());
+        self.tasks.spawn(async move {
+            server.await.map_err(|error| format!("the server of {name} failed: {error}"))
+        });
+    }
+}
+
+/// What the server of `/metrics` may take.
+fn of_metrics(settings: &Settings) -> Serving {
+    Serving { hosts: settings.telemetry.metrics_hosts.clone(), ..Serving::default() }
+}
+
+async fn answer(mut router: Router, request: Request<RequestBody>) -> Response<Body> {
+    match router.call(request.map(Body::new)).await {
+        Ok(response) => response,
+        Err(never) => match never {},
     }
 }

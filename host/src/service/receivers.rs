@@ -3,22 +3,24 @@
 use super::StartError;
 use super::running::{Tasks, finish};
 use super::sockets::ReceiverSockets;
-use crate::config::{Listener, OtlpReceiver};
+use crate::config::{Listener, OtlpReceiver, Serving};
 use crate::intake::Intake;
+use crate::metrics::ConnectionMetrics;
 use crate::receiver::grpc::GrpcReceiver;
 use crate::receiver::http::HttpReceiver;
-use crate::receiver::listener::{Incoming, ReceiverTls};
+use crate::server::{Protocols, Server, ServersTls};
 use crate::tls;
-use std::fmt::Display;
 use std::future::Future;
+use std::io;
 use std::sync::Arc;
+use tokio::net::TcpListener;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// The TLS of the receivers, from their files.
 pub(super) struct ReceiversTls {
-    grpc: Option<ReceiverTls>,
-    http: Option<ReceiverTls>,
+    grpc: Option<ServersTls>,
+    http: Option<ServersTls>,
 }
 
 impl ReceiversTls {
@@ -42,6 +44,17 @@ impl ReceiversTls {
     }
 }
 
+/// What receivers share with all others that use the connections of this process.
+#[derive(Clone)]
+pub(super) struct Shared {
+    /// Where requests go.
+    pub(super) intake: Arc<Intake>,
+    /// Counts connections.
+    pub(super) connections: ConnectionMetrics,
+    /// For how many connections the limit of open files leaves room.
+    pub(super) room: usize,
+}
+
 /// Receivers at work.
 pub(super) struct Receivers {
     pub(super) sockets: ReceiverSockets,
@@ -57,12 +70,12 @@ impl Receivers {
         settings: &OtlpReceiver,
         sockets: ReceiverSockets,
         tls: ReceiversTls,
-        intake: &Arc<Intake>,
-    ) -> Result<Self, StartError> {
+        shared: &Shared,
+    ) -> Self {
         let stop = CancellationToken::new();
         let mut receivers = Receivers { sockets, stop, tasks: Tasks::new(), ending: Tasks::new() };
-        receivers.serve(settings, tls, intake).map_err(StartError::Socket)?;
-        Ok(receivers)
+        receivers.serve(settings, tls, shared);
+        receivers
     }
 
     /// Goes on with other settings. Requests under way are answered by those who took them.
@@ -71,9 +84,9 @@ impl Receivers {
         settings: &OtlpReceiver,
         sockets: ReceiverSockets,
         tls: ReceiversTls,
-        intake: &Arc<Intake>,
-    ) -> Result<(), StartError> {
-        let next = Receivers::start(settings, sockets, tls, intake)?;
+        shared: &Shared,
+    ) {
+        let next = Receivers::start(settings, sockets, tls, shared);
         let mut last = std::mem::replace(self, next);
         last.stop.cancel();
         self.ending = std::mem::take(&mut last.ending);
@@ -84,7 +97,6 @@ impl Receivers {
             }
             Ok(())
         });
-        Ok(())
     }
 
     /// Waits until one of them ends that should not have.
@@ -101,32 +113,62 @@ impl Receivers {
         finish(&mut self.ending, deadline).await && done
     }
 
-    fn serve(
-        &mut self,
-        settings: &OtlpReceiver,
-        tls: ReceiversTls,
-        intake: &Arc<Intake>,
-    ) -> std::io::Result<()> {
-        if let (Some(socket), Some(listener)) = (&self.sockets.grpc, &settings.grpc) {
-            let incoming = Incoming::new(socket.clone(), tls.grpc)?;
-            let receiver =
-                GrpcReceiver { intake: intake.clone(), request_bytes_max: request_bytes_max(listener) };
-            self.add(receiver.serve(incoming, self.stop.clone()));
-        }
-        if let (Some(socket), Some(listener)) = (&self.sockets.http, &settings.http) {
-            let incoming = Incoming::new(socket.clone(), tls.http)?;
-            let receiver = HttpReceiver {
-                intake: intake.clone(),
-                metrics_path: listener.metrics_path.clone(),
-                request_bytes_max: request_bytes_max(listener),
+    fn serve(&mut self, settings: &OtlpReceiver, tls: ReceiversTls, shared: &Shared) {
+        let Shared { intake, connections, room } = shared;
+        // Whoever takes all places of one port leaves those of the other alone.
+        let most = room / settings.grpc.iter().chain(&settings.http).count().max(1);
+        let server = |socket: &Arc<TcpListener>, listener: &Listener, tls, protocols, name| {
+            let mut serving = listener.serving.clone();
+            if serving.max_connections > most {
+                serving.max_connections = most;
+                say_limit(&settings.id, name, &listener.serving, most);
+            }
+            let (socket, metrics) = (Arc::clone(socket), connections.listener(name));
+            Server { socket, tls, serving, protocols, metrics }
+        };
+        let (grpc, http) = (self.sockets.grpc.clone(), self.sockets.http.clone());
+        if let (Some(socket), Some(listener)) = (&grpc, &settings.grpc) {
+            let server = server(socket, listener, tls.grpc, Protocols::Http2, "grpc");
+            let limit = request_bytes_max(listener);
+            let receiver = GrpcReceiver::new(Arc::clone(intake), limit, listener.serving.read_timeout);
+            let receiver = Arc::new(receiver);
+            let handler = move |request| {
+                let receiver = Arc::clone(&receiver);
+                async move { receiver.handle(request).await }
             };
-            self.add(receiver.serve(incoming, self.stop.clone()));
+            self.add(server.serve(handler, self.stop.clone()));
         }
-        Ok(())
+        if let (Some(socket), Some(listener)) = (&http, &settings.http) {
+            let server = server(socket, listener, tls.http, Protocols::Both, "http");
+            let limit = request_bytes_max(listener);
+            let (path, time) = (listener.metrics_path.clone(), listener.serving.read_timeout);
+            let receiver = Arc::new(HttpReceiver::new(Arc::clone(intake), path, limit, time));
+            let handler = move |request| {
+                let receiver = Arc::clone(&receiver);
+                async move { receiver.handle(request).await }
+            };
+            self.add(server.serve(handler, self.stop.clone()));
+        }
     }
 
-    fn add<E: Display>(&mut self, task: impl Future<Output = Result<(), E>> + Send + 'static) {
-        self.tasks.spawn(async { task.await.map_err(|error| format!("a receiver failed: {error}")) });
+    fn add(&mut self, server: impl Future<Output = io::Result<()>> + Send + 'static) {
+        self.tasks.spawn(async { server.await.map_err(|error| format!("a receiver failed: {error}")) });
+    }
+}
+
+/// Says that there is not room for as many connections as there may be.
+fn say_limit(id: &str, name: &str, serving: &Serving, most: usize) {
+    let configured = serving.max_connections;
+    let setting = format!("receivers.{id}.protocols.{name}.max_connections");
+    if configured == Serving::default().max_connections {
+        tracing::info!(setting, most, "the limit of open files leaves room for fewer connections");
+    } else {
+        tracing::warn!(
+            setting,
+            configured,
+            most,
+            "the limit of open files leaves room for fewer connections: raise it (systemd: LimitNOFILE, shell: ulimit -n)"
+        );
     }
 }
 

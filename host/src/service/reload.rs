@@ -49,11 +49,11 @@ impl Running {
             self.settings.exporter = next.exporter;
         }
         if next.processors != self.settings.processors {
-            self.base.intake.process_with(Processors::start(&next.processors));
+            self.base.shared.intake.process_with(Processors::start(&next.processors));
             self.settings.processors = next.processors;
         }
         if let Some(sockets) = sockets {
-            self.receivers.exchange(&next.receiver, sockets, prepared.tls, &self.base.intake)?;
+            self.receivers.exchange(&next.receiver, sockets, prepared.tls, &self.base.shared);
             self.settings.receiver = next.receiver;
         }
         Ok(postponed)

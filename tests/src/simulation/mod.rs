@@ -266,7 +266,8 @@ impl Door {
     async fn hand_in(&self, payload: &[u8]) -> Option<bool> {
         let (intake, is_dead) = lock(&self.0).clone()?;
         let payload = Bytes::copy_from_slice(payload);
-        let submitted = intake.submit(payload, Encoding::Protobuf, intake::Transport::Http);
+        let submitted =
+            intake.submit(payload, intake.room().share(), Encoding::Protobuf, intake::Transport::Http);
         // One that died does not answer.
         let outcome = timeout(Duration::from_secs(5), submitted).await.ok()?;
         match outcome {

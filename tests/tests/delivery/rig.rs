@@ -123,7 +123,8 @@ impl Rig {
     }
 
     pub async fn submit(&self, payload: Vec<u8>) -> Outcome {
-        self.intake.submit(Bytes::from(payload), Encoding::Protobuf, Transport::Http).await
+        let share = self.intake.room().share();
+        self.intake.submit(Bytes::from(payload), share, Encoding::Protobuf, Transport::Http).await
     }
 
     /// Submits a payload that must be taken whole.
