@@ -103,7 +103,7 @@ fn exactly_the_series_that_are_refused_are_set_aside() -> anyhow::Result<()> {
 
     // While the process uses the queue, nobody else may change it.
     let in_use = command(folder, &["quarantine", "purge"]).err().context("purged under a running process")?;
-    ensure!(in_use.to_string().contains("in use by another process"), "{in_use}");
+    ensure!(in_use.to_string().contains("in use by process "), "{in_use}");
     ensure!(running.terminate()?.success(), "{}", running.said());
 
     let dry = command(folder, &["quarantine", "replay", "--dry-run"])?;

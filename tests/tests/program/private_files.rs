@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
 use anyhow::{Context as _, ensure};
 use preamp_tests::children::{Background, built, program, wait_for};
@@ -71,9 +71,16 @@ fn modes_below(folder: &Path) -> anyhow::Result<Vec<(PathBuf, u32)>> {
     Ok(modes)
 }
 
-/// What a command says that must fail.
-fn refused(output: &Output) -> anyhow::Result<String> {
-    ensure!(!output.status.success(), "{output:?}");
+/// What a command of `preamp` says that must fail, and at once.
+fn refused(arguments: &[&str], file: &Path) -> anyhow::Result<String> {
+    let command = preamp(arguments, file)?;
+    let mut patient = Command::new("timeout");
+    let output = patient.arg("20").arg(command.get_program()).args(command.get_args()).output()?;
+    let said = format!("{output:?}");
+    ensure!(
+        output.status.code().is_some_and(|code| ![0, 124].contains(&code)),
+        "{arguments:?} went on: {said}"
+    );
     Ok(String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
@@ -141,7 +148,7 @@ fn another_user_cannot_hold_the_lock() -> anyhow::Result<()> {
     fs::set_permissions(&lock, fs::Permissions::from_mode(0o644))?;
     let mut holder = Background::start("holder", hold(&lock), folder.path())?;
     holder.wait_for("the stranger to hold the lock", |said| said.contains("held").then_some(()))?;
-    let said = refused(&preamp(&["run"], &folder.path().join("preamp.yaml"))?.output()?)?;
+    let said = refused(&["run"], &folder.path().join("preamp.yaml"))?;
     let expected = format!("{}: is in use by process {} (", queue.display(), holder.id());
     ensure!(said.contains(&expected) && said.contains(&format!("of user {NOBODY})")), "{expected}: {said}");
     ensure!(mode(&lock)? == 0o600, "the next one cannot even open it");
@@ -156,7 +163,7 @@ fn what_another_has_put_in_the_way_is_named_and_left_alone() -> anyhow::Result<(
     let text = configuration("create_directory: false", folder.path());
     let file = folder.path().join("preamp.yaml");
     fs::write(&file, &text)?;
-    let start = || refused(&preamp(&["run"], &file)?.output()?);
+    let start = || refused(&["run"], &file);
     let said = start()?;
     ensure!(
         said.contains("kept/queue: is not there, and `create_directory: false` forbids to make it"),
@@ -170,7 +177,7 @@ fn what_another_has_put_in_the_way_is_named_and_left_alone() -> anyhow::Result<(
     ensure!(said.contains("`0000000000000001.log` is a FIFO, not a file, and is left alone"), "{said}");
     // To look at it does not hang either.
     for command in [["queue", "status"], ["quarantine", "list"]] {
-        let said = refused(&preamp(&command, &file)?.output()?)?;
+        let said = refused(&command, &file)?;
         ensure!(said.contains("is a FIFO"), "{said}");
     }
     fs::remove_file(&segment)?;

@@ -53,7 +53,7 @@ async fn what_is_refused_is_kept_and_can_be_put_back() -> anyhow::Result<()> {
     let shown = command(folder.path(), &["quarantine", "show"])?;
     ensure!((0..BAD).all(|bad| shown.contains(&format!("bad{bad}"))) && !shown.contains("good"), "{shown}");
     let in_use = command(folder.path(), &["quarantine", "replay"]);
-    ensure!(in_use.is_err_and(|error| error.to_string().contains("in use by another process")));
+    ensure!(in_use.is_err_and(|error| error.to_string().contains("in use by process ")));
     ensure!(running.terminate()?.success(), "{}", running.said());
 
     // A receiver that has nothing of them takes them.
