@@ -1,7 +1,7 @@
 //! The memory budget: how much memory the process may use, and how the parts of it share that.
 //!
 //! Each part holds to its own share, so that a flood in one of them takes nothing from the others. The shares come to
-//! three quarters of the budget; the last quarter is for the program itself, its connections and the allocator.
+//! three quarters of the budget; the last quarter is for connections, the program itself and the allocator.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ pub const COMFORTABLE_BYTES: u64 = 128 << 20;
 /// What the process is taken to have where the system does not say.
 const UNKNOWN_BYTES: u64 = 1 << 30;
 
-/// The shares, in parts of the budget: twelve of sixteen.
+/// The shares, in parts of the budget: twelve of sixteen, and two for connections.
 const PARTS: u64 = 16;
 const REQUESTS: u64 = 2;
 const SMALL_CALLS: u64 = 2;
@@ -27,6 +27,7 @@ const LARGE_CALLS: u64 = 3;
 const IDLE_INSTANCES: u64 = 1;
 const RESULTS: u64 = 1;
 const QUEUE: u64 = 3;
+const CONNECTIONS: u64 = 2;
 
 /// More than this does not help, in bytes.
 const REQUESTS_MAX: u64 = 256 << 20;
@@ -39,6 +40,9 @@ const CACHE_MAX: u64 = 64 << 20;
 const TINY_INSTANCE: u64 = 8 << 20;
 const SMALL_INSTANCE: u64 = 16 << 20;
 const LARGE_INSTANCE: u64 = 76 << 20;
+
+/// What a connection takes, in bytes: about 10 KiB, with TLS about 40, where few have it.
+const CONNECTION: u64 = 16 << 10;
 
 /// More than this does not help a small payload, in bytes.
 const SMALL_INSTANCE_MAX: u64 = 64 << 20;
@@ -81,6 +85,8 @@ impl fmt::Display for Origin {
 pub struct Shares {
     /// Requests that are being read, unpacked or translated, all together.
     pub requests: u64,
+    /// Connections of senders, all together. They have half of what is left to the program.
+    pub connections: usize,
     /// Calls of the component for tiny payloads at the same time, and as many for small ones.
     pub parallel_calls: usize,
     /// Calls for large payloads at the same time.
@@ -150,6 +156,7 @@ impl Budget {
         let cache = (part(QUEUE) / 2).min(CACHE_MAX);
         Shares {
             requests: part(REQUESTS).min(REQUESTS_MAX),
+            connections: usize::try_from(part(CONNECTIONS) / CONNECTION).unwrap_or(usize::MAX).max(1),
             parallel_calls,
             parallel_large_calls,
             tiny_instance: (pair / 3).min(SMALL_INSTANCE_MAX),

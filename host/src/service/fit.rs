@@ -1,6 +1,6 @@
 //! What a configuration asks for, made to fit into the memory that there is.
 
-use crate::config::{MemoryLimiter, Settings, Storage};
+use crate::config::{MemoryLimiter, Serving, Settings, Storage};
 use crate::memory::{Budget, COMFORTABLE_BYTES, Shares};
 use std::fmt;
 
@@ -54,7 +54,7 @@ impl Fitted {
                 system.origin
             ));
         }
-        fit_requests(&mut settings, &shares, &total, &mut warnings);
+        fit_listeners(&mut settings, &shares, &total, &mut warnings);
         fit_queue(&mut settings, &shares, &total, &mut warnings);
         Fitted { settings, budget, shares, warnings }
     }
@@ -79,23 +79,33 @@ impl Fitted {
     }
 }
 
-/// Lowers the size of a request to what could be read at all.
-fn fit_requests(settings: &mut Settings, shares: &Shares, total: &str, warnings: &mut Vec<String>) {
+/// Lowers the size of a request to what could be read at all, and the number of connections to what there is memory for.
+fn fit_listeners(settings: &mut Settings, shares: &Shares, total: &str, warnings: &mut Vec<String>) {
     let most = shares.requests / OF_ROOM;
     let receiver = &mut settings.receiver;
+    let connections = shares.connections / receiver.grpc.iter().chain(&receiver.http).count().max(1);
     let listeners = [
-        ("grpc.max_recv_msg_size_mib", &mut receiver.grpc),
-        ("http.max_request_body_size", &mut receiver.http),
+        ("grpc", "max_recv_msg_size_mib", &mut receiver.grpc),
+        ("http", "max_request_body_size", &mut receiver.http),
     ];
-    for (key, listener) in listeners {
-        let Some(listener) = listener.as_mut().filter(|listener| listener.max_request_bytes > most) else {
+    for (name, key, listener) in listeners {
+        let Some(listener) = listener else { continue };
+        let section = format!("receivers.{}.protocols.{name}", receiver.id);
+        let asked = listener.serving.max_connections;
+        listener.serving.max_connections = asked.min(connections);
+        if asked > connections && asked != Serving::default().max_connections {
+            warnings.push(format!(
+                "{total}, which is enough for {connections} connections of {section}, and not for the {asked} of \
+                 max_connections; give it more, or lower that key"
+            ));
+        }
+        if listener.max_request_bytes <= most {
             continue;
-        };
+        }
         warnings.push(format!(
-            "{total}, which is enough for requests of {}: larger ones are refused, though receivers.{}.protocols.{key} is \
-             {}; give the process {} or more, or lower that key",
+            "{total}, which is enough for requests of {}: larger ones are refused, though {section}.{key} is {}; \
+             give the process {} or more, or lower that key",
             Mib(most),
-            receiver.id,
             Mib(listener.max_request_bytes),
             Mib(Budget::for_requests(listener.max_request_bytes.saturating_mul(OF_ROOM))),
         ));
