@@ -120,6 +120,12 @@ impl Intake {
         self.metrics.receiver.request(transport, outcome, 0, 0);
     }
 
+    /// Counts a request of which nothing was read, since it is of nobody who may send: why.
+    pub fn denied(&self, transport: Transport, reason: &'static str) {
+        self.metrics.receiver.denied(transport, reason);
+        self.ended_early(transport, RequestOutcome::Failure);
+    }
+
     /// Takes one payload. When this returns [`Outcome::Accepted`] or [`Outcome::Partial`], what was
     /// accepted is as safe as the queue makes it.
     ///

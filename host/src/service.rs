@@ -26,11 +26,12 @@ use crate::metrics::{ConnectionMetrics, Metrics};
 use crate::processors::Processors;
 use crate::queue::durable::{self, DurableQueue, Folder, FolderError};
 use crate::queue::{JetStreamQueue, MemoryQueue, Queue, jetstream};
+use crate::receiver::senders::SendersError;
 use crate::server::descriptors;
 use crate::tls::TlsError;
 use fit::Fitted;
 use probes::Probes;
-use receivers::{Receivers, ReceiversTls, Shared};
+use receivers::{PreparedReceivers, Receivers, Shared};
 use sockets::Sockets;
 use state::Saver;
 use std::sync::Arc;
@@ -94,9 +95,14 @@ pub enum StartError {
         /// What is wrong.
         error: TlsError,
     },
-    /// A socket that was opened cannot be used.
-    #[error("cannot listen: {0}")]
-    Socket(std::io::Error),
+    /// It cannot be told who may send.
+    #[error("{setting}: {error}")]
+    Senders {
+        /// The extension.
+        setting: String,
+        /// What is wrong.
+        error: SendersError,
+    },
     /// The component failed, which is a fault of this program.
     #[error(transparent)]
     Component(#[from] CallError),
@@ -183,7 +189,8 @@ impl Service {
         };
         let keys = exporter.sigv4.as_ref().map(|scope| base.keys(scope));
         let delivery = base.deliver(settings, prepared.exporters, prepared.client, keys.clone(), false);
-        let receivers = Receivers::start(&settings.receiver, sockets.receivers, prepared.tls, &base.shared);
+        let receivers =
+            Receivers::start(&settings.receiver, sockets.receivers, prepared.receivers, &base.shared);
         Ok(Running::new(settings.clone(), base, keys, delivery, receivers, saver, probes))
     }
 }
@@ -254,7 +261,7 @@ pub struct Prepared {
     pub exporters: Exporters,
     /// The client that the exporter sends with.
     pub client: HttpClient,
-    tls: ReceiversTls,
+    receivers: PreparedReceivers,
 }
 
 impl Prepared {
@@ -269,7 +276,7 @@ impl Prepared {
             exporters: Exporters::open(component, &exporter.component_json, limits)?,
             client: HttpClient::new(&exporter.client)
                 .map_err(|error| StartError::Tls { setting: format!("exporters.{}", exporter.id), error })?,
-            tls: ReceiversTls::read(&settings.receiver)?,
+            receivers: PreparedReceivers::read(&settings.receiver)?,
         })
     }
 }

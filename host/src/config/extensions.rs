@@ -1,10 +1,11 @@
-//! `extensions`: of those that the Collector has, this version serves `sigv4auth`, the health checks and
-//! `file_storage`; `nats` is its own.
+//! `extensions`: of those that the Collector has, this version serves `sigv4auth`, `bearertokenauth` and `basicauth` of
+//! receivers, the health checks and `file_storage`; `nats` is its own.
 
 use super::health::{HEALTH_CHECK, read_health};
 use super::ids::{Component, find};
 use super::keys::NOT_YET;
-use super::settings::Health;
+use super::senders::{BASIC, BEARER, is_of_senders, read_senders};
+use super::settings::{Health, Senders};
 use super::sigv4auth::{Sigv4Auth, read_sigv4auth};
 use super::storage::{FILE_STORAGE, Kept, NATS, read_file_storage, read_nats};
 use super::view::View;
@@ -15,7 +16,18 @@ use std::collections::BTreeSet;
 const SIGV4AUTH: [&str; 2] = ["sigv4auth", "sigv4_auth"];
 
 /// All types that do something.
-const SERVED: [&str; 6] = [SIGV4AUTH[0], SIGV4AUTH[1], HEALTH_CHECK[0], HEALTH_CHECK[1], FILE_STORAGE, NATS];
+const SERVED: [&str; 10] = [
+    SIGV4AUTH[0],
+    SIGV4AUTH[1],
+    BEARER[0],
+    BEARER[1],
+    BASIC[0],
+    BASIC[1],
+    HEALTH_CHECK[0],
+    HEALTH_CHECK[1],
+    FILE_STORAGE,
+    NATS,
+];
 
 /// Types that only serve whoever debugs the Collector itself.
 const DEBUGGING: [&str; 2] = ["pprof", "zpages"];
@@ -24,6 +36,7 @@ const DEBUGGING: [&str; 2] = ["pprof", "zpages"];
 pub(super) struct Extensions<'d> {
     defined: Vec<Component<'d>>,
     sigv4auths: Vec<(&'d str, Sigv4Auth<'d>)>,
+    senders: Vec<(&'d str, Option<Senders>)>,
     healths: Vec<(&'d str, Option<Health>)>,
     storages: Vec<(&'d str, Kept)>,
     enabled: BTreeSet<&'d str>,
@@ -42,10 +55,12 @@ impl<'d> Extensions<'d> {
             defined.iter().filter(move |extension| kinds.contains(&extension.kind))
         };
         let sigv4auths = of_kind(&SIGV4AUTH);
+        let senders = defined.iter().filter(|extension| is_of_senders(extension.kind));
         let healths = of_kind(&HEALTH_CHECK);
         let storages = of_kind(&[FILE_STORAGE, NATS]);
         Extensions {
             sigv4auths: sigv4auths.map(|extension| (extension.id, read_sigv4auth(&extension.view))).collect(),
+            senders: senders.map(|extension| (extension.id, read_senders(extension))).collect(),
             healths: healths.map(|extension| (extension.id, read_health(extension))).collect(),
             storages: storages.map(|extension| (extension.id, read_storage(extension))).collect(),
             defined,
@@ -60,6 +75,17 @@ impl<'d> Extensions<'d> {
         self.referred(reference, &self.sigv4auths, |kind| {
             format!("the authenticator `{kind}` is {NOT_YET}; it takes sigv4auth")
         })
+    }
+
+    /// Who may send to a receiver that names them; `None` after it was reported why that cannot be told.
+    pub fn senders(&self, reference: &View<'d>) -> Option<Senders> {
+        // Taking what anybody sends would drop the protection the operator asked for.
+        let senders = self.referred(reference, &self.senders, |kind| {
+            format!(
+                "the authenticator `{kind}` of a receiver is {NOT_YET}; it takes bearertokenauth or basicauth"
+            )
+        });
+        senders?.clone()
     }
 
     /// The storage that an exporter names; `None` after it was reported why it cannot be used.
@@ -114,6 +140,8 @@ impl<'d> Extensions<'d> {
                 extension
                     .view
                     .warn("no exporter names it in `auth.authenticator`: nothing is signed with it");
+            } else if is_of_senders(extension.kind) && !is_used {
+                extension.view.warn("no receiver names it in `auth.authenticator`: nobody is asked for it");
             } else if [FILE_STORAGE, NATS].contains(&extension.kind) && !is_used {
                 extension.view.warn("no exporter names it in `sending_queue.storage`: nothing is kept in it");
             }

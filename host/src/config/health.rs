@@ -18,6 +18,7 @@ const RECOVERY: Duration = Duration::from_secs(5 * 60);
 const EXTENSION: &[Key] = &[
     read("endpoint"),
     read("tls"),
+    AUTH,
     HOSTS,
     read("path"),
     read("response_body"),
@@ -28,9 +29,12 @@ const EXTENSION: &[Key] = &[
     read("component_health"),
 ];
 
+/// Whoever asks learns next to nothing, and most that ask cannot say who they are.
+const AUTH: Key = not_yet("auth", Harmless::Off);
+
 const BODY: &[Key] = &[read("healthy"), read("unhealthy")];
 
-const HTTP: &[Key] = &[read("endpoint"), read("tls"), HOSTS, read("status"), read("config")];
+const HTTP: &[Key] = &[read("endpoint"), read("tls"), AUTH, HOSTS, read("status"), read("config")];
 
 const STATUS: &[Key] = &[read("enabled"), read("path")];
 

@@ -27,6 +27,7 @@ mod processors;
 mod prometheus;
 mod receiver;
 mod root;
+mod senders;
 mod service;
 mod serving;
 mod settings;
@@ -45,8 +46,8 @@ pub use settings::{
     AssumeRole, AttributeAction, AttributeKeys, AttributeType, AttributeValue, AwsCredentials,
     BaseCredentials, Batching, Change, ClientSettings, ClientTls, Connections, Directory, ExporterSettings,
     Health, HealthAnswer, Hosts, Listener, LogFormat, MemoryLimit, MemoryLimiter, Nats, NatsCredentials,
-    OtlpReceiver, Overflow, Pem, Processors, Queue, Retry, ServerTls, Serving, Settings, SigV4, Storage,
-    Telemetry, TlsIdentity, TlsProtocol, TlsVersion,
+    OtlpReceiver, Overflow, Pem, Processors, Proof, Queue, Retry, Senders, ServerTls, Serving, Settings,
+    SigV4, Storage, Telemetry, TlsIdentity, TlsProtocol, TlsVersion, Tokens,
 };
 pub use source::Source;
 pub use substitution::Environment;

@@ -1,8 +1,9 @@
 //! `receivers.otlp`: the addresses that OTLP is taken on.
 
+use super::extensions::Extensions;
 use super::keys::{Harmless, Key, ignored, not_yet, only, read};
 use super::serving::{BOUNDS, HOSTS, STREAMS, TIMES, read_grpc_serving, read_http_serving};
-use super::settings::{Listener, OtlpReceiver, ServerTls};
+use super::settings::{Listener, OtlpReceiver, Senders, ServerTls};
 use super::tls::read_server_tls;
 use super::view::{Section, View};
 
@@ -19,12 +20,13 @@ const RECEIVER: &[Key] = &[read("protocols")];
 
 const PROTOCOLS: &[Key] = &[read("grpc"), read("http")];
 
-const SERVER: &[Key] = &[read("enabled"), read("endpoint"), read("tls")];
+const SERVER: &[Key] = &[read("enabled"), read("endpoint"), read("tls"), read("auth")];
+
+const AUTH: &[Key] = &[read("authenticator"), not_yet("request_params", Harmless::Empty)];
 
 /// What every server has, and every one of preamp's treats alike.
 pub(super) const SERVER_FIELDS: &[Key] = &[
     only("transport", &["tcp"], &["tcp4", "tcp6", "unix"]),
-    not_yet("auth", Harmless::Off),
     not_yet("middlewares", Harmless::Empty),
     ignored("include_metadata", "preamp passes no request metadata on"),
 ];
@@ -51,7 +53,7 @@ const HTTP: &[Key] = &[
 ];
 
 /// Reads a receiver of type `otlp`; `None` after something was reported.
-pub(super) fn read_otlp(id: &str, view: &View) -> Option<OtlpReceiver> {
+pub(super) fn read_otlp<'d>(id: &str, view: &View<'d>, extensions: &Extensions<'d>) -> Option<OtlpReceiver> {
     let receiver = view.section(&[RECEIVER]);
     let Some(protocols) = receiver.get("protocols") else {
         view.error("lacks `protocols`, with `grpc`, `http` or both");
@@ -65,8 +67,8 @@ pub(super) fn read_otlp(id: &str, view: &View) -> Option<OtlpReceiver> {
         protocols.error("switches neither `grpc` nor `http` on: nothing would be received");
         return None;
     }
-    let grpc = grpc.map(|section| read_grpc(&section));
-    let http = http.map(|section| read_http(&section));
+    let grpc = grpc.map(|section| read_grpc(&section, extensions));
+    let http = http.map(|section| read_http(&section, extensions));
     if let (Some(Some(grpc)), Some(Some(http))) = (&grpc, &http)
         && grpc.endpoint == http.endpoint
         && !http.endpoint.ends_with(":0")
@@ -84,7 +86,7 @@ fn is_on(section: &Section) -> bool {
     section.get("enabled").and_then(|view| view.boolean()) != Some(false)
 }
 
-fn read_grpc(section: &Section) -> Option<Listener> {
+fn read_grpc<'d>(section: &Section<'d>, extensions: &Extensions<'d>) -> Option<Listener> {
     let limit = section.get("max_recv_msg_size_mib").and_then(|view| view.integer(0, REQUEST_MIB_MAX));
     Some(Listener {
         endpoint: read_endpoint(section, "localhost:4317")?,
@@ -94,10 +96,11 @@ fn read_grpc(section: &Section) -> Option<Listener> {
         metrics_path: String::new(),
         tls: read_tls(section)?,
         serving: read_grpc_serving(section),
+        senders: read_auth(section, extensions)?,
     })
 }
 
-fn read_http(section: &Section) -> Option<Listener> {
+fn read_http<'d>(section: &Section<'d>, extensions: &Extensions<'d>) -> Option<Listener> {
     let most = REQUEST_MIB_MAX * MEBIBYTE as i64;
     let limit = section.get("max_request_body_size").and_then(|view| view.integer(0, most));
     let metrics_path = read_path(section);
@@ -107,7 +110,18 @@ fn read_http(section: &Section) -> Option<Listener> {
         metrics_path,
         tls: read_tls(section)?,
         serving: read_http_serving(section),
+        senders: read_auth(section, extensions)?,
     })
+}
+
+/// Reads who may send; `None` after something was reported.
+fn read_auth<'d>(section: &Section<'d>, extensions: &Extensions<'d>) -> Option<Option<Senders>> {
+    let Some(auth) = section.get("auth") else { return Some(None) };
+    let Some(reference) = auth.section(&[AUTH]).get("authenticator") else {
+        auth.error("lacks `authenticator`, the id of an extension");
+        return None;
+    };
+    extensions.senders(&reference).map(Some)
 }
 
 /// Reads whether TLS is spoken; `None` after something was reported.

@@ -36,7 +36,7 @@ pub(super) fn read_root(root: &View) -> Option<(Settings, Places)> {
     }
     let connected = connect(&service.pipelines, &defined);
     // What no pipeline uses is read too: its mistakes should show before somebody starts to use it.
-    let receivers = of_kinds(&defined.receivers, &RECEIVERS, |c| read_otlp(c.id, &c.view));
+    let receivers = of_kinds(&defined.receivers, &RECEIVERS, |c| read_otlp(c.id, &c.view, &extensions));
     let exporters = of_kinds(&defined.exporters, &EXPORTERS, |c| read_remote_write(c, &extensions));
     extensions.warn_of_unused();
     let health = extensions.health();

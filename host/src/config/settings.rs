@@ -2,6 +2,7 @@
 
 mod nats;
 mod processors;
+mod senders;
 mod serving;
 
 pub use nats::{Nats, NatsCredentials};
@@ -9,6 +10,7 @@ pub use processors::{
     AttributeAction, AttributeKeys, AttributeType, AttributeValue, Batching, Change, MemoryLimit,
     MemoryLimiter, Processors,
 };
+pub use senders::{Proof, Senders, Tokens};
 pub use serving::{Hosts, Serving};
 
 use crate::credentials::Secret;
@@ -91,6 +93,8 @@ pub struct Listener {
     pub tls: Option<ServerTls>,
     /// What connections may take.
     pub serving: Serving,
+    /// Who may send; `None` lets everybody.
+    pub senders: Option<Senders>,
 }
 
 /// The remote-write exporter, as far as the host is concerned. `Debug` leaves out the component's

@@ -51,6 +51,7 @@ impl RequestOutcome {
 #[derive(Debug, Default)]
 pub struct ReceiverMetrics {
     requests: Family<[(&'static str, &'static str); 2], Counter>,
+    denied: Family<[(&'static str, &'static str); 2], Counter>,
     accepted: ByLabel,
     refused: ByLabel,
     failed: ByLabel,
@@ -70,6 +71,11 @@ impl ReceiverMetrics {
             "preamp_translation_rejected_points",
             "OTLP points that cannot become series, by reason; they are not part of the ledger",
             metrics.untranslated.clone(),
+        );
+        registry.register(
+            "preamp_receiver_requests_denied",
+            "Requests that were refused unread, since their sender is not authenticated or a stranger's page",
+            metrics.denied.clone(),
         );
         let registry = registry
             .sub_registry_with_prefix("otelcol_receiver")
@@ -98,6 +104,11 @@ impl ReceiverMetrics {
         let refused = if outcome == RequestOutcome::Refused { &self.refused } else { &self.failed };
         add(&self.accepted, "transport", transport.name(), taken);
         add(refused, "transport", transport.name(), lost);
+    }
+
+    /// Counts a request that was refused unread: `unauthenticated`, or a `host` that is not this one.
+    pub fn denied(&self, transport: Transport, reason: &'static str) {
+        self.denied.get_or_create_owned(&[("transport", transport.name()), ("reason", reason)]).inc();
     }
 
     /// Counts points that the component could not translate, which were answered with OTLP

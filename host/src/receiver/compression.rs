@@ -70,7 +70,7 @@ impl ContentEncoding {
 
     /// Unpacks a body into at most `limit` bytes, which take their room in `share`.
     pub(super) fn unpack(self, body: Bytes, limit: usize, share: &mut Share) -> Result<Bytes, UnpackError> {
-        let mut output = Output { bytes: Vec::new(), limit, share };
+        let mut output = Output { bytes: Vec::new(), granted: 0, limit, share };
         match self {
             Self::Identity if body.len() > limit => return Err(UnpackError::TooLarge),
             Self::Identity => return Ok(body),
@@ -85,19 +85,25 @@ impl ContentEncoding {
 /// What comes out of a body.
 struct Output<'s> {
     bytes: Vec<u8>,
+    /// For so many bytes there is room.
+    granted: usize,
     limit: usize,
     share: &'s mut Share,
 }
 
 impl Output<'_> {
-    /// Takes room for the next bytes, and says for how many. Once the limit is reached, one byte more shows that
-    /// there is more.
+    /// Sees to room for the next bytes, and says for how many there is. Once the limit is reached, one byte more
+    /// shows that there is more.
     fn grow(&mut self) -> Result<usize, UnpackError> {
-        let beyond = self.limit.saturating_add(1) - self.bytes.len();
-        let step = self.bytes.len().clamp(STEP_MIN, STEP_MAX).min(beyond);
-        self.share.grow(step).map_err(UnpackError::Full)?;
-        self.bytes.reserve(step);
-        Ok(step)
+        let length = self.bytes.len();
+        if self.granted <= length {
+            let beyond = self.limit.saturating_add(1) - length;
+            let step = length.clamp(STEP_MIN, STEP_MAX).min(beyond);
+            self.share.grow(length + step - self.granted).map_err(UnpackError::Full)?;
+            self.granted = length + step;
+            self.bytes.reserve(step);
+        }
+        Ok(self.granted - length)
     }
 
     fn check(&self) -> Result<(), UnpackError> {

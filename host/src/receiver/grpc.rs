@@ -1,20 +1,19 @@
 //! OTLP/gRPC: one unary method, of which the messages pass through as they are.
 
+use super::Entrance;
 use super::answer::{Failure, answer};
 use super::arriving::{Arriving, Sizes, Unpacker};
 use super::compression::ContentEncoding;
 use super::message::ExportMetricsServiceResponse;
 use crate::component::Encoding;
-use crate::intake::{Intake, Share, Transport};
+use crate::intake::{Share, Transport};
 use bytes::{BufMut as _, Bytes, BytesMut};
 use http::header::{ALLOW, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::{Body, Frame};
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 use tonic::{Code, Status};
 
 /// The one method that is served.
@@ -27,14 +26,9 @@ const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 /// A message follows one byte, which says whether it is packed, and its length in four.
 const PREFIX_BYTES: usize = 5;
 
-/// What a receiver takes, and where it goes.
+/// Answers the requests of senders.
 pub(crate) struct GrpcReceiver {
-    /// Where payloads go.
-    pub(crate) intake: Arc<Intake>,
-    /// The largest request, in bytes, before and after decompression.
-    pub(crate) request_bytes_max: usize,
-    /// How long a request may take to arrive, if there is a limit.
-    pub(crate) read_timeout: Option<Duration>,
+    entrance: Entrance,
     unpacker: Unpacker,
 }
 
@@ -64,9 +58,10 @@ impl Body for Answer {
 }
 
 impl GrpcReceiver {
-    /// One that hands over to this intake.
-    pub(crate) fn new(intake: Arc<Intake>, request_bytes_max: usize, read_timeout: Option<Duration>) -> Self {
-        GrpcReceiver { intake, request_bytes_max, read_timeout, unpacker: Unpacker::new(request_bytes_max) }
+    /// One that takes what it is to.
+    pub(crate) fn new(entrance: Entrance) -> Self {
+        let unpacker = Unpacker::new(entrance.request_bytes_max);
+        GrpcReceiver { entrance, unpacker }
     }
 
     /// Answers one request.
@@ -89,14 +84,21 @@ impl GrpcReceiver {
             ))
             .into_http();
         }
+        let intake = &self.entrance.intake;
+        if let Some(senders) = &self.entrance.senders
+            && let Err(failure) = senders.admit(request.headers())
+        {
+            intake.denied(Transport::Grpc, "unauthenticated");
+            return into_status(&failure).into_http();
+        }
         let (payload, share) = match self.read(request).await {
             Ok(read) => read,
             Err(failure) => {
-                self.intake.ended_early(Transport::Grpc, failure.outcome());
+                intake.ended_early(Transport::Grpc, failure.outcome());
                 return into_status(&failure).into_http();
             }
         };
-        match answer(self.intake.submit(payload, share, Encoding::Protobuf, Transport::Grpc).await) {
+        match answer(intake.submit(payload, share, Encoding::Protobuf, Transport::Grpc).await) {
             Ok(response) => success(&response),
             Err(failure) => into_status(&failure).into_http(),
         }
@@ -108,8 +110,9 @@ impl GrpcReceiver {
         B: Body<Data = Bytes, Error: std::fmt::Display> + Unpin,
     {
         let packed = encoding(request.headers())?;
-        let arriving = Arriving::new(request.into_body(), &self.intake, self.read_timeout)?;
-        let limit = self.request_bytes_max;
+        let Entrance { intake, request_bytes_max: limit, read_timeout, .. } = &self.entrance;
+        let limit = *limit;
+        let arriving = Arriving::new(request.into_body(), intake, *read_timeout)?;
         let sizes = Sizes { limit: limit.saturating_add(PREFIX_BYTES), discarded: 0, announced: 0 };
         // What is announced to be too large need not come.
         let check = |read: &[u8]| match prefix(read) {

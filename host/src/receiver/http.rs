@@ -1,49 +1,40 @@
 //! OTLP/HTTP.
 
+use super::Entrance;
 use super::answer::{Failure, answer};
 use super::arriving::{Arriving, Sizes, Unpacker};
 use super::compression::ContentEncoding;
 use super::message::ExportMetricsServiceResponse;
 use crate::component::Encoding;
-use crate::intake::{Intake, Share, Transport};
+use crate::intake::{Share, Transport};
+use crate::server::Names;
 use bytes::Bytes;
-use http::header::{ALLOW, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http::header::{ALLOW, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
 use hyper::body::Body;
-use std::sync::Arc;
-use std::time::Duration;
 use tonic::Code;
 
 /// How much of a request that is too large is read and thrown away, in bytes, so that its sender
 /// gets to read the answer instead of finding the connection broken.
 const DISCARD_MAX: usize = 64 << 20;
 
-/// What a receiver takes, and where it goes.
+/// Answers the requests of senders.
 pub(crate) struct HttpReceiver {
-    /// Where payloads go.
-    pub(crate) intake: Arc<Intake>,
+    entrance: Entrance,
     /// The path of the metrics endpoint.
-    pub(crate) metrics_path: String,
-    /// The largest request, in bytes, before and after decompression.
-    pub(crate) request_bytes_max: usize,
-    /// How long a request may take to arrive, if there is a limit.
-    pub(crate) read_timeout: Option<Duration>,
+    metrics_path: String,
+    names: Names,
     unpacker: Unpacker,
 }
 
 type Answer = Response<Full<Bytes>>;
 
 impl HttpReceiver {
-    /// One that hands over to this intake.
-    pub(crate) fn new(
-        intake: Arc<Intake>,
-        metrics_path: String,
-        request_bytes_max: usize,
-        read_timeout: Option<Duration>,
-    ) -> Self {
-        let unpacker = Unpacker::new(request_bytes_max);
-        HttpReceiver { intake, metrics_path, request_bytes_max, read_timeout, unpacker }
+    /// One that takes what it is to at this path, called by these names.
+    pub(crate) fn new(entrance: Entrance, metrics_path: String, names: Names) -> Self {
+        let unpacker = Unpacker::new(entrance.request_bytes_max);
+        HttpReceiver { entrance, metrics_path, names, unpacker }
     }
 
     /// Answers one request.
@@ -51,6 +42,9 @@ impl HttpReceiver {
     where
         B: Body<Data = Bytes, Error: std::fmt::Display> + Unpin,
     {
+        if let Err(refused) = self.admit(request.headers(), request.uri()) {
+            return refused;
+        }
         let path = &self.metrics_path;
         if request.uri().path() != path {
             return plain(StatusCode::NOT_FOUND, format!("only metrics are taken here: POST them to {path}"));
@@ -67,14 +61,31 @@ impl HttpReceiver {
         let (payload, share) = match self.read(request).await {
             Ok(read) => read,
             Err(failure) => {
-                self.intake.ended_early(Transport::Http, failure.outcome());
+                self.entrance.intake.ended_early(Transport::Http, failure.outcome());
                 return failure_response(&failure, encoding);
             }
         };
-        match answer(self.intake.submit(payload, share, encoding, Transport::Http).await) {
+        match answer(self.entrance.intake.submit(payload, share, encoding, Transport::Http).await) {
             Ok(response) => success_response(&response, encoding),
             Err(failure) => failure_response(&failure, encoding),
         }
+    }
+
+    /// Whether a request is for this server, and by somebody who may send.
+    fn admit(&self, headers: &HeaderMap, uri: &Uri) -> Result<(), Answer> {
+        let Entrance { intake, senders, .. } = &self.entrance;
+        if let Err(message) = self.names.check(uri, headers) {
+            intake.denied(Transport::Http, "host");
+            return Err(plain(StatusCode::FORBIDDEN, message));
+        }
+        let Some(senders) = senders else { return Ok(()) };
+        senders.admit(headers).map_err(|failure| {
+            intake.denied(Transport::Http, "unauthenticated");
+            let mut answer =
+                failure_response(&failure, payload_encoding(headers).unwrap_or(Encoding::Protobuf));
+            answer.headers_mut().insert(WWW_AUTHENTICATE, senders.challenge());
+            answer
+        })
     }
 
     /// Reads and unpacks the body.
@@ -82,15 +93,13 @@ impl HttpReceiver {
     where
         B: Body<Data = Bytes, Error: std::fmt::Display> + Unpin,
     {
+        let Entrance { intake, request_bytes_max, read_timeout, .. } = &self.entrance;
         let packed = content_encoding(request.headers())?;
         let announced =
             request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-        let arriving = Arriving::new(request.into_body(), &self.intake, self.read_timeout)?;
-        let sizes = Sizes {
-            limit: self.request_bytes_max,
-            discarded: DISCARD_MAX,
-            announced: announced.unwrap_or(0),
-        };
+        let arriving = Arriving::new(request.into_body(), intake, *read_timeout)?;
+        let sizes =
+            Sizes { limit: *request_bytes_max, discarded: DISCARD_MAX, announced: announced.unwrap_or(0) };
         let (body, share) = arriving.collect(sizes, |_| Ok(())).await?;
         self.unpacker.unpack(packed, body, share).await
     }
@@ -153,6 +162,7 @@ fn media_type(encoding: Encoding) -> &'static str {
 fn http_status(code: Code) -> StatusCode {
     match code {
         Code::InvalidArgument => StatusCode::BAD_REQUEST,
+        Code::Unauthenticated => StatusCode::UNAUTHORIZED,
         Code::DeadlineExceeded => StatusCode::REQUEST_TIMEOUT,
         Code::ResourceExhausted => StatusCode::PAYLOAD_TOO_LARGE,
         Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,

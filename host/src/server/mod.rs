@@ -12,10 +12,12 @@ mod activity;
 mod body;
 mod connection;
 pub(crate) mod descriptors;
+mod hosts;
 mod places;
 mod stream;
 
 pub(crate) use connection::Protocols;
+pub(crate) use hosts::Names;
 
 use crate::config::Serving;
 use crate::metrics::ListenerMetrics;
@@ -42,6 +44,9 @@ pub(crate) type RequestBody = Guarded<Incoming, Reading>;
 /// The TLS of a server, up to date with its files.
 pub(crate) type ServersTls = FromFiles<ServerConfig>;
 
+/// What a handler gives, which cannot fail.
+type Infallibly<T> = Result<T, Infallible>;
+
 /// A server that is about to begin.
 pub(crate) struct Server {
     /// What is listened on. It may go on to another server.
@@ -57,6 +62,11 @@ pub(crate) struct Server {
 }
 
 impl Server {
+    /// The names that it answers to.
+    pub(crate) fn names(&self) -> Names {
+        Names::new(&self.serving.hosts, self.socket.local_addr().ok(), self.tls.is_some())
+    }
+
     /// Answers requests until `stop` is cancelled and those under way are answered. Dropping this ends all
     /// connections at once.
     ///
@@ -109,9 +119,3 @@ fn report(ended: Result<(), tokio::task::JoinError>) {
         tracing::error!(%panic, "a connection broke down");
     }
 }
-
-#[cfg(test)]
-mod tests;
-
-/// For handlers that cannot fail.
-type Infallibly<T> = Result<T, Infallible>;

@@ -6,11 +6,12 @@ use super::sockets::ProbeSockets;
 use super::{StartError, metrics_server};
 use crate::config::{Serving, Settings};
 use crate::metrics::{ConnectionMetrics, Metrics};
-use crate::server::{Protocols, RequestBody, Server, ServersTls};
+use crate::server::{Names, Protocols, RequestBody, Server, ServersTls};
 use crate::tls;
 use axum::Router;
 use axum::body::Body;
-use http::{Request, Response};
+use axum::response::IntoResponse as _;
+use http::{Request, Response, StatusCode};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -94,7 +95,9 @@ impl Probes {
         let serving = Serving { max_connections: serving.max_connections.min(CONNECTIONS_MAX), ..serving };
         let (socket, metrics) = (Arc::new(socket), self.connections.listener(name));
         let server = Server { socket, tls, serving, protocols: Protocols::Both, metrics };
-        let server = server.serve(move |request| answer(router.clone(), request), self.stop.clone());
+        let names = Arc::new(server.names());
+        let handler = move |request| answer(router.clone(), Arc::clone(&names), request);
+        let server = server.serve(handler, self.stop.clone());
         self.tasks.spawn(async move {
             server.await.map_err(|error| format!("the server of {name} failed: {error}"))
         });
@@ -106,7 +109,10 @@ fn of_metrics(settings: &Settings) -> Serving {
     Serving { hosts: settings.telemetry.metrics_hosts.clone(), ..Serving::default() }
 }
 
-async fn answer(mut router: Router, request: Request<RequestBody>) -> Response<Body> {
+async fn answer(mut router: Router, names: Arc<Names>, request: Request<RequestBody>) -> Response<Body> {
+    if let Err(message) = names.check(request.uri(), request.headers()) {
+        return (StatusCode::FORBIDDEN, message).into_response();
+    }
     match router.call(request.map(Body::new)).await {
         Ok(response) => response,
         Err(never) => match never {},

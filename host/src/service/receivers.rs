@@ -3,11 +3,13 @@
 use super::StartError;
 use super::running::{Tasks, finish};
 use super::sockets::ReceiverSockets;
-use crate::config::{Listener, OtlpReceiver, Serving};
+use crate::config::{self, Listener, OtlpReceiver, Serving};
 use crate::intake::Intake;
 use crate::metrics::ConnectionMetrics;
+use crate::receiver::Entrance;
 use crate::receiver::grpc::GrpcReceiver;
 use crate::receiver::http::HttpReceiver;
+use crate::receiver::senders::Senders;
 use crate::server::{Protocols, Server, ServersTls};
 use crate::tls;
 use std::future::Future;
@@ -17,30 +19,49 @@ use tokio::net::TcpListener;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// The TLS of the receivers, from their files.
-pub(super) struct ReceiversTls {
-    grpc: Option<ServersTls>,
-    http: Option<ServersTls>,
+/// What receivers need of files.
+pub(super) struct PreparedReceivers {
+    grpc: Prepared,
+    http: Prepared,
 }
 
-impl ReceiversTls {
+/// What one of them needs.
+#[derive(Default)]
+struct Prepared {
+    tls: Option<ServersTls>,
+    senders: Option<Arc<Senders>>,
+}
+
+impl PreparedReceivers {
     /// Reads the files.
     ///
     /// # Errors
     ///
     /// When one of them cannot be used.
     pub(super) fn read(receiver: &OtlpReceiver) -> Result<Self, StartError> {
-        let read = |name: &str, listener: &Option<Listener>, protocols| {
-            let tls = listener.as_ref().and_then(|listener| listener.tls.as_ref());
-            let setting = || format!("receivers.{}.protocols.{name}", receiver.id);
-            tls.map(|tls| tls::server(tls, protocols))
-                .transpose()
-                .map_err(|error| StartError::Tls { setting: setting(), error })
-        };
         Ok(Self {
-            grpc: read("grpc", &receiver.grpc, &["h2"])?,
-            http: read("http", &receiver.http, &["h2", "http/1.1"])?,
+            grpc: Prepared::read(receiver, "grpc", receiver.grpc.as_ref(), &["h2"])?,
+            http: Prepared::read(receiver, "http", receiver.http.as_ref(), &["h2", "http/1.1"])?,
         })
+    }
+}
+
+impl Prepared {
+    fn read(
+        receiver: &OtlpReceiver,
+        name: &str,
+        listener: Option<&Listener>,
+        protocols: &'static [&'static str],
+    ) -> Result<Self, StartError> {
+        let Some(Listener { tls, senders, .. }) = listener else { return Ok(Prepared::default()) };
+        let tls = tls.as_ref().map(|tls| tls::server(tls, protocols)).transpose();
+        let setting = || format!("receivers.{}.protocols.{name}", receiver.id);
+        let tls = tls.map_err(|error| StartError::Tls { setting: setting(), error })?;
+        let read = |settings: &config::Senders| {
+            let setting = format!("extensions.{}", settings.extension);
+            Senders::read(settings).map_err(|error| StartError::Senders { setting, error })
+        };
+        Ok(Prepared { tls, senders: senders.as_ref().map(read).transpose()? })
     }
 }
 
@@ -69,12 +90,12 @@ impl Receivers {
     pub(super) fn start(
         settings: &OtlpReceiver,
         sockets: ReceiverSockets,
-        tls: ReceiversTls,
+        prepared: PreparedReceivers,
         shared: &Shared,
     ) -> Self {
         let stop = CancellationToken::new();
         let mut receivers = Receivers { sockets, stop, tasks: Tasks::new(), ending: Tasks::new() };
-        receivers.serve(settings, tls, shared);
+        receivers.serve(settings, prepared, shared);
         receivers
     }
 
@@ -83,10 +104,10 @@ impl Receivers {
         &mut self,
         settings: &OtlpReceiver,
         sockets: ReceiverSockets,
-        tls: ReceiversTls,
+        prepared: PreparedReceivers,
         shared: &Shared,
     ) {
-        let next = Receivers::start(settings, sockets, tls, shared);
+        let next = Receivers::start(settings, sockets, prepared, shared);
         let mut last = std::mem::replace(self, next);
         last.stop.cancel();
         self.ending = std::mem::take(&mut last.ending);
@@ -113,7 +134,7 @@ impl Receivers {
         finish(&mut self.ending, deadline).await && done
     }
 
-    fn serve(&mut self, settings: &OtlpReceiver, tls: ReceiversTls, shared: &Shared) {
+    fn serve(&mut self, settings: &OtlpReceiver, prepared: PreparedReceivers, shared: &Shared) {
         let Shared { intake, connections, room } = shared;
         // Whoever takes all places of one port leaves those of the other alone.
         let most = room / settings.grpc.iter().chain(&settings.http).count().max(1);
@@ -128,10 +149,8 @@ impl Receivers {
         };
         let (grpc, http) = (self.sockets.grpc.clone(), self.sockets.http.clone());
         if let (Some(socket), Some(listener)) = (&grpc, &settings.grpc) {
-            let server = server(socket, listener, tls.grpc, Protocols::Http2, "grpc");
-            let limit = request_bytes_max(listener);
-            let receiver = GrpcReceiver::new(Arc::clone(intake), limit, listener.serving.read_timeout);
-            let receiver = Arc::new(receiver);
+            let server = server(socket, listener, prepared.grpc.tls, Protocols::Http2, "grpc");
+            let receiver = Arc::new(GrpcReceiver::new(entrance(listener, prepared.grpc.senders, intake)));
             let handler = move |request| {
                 let receiver = Arc::clone(&receiver);
                 async move { receiver.handle(request).await }
@@ -139,10 +158,10 @@ impl Receivers {
             self.add(server.serve(handler, self.stop.clone()));
         }
         if let (Some(socket), Some(listener)) = (&http, &settings.http) {
-            let server = server(socket, listener, tls.http, Protocols::Both, "http");
-            let limit = request_bytes_max(listener);
-            let (path, time) = (listener.metrics_path.clone(), listener.serving.read_timeout);
-            let receiver = Arc::new(HttpReceiver::new(Arc::clone(intake), path, limit, time));
+            let server = server(socket, listener, prepared.http.tls, Protocols::Both, "http");
+            let entrance = entrance(listener, prepared.http.senders, intake);
+            let (path, names) = (listener.metrics_path.clone(), server.names());
+            let receiver = Arc::new(HttpReceiver::new(entrance, path, names));
             let handler = move |request| {
                 let receiver = Arc::clone(&receiver);
                 async move { receiver.handle(request).await }
@@ -172,6 +191,13 @@ fn say_limit(id: &str, name: &str, serving: &Serving, most: usize) {
     }
 }
 
-fn request_bytes_max(listener: &Listener) -> usize {
-    usize::try_from(listener.max_request_bytes).unwrap_or(usize::MAX)
+/// What a receiver takes, and who may send it from now on.
+fn entrance(listener: &Listener, senders: Option<Arc<Senders>>, intake: &Arc<Intake>) -> Entrance {
+    senders.iter().for_each(Senders::keep_up);
+    Entrance {
+        intake: Arc::clone(intake),
+        request_bytes_max: usize::try_from(listener.max_request_bytes).unwrap_or(usize::MAX),
+        read_timeout: listener.serving.read_timeout,
+        senders,
+    }
 }

@@ -53,7 +53,7 @@ impl Running {
             self.settings.processors = next.processors;
         }
         if let Some(sockets) = sockets {
-            self.receivers.exchange(&next.receiver, sockets, prepared.tls, &self.base.shared);
+            self.receivers.exchange(&next.receiver, sockets, prepared.receivers, &self.base.shared);
             self.settings.receiver = next.receiver;
         }
         Ok(postponed)

@@ -1,1 +1,76 @@
+use super::*;
+use crate::metrics::ConnectionMetrics;
 
+fn places(most: usize, of_address: Option<usize>) -> Arc<Places> {
+    let serving =
+        Serving { max_connections: most, max_connections_per_address: of_address, ..Serving::default() };
+    Places::new(&serving, ConnectionMetrics::default().listener("http"))
+}
+
+fn address(last: u8) -> IpAddr {
+    IpAddr::from([10, 0, 0, last])
+}
+
+#[test]
+fn whoever_comes_late_gets_the_place_of_one_that_can_be_spared() {
+    let places = places(3, None);
+    let mut held: Vec<_> = (0..3).map(|last| places.enter(address(last)).ok().unwrap()).collect();
+    let newcomer = places.enter(address(9)).ok().unwrap();
+    let spared = held.iter().filter(|place| place.activity().dispensability(now()).is_none()).count();
+    assert_eq!(spared, 1);
+    held.retain(|place| place.activity().dispensability(now()).is_some());
+    assert_eq!(places.lock().connections.len(), 3);
+    let position = |place: &Place| place.activity().position.load(Relaxed);
+    for place in held.iter().chain([&newcomer]) {
+        assert!(Arc::ptr_eq(&places.lock().connections[position(place)], place.activity()));
+    }
+    drop((held, newcomer));
+    assert!(places.lock().connections.is_empty() && places.lock().of_addresses.is_empty());
+}
+
+#[test]
+fn those_with_requests_under_way_stay_and_others_are_turned_away() {
+    use crate::server::activity::UnderWay;
+
+    let places = places(2, None);
+    let held: Vec<_> = (0..2).map(|last| places.enter(address(last)).ok().unwrap()).collect();
+    let requests: Vec<_> = held.iter().map(|place| UnderWay::begin(place.activity()).0).collect();
+    assert_eq!(places.enter(address(9)).err(), Some(Refused::Full));
+    drop(requests);
+    assert!(places.enter(address(9)).is_ok());
+}
+
+#[test]
+fn the_number_stays_bounded_while_the_spared_ones_do_not_end() {
+    let places = places(100, None);
+    let mut held = Vec::new();
+    for _ in 0..1_000 {
+        held.extend(places.enter(address(1)));
+    }
+    assert!((100..=100 + ENDING).contains(&held.len()), "{}", held.len());
+}
+
+#[test]
+fn an_address_has_so_many_and_a_network_of_ipv6_counts_as_one() {
+    let places = places(100, Some(2));
+    let of = |text: &str| places.enter(text.parse().unwrap());
+    let held = [of("10.0.0.1"), of("::ffff:10.0.0.1")];
+    assert_eq!(of("10.0.0.1").err(), Some(Refused::Address));
+    let others = [of("10.0.0.2"), of("2001:db8::1"), of("2001:db8::ffff:0:1:2")];
+    assert!(others.iter().all(Result::is_ok));
+    assert_eq!(of("2001:db8::3").err(), Some(Refused::Address));
+    assert!(of("2001:db8:0:1::3").is_ok());
+    drop(held);
+    assert!(of("10.0.0.1").is_ok());
+}
+
+#[test]
+fn of_many_handshakes_one_makes_room_for_the_next() {
+    let places = places(10 * SHAKING, None);
+    let held: Vec<_> = (0..=SHAKING).map(|_| places.enter(address(1)).ok().unwrap()).collect();
+    let shaking: Vec<_> = held.iter().map(Place::shake).collect();
+    let ending = held.iter().filter(|place| place.activity().dispensability(now()).is_none());
+    assert_eq!(ending.count(), 1);
+    drop(shaking);
+    assert_eq!(places.lock().shaking, 0);
+}
