@@ -1,7 +1,6 @@
 //! What is around the parameters of a resource: Bindplane's own form, what its API and Terraform
 //! provider use, and what people make of it.
 
-use crate::config::diagnostic::suggest;
 use crate::config::view::View;
 use crate::config::yaml::Value;
 
@@ -42,6 +41,11 @@ impl<'d> Envelope<'d> {
 
     pub fn name(&self) -> Option<&'d str> {
         self.metadata.entry("name").and_then(|name| name.scalar_text()).filter(|name| !name.is_empty())
+    }
+
+    /// Its name, unless that comes from a reference, so that no message may show it.
+    pub fn shown_name(&self) -> Option<&'d str> {
+        self.name().filter(|_| !self.metadata.entry("name").is_some_and(|name| name.is_hidden()))
     }
 
     /// Whether a reference means this one.
@@ -104,7 +108,7 @@ impl<'d> Envelope<'d> {
         if found == *type_name {
             return Some(());
         }
-        let hint = suggest(found, [*type_name]);
+        let hint = view.suggest(found, [*type_name]);
         view.error(format!("{} is no {noun} that preamp stands for; {hint}", view.shown()));
         None
     }
