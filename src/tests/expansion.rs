@@ -272,11 +272,9 @@ fn a_point_is_cut_as_it_is_written() {
         let of_points: Vec<u32> =
             batches.iter().map(|batch| batch.points).filter(|points| *points > 0).collect();
         assert_eq!(of_points, [5, 1, 7]);
-        // All but the last are as full as they can be.
-        let wide = &batches[1..batches.len() - 2];
-        assert!(
-            wide.iter().all(|batch| batch.series == wide[0].series || batch.series + 1 == wide[0].series)
-        );
+        // All but the last are about as full as each other.
+        let wide: Vec<u32> = batches[1..batches.len() - 2].iter().map(|batch| batch.series).collect();
+        assert!(wide.iter().all(|series| series.abs_diff(wide[0]) * 10 <= wide[0]), "{wide:?}");
         let mut all: Vec<String> = lines(&exporter, &acceptance);
         assert_eq!(all.len(), 2_015);
         all.dedup();
