@@ -18,10 +18,12 @@ pub struct Assembler {
     packer: Packer,
     batches: Vec<Batch>,
     encoder: Encoder,
-    /// The point being written: its partition, where it begins, what it holds.
+    /// The point being written: its partition, where it begins, what it holds, and whether a part of it
+    /// is in batches already.
     current: usize,
     start: Place,
     counts: Counts,
+    is_cut: bool,
 }
 
 /// A place in the request of a partition: how many bytes of series and of symbols stand before it.
@@ -60,6 +62,7 @@ impl Assembler {
             current: 0,
             start: Place::default(),
             counts: Counts::default(),
+            is_cut: false,
         }
     }
 
@@ -121,17 +124,50 @@ impl Assembler {
         self.encoder.restart(index, &mut partition.buffer);
     }
 
-    /// Cuts a point that is larger than a whole batch between its series.
-    fn flush_in_pieces(&mut self, index: usize, points: u32) {
+    /// Cuts the point at hand, which is larger than a whole batch, between its series.
+    fn flush_in_pieces(&mut self) {
+        let index = self.current;
+        self.pieces().into_iter().for_each(|piece| self.push_piece(piece));
         let partition = &mut self.partitions[index];
-        let protocol = self.encoder.protocol();
-        let pieces = pieces(self.encoder.symbols(index), partition.buffer.as_slice(), protocol, self.limit);
-        for (number, (request, mut counts)) in pieces.into_iter().enumerate() {
-            counts.points = if number == 0 { points } else { 0 };
-            self.batches.push(self.packer.pack([b"", &request], protocol, index as u32, counts));
-        }
         partition.clear();
         self.encoder.restart(index, &mut partition.buffer);
+    }
+
+    /// Does so before all of the point is written, so that a point takes no more memory than two batches,
+    /// however many series it has. What may become fuller stays.
+    #[cold]
+    fn cut_point(&mut self) {
+        let index = self.current;
+        self.flush(index, self.start);
+        self.start = Place::default();
+        let mut pieces = self.pieces();
+        let last = pieces.pop();
+        pieces.into_iter().for_each(|piece| self.push_piece(piece));
+        let buffer = &mut self.partitions[index].buffer;
+        self.encoder.resume(index, buffer, last.as_ref().map_or(b"", |(request, _)| request));
+        self.encoder.begin_point(index, buffer);
+        self.is_cut = true;
+    }
+
+    fn pieces(&self) -> Vec<(Vec<u8>, Counts)> {
+        let request = self.partitions[self.current].buffer.as_slice();
+        pieces(self.encoder.symbols(self.current), request, self.encoder.protocol(), self.limit)
+    }
+
+    /// Makes a batch of a piece. The point counts in the first one.
+    fn push_piece(&mut self, (request, mut counts): (Vec<u8>, Counts)) {
+        counts.points = std::mem::take(&mut self.counts.points);
+        let protocol = self.encoder.protocol();
+        self.batches.push(self.packer.pack([b"", &request], protocol, self.current as u32, counts));
+    }
+
+    /// A series of the point at hand was written.
+    #[inline]
+    fn series_written(&mut self) {
+        let size = self.partitions[self.current].buffer.len() - self.start.series;
+        if size > self.limit && self.counts.series > 1 {
+            self.cut_point();
+        }
     }
 }
 
@@ -146,6 +182,7 @@ impl Sink for Assembler {
         self.start = self.end_of(self.current);
         self.encoder.begin_point(self.current, &mut self.partitions[self.current].buffer);
         self.counts = Counts { points, ..Counts::default() };
+        self.is_cut = false;
     }
 
     #[inline]
@@ -161,6 +198,7 @@ impl Sink for Assembler {
         self.encoder.series(self.current, &mut self.partitions[self.current].buffer, &head, sample);
         self.counts.samples += 1;
         self.counts.add_series(sample.time, &exemplars);
+        self.series_written();
     }
 
     fn histogram(
@@ -174,15 +212,19 @@ impl Sink for Assembler {
         self.encoder.histogram(self.current, &mut self.partitions[self.current].buffer, &head, histogram);
         self.counts.histograms += 1;
         self.counts.add_series(histogram.time, &exemplars);
+        self.series_written();
     }
 
     #[inline]
     fn end(&mut self) {
+        if self.is_cut {
+            return self.flush_in_pieces();
+        }
         if self.is_over_limit(self.current) {
             self.flush(self.current, self.start);
             self.start = Place::default();
             if self.is_over_limit(self.current) {
-                return self.flush_in_pieces(self.current, self.counts.points);
+                return self.flush_in_pieces();
             }
         }
         let partition = &mut self.partitions[self.current];

@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::otlp::wire::{Fields, Malformed};
 use crate::remote_write::buffer::Buffer;
 use crate::remote_write::frames::{Frame, frames};
-use crate::remote_write::message::{Series, symbols};
+use crate::remote_write::message::{Series, series_field, symbols};
 use crate::remote_write::rewrite::{Assembly, Rewriter};
 use crate::remote_write::v2::{Family, Head};
 use crate::remote_write::{v1, v2};
@@ -164,6 +164,22 @@ impl Encoder {
             let _well_formed = v2.restart(partition, out);
         }
     }
+
+    /// Begins the next request of a partition with what is in `request`, one of [`pieces`].
+    pub fn resume(&mut self, partition: usize, out: &mut Buffer, request: &[u8]) {
+        out.clear();
+        match self {
+            Encoder::V1(_) => {
+                out.reserve(request.len());
+                out.push_slice(request);
+            }
+            Encoder::V2(v2) => {
+                let table = v2.writers[partition].restart(&mut v2.symbols);
+                // It was written a moment ago, so it is well formed.
+                let _well_formed = rewrite(request, request, &mut v2.rewriter, table, out);
+            }
+        }
+    }
 }
 
 impl V2 {
@@ -174,15 +190,29 @@ impl V2 {
         }
         std::mem::swap(out, &mut self.series);
         out.clear();
-        let texts = symbols(self.symbols.as_slice(), Protocol::RemoteWriteV2)?;
-        let mut series = Series::default();
-        let mut fields = Fields::of(self.series.as_slice());
-        while let Some(field) = fields.next_shared()? {
-            series.read(field.bytes()?, Protocol::RemoteWriteV2, &texts)?;
-            self.rewriter.push_v2(out, table, &series);
-        }
-        Ok(())
+        let (symbols, series) = (self.symbols.as_slice(), self.series.as_slice());
+        rewrite(symbols, series, &mut self.rewriter, table, out)
     }
+}
+
+/// Writes series with the symbols of a table in place of those they had.
+fn rewrite(
+    encoded_symbols: &[u8],
+    request: &[u8],
+    rewriter: &mut Rewriter,
+    table: &mut v2::Symbols,
+    out: &mut Buffer,
+) -> Result<(), Malformed> {
+    let texts = symbols(encoded_symbols, Protocol::RemoteWriteV2)?;
+    let mut series = Series::default();
+    let mut fields = Fields::of(request);
+    while let Some(field) = fields.next_shared()? {
+        if field.number == series_field(Protocol::RemoteWriteV2) {
+            series.read(field.bytes()?, Protocol::RemoteWriteV2, &texts)?;
+            rewriter.push_v2(out, table, &series);
+        }
+    }
+    Ok(())
 }
 
 /// Cuts a request between its series into such as fit the limit; a series larger than that is one

@@ -2,6 +2,7 @@
 
 mod batches;
 mod deltas;
+mod expansion;
 mod histograms;
 mod options;
 mod payload;

@@ -38,8 +38,8 @@ pub(super) struct Resource<'a> {
 impl<'a> Resource<'a> {
     /// Reads a `Resource` message.
     pub fn read(message: &'a [u8], options: &BaseOptions) -> Result<Resource<'a>, Malformed> {
-        let mut resource =
-            Resource { message, informing: Vec::with_capacity(USUAL_ATTRIBUTES), ..Resource::default() };
+        let room = if message.is_empty() { 0 } else { USUAL_ATTRIBUTES };
+        let mut resource = Resource { message, informing: Vec::with_capacity(room), ..Resource::default() };
         let mut has_namespace = false;
         let (mut name, mut namespace) = (Vec::new(), Vec::new());
         let mut fields = Fields::of(message);

@@ -18,27 +18,29 @@ fn main() -> ExitCode {
     {
         return take(&(kind.make)(points), &configuration(protocol, false), repetitions);
     }
-    if let [mode, folder, sizes @ ..] = &arguments[..]
+    if let [mode, files @ ..] = &arguments[..]
         && mode == "--growth"
     {
-        return take_folder(Path::new(folder), sizes);
+        return take_files(files);
     }
-    eprintln!("usage: instructions KIND VERSION POINTS REPETITIONS, or --growth FOLDER BYTES…");
+    eprintln!("usage: instructions KIND VERSION POINTS REPETITIONS, or --growth FILE…");
     ExitCode::FAILURE
 }
 
-/// Takes the payloads of all families in all sizes, each with an exporter of its own.
-fn take_folder(folder: &Path, sizes: &[String]) -> ExitCode {
-    for family in families() {
-        for size in sizes {
-            let Ok(payload) = std::fs::read(folder.join(format!("{} {size}", family.name))) else {
-                eprintln!("{}: no payload of {size} bytes", family.name);
-                return ExitCode::FAILURE;
-            };
-            if let Err(problem) = take_hostile(&family, &payload) {
-                eprintln!("{}: {problem}", family.name);
-                return ExitCode::FAILURE;
-            }
+/// Takes payloads of the adversarial families, each with an exporter of its own. A file has the name of its
+/// family, and behind a blank its size.
+fn take_files(files: &[String]) -> ExitCode {
+    let families = families();
+    for file in files {
+        let name = Path::new(file).file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let family = name.rsplit_once(' ').and_then(|(name, _)| families.iter().find(|one| one.name == name));
+        let taken = match (family, std::fs::read(file)) {
+            (Some(family), Ok(payload)) => take_hostile(family, &payload),
+            (family, read) => Err(format!("family {:?}, {:?}", family.map(|one| one.name), read.err())),
+        };
+        if let Err(problem) = taken {
+            eprintln!("{file}: {problem}");
+            return ExitCode::FAILURE;
         }
     }
     ExitCode::SUCCESS
