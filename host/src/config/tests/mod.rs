@@ -1,6 +1,7 @@
 //! Whole files: what they come to, and what is said about those that are wrong.
 
 mod bindplane;
+mod connections;
 mod errors;
 mod files;
 mod health;
