@@ -150,6 +150,11 @@ impl Activity {
         self.requests.load(Relaxed) > 0
     }
 
+    /// Whether a request was answered.
+    pub(super) fn has_served(&self) -> bool {
+        self.has_served.load(Relaxed)
+    }
+
     /// Asks for the end of the connection.
     pub(super) fn end(&self) {
         self.is_ending.store(true, Relaxed);
@@ -169,7 +174,7 @@ impl Activity {
         }
         let since = self.changed.load(Relaxed);
         match self.requests.load(Relaxed) {
-            0 if self.has_served.load(Relaxed) => Some((1, since)),
+            0 if self.has_served() => Some((1, since)),
             0 => Some((0, since)),
             all if all <= self.reading.load(Relaxed) && since.saturating_add(SLOW_BODY) < now => {
                 Some((2, since))

@@ -154,6 +154,58 @@ async fn whoever_takes_all_connections_loses_them_to_those_who_send() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn silent_sockets_hold_up_no_tls_handshake() {
+    use preamp_host::component::{Header, Request};
+    use preamp_host::config::{ClientSettings, ClientTls, Pem, ServerTls, TlsIdentity, TlsProtocol};
+    use preamp_host::credentials::Secret;
+    use preamp_host::delivery::HttpClient;
+    use preamp_tests::certificates::Authority;
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let authority = Authority::new("authority").expect("an authority");
+    let pair = authority.sign(&["127.0.0.1"]).and_then(|pair| Ok(pair.write(folder.path(), "server")?));
+    let (certificate, key) = pair.expect("a certificate");
+    let identity = TlsIdentity { certificate: Pem::File(certificate), key: Pem::File(key) };
+    let rig = Rig::changed(Options::unsigned(), |settings, _| {
+        let http = settings.receiver.http.as_mut().expect("OTLP/HTTP");
+        http.tls = Some(ServerTls { identity, client_ca: None, protocol: TlsProtocol::default() });
+    })
+    .await;
+    let address = rig.running.addresses().http.expect("OTLP/HTTP");
+    let ca = Some(Pem::Text(Secret::new(authority.pem())));
+    let settings = ClientSettings {
+        tls: ClientTls { ca, ..ClientTls::default() },
+        ..ClientSettings::new(Duration::from_secs(10))
+    };
+    let header = |name: &str, value: &str| Header { name: name.to_owned(), value: value.to_owned() };
+    let mut silent = Vec::new();
+    for round in 0..3 {
+        for _ in 0..600 {
+            silent.extend(TcpStream::connect(address).await);
+        }
+        // Each time another connection, so that there is a handshake.
+        let client = HttpClient::new(&settings).expect("a sound certificate");
+        let request = Request {
+            method: "POST".to_owned(),
+            url: format!("https://{address}/v1/metrics"),
+            headers: vec![
+                header("host", &address.to_string()),
+                header("content-type", "application/x-protobuf"),
+            ],
+        };
+        let started = Instant::now();
+        let response = client.send(request, payloads::requests(1).into()).await;
+        assert_eq!(response.status, 200, "{}", String::from_utf8_lossy(&response.body));
+        rig.took(1);
+        assert!(started.elapsed() < Duration::from_secs(2), "round {round}: {:?}", started.elapsed());
+    }
+    let line = "preamp_connections_closed_total{listener=\"http\",reason=\"displaced\"}";
+    assert!(counted(&rig, line) > 100, "more than so many handshakes at a time\n{}", counted(&rig, line));
+    drop(silent);
+    rig.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn connections_from_one_address_are_limited_if_that_is_asked_for() {
     let rig = rig(|serving| serving.max_connections_per_address = Some(3)).await;
     rig.still_accepts("nobody").await;
