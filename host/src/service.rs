@@ -25,7 +25,7 @@ use crate::processors::Processors;
 use crate::queue::durable::{self, DurableQueue, Folder, FolderError};
 use crate::queue::{JetStreamQueue, MemoryQueue, Queue, jetstream};
 use crate::receiver::senders::SendersError;
-use crate::server::descriptors;
+use crate::server::Room;
 use crate::tls::TlsError;
 use probes::Probes;
 use receivers::{PreparedReceivers, Receivers, Shared};
@@ -140,8 +140,8 @@ impl Service {
     pub async fn start(settings: &Settings, parts: Parts) -> Result<Running, StartError> {
         let sockets = Sockets::bind(settings).await?;
         let connections = ConnectionMetrics::default();
-        let room = descriptors::room(u64::from(settings.exporter.queue.consumers));
-        let probes = Probes::start(settings, sockets.probes, &connections)?;
+        let room = Room::of_this_process(u64::from(settings.exporter.queue.consumers));
+        let probes = Probes::start(settings, sockets.probes, &connections, room.probes)?;
         let prepared = Prepared::new(settings, &parts.component, parts.limits.clone())?;
         let exporter = &settings.exporter;
         let in_use = Arc::new(InUse::new(prepared.exporters.clone()));
@@ -174,7 +174,7 @@ impl Service {
             queue,
             metrics,
             in_use,
-            shared: Shared { intake: Arc::new(intake), connections, room },
+            shared: Shared { intake: Arc::new(intake), connections, room: room.receivers },
         };
         let keys = exporter.sigv4.as_ref().map(|scope| base.keys(scope));
         let delivery = base.deliver(settings, prepared.exporters, prepared.client, keys.clone(), false);
