@@ -28,7 +28,7 @@ use crate::processors::Processors;
 use crate::queue::durable::{self, DurableQueue, Folder, FolderError};
 use crate::queue::{JetStreamQueue, MemoryQueue, Queue, jetstream};
 use crate::receiver::senders::SendersError;
-use crate::server::descriptors;
+use crate::server::Descriptors;
 use crate::tls::TlsError;
 use fit::Fitted;
 use probes::Probes;
@@ -150,8 +150,8 @@ impl Service {
         let limits = parts.limits.unwrap_or_else(|| PoolLimits::within(shares));
         let sockets = Sockets::bind(settings).await?;
         let connections = ConnectionMetrics::default();
-        let room = descriptors::room(u64::from(settings.exporter.queue.consumers));
-        let probes = Probes::start(settings, sockets.probes, &connections)?;
+        let descriptors = Descriptors::of_this_process(u64::from(settings.exporter.queue.consumers));
+        let probes = Probes::start(settings, sockets.probes, &connections, descriptors.probes)?;
         let prepared = Prepared::new(settings, &parts.component, limits.clone())?;
         let exporter = &settings.exporter;
         let in_use = Arc::new(InUse::new(prepared.exporters.clone()));
@@ -186,7 +186,7 @@ impl Service {
             queue,
             metrics,
             in_use,
-            shared: Shared { intake: Arc::new(intake), connections, room },
+            shared: Shared { intake: Arc::new(intake), connections, room: descriptors.receivers },
         };
         let keys = exporter.sigv4.as_ref().map(|scope| base.keys(scope));
         let delivery = base.deliver(settings, prepared.exporters, prepared.client, keys.clone(), false);

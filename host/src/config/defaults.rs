@@ -49,18 +49,38 @@ pub(super) fn defaults(settings: &Settings, root: &View) -> Node {
 
 fn grpc(draft: Draft, listener: &Listener) -> Node {
     let mebibytes = listener.max_request_bytes / (1024 * 1024);
+    let serving = &listener.serving;
+    let parameters = draft.section([
+        ("max_connection_idle", time(draft, serving.idle_timeout)),
+        ("time", time(draft, serving.ping_interval)),
+        ("timeout", time(draft, Some(serving.ping_timeout))),
+    ]);
     draft.section([
         ("endpoint", Some(draft.text(&listener.endpoint))),
         ("max_recv_msg_size_mib", Some(draft.count(mebibytes))),
+        ("max_concurrent_streams", Some(draft.count(u64::from(serving.max_concurrent_streams)))),
+        ("max_connections", Some(draft.count(serving.max_connections as u64))),
+        ("keepalive", Some(draft.within("server_parameters", parameters))),
     ])
 }
 
 fn http(draft: Draft, listener: &Listener) -> Node {
+    let serving = &listener.serving;
     draft.section([
         ("endpoint", Some(draft.text(&listener.endpoint))),
         ("max_request_body_size", Some(draft.count(listener.max_request_bytes))),
         ("metrics_url_path", Some(draft.text(&listener.metrics_path))),
+        ("read_header_timeout", time(draft, serving.read_header_timeout)),
+        ("read_timeout", time(draft, serving.read_timeout)),
+        ("write_timeout", time(draft, serving.write_timeout)),
+        ("idle_timeout", time(draft, serving.idle_timeout)),
+        ("max_connections", Some(draft.count(serving.max_connections as u64))),
     ])
+}
+
+/// A time; none is 0.
+fn time(draft: Draft, time: Option<Duration>) -> Option<Node> {
+    Some(draft.text(&format!("{:?}", time.unwrap_or_default())))
 }
 
 fn remote_write(draft: Draft, ExporterSettings { client, retry, queue, .. }: &ExporterSettings) -> Node {

@@ -4,7 +4,7 @@
 use super::health::{HEALTH_CHECK, read_health};
 use super::ids::{Component, find};
 use super::keys::NOT_YET;
-use super::senders::{BASIC, BEARER, is_of_senders, read_senders};
+use super::senders::{BASIC, BEARER, NEEDED, is_of_senders, read_senders};
 use super::service::read_references;
 use super::settings::{Health, Senders};
 use super::sigv4auth::{Sigv4Auth, read_sigv4auth};
@@ -86,7 +86,11 @@ impl<'d> Extensions<'d> {
                 "the authenticator `{kind}` of a receiver is {NOT_YET}; it takes bearertokenauth or basicauth"
             )
         });
-        senders?.clone()
+        let senders = senders?.clone();
+        if senders.is_none() {
+            reference.error(format!("the extension does not say who may send: it needs {NEEDED}"));
+        }
+        senders
     }
 
     /// The storage that an exporter names; `None` after it was reported why it cannot be used.

@@ -1,7 +1,7 @@
 //! `extensions.bearertokenauth` and `extensions.basicauth`: who may send.
 
 use super::ids::Component;
-use super::keys::{Harmless, Key, not_yet, read};
+use super::keys::{Key, ignored, read};
 use super::settings::{Proof, Senders, Tokens};
 use super::view::View;
 use crate::credentials::Secret;
@@ -13,7 +13,10 @@ pub(super) const BASIC: [&str; 2] = ["basicauth", "basic_auth"];
 
 const TOKEN: &[Key] = &[read("header"), read("scheme"), read("token"), read("tokens"), read("filename")];
 
-const PASSWORD: &[Key] = &[read("htpasswd"), not_yet("client_auth", Harmless::Empty)];
+const PASSWORD: &[Key] = &[
+    read("htpasswd"),
+    ignored("client_auth", "preamp's exporter shows no name and password of an extension"),
+];
 
 const HTPASSWD: &[Key] = &[read("file"), read("inline")];
 
@@ -22,22 +25,24 @@ pub(super) fn is_of_senders(kind: &str) -> bool {
     BEARER.contains(&kind) || BASIC.contains(&kind)
 }
 
-/// Reads an extension of these types; `None` after something was reported.
+/// Reads an extension of these types; `None` if it does not say who may send, as that of an exporter need not.
 pub(super) fn read_senders(extension: &Component) -> Option<Senders> {
-    let proof = if BEARER.contains(&extension.kind) {
-        read_token(&extension.view)
-    } else {
-        read_password(&extension.view)
-    };
+    let is_of_tokens = BEARER.contains(&extension.kind);
+    let proof = if is_of_tokens { read_token(&extension.view) } else { read_password(&extension.view) };
     Some(Senders { extension: extension.id.to_owned(), proof: proof? })
 }
+
+/// What an extension has to have that says who may send.
+pub(super) const NEEDED: &str =
+    "`token`, `tokens` or `filename` for bearertokenauth, `htpasswd` with `file` or `inline` for basicauth";
 
 fn read_token(view: &View) -> Option<Proof> {
     let section = view.section(&[TOKEN]);
     let header = section.text("header").map_or("authorization", |(name, _)| name);
-    if header.parse::<http::HeaderName>().is_err() {
-        section.get("header")?.error("is no name of a header field");
-        return None;
+    if header.parse::<http::HeaderName>().is_err()
+        && let Some(view) = section.get("header")
+    {
+        view.error("is no name of a header field");
     }
     let scheme = section.get("scheme").and_then(|view| view.text()).unwrap_or("Bearer");
     let listed = section.get("tokens").map(|view| view.list()).unwrap_or_default();
@@ -54,7 +59,6 @@ fn read_token(view: &View) -> Option<Proof> {
         None => Tokens::Given(tokens.into_iter().map(|token| Secret::new(token.trim().to_owned())).collect()),
     };
     if matches!(&tokens, Tokens::Given(tokens) if tokens.iter().all(|token| token.expose().is_empty())) {
-        view.error("lacks `filename`, `token` or `tokens`: nobody could send anything");
         return None;
     }
     Some(Proof::Token { header: header.to_ascii_lowercase(), scheme: scheme.to_owned(), tokens })
@@ -68,9 +72,5 @@ fn read_password(view: &View) -> Option<Proof> {
         PathBuf::from(path)
     });
     let inline = text("inline").map(|(text, _)| Secret::new(text.to_owned()));
-    if file.is_none() && inline.is_none() {
-        view.error("lacks `htpasswd` with `file` or `inline`: nobody could send anything");
-        return None;
-    }
-    Some(Proof::Password { file, inline })
+    (file.is_some() || inline.is_some()).then_some(Proof::Password { file, inline })
 }

@@ -28,8 +28,9 @@ pub(super) enum Accepted {
     Nothing,
 }
 
-/// Waits for somebody to connect.
+/// Waits for somebody to connect. Whoever waits no longer loses nobody.
 pub(super) async fn next(socket: &TcpListener, places: &Arc<Places>) -> Accepted {
+    places.have_room().await;
     let (stream, address) = match socket.accept().await {
         Ok(accepted) => accepted,
         Err(error) => {

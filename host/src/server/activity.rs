@@ -19,9 +19,6 @@ pub(super) fn now() -> u64 {
     u64::try_from(BEGINNING.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_add(1)
 }
 
-/// A body that takes longer is no reason to keep a connection when others want its place, in milliseconds.
-const SLOW_BODY: u64 = 5_000;
-
 /// How HTTP/2 begins; no method of HTTP does.
 const HTTP2: &[u8] = b"PRI";
 
@@ -150,6 +147,11 @@ impl Activity {
         self.requests.load(Relaxed) > 0
     }
 
+    /// Whether a request was answered.
+    pub(super) fn has_served(&self) -> bool {
+        self.has_served.load(Relaxed)
+    }
+
     /// Asks for the end of the connection.
     pub(super) fn end(&self) {
         self.is_ending.store(true, Relaxed);
@@ -163,17 +165,16 @@ impl Activity {
 
     /// How little would be lost with the connection: the less, the more, and among equals since when. `None` if it
     /// is to be kept.
-    pub(super) fn dispensability(&self, now: u64) -> Option<(u8, u64)> {
+    pub(super) fn dispensability(&self) -> Option<(u8, u64)> {
         if self.is_ending.load(Relaxed) {
             return None;
         }
         let since = self.changed.load(Relaxed);
         match self.requests.load(Relaxed) {
-            0 if self.has_served.load(Relaxed) => Some((1, since)),
+            0 if self.has_served() => Some((1, since)),
             0 => Some((0, since)),
-            all if all <= self.reading.load(Relaxed) && since.saturating_add(SLOW_BODY) < now => {
-                Some((2, since))
-            }
+            // A request that is worked on is close to its end. A body may never come.
+            all if all <= self.reading.load(Relaxed) => Some((2, since)),
             _ => None,
         }
     }

@@ -34,8 +34,8 @@ const HTTP1_BUFFER: usize = 64 << 10;
 /// The most bytes of a head in HTTP/2, as its fields are counted there.
 const HTTP2_HEAD: u32 = 16 << 10;
 
-/// How long a connection may take to end that nobody uses: long enough to hear that it is over.
-const FAREWELL: Duration = Duration::from_millis(250);
+/// How long a connection may take to end that another one needs the place of: long enough to be told that it is over.
+const FAREWELL: Duration = Duration::from_millis(10);
 
 /// How long one may take that could have a request on its way, and how often that is looked at.
 const LAST_LOOK: Duration = Duration::from_secs(1);
@@ -89,6 +89,10 @@ pub(super) async fn attend<H, F, B>(
             }
             () = activity.ended(), if end.reason.is_none() => {
                 end.begin(Ending::Displaced, FAREWELL);
+                // Whoever never sent a request has nothing to send again.
+                if !activity.has_served() {
+                    break;
+                }
                 connection.as_mut().graceful_shutdown();
             }
             () = &mut age, if end.reason.is_none() => {

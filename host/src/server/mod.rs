@@ -11,12 +11,13 @@ mod accept;
 mod activity;
 mod body;
 mod connection;
-pub(crate) mod descriptors;
+mod descriptors;
 mod hosts;
 mod places;
 mod stream;
 
 pub(crate) use connection::Protocols;
+pub(crate) use descriptors::Descriptors;
 pub(crate) use hosts::Names;
 
 use crate::config::Serving;

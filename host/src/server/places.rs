@@ -1,6 +1,6 @@
 //! How many connections may be open, and who goes when there are too many.
 
-use super::activity::{Activity, Ending, now};
+use super::activity::{Activity, Ending};
 use crate::config::Serving;
 use crate::metrics::ListenerMetrics;
 use crate::notices::Notices;
@@ -8,8 +8,9 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
 
-/// So many more may be open while those that make room for them end.
+/// So many more may be open while those that make room for them end, but no more than an eighth.
 const ENDING: usize = 32;
 
 /// Among so many of them, the one that can best be spared is looked for.
@@ -26,6 +27,8 @@ pub(super) struct Places {
     most: usize,
     most_of_address: usize,
     open: Mutex<Open>,
+    /// Told of each place that is free again.
+    freed: Notify,
     metrics: ListenerMetrics,
     notices: Notices,
 }
@@ -60,9 +63,18 @@ impl Places {
             most: serving.max_connections,
             most_of_address: serving.max_connections_per_address.unwrap_or(usize::MAX),
             open: Mutex::default(),
+            freed: Notify::new(),
             metrics,
             notices: Notices::default(),
         })
+    }
+
+    /// Waits while too many of those that made room for others have not ended, which takes them milliseconds.
+    pub(super) async fn have_room(&self) {
+        let most = self.most + (self.most / 8).clamp(1, ENDING);
+        while self.lock().connections.len() >= most {
+            self.freed.notified().await;
+        }
     }
 
     /// A place for a connection. When there are too many, the one that can best be spared ends for it.
@@ -73,8 +85,11 @@ impl Places {
             return Err(Refused::Address);
         }
         let count = open.connections.len();
-        if count >= self.most && (count >= self.most + ENDING || !open.spare(|_| true)) {
-            return Err(Refused::Full);
+        if count >= self.most {
+            if !open.spare(|_| true) {
+                return Err(Refused::Full);
+            }
+            self.say_full();
         }
         let activity = Arc::new(Activity::new(address));
         activity.position.store(count, Relaxed);
@@ -97,6 +112,17 @@ impl Places {
         self.notices.admit(reason, 1)
     }
 
+    fn say_full(&self) {
+        if let Some(held_back) = self.notices.admit("displaced", 1) {
+            tracing::warn!(
+                most = self.most,
+                held_back,
+                "as many connections are open as max_connections and the limit of open files allow: for each new one an \
+                 idle one is closed; raise them if all of them are senders"
+            );
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Open> {
         // Nothing panics while it is held; if something did, a count would be wrong by one.
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
@@ -107,10 +133,10 @@ impl Open {
     /// Ends one of those that may be, if there is one.
     fn spare(&self, may_be: impl Fn(&Activity) -> bool) -> bool {
         let count = self.connections.len();
-        let (start, now) = (fastrand::usize(..count.max(1)), now());
+        let start = fastrand::usize(..count.max(1));
         let looked_at = (0..count.min(LOOKED_AT)).map(|step| &self.connections[(start + step) % count]);
         let candidates = looked_at.filter(|activity| may_be(activity));
-        let rated = candidates.filter_map(|activity| Some((activity.dispensability(now)?, activity)));
+        let rated = candidates.filter_map(|activity| Some((activity.dispensability()?, activity)));
         let least = rated.min_by_key(|(dispensability, _)| *dispensability);
         least.inspect(|(_, activity)| activity.end()).is_some()
     }
@@ -161,6 +187,7 @@ impl Drop for Place {
             }
         }
         drop(open);
+        self.places.freed.notify_one();
         self.places.metrics.ended();
     }
 }

@@ -19,9 +19,6 @@ use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 use tower_service::Service as _;
 
-/// Few ask, and they are to be answered when the receivers have no room left: this room is kept for them.
-const CONNECTIONS_MAX: usize = 32;
-
 /// The servers of both.
 pub(super) struct Probes {
     pub(super) metrics: Option<SocketAddr>,
@@ -29,12 +26,14 @@ pub(super) struct Probes {
     pub(super) state: Arc<Health>,
     waiting: Option<(TcpListener, Serving)>,
     connections: ConnectionMetrics,
+    /// The most connections of each.
+    most: usize,
     stop: CancellationToken,
     tasks: Tasks,
 }
 
 impl Probes {
-    /// Answers at once that the process starts.
+    /// Answers at once that the process starts. Each server has so many connections at most.
     ///
     /// # Errors
     ///
@@ -43,6 +42,7 @@ impl Probes {
         settings: &Settings,
         sockets: ProbeSockets,
         connections: &ConnectionMetrics,
+        most: usize,
     ) -> Result<Self, StartError> {
         let address = |socket: &TcpListener| socket.local_addr().ok();
         let mut probes = Probes {
@@ -51,6 +51,7 @@ impl Probes {
             state: Health::new(),
             waiting: sockets.metrics.map(|socket| (socket, of_metrics(settings))),
             connections: connections.clone(),
+            most,
             stop: CancellationToken::new(),
             tasks: Tasks::new(),
         };
@@ -92,7 +93,7 @@ impl Probes {
         serving: Serving,
         router: Router,
     ) {
-        let serving = Serving { max_connections: serving.max_connections.min(CONNECTIONS_MAX), ..serving };
+        let serving = Serving { max_connections: serving.max_connections.min(self.most), ..serving };
         let (socket, metrics) = (Arc::new(socket), self.connections.listener(name));
         let server = Server { socket, tls, serving, protocols: Protocols::Both, metrics };
         let names = Arc::new(server.names());

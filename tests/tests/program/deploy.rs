@@ -295,7 +295,7 @@ async fn alerts_and_dashboard_work_in_a_real_prometheus() -> anyhow::Result<()> 
     let evaluated = wait_for("the rules to be evaluated", || {
         Ok(Some(rules()?).filter(|rules| rules.iter().all(|rule| rule["health"] != "unknown")))
     })?;
-    ensure!(evaluated.len() == 11 && evaluated.iter().all(|rule| rule["health"] == "ok"), "{evaluated:#?}");
+    ensure!(evaluated.len() == 12 && evaluated.iter().all(|rule| rule["health"] == "ok"), "{evaluated:#?}");
     // Somebody sends deltas, and nothing else is wrong.
     let awake = || -> anyhow::Result<Vec<Value>> {
         let awake = rules()?.into_iter().filter(|rule| rule["state"] != "inactive");

@@ -229,23 +229,23 @@ fn problems_of_the_component_are_placed_in_the_file() {
     let loaded = read(FULL).unwrap();
     let shown = |pointer: &str| loaded.locate(pointer, "is wrong").to_string();
     for (pointer, expected) in [
-        ("/external_labels/zone", "f:81:13: exporters.prometheusremotewrite/amp.external_labels.zone"),
-        ("/headers/X-Team", "f:69:15: exporters.prometheusremotewrite/amp.headers.X-Team"),
-        ("/sigv4/region", "f:41:13: extensions.sigv4auth/amp.region"),
+        ("/external_labels/zone", "f:109:13: exporters.prometheusremotewrite/amp.external_labels.zone"),
+        ("/headers/X-Team", "f:97:15: exporters.prometheusremotewrite/amp.headers.X-Team"),
+        ("/sigv4/region", "f:69:13: extensions.sigv4auth/amp.region"),
         (
             "/retry_on_failure/initial_interval_ms",
-            "f:130:25: exporters.prometheusremotewrite/amp.retry_on_failure.initial_interval",
+            "f:158:25: exporters.prometheusremotewrite/amp.retry_on_failure.initial_interval",
         ),
-        ("/partitions", "f:117:36: exporters.prometheusremotewrite/amp.max_batch_request_parallelism"),
-        ("/translation_strategy", "f:83:27: exporters.prometheusremotewrite/amp.translation_strategy"),
+        ("/partitions", "f:145:36: exporters.prometheusremotewrite/amp.max_batch_request_parallelism"),
+        ("/translation_strategy", "f:111:27: exporters.prometheusremotewrite/amp.translation_strategy"),
         (
             "/resource_constant_labels/included/1",
-            "f:95:11: exporters.prometheusremotewrite/amp.resource_constant_labels.included[1]",
+            "f:123:11: exporters.prometheusremotewrite/amp.resource_constant_labels.included[1]",
         ),
-        ("/max_sample_age_ms", "f:112:21: exporters.prometheusremotewrite/amp.max_sample_age"),
-        ("/otel_scope_info/enabled", "f:88:16: exporters.prometheusremotewrite/amp.scope_info.enabled"),
-        ("/max_payload_bytes", "f:55:5: exporters.prometheusremotewrite/amp"),
-        ("", "f:55:5: exporters.prometheusremotewrite/amp"),
+        ("/max_sample_age_ms", "f:140:21: exporters.prometheusremotewrite/amp.max_sample_age"),
+        ("/otel_scope_info/enabled", "f:116:16: exporters.prometheusremotewrite/amp.scope_info.enabled"),
+        ("/max_payload_bytes", "f:83:5: exporters.prometheusremotewrite/amp"),
+        ("", "f:83:5: exporters.prometheusremotewrite/amp"),
     ] {
         assert_eq!(shown(pointer), format!("{expected}: is wrong"), "{pointer}");
     }

@@ -2,6 +2,7 @@
 
 mod bindplane;
 mod bounds;
+mod connections;
 mod errors;
 mod files;
 mod health;

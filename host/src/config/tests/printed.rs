@@ -63,6 +63,9 @@ fn what_is_explained_names_the_source_of_each_value_and_no_secret() {
     for line in [
         "        endpoint: localhost:4317  # default\n",
         "        max_recv_msg_size_mib: 4  # default\n",
+        "        max_concurrent_streams: 100  # default\n",
+        "        max_connections: 10000  # default\n",
+        "            max_connection_idle: 120s  # default\n",
         "    timeout: 5s  # default\n",
         "      queue_size: 7  # --set exporters.prometheusremotewrite.remote_write_queue.queue_size:1:1\n",
         "      num_consumers: 5  # default\n",

@@ -112,8 +112,6 @@ fn the_authenticator_must_be_a_signer_that_is_switched_on() {
         [
             "f:6:27: exporters.prometheusremotewrite.auth.authenticator: the authenticator `basicauth` is known \
              to the Collector, but not supported by this version of preamp yet; it takes sigv4auth",
-            "f:9:16: service.extensions[0]: the extension type `basicauth` is not supported by this version of \
-             preamp yet; there are sigv4auth, sigv4_auth, health_check, healthcheckv2, file_storage, nats",
         ]
     );
 }
