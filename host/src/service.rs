@@ -152,7 +152,7 @@ impl Service {
         let connections = ConnectionMetrics::default();
         let descriptors = Descriptors::of_this_process(u64::from(settings.exporter.queue.consumers));
         let probes = Probes::start(settings, sockets.probes, &connections, descriptors.probes)?;
-        let prepared = Prepared::new(settings, &parts.component, limits.clone())?;
+        let prepared = Prepared::made(settings, &parts.component, limits.clone()).await?;
         let exporter = &settings.exporter;
         let in_use = Arc::new(InUse::new(prepared.exporters.clone()));
         let saver = match &exporter.state_file {
@@ -279,6 +279,17 @@ impl Prepared {
                 .map_err(|error| StartError::Tls { setting: format!("exporters.{}", exporter.id), error })?,
             receivers: PreparedReceivers::read(&settings.receiver)?,
         })
+    }
+
+    /// The same on a thread of its own: what the files stand on may hang.
+    async fn made(
+        settings: &Settings,
+        component: &Component,
+        limits: PoolLimits,
+    ) -> Result<Self, StartError> {
+        let (settings, component) = (settings.clone(), component.clone());
+        let making = tokio::task::spawn_blocking(move || Prepared::new(&settings, &component, limits));
+        making.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
     }
 }
 
