@@ -8,8 +8,17 @@ use super::yaml::{Entry, Node, Value};
 pub(super) const REDACTED: &str = "(redacted)";
 
 /// Parts of the names of keys that hold secrets, unless they name a file.
-const SECRET_NAMES: [&str; 8] =
-    ["secret", "password", "passphrase", "token", "credential", "authorization", "api_key", "key_pem"];
+const SECRET_NAMES: [&str; 9] = [
+    "secret",
+    "password",
+    "passphrase",
+    "token",
+    "credential",
+    "authorization",
+    "api_key",
+    "key_pem",
+    "inline",
+];
 
 /// Sections whose values are secrets, or may be.
 const SECRET_SECTIONS: [&str; 2] = ["headers", "response_headers"];

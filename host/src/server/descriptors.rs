@@ -22,8 +22,9 @@ impl Descriptors {
     ///
     /// The limit that a process starts with is often 1,024, for the sake of programs that cannot handle more.
     pub(crate) fn of_this_process(own_connections: u64) -> Descriptors {
-        raise()
-            .map_or(Descriptors { receivers: usize::MAX, probes: PROBES }, |limit| Descriptors::of(limit, own_connections))
+        raise().map_or(Descriptors { receivers: usize::MAX, probes: PROBES }, |limit| {
+            Descriptors::of(limit, own_connections)
+        })
     }
 
     fn of(limit: u64, own_connections: u64) -> Descriptors {

@@ -65,7 +65,7 @@ fn a_directory_is_made_as_the_collector_is_told_to() {
         let errors = errors(&with(&format!("directory_permissions: {value}")));
         assert_eq!(errors.len(), 1, "{errors:?}");
         assert!(
-            errors[0].starts_with("f:2:71: extensions.file_storage/q.directory_permissions: "),
+            errors[0].starts_with("f:2:73: extensions.file_storage/q.directory_permissions: "),
             "{errors:?}"
         );
         assert!(errors[0].contains(said), "{errors:?}");

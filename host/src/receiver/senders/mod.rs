@@ -8,14 +8,13 @@ mod tokens;
 
 use super::answer::Failure;
 use crate::config::{self, Proof, Tokens};
+use crate::files::{self, FileError};
 use crate::notices::Notices;
 use arc_swap::ArcSwap;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use passwords::Passwords;
 use sha2::{Digest as _, Sha256};
-use std::fs::File;
-use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -25,19 +24,16 @@ use tonic::Code;
 /// How often it is looked whether a file has changed.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// The largest file that is read, in bytes.
-const FILE_BYTES_MAX: u64 = 1 << 20;
-
 /// Why it cannot be told who may send.
 #[derive(Debug, thiserror::Error)]
 pub enum SendersError {
     /// A file cannot be read.
-    #[error("{}: {error}; it must be a file of text of at most 1 MiB that preamp may read", .path.display())]
+    #[error("{} {error}", .path.display())]
     File {
         /// The file.
         path: PathBuf,
-        /// What the system says.
-        error: io::Error,
+        /// What is wrong with it.
+        error: FileError,
     },
     /// There is something in it, or in the configuration, that cannot be used.
     #[error("{place}: {problem}")]
@@ -239,16 +235,7 @@ fn read(source: &Proof, hasher: &Hasher) -> Result<Good, SendersError> {
 }
 
 fn read_file(path: &Path) -> Result<String, SendersError> {
-    let failed = |error| SendersError::File { path: path.to_owned(), error };
-    // Opening anything else might wait for ever.
-    let about = std::fs::metadata(path).map_err(failed)?;
-    if !about.is_file() || about.len() > FILE_BYTES_MAX {
-        return Err(failed(io::Error::from(io::ErrorKind::InvalidInput)));
-    }
-    let mut text = String::new();
-    let file = File::open(path).map_err(failed)?;
-    file.take(FILE_BYTES_MAX).read_to_string(&mut text).map_err(failed)?;
-    Ok(text)
+    files::read_text(path).map_err(|error| SendersError::File { path: path.to_owned(), error })
 }
 
 fn challenge(scheme: &str) -> HeaderValue {
