@@ -60,7 +60,7 @@ fn a_directory_is_made_as_the_collector_is_told_to() {
         ("'01777'", "is no permissions"),
         ("'-750'", "is no permissions"),
         ("'0050'", r#""0050" keeps preamp itself out: the first digit must be 7, as in "0750""#),
-        ("0750", "expected text, found 0750; put it in quotes"),
+        ("0750", "expected text, found a number; put it in quotes"),
     ] {
         let errors = errors(&with(&format!("directory_permissions: {value}")));
         assert_eq!(errors.len(), 1, "{errors:?}");
