@@ -49,11 +49,22 @@ impl Instance {
         payload: &[u8],
         now: u64,
     ) -> anyhow::Result<Result<contract::Acceptance, contract::Refusal>> {
+        self.accept_as(payload, contract::Encoding::Protobuf, now)
+    }
+
+    /// Takes one payload.
+    ///
+    /// # Errors
+    ///
+    /// When the component traps.
+    pub fn accept_as(
+        &mut self,
+        payload: &[u8],
+        encoding: contract::Encoding,
+        now: u64,
+    ) -> anyhow::Result<Result<contract::Acceptance, contract::Refusal>> {
         let (guest, store, exporter) = self.parts();
-        guest
-            .exporter()
-            .call_accept(store, exporter, payload, contract::Encoding::Protobuf, now)
-            .map_err(trap)
+        guest.exporter().call_accept(store, exporter, payload, encoding, now).map_err(trap)
     }
 
     /// The interface of the contract, the store to call it with, and the exporter to call it on.

@@ -2,6 +2,8 @@
 
 #[path = "component/contract.rs"]
 mod contract;
+#[path = "component/growth.rs"]
+mod growth;
 #[path = "component/imports.rs"]
 mod imports;
 #[path = "component/pool.rs"]

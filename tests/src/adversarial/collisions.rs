@@ -34,9 +34,9 @@ fn pairs(state: impl Fn(u64) -> u64) -> impl Iterator<Item = [u8; 16]> {
     })
 }
 
-/// A number as eight letters.
+/// A number as eight letters, the lowest first: all bits of what a word is multiplied to depend on that.
 fn spread(number: u64) -> u64 {
-    (0..8).fold(0, |word, place| word << 8 | (u64::from(b'a') + (number >> (4 * place) & 15)))
+    (0..8).rev().fold(0, |word, place| word << 8 | (u64::from(b'a') + (number >> (4 * place) & 15)))
 }
 
 fn word(state: u64, word: u64) -> u64 {

@@ -13,7 +13,7 @@ use preamp_tests::children::{fetched, program};
 use super::callgrind;
 
 /// Payloads of so many bytes, each twice as large as the one before.
-const SIZES: [usize; 3] = [8_000, 16_000, 32_000];
+const SIZES: [usize; 3] = [16_000, 32_000, 64_000];
 
 /// How much more twice as much may cost: trees and sorting take a little more than twice.
 const GROWTH_MAX: f64 = 2.2;
