@@ -326,7 +326,7 @@ async fn a_request_under_way_when_the_service_stops_is_answered_and_delivered() 
     assert_eq!((stopped.receivers_aborted, stand_in.report().samples_stored), (false, 5));
 }
 
-pub fn has_retry_info(status: &tonic::Status) -> bool {
+fn has_retry_info(status: &tonic::Status) -> bool {
     let details = RpcStatus::decode(status.details()).expect("a google.rpc.Status").details;
     details.iter().any(|detail| detail.type_url.ends_with("google.rpc.RetryInfo") && !detail.value.is_empty())
 }

@@ -56,6 +56,14 @@ impl ListenerMetrics {
     pub(crate) fn limited_to(&self, most: usize) {
         let limit = self.all.limit.get_or_create_owned(&[("listener", self.name)]);
         limit.set(i64::try_from(most).unwrap_or(i64::MAX));
+        // Whoever watches for the first one needs to have seen none.
+        for (family, reason) in [
+            (&self.all.refused, "descriptors"),
+            (&self.all.refused, "max-connections"),
+            (&self.all.closed, "displaced"),
+        ] {
+            family.get_or_create_owned(&[("listener", self.name), ("reason", reason)]).inc_by(0);
+        }
     }
 
     /// Counts one that was opened.

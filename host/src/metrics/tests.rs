@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Attempt, Content, Metrics, RequestOutcome, Snapshot, Transport};
+use super::{Attempt, ConnectionMetrics, Content, Metrics, RequestOutcome, Snapshot, Transport};
 use crate::component::{Batch, PoolStats, Protocol};
 use crate::queue::{MemoryQueue, Outcome, Queue, Settlement};
 
@@ -92,6 +92,13 @@ async fn what_a_queue_holds_at_the_start_counts_as_recovered() {
 #[tokio::test]
 async fn the_page_has_the_names_that_dashboards_know() {
     let (metrics, _) = with_queued(&[10]).await;
+    let connections = ConnectionMetrics::default();
+    let metrics = metrics.with_connections(&connections);
+    let listener = connections.listener("grpc");
+    listener.limited_to(7);
+    listener.opened();
+    listener.refused("tls");
+    metrics.receiver.denied(Transport::Http, "host");
     metrics.receiver.request(Transport::Grpc, RequestOutcome::Success, 10, 2);
     metrics.receiver.request(Transport::Http, RequestOutcome::Refused, 0, 3);
     metrics.receiver.untranslated("delta-temporality", 2);
@@ -107,6 +114,11 @@ async fn the_page_has_the_names_that_dashboards_know() {
     metrics.ledger.settled(&Outcome::Rejected("too-old".to_owned()), 1);
     let page = metrics.encode();
     for line in [
+        r#"preamp_connections{listener="grpc"} 1"#,
+        r#"preamp_connections_limit{listener="grpc"} 7"#,
+        r#"preamp_connections_refused_total{listener="grpc",reason="tls"} 1"#,
+        r#"preamp_connections_closed_total{listener="grpc",reason="displaced"} 0"#,
+        r#"preamp_receiver_requests_denied_total{transport="http",reason="host"} 1"#,
         r#"otelcol_receiver_requests_total{receiver="otlp",transport="grpc",outcome="success"} 1"#,
         r#"otelcol_receiver_accepted_metric_points_total{receiver="otlp",transport="grpc"} 10"#,
         r#"otelcol_receiver_failed_metric_points_total{receiver="otlp",transport="grpc"} 2"#,
