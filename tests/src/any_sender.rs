@@ -78,7 +78,8 @@ pub async fn send_http_with(
     fields: &[(&str, &str)],
 ) -> anyhow::Result<Answer> {
     let media_type = if request.is_json { "application/json" } else { "application/x-protobuf" };
-    let mut builder = Request::post("/v1/metrics").header("host", to.to_string()).header("content-type", media_type);
+    let mut builder =
+        Request::post("/v1/metrics").header("host", to.to_string()).header("content-type", media_type);
     if let Some(packing) = request.packing {
         builder = builder.header("content-encoding", packing);
     }
@@ -167,7 +168,8 @@ impl GrpcConnection {
         packing: Option<&str>,
         fields: &[(&str, &str)],
     ) -> anyhow::Result<Answer> {
-        let mut builder = Request::post(format!("http://localhost{EXPORT}")).header("content-type", "application/grpc");
+        let mut builder =
+            Request::post(format!("http://localhost{EXPORT}")).header("content-type", "application/grpc");
         if let Some(packing) = packing {
             builder = builder.header("grpc-encoding", packing);
         }

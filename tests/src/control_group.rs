@@ -18,11 +18,8 @@ struct Files {
     events: &'static str,
 }
 
-const VERSION_1: Files = Files {
-    limit: "memory.limit_in_bytes",
-    peak: "memory.max_usage_in_bytes",
-    events: "memory.oom_control",
-};
+const VERSION_1: Files =
+    Files { limit: "memory.limit_in_bytes", peak: "memory.max_usage_in_bytes", events: "memory.oom_control" };
 
 const VERSION_2: Files = Files { limit: "memory.max", peak: "memory.peak", events: "memory.events" };
 
@@ -109,7 +106,8 @@ fn present() -> anyhow::Result<(PathBuf, &'static Files)> {
     let folder = existing(PathBuf::from(ROOT), &beside);
     let control = folder.join("cgroup.subtree_control");
     let is_memory_shared = || {
-        std::fs::read_to_string(&control).is_ok_and(|text| text.split_whitespace().any(|name| name == "memory"))
+        std::fs::read_to_string(&control)
+            .is_ok_and(|text| text.split_whitespace().any(|name| name == "memory"))
     };
     if !is_memory_shared() {
         let _asked = std::fs::write(&control, "+memory");

@@ -4,7 +4,8 @@ use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::summary_data_point::ValueAtQuantile;
 use opentelemetry_proto::tonic::metrics::v1::{
-    AggregationTemporality, Histogram, HistogramDataPoint, NumberDataPoint, ScopeMetrics, Summary, SummaryDataPoint,
+    AggregationTemporality, Histogram, HistogramDataPoint, NumberDataPoint, ScopeMetrics, Summary,
+    SummaryDataPoint,
 };
 use prost::Message as _;
 use serde_json::json;
@@ -186,8 +187,17 @@ pub fn digits(count: usize) -> Vec<u8> {
 /// Fields that say they have more bytes than there are, up to more than any number holds.
 #[must_use]
 pub fn lies() -> Vec<Vec<u8>> {
-    let lengths =
-        [1, (1 << 31) - 1, 1 << 31, (1 << 32) - 1, 1 << 32, (1 << 32) + 5, i64::MAX as u64, 1 << 63, u64::MAX];
+    let lengths = [
+        1,
+        (1 << 31) - 1,
+        1 << 31,
+        (1 << 32) - 1,
+        1 << 32,
+        (1 << 32) + 5,
+        i64::MAX as u64,
+        1 << 63,
+        u64::MAX,
+    ];
     let lie = |length| [announced(1, length), announced(2, length), announced(2, length)].concat();
     let mut lies: Vec<_> = lengths.into_iter().map(lie).collect();
     // A varint that does not end.
@@ -273,4 +283,48 @@ pub fn colliding(count: usize, seed: u64) -> Vec<u8> {
         ..double_point(vec![text("k", value)], 1.0)
     };
     metrics(vec![gauge("shop.collisions", "", texts.iter().map(point).collect())])
+}
+
+/// So many payloads of all kinds and sizes, the same for the same seed: they amplify, collide, nest, lie, are huge, cut
+/// off, or bombs.
+#[must_use]
+pub fn random(seed: u64, count: usize) -> Vec<Anything> {
+    let mut random = fastrand::Rng::with_seed(seed);
+    (0..count).map(|_| one_of_all(&mut random)).collect()
+}
+
+fn one_of_all(random: &mut fastrand::Rng) -> Anything {
+    let (many, large) = (random.usize(100..5_000), random.usize(1_000..200_000));
+    match random.u8(0..20) {
+        0 => Anything::protobuf("buckets", histogram(many, large)),
+        1 => Anything::json("buckets in JSON", histogram_json(many, large)),
+        2 => Anything::protobuf("quantiles", summary(many, large)),
+        3 => Anything::protobuf("a resource", of_resource(many, large)),
+        4 => Anything::protobuf("a scope", of_scope(many, large)),
+        5 => Anything::protobuf("a name", of_name(many, large)),
+        6 => Anything::protobuf("collisions", colliding(random.usize(100..20_000), random.u64(..))),
+        7 => Anything::protobuf("groups", groups(random.usize(1_000..2_000_000))),
+        8 => Anything::protobuf("arrays", arrays(random.usize(1_000..300_000))),
+        9 => Anything::json("levels of JSON", deep_json(random.usize(1_000..1_000_000))),
+        10 => Anything::json("digits", digits(random.usize(1_000..1_000_000))),
+        11 => Anything::protobuf("a lie", random.choice(lies()).unwrap_or_default()),
+        12 => Anything::protobuf("cut off", truncated(random.usize(1..1_000), random.f64())),
+        13 => Anything::packed("a bomb", "gzip", gzip_bomb(random.usize(1..64))),
+        14 => Anything::packed("a bomb", "zstd", zstd_bomb(random.usize(1..64))),
+        15 => Anything::packed("a bomb", "deflate", zlib_bomb(random.usize(1..64))),
+        16 => Anything::packed("nothing, often", "gzip", empty_gzip_members(random.usize(1..100_000))),
+        17 => Anything::protobuf("noise", (0..large).map(|_| random.u8(..)).collect::<Vec<_>>()),
+        18 => Anything::protobuf("huge", payloads::requests(random.usize(1_000..40_000))),
+        _ => damaged(random),
+    }
+}
+
+/// A good payload with some bytes of others.
+fn damaged(random: &mut fastrand::Rng) -> Anything {
+    let mut payload = payloads::of_now(random.usize(1..2_000), 1);
+    for _ in 0..random.usize(1..50) {
+        let at = random.usize(0..payload.len());
+        payload[at] = random.u8(..);
+    }
+    Anything::protobuf("damaged", payload)
 }

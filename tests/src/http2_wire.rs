@@ -139,7 +139,9 @@ fn note(heard: &mut Heard, of: u8, flags: u8, payload: &[u8]) {
     match of {
         kind::HEADERS => heard.heads += 1,
         kind::RST_STREAM => heard.resets += 1,
-        kind::GOAWAY => heard.goaway = payload.get(4..8).and_then(|code| code.try_into().ok()).map(u32::from_be_bytes),
+        kind::GOAWAY => {
+            heard.goaway = payload.get(4..8).and_then(|code| code.try_into().ok()).map(u32::from_be_bytes)
+        }
         kind::SETTINGS if flags & END_STREAM == 0 => {
             for setting in payload.as_chunks::<6>().0 {
                 if u16::from_be_bytes([setting[0], setting[1]]) == MAX_CONCURRENT_STREAMS {

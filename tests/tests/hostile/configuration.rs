@@ -62,11 +62,16 @@ fn a_fifo_in_place_of_the_configuration_is_refused_and_a_signal_is_heard_after_i
     fifo(&file)?;
     let hung_up = Command::new("kill").args(["-HUP", &attacked.preamp.id().to_string()]).status()?;
     ensure!(hung_up.success(), "it is not there");
-    let told = attacked.preamp.wait_for("it to say that this is no file", |log| log.contains("in use").then_some(()));
+    let told = attacked
+        .preamp
+        .wait_for("it to say that this is no file", |log| log.contains("in use").then_some(()));
     // It goes on with what it has, and is stopped as ever.
     let began = Instant::now();
     let (id, fared) = (attacked.preamp.id(), attacked.survives(PATIENCE));
-    ensure!(!Path::new(&format!("/proc/{id}")).exists() || began.elapsed() < Duration::from_secs(5), "still there");
+    ensure!(
+        !Path::new(&format!("/proc/{id}")).exists() || began.elapsed() < Duration::from_secs(5),
+        "still there"
+    );
     fared?;
     told
 }
@@ -93,12 +98,17 @@ fn a_fifo_a_device_a_folder_and_a_file_without_end_are_refused_in_place_of_files
     let path = folder.path();
     fifo(&path.join("fifo"))?;
     std::fs::File::create(path.join("sparse"))?.set_len(1_500 << 20)?;
-    let referring = |to: &str| good().map(|text| text.replace("/api/v1/write'", &format!("/${{file:{to}}}'")));
-    for (name, to) in [("refers to a FIFO", "fifo"), ("refers to zeros", "/dev/zero"), ("refers to 1.5 GB", "sparse")] {
+    let referring =
+        |to: &str| good().map(|text| text.replace("/api/v1/write'", &format!("/${{file:{to}}}'")));
+    for (name, to) in
+        [("refers to a FIFO", "fifo"), ("refers to zeros", "/dev/zero"), ("refers to 1.5 GB", "sparse")]
+    {
         std::fs::write(path.join(name), referring(to)?)?;
     }
     let mut wrong = Vec::new();
-    for file in ["fifo", "/dev/zero", ".", "sparse", "refers to a FIFO", "refers to zeros", "refers to 1.5 GB"] {
+    for file in
+        ["fifo", "/dev/zero", ".", "sparse", "refers to a FIFO", "refers to zeros", "refers to 1.5 GB"]
+    {
         let ended = ended_within(Duration::from_secs(3), &["validate", "--config", file], path)?;
         println!("{file}: {:?}, {:.0} MiB: {}", ended.took, ended.mebibytes, ended.said.trim());
         let is_told = ended.said.len() > 20 && ended.said.len() < 2_000;
@@ -115,14 +125,17 @@ fn a_configuration_that_becomes_huge_is_not_read_by_who_watches_it() -> anyhow::
     let folder: TempDir = tempfile::tempdir()?;
     let mut preamp = Running::start_with(&good()?, &["--watch-config"], &[], folder.path())?;
     std::fs::OpenOptions::new().write(true).open(folder.path().join("preamp.yaml"))?.set_len(1_500 << 20)?;
-    let told = preamp.wait_for("it to say that this is too large", |log| log.contains("in use").then_some(()));
+    let told =
+        preamp.wait_for("it to say that this is too large", |log| log.contains("in use").then_some(()));
     let memory = preamp.memory_mib()?;
     println!("a configuration of 1.5 GB: {memory:.0} MiB");
     ensure!(memory < 200.0, "{memory:.0} MiB of memory");
     told?;
     // A good configuration is taken after bad ones.
     preamp.reload(&good()?)?;
-    wait_for("the good configuration to be in use", || Ok(preamp.said().contains("was read again").then_some(())))
+    wait_for("the good configuration to be in use", || {
+        Ok(preamp.said().contains("was read again").then_some(()))
+    })
 }
 
 /// Anchors that stand for ten others each, so that little text means much.
@@ -145,7 +158,10 @@ fn documents_that_are_meant_to_take_all_time_or_memory_are_judged_at_once() -> a
         ("aliases by bytes", format!("a: &a {:?}\nb: [{}]\n", "x".repeat(300_000), "*a, ".repeat(3_000))),
         ("aliases of aliases", aliases(1_000, 9)),
         ("150,000 keys", many(150_000, |number| format!("key{number}: 1\n"))),
-        ("150,000 keys below a section", format!("a:\n{}", many(150_000, |number| format!("  key{number}: 1\n")))),
+        (
+            "150,000 keys below a section",
+            format!("a:\n{}", many(150_000, |number| format!("  key{number}: 1\n"))),
+        ),
         ("100,000 anchors", many(100_000, |number| format!("- &a{number} 1\n"))),
         ("100,000 levels", "[".repeat(100_000)),
         ("100,000 levels of sections", format!("{{a: {}", "{a: ".repeat(100_000))),
@@ -160,7 +176,8 @@ fn documents_that_are_meant_to_take_all_time_or_memory_are_judged_at_once() -> a
     for (name, document) in documents {
         std::fs::write(path.join("preamp.yaml"), document)?;
         let ended = ended_within(Duration::from_secs(4), &["validate", "--config", "preamp.yaml"], path)?;
-        let told = format!("{name}: {:?}, {:.0} MiB, {} bytes said", ended.took, ended.mebibytes, ended.said.len());
+        let told =
+            format!("{name}: {:?}, {:.0} MiB, {} bytes said", ended.took, ended.mebibytes, ended.said.len());
         println!("{told}");
         let is_bounded = ended.in_time && ended.took < Duration::from_secs(2) && ended.mebibytes < 200.0;
         if !is_bounded || ended.said.is_empty() || ended.said.len() > 1 << 20 {

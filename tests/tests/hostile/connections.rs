@@ -50,7 +50,8 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 fn beginnings() -> Vec<(&'static str, Vec<u8>)> {
     let hello = [PREFACE, &frame(kind::SETTINGS, 0, 0, &[])].concat();
     // A head that goes on, and never does.
-    let half_a_block = [hello.clone(), frame(kind::HEADERS, END_STREAM, 1, &field(":method", "GET"))].concat();
+    let half_a_block =
+        [hello.clone(), frame(kind::HEADERS, END_STREAM, 1, &field(":method", "GET"))].concat();
     vec![
         ("nothing", Vec::new()),
         ("half a head", b"GET /metrics HTTP/1.1\r\nhost: preamp\r\n".to_vec()),
@@ -91,7 +92,10 @@ fn is_closed(stream: &mut TcpStream) -> bool {
             Ok(0) => return true,
             Ok(_) => {}
             Err(error) => {
-                return !matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut);
+                return !matches!(
+                    error.kind(),
+                    std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut
+                );
             }
         }
     }
@@ -134,10 +138,14 @@ impl Drop for Silence {
 }
 
 #[test]
-fn more_silent_connections_than_descriptors_leave_room_for_senders_metrics_and_health() -> anyhow::Result<()> {
+fn more_silent_connections_than_descriptors_leave_room_for_senders_metrics_and_health() -> anyhow::Result<()>
+{
     let few = |run: &Command| {
         let mut limited = Command::new("sh");
-        limited.args(["-c", "ulimit -n 256 && exec \"$0\" \"$@\""]).arg(run.get_program()).args(run.get_args());
+        limited
+            .args(["-c", "ulimit -n 256 && exec \"$0\" \"$@\""])
+            .arg(run.get_program())
+            .args(run.get_args());
         limited
     };
     let attacked = Attacked::start_through(SHORT, few)?;
@@ -209,7 +217,10 @@ fn post_over_tls(to: SocketAddr, authority: &str, payload: &[u8]) -> anyhow::Res
 fn descriptors_that_were_all_taken_are_there_again_once_they_are_given_back() -> anyhow::Result<()> {
     let few = |run: &Command| {
         let mut limited = Command::new("sh");
-        limited.args(["-c", "ulimit -n 128 && exec \"$0\" \"$@\""]).arg(run.get_program()).args(run.get_args());
+        limited
+            .args(["-c", "ulimit -n 128 && exec \"$0\" \"$@\""])
+            .arg(run.get_program())
+            .args(run.get_args());
         limited
     };
     let attacked = Attacked::start_through(SHORT, few)?;
@@ -220,7 +231,8 @@ fn descriptors_that_were_all_taken_are_there_again_once_they_are_given_back() ->
     let began = Instant::now();
     good_sender::post(attacked.preamp.http, &payloads::of_now(1, 1))?;
     ensure!(began.elapsed() < Duration::from_secs(2), "it took {:?} to recover", began.elapsed());
-    let open = std::fs::read_dir(Path::new("/proc").join(attacked.preamp.id().to_string()).join("fd"))?.count();
+    let open =
+        std::fs::read_dir(Path::new("/proc").join(attacked.preamp.id().to_string()).join("fd"))?.count();
     ensure!(open < 100, "{open} descriptors are still open");
     attacked.survives(SOON)?;
     Ok(())

@@ -8,10 +8,10 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use opentelemetry_proto::tonic::metrics::v1::AggregationTemporality::Delta;
 use preamp_tests::children::wait_for;
 use preamp_tests::payloads::{self, double_point, metrics, sum, text};
 use preamp_tests::running::{Running, post};
-use opentelemetry_proto::tonic::metrics::v1::AggregationTemporality::Delta;
 
 use crate::rig::{Keys, answering};
 
@@ -128,7 +128,8 @@ fn another_user_cannot_hold_the_lock() -> anyhow::Result<()> {
         neighbours.push(Neighbour(command.spawn().context("cannot run setpriv")?));
     }
     std::thread::sleep(Duration::from_millis(300));
-    let holding = neighbours.iter_mut().filter_map(|one| one.0.try_wait().ok()).filter(Option::is_none).count();
+    let holding =
+        neighbours.iter_mut().filter_map(|one| one.0.try_wait().ok()).filter(Option::is_none).count();
     let started = Running::start(&keeping(refusing()?, folder.path()), &[], &folder.path().join("run"));
     ensure!(started.is_ok(), "another user holds {holding} locks: {:#}", started.err().context("no error")?);
     ensure!(holding == 0, "another user holds {holding} locks");
@@ -141,7 +142,8 @@ fn symlinks_in_place_of_locks_and_states_leave_what_they_lead_to_as_it_was() -> 
     let folder = tempfile::tempdir()?;
     fill(folder.path(), None)?;
     let all = [below(&folder.path().join("queue"))?, below(&folder.path().join("totals"))?].concat();
-    let mut replaced: Vec<_> = all.into_iter().filter(|path| path.to_string_lossy().ends_with("lock")).collect();
+    let mut replaced: Vec<_> =
+        all.into_iter().filter(|path| path.to_string_lossy().ends_with("lock")).collect();
     replaced.push(folder.path().join("totals/state.new"));
     let mut wrong = Vec::new();
     for (number, path) in replaced.iter().enumerate() {

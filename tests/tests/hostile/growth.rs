@@ -78,9 +78,8 @@ fn judge(name: &str, costs: &[(usize, f64)]) -> Option<String> {
     let cells: String = costs.iter().map(|(_, seconds)| format!(" {seconds:>8.3}")).collect();
     println!("{name:<34}{cells}");
     let (least, first) = *costs.first()?;
-    let grows = |&&(size, seconds): &&(usize, f64)| {
-        seconds > SLACK * first.max(FLOOR) * size as f64 / least as f64
-    };
+    let grows =
+        |&&(size, seconds): &&(usize, f64)| seconds > SLACK * first.max(FLOOR) * size as f64 / least as f64;
     let (size, seconds) = costs.iter().find(grows)?;
     Some(format!("{name}: {first:.3} s for {least} MiB, {seconds:.3} s for {size} MiB"))
 }

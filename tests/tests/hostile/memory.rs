@@ -22,7 +22,8 @@ fn is_clear(answer: &Answer, names: &[&str]) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_payload_of_150_kb_that_becomes_300_mb_is_refused_with_metric_and_label_named() -> anyhow::Result<()> {
+async fn a_payload_of_150_kb_that_becomes_300_mb_is_refused_with_metric_and_label_named() -> anyhow::Result<()>
+{
     let exporter = ", resource_to_telemetry_conversion: {enabled: true}";
     let attacked = Attacked::in_pod(Keys { exporter, ..Keys::default() })?;
     let mut wrong = Vec::new();
@@ -38,7 +39,12 @@ async fn a_payload_of_150_kb_that_becomes_300_mb_is_refused_with_metric_and_labe
             }
         }
     }
-    ensure!(wrong.is_empty(), "{} of 11 are not refused as they should be:\n{}", wrong.len(), wrong.join("\n"));
+    ensure!(
+        wrong.is_empty(),
+        "{} of 11 are not refused as they should be:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
     attacked.survives(PATIENCE)?;
     Ok(())
 }
@@ -71,8 +77,10 @@ fn two_hundred_thousand_open_streams_in_one_grpc_connection_are_not_taken() -> a
     let head = call();
     let mut opened = 0;
     for numbers in (0..STREAMS).collect::<Vec<_>>().chunks(1_000) {
-        let frames: Vec<u8> =
-            numbers.iter().flat_map(|number| frame(kind::HEADERS, END_HEADERS, number * 2 + 1, &head)).collect();
+        let frames: Vec<u8> = numbers
+            .iter()
+            .flat_map(|number| frame(kind::HEADERS, END_HEADERS, number * 2 + 1, &head))
+            .collect();
         if wire.send(&frames).is_err() {
             break;
         }
@@ -104,7 +112,8 @@ async fn begin_calls(
         let mut connection = GrpcConnection::open(attacked.preamp.grpc).await?;
         for _ in 0..calls {
             // What is refused here is refused in time, which is what this is about.
-            let _begun = tokio::time::timeout(Duration::from_millis(200), connection.begin(whole.clone())).await;
+            let _begun =
+                tokio::time::timeout(Duration::from_millis(200), connection.begin(whole.clone())).await;
         }
         held.push(connection);
     }
@@ -143,7 +152,11 @@ fn two_thousand_idle_connections_take_little_memory() -> anyhow::Result<()> {
         held.extend(std::net::TcpStream::connect_timeout(&to, Duration::from_secs(1)));
     }
     let memory = attacked.memory_mib();
-    ensure!(memory.is_some_and(|mebibytes| mebibytes < 100.0), "{memory:?} MiB for {} connections", held.len());
+    ensure!(
+        memory.is_some_and(|mebibytes| mebibytes < 100.0),
+        "{memory:?} MiB for {} connections",
+        held.len()
+    );
     attacked.survives(PATIENCE)?;
     Ok(())
 }

@@ -4,18 +4,19 @@ use std::fs;
 use std::time::Duration;
 
 use anyhow::ensure;
+use opentelemetry_proto::tonic::metrics::v1::AggregationTemporality::Delta;
 use preamp_tests::any_sender::{Anything, send_http};
 use preamp_tests::hostile_payloads::histogram;
 use preamp_tests::payloads::{self, gauge, integer_point, metrics, sum, text};
 use preamp_tests::running::{Running, post};
-use opentelemetry_proto::tonic::metrics::v1::AggregationTemporality::Delta;
 
 use crate::configuration::ended_within;
 use crate::rig::{Attacked, Keys, PATIENCE, answering, receiver};
 
 /// What changes how a terminal shows a text: colours and cursor, a title, C1's own escape, back and delete, and marks
 /// that have text run the other way.
-const HARMFUL: &str = "\u{1b}[31mred\u{1b}]0;title\u{7}\u{9b}2J\u{8}\u{7f}\r\u{202e}drawkcab\u{2066}\u{2069}\u{200f}\u{feff}";
+const HARMFUL: &str =
+    "\u{1b}[31mred\u{1b}]0;title\u{7}\u{9b}2J\u{8}\u{7f}\r\u{202e}drawkcab\u{2066}\u{2069}\u{200f}\u{feff}";
 
 /// The first character in a text that is not to be printed, with what stands around it.
 fn harm(said: &str) -> Option<String> {
@@ -42,9 +43,17 @@ fn control_characters_in_a_configuration_are_escaped_wherever_they_stand() -> an
         ("a key of the exporter", good.replace("/write'}", &format!("/write', {quoted}: 1}}"))),
         ("a value", good.replace("1s", &quoted)),
         ("an id", good.replace("[prometheusremotewrite]", &format!("[{quoted}]"))),
-        ("an exporter", good.replace("prometheusremotewrite: {", &format!("{quoted}: {{}}, prometheusremotewrite: {{"))),
+        (
+            "an exporter",
+            good.replace("prometheusremotewrite: {", &format!("{quoted}: {{}}, prometheusremotewrite: {{")),
+        ),
         ("a reference", good.replace("1s", "\"${file:\\U0000001b[31m}\"")),
-        ("an endpoint", good.replace("http://", "\"http://\\U0000001b[31m").replace("/write'", "/write\"").replace("endpoint: '\"", "endpoint: \"")),
+        (
+            "an endpoint",
+            good.replace("http://", "\"http://\\U0000001b[31m")
+                .replace("/write'", "/write\"")
+                .replace("endpoint: '\"", "endpoint: \""),
+        ),
         ("a header", good.replace("/write'}", &format!("/write', headers: {{{quoted}: {quoted}}}}}"))),
         ("raw", good.replace("service:\n", &format!("{HARMFUL}: 1\nservice:\n"))),
     ];
@@ -82,10 +91,12 @@ fn control_characters_in_what_a_receiver_says_are_escaped_in_the_log() -> anyhow
             let exporter = ", retry_on_failure: {initial_interval: 50ms}";
             let to = answering(head, format!("so says {HARMFUL} it"))?;
             let text = Keys { exporter, ..Keys::default() }.text(to);
-            let text = text.replace("  telemetry:\n", &format!("  telemetry:\n    logs: {{encoding: {encoding}}}\n"));
+            let text = text
+                .replace("  telemetry:\n", &format!("  telemetry:\n    logs: {{encoding: {encoding}}}\n"));
             let mut preamp = Running::start(&text, &[], folder.path())?;
             post(preamp.http, &payloads::of_now(2, 1))?;
-            preamp.wait_for("what the receiver says to be told", |log| log.contains("so says").then_some(()))?;
+            preamp
+                .wait_for("what the receiver says to be told", |log| log.contains("so says").then_some(()))?;
             std::thread::sleep(Duration::from_millis(100));
             wrong.extend(harm(&preamp.said()).map(|harm| format!("{head}, {encoding}: {harm}")));
         }

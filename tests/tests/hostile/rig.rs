@@ -112,13 +112,16 @@ fn answer(mut stream: TcpStream, head: &str, body: &[u8]) -> std::io::Result<()>
             }
             continue;
         };
-        let length = fields.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
+        let length =
+            fields.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
         let begins = request.windows(4).position(|four| four == b"\r\n\r\n").map_or(0, |at| at + 4);
         if read == 0 || request.len() - begins >= length.unwrap_or(0) {
             break;
         }
     }
-    stream.write_all(format!("{head}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len()).as_bytes())?;
+    stream.write_all(
+        format!("{head}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len()).as_bytes(),
+    )?;
     stream.write_all(body)
 }
 
@@ -147,7 +150,10 @@ impl Attacked {
     }
 
     /// The same by a command that another one is made into.
-    pub fn start_through(keys: Keys<'_>, made_into: impl FnOnce(&Command) -> Command) -> anyhow::Result<Self> {
+    pub fn start_through(
+        keys: Keys<'_>,
+        made_into: impl FnOnce(&Command) -> Command,
+    ) -> anyhow::Result<Self> {
         let mut attacked = Self::alone_through(keys, made_into)?;
         attacked.good = Some(GoodSender::start(attacked.preamp.http, PAUSE));
         Ok(attacked)

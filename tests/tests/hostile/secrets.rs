@@ -59,10 +59,16 @@ fn passwords_in_urls_of_nats_are_never_printed() -> anyhow::Result<()> {
 fn keys_that_come_from_elsewhere_are_not_shown() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let path = folder.path();
-    fs::write(path.join("elsewhere"), format!("{{{SECRET}: 1, headers: {{X-Other: {{{SECRET}-too: [1]}}}}}}"))?;
+    fs::write(
+        path.join("elsewhere"),
+        format!("{{{SECRET}: 1, headers: {{X-Other: {{{SECRET}-too: [1]}}}}}}"),
+    )?;
     let text = Keys::default().text(receiver()?);
     let places = [
-        ("in place of the exporter", text.replace("prometheusremotewrite: {", "prometheusremotewrite: '${file:elsewhere}'\n#")),
+        (
+            "in place of the exporter",
+            text.replace("prometheusremotewrite: {", "prometheusremotewrite: '${file:elsewhere}'\n#"),
+        ),
         ("in place of its TLS", text.replace("/write'}", "/write', tls: '${file:elsewhere}'}")),
         ("in place of the extensions", text.replace("extensions: {", "extensions: '${file:elsewhere}'\n#")),
         ("in place of a value", text.replace("1s", "'${file:elsewhere}'")),
@@ -86,10 +92,12 @@ fn keys_that_come_from_elsewhere_are_not_shown() -> anyhow::Result<()> {
 #[test]
 fn headers_that_a_receiver_echoes_are_masked_in_the_log() -> anyhow::Result<()> {
     let mut wrong = Vec::new();
-    for head in ["HTTP/1.1 400 Bad Request", "HTTP/1.1 503 Service Unavailable", "HTTP/1.1 401 Unauthorized"] {
+    for head in ["HTTP/1.1 400 Bad Request", "HTTP/1.1 503 Service Unavailable", "HTTP/1.1 401 Unauthorized"]
+    {
         let folder = tempfile::tempdir()?;
         let echo = format!("you sent X-Key: {SECRET} and nobody knows {SECRET}");
-        let exporter = format!(", headers: {{X-Key: {SECRET}}}, retry_on_failure: {{initial_interval: 50ms}}");
+        let exporter =
+            format!(", headers: {{X-Key: {SECRET}}}, retry_on_failure: {{initial_interval: 50ms}}");
         let text = Keys { exporter: &exporter, ..Keys::default() }.text(answering(head, echo)?);
         let mut preamp = Running::start(&text, &[], folder.path())?;
         post(preamp.http, &payloads::of_now(2, 1))?;
@@ -99,7 +107,12 @@ fn headers_that_a_receiver_echoes_are_masked_in_the_log() -> anyhow::Result<()> 
             wrong.push(format!("{head}: {}", preamp.said()));
         }
     }
-    ensure!(wrong.is_empty(), "{} of 3 answers put the secret in the log:\n{}", wrong.len(), wrong.join("\n"));
+    ensure!(
+        wrong.is_empty(),
+        "{} of 3 answers put the secret in the log:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
     Ok(())
 }
 

@@ -50,7 +50,14 @@ fn a_bearer_token_is_asked_for_and_its_file_is_read_again() -> anyhow::Result<()
     fs::write(&file, "first-token\n")?;
     let extension = format!("bearertokenauth: {{filename: '{}'}}", file.display());
     let preamp = start(&extension, "bearertokenauth", folder.path())?;
-    let wrong = ["Bearer second-token", "Bearer first-toke", "Bearer first-token2", "Bearer ", "Basic first-token", ""];
+    let wrong = [
+        "Bearer second-token",
+        "Bearer first-toke",
+        "Bearer first-token2",
+        "Bearer ",
+        "Basic first-token",
+        "",
+    ];
     for authorization in wrong.map(Some).into_iter().chain([None]) {
         let answers = answers(&preamp, authorization)?;
         ensure!(answers == REFUSED, "{authorization:?} is answered {answers:?}");
@@ -106,7 +113,13 @@ fn a_browser_that_takes_a_stranger_for_loopback_reaches_nothing() -> anyhow::Res
         ensure!(get(preamp.metrics(), "/metrics", host)? == 200, "{host} is refused at /metrics");
     }
     let mut wrong = Vec::new();
-    let foreign = ["evil.example", "evil.example:4318", "localhost.evil.example", "127.0.0.1.evil.example:80", "10.0.0.1"];
+    let foreign = [
+        "evil.example",
+        "evil.example:4318",
+        "localhost.evil.example",
+        "127.0.0.1.evil.example:80",
+        "10.0.0.1",
+    ];
     for host in foreign {
         let (sent, read) = (posted(host)?, get(preamp.metrics(), "/metrics", host)?);
         if (400..500).contains(&sent) && (400..500).contains(&read) {
@@ -123,15 +136,21 @@ fn a_form_of_another_site_is_refused_and_no_answer_is_for_its_scripts() -> anyho
     let folder = tempfile::tempdir()?;
     let preamp = Running::start(&Keys::default().text(receiver()?), &[], folder.path())?;
     let host = preamp.http.to_string();
-    for media_type in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""] {
+    for media_type in
+        ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""]
+    {
         let headers = [("host", &*host), ("origin", "http://evil.example"), ("content-type", media_type)];
         let reply = exchange(preamp.http, "POST", "/v1/metrics", &headers, b"{}").context("no answer")?;
         ensure!(reply.status == 415, "{media_type} is answered {reply:?}");
         let open: Vec<_> = reply.headers.keys().filter(|name| name.starts_with("access-control-")).collect();
         ensure!(open.is_empty(), "{open:?}");
     }
-    let headers = [("host", &*host), ("origin", "http://evil.example"), ("access-control-request-method", "POST")];
+    let headers =
+        [("host", &*host), ("origin", "http://evil.example"), ("access-control-request-method", "POST")];
     let reply = exchange(preamp.http, "OPTIONS", "/v1/metrics", &headers, b"").context("no answer")?;
-    ensure!(reply.status >= 400 && !reply.headers.keys().any(|name| name.starts_with("access-control-")), "{reply:?}");
+    ensure!(
+        reply.status >= 400 && !reply.headers.keys().any(|name| name.starts_with("access-control-")),
+        "{reply:?}"
+    );
     Ok(())
 }

@@ -45,9 +45,9 @@ async fn payloads_that_nest_lie_or_end_early_are_answered_at_once() -> anyhow::R
         Anything::json("1,000,000 levels of JSON", deep_json(1_000_000)),
         Anything::json("1,000,000 digits", digits(1_000_000)),
     ];
-    requests.extend(lies().into_iter().enumerate().map(|(number, lie)| {
-        Anything::protobuf(format!("lie {number}"), lie)
-    }));
+    requests.extend(
+        lies().into_iter().enumerate().map(|(number, lie)| Anything::protobuf(format!("lie {number}"), lie)),
+    );
     requests.extend((0..20).map(|tenth| {
         Anything::protobuf(format!("cut off at {tenth}"), truncated(10, f64::from(tenth) / 20.0))
     }));
@@ -55,7 +55,11 @@ async fn payloads_that_nest_lie_or_end_early_are_answered_at_once() -> anyhow::R
         let began = Instant::now();
         let answer = send_http(attacked.preamp.http, request).await?;
         let (took, code) = (began.elapsed(), answer.code);
-        ensure!([200, 400, 413].contains(&code) && took < PATIENCE, "{}: {answer:?} after {took:?}", request.name);
+        ensure!(
+            [200, 400, 413].contains(&code) && took < PATIENCE,
+            "{}: {answer:?} after {took:?}",
+            request.name
+        );
     }
     attacked.survives(PATIENCE)?;
     Ok(())
@@ -75,7 +79,8 @@ fn answer_to(to: SocketAddr, bytes: &[u8]) -> anyhow::Result<String> {
 const HIDDEN: &str = "GET /hidden HTTP/1.1\r\nhost: localhost\r\n\r\n";
 
 #[test]
-fn heads_that_two_servers_would_read_differently_are_refused_or_the_connection_is_closed() -> anyhow::Result<()> {
+fn heads_that_two_servers_would_read_differently_are_refused_or_the_connection_is_closed()
+-> anyhow::Result<()> {
     let attacked = Attacked::start(Keys::default())?;
     let length = HIDDEN.len();
     let cases = [
@@ -118,7 +123,11 @@ type Flood = (&'static str, fn(u32) -> Vec<u8>);
 const FLOODS: [Flood; 7] = [
     ("streams that are reset at once", |round| {
         let stream = round * 2 + 1;
-        [frame(kind::HEADERS, END_HEADERS, stream, &call()), frame(kind::RST_STREAM, 0, stream, &[0, 0, 0, 8])].concat()
+        [
+            frame(kind::HEADERS, END_HEADERS, stream, &call()),
+            frame(kind::RST_STREAM, 0, stream, &[0, 0, 0, 8]),
+        ]
+        .concat()
     }),
     ("a head that never ends", |round| {
         let part = field("x", "y");
@@ -162,7 +171,9 @@ fn floods_of_http2_frames_end_the_connection_or_stay_small() -> anyhow::Result<(
             let Heard { goaway, resets, heads, ended, .. } = wire.heard();
             let memory = attacked.memory_mib();
             let ended = ended.is_some();
-            println!("{name}, {port}: {sent} rounds, GOAWAY {goaway:?}, {resets} resets, {heads} answers, ended: {ended}, {memory:.0?} MiB");
+            println!(
+                "{name}, {port}: {sent} rounds, GOAWAY {goaway:?}, {resets} resets, {heads} answers, ended: {ended}, {memory:.0?} MiB"
+            );
             if memory.is_none_or(|mebibytes| mebibytes > 150.0) {
                 wrong.push(format!("{name}, {port}: {memory:?} MiB"));
             }

@@ -65,9 +65,7 @@ async fn texts_of_one_hash_cost_no_more_than_others_and_hold_nobody_up() -> anyh
 async fn a_million_members_or_frames_of_nothing_are_cheap() -> anyhow::Result<()> {
     let attacked = Attacked::start(Keys::default())?;
     let mut wrong = Vec::new();
-    for (packing, body) in
-        [("gzip", empty_gzip_members(1_000_000)), ("zstd", empty_zstd_frames(1_000_000))]
-    {
+    for (packing, body) in [("gzip", empty_gzip_members(1_000_000)), ("zstd", empty_zstd_frames(1_000_000))] {
         let mut body = Bytes::from(body);
         body.truncate(19 << 20);
         let bytes = body.len();
