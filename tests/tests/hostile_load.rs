@@ -127,6 +127,10 @@ async fn send_ill(
         let over_grpc = !request.is_json && number % 2 == 0 && request.packing != Some("deflate");
         let answer = if over_grpc { send_grpc(to.0, request).await } else { send_http(to.1, request).await };
         let protocol = if over_grpc { "gRPC" } else { "HTTP" };
+        if answer.is_err() {
+            // Nobody may be there any more.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
         let told = answer.map_or_else(
             |error| format!("{protocol}: {}", error.root_cause()),
             |answer| format!("{protocol} {}", answer.code),

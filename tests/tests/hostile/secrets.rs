@@ -101,10 +101,9 @@ fn headers_that_a_receiver_echoes_are_masked_in_the_log() -> anyhow::Result<()> 
         let text = Keys { exporter: &exporter, ..Keys::default() }.text(answering(head, echo)?);
         let preamp = Running::start(&text, &[], folder.path())?;
         post(preamp.http, &payloads::of_now(2, 1))?;
-        // What is refused for good is kept in quarantine, and not told of in full.
         let is_told = || {
             preamp.said().contains("nobody knows")
-                || preamp.points("quarantined").is_ok_and(|points| points > 0.0)
+                || preamp.points("rejected").is_ok_and(|points| points > 0.0)
         };
         wait_for("the echo to be told", || Ok(is_told().then_some(())))?;
         std::thread::sleep(Duration::from_millis(200));
