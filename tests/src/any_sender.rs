@@ -182,7 +182,7 @@ impl GrpcConnection {
         };
         let either = |name| text(&trailers, name).or_else(|| text(&head.headers, name));
         let code = either("grpc-status").with_context(|| format!("no grpc-status: {head:?}"))?;
-        Ok(Answer { code: code.parse()?, text: either("grpc-message").unwrap_or_default() })
+        Ok(Answer { code: code.parse()?, text: decoded(&either("grpc-message").unwrap_or_default()) })
     }
 
     /// Begins a call with bytes after which nothing comes, not even an end. It lasts as long as the connection.
@@ -202,6 +202,18 @@ impl GrpcConnection {
         });
         Ok(())
     }
+}
+
+/// A text of a field `grpc-message`, in which all but plain ASCII is a percent sign and two digits.
+fn decoded(text: &str) -> String {
+    let mut parts = text.split('%');
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        let code = part.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        bytes.extend(code);
+        bytes.extend_from_slice(part.get(2..).unwrap_or_default().as_bytes());
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 impl Drop for GrpcConnection {

@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
+use bytes::Bytes;
+use http::StatusCode;
 use preamp_tests::any_sender::{Anything, send_grpc, send_http};
 use preamp_tests::children::wait_for;
 use preamp_tests::control_group::ControlGroup;
@@ -26,14 +28,21 @@ const SENDERS: usize = 10;
 const POINTS: usize = 100;
 const EVERY: Duration = Duration::from_millis(200);
 
-/// Hostile payloads: how many at a time, and in all at least.
+/// How many hostile payloads are sent at a time.
 const AT_A_TIME: usize = 16;
-const ATTACKS: usize = 1_000;
 
 /// What an answer may always take: less is told apart from noise on no machine that does other things.
 const FLOOR: Duration = Duration::from_millis(50);
 
+/// How long a sender waits before it tries again.
+const PAUSE: Duration = Duration::from_millis(50);
+
 const SEED: u64 = 21;
+
+/// How many of them there are at least.
+fn attacks() -> usize {
+    if seconds() < 60 { 250 } else { 1_000 }
+}
 
 fn seconds() -> u64 {
     std::env::var("PREAMP_HOSTILE_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(16)
@@ -69,6 +78,8 @@ service:
 #[derive(Default)]
 struct Seen {
     acknowledged: AtomicU64,
+    /// Answers that ask for another try, and how often.
+    asked_again: Mutex<BTreeMap<String, u64>>,
     refused: Mutex<Vec<String>>,
     took: Mutex<Vec<Duration>>,
 }
@@ -96,46 +107,69 @@ async fn send_well(number: usize, to: SocketAddr, stop: Arc<AtomicBool>, seen: A
     while !stop.load(Ordering::Relaxed) {
         due.tick().await;
         (time, value) = (payloads::now_ms().max(time + 1), value + 1);
-        let payload = payloads::of_sender(number, POINTS, time, value);
+        let payload = Bytes::from(payloads::of_sender(number, POINTS, time, value));
         let began = Instant::now();
-        match client.send(payload.into()).await {
-            Ok(()) => {
-                seen.acknowledged.fetch_add(POINTS as u64, Ordering::Relaxed);
-                lock(&seen.took).push(began.elapsed());
+        loop {
+            match client.offer(payload.clone()).await {
+                Ok((StatusCode::OK, _)) => {
+                    seen.acknowledged.fetch_add(POINTS as u64, Ordering::Relaxed);
+                    lock(&seen.took).push(began.elapsed());
+                    break;
+                }
+                // A good sender tries again when it is asked to. All of that is what the answer took.
+                Ok((StatusCode::SERVICE_UNAVAILABLE, body)) => {
+                    let text = String::from_utf8_lossy(&body)
+                        .replace(|c: char| !c.is_ascii_graphic() || c.is_ascii_digit(), " ");
+                    *lock(&seen.asked_again).entry(text).or_default() += 1;
+                    tokio::time::sleep(PAUSE).await;
+                }
+                other => {
+                    lock(&seen.refused).push(format!("after {:?}: {other:?}", began.elapsed()));
+                    break;
+                }
             }
-            Err(error) => lock(&seen.refused).push(format!("after {:?}: {error:#}", began.elapsed())),
         }
     }
 }
 
-/// How many hostile payloads got which answer.
-type Answers = Arc<Mutex<BTreeMap<String, u64>>>;
+/// What the attackers saw: how many payloads got which answer, and how long those of each kind took together.
+#[derive(Default)]
+struct Attacks {
+    answers: Mutex<BTreeMap<String, u64>>,
+    took: Mutex<BTreeMap<String, Duration>>,
+}
 
+/// Sends hostile payloads in turn until there were enough, and until that moment at least.
 async fn send_ill(
     requests: Arc<Vec<Anything>>,
     next: Arc<AtomicUsize>,
     until: Instant,
-    to: (SocketAddr, SocketAddr),
-    answers: Answers,
+    (grpc, http): (SocketAddr, SocketAddr),
+    attacks: Arc<Attacks>,
 ) {
     loop {
         let number = next.fetch_add(1, Ordering::Relaxed);
-        if number >= ATTACKS && Instant::now() > until {
+        if number >= attacks() && Instant::now() > until {
             return;
         }
         let request = &requests[number % requests.len()];
-        let over_grpc = !request.is_json && number % 2 == 0 && request.packing != Some("deflate");
-        let answer = if over_grpc { send_grpc(to.0, request).await } else { send_http(to.1, request).await };
+        // Each is sent over both protocols in turn, as far as there is JSON and deflate in them.
+        let over_grpc = !request.is_json
+            && request.packing != Some("deflate")
+            && (number / requests.len() + number) % 2 == 0;
+        let began = Instant::now();
+        let answer = if over_grpc { send_grpc(grpc, request).await } else { send_http(http, request).await };
+        *lock(&attacks.took).entry(request.name.clone()).or_default() += began.elapsed();
         let protocol = if over_grpc { "gRPC" } else { "HTTP" };
-        if answer.is_err() {
-            // Nobody may be there any more.
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        let told = answer.map_or_else(
-            |error| format!("{protocol}: {}", error.root_cause()),
-            |answer| format!("{protocol} {}", answer.code),
-        );
-        *lock(&answers).entry(told).or_default() += 1;
+        let told = match answer {
+            Ok(answer) => format!("{protocol} {}", answer.code),
+            Err(error) => {
+                // Nobody may be there any more.
+                tokio::time::sleep(PAUSE).await;
+                format!("{protocol}: {}", error.root_cause())
+            }
+        };
+        *lock(&attacks.answers).entry(told).or_default() += 1;
     }
 }
 
@@ -159,7 +193,7 @@ async fn good_senders_hardly_notice_a_thousand_hostile_payloads_and_lose_nothing
     tokio::time::sleep(phase).await;
     let (quiet, before) = seen.p99();
 
-    let answers = Answers::default();
+    let attacks = Arc::new(Attacks::default());
     let (next, began) = (Arc::new(AtomicUsize::new(0)), Instant::now());
     let mut attack = JoinSet::new();
     for _ in 0..AT_A_TIME {
@@ -169,7 +203,7 @@ async fn good_senders_hardly_notice_a_thousand_hostile_payloads_and_lose_nothing
             Arc::clone(&next),
             began + phase * 3,
             to,
-            Arc::clone(&answers),
+            Arc::clone(&attacks),
         ));
     }
     attack.join_all().await;
@@ -180,11 +214,13 @@ async fn good_senders_hardly_notice_a_thousand_hostile_payloads_and_lose_nothing
         sender.await?;
     }
     let (peak, killed) = (group.peak_bytes()?, group.killed()?);
-    let attacks: u64 = lock(&answers).values().sum();
+    let sent: u64 = lock(&attacks.answers).values().sum();
     println!(
-        "{attacks} hostile payloads in {lasted:.1?}, {AT_A_TIME} at a time, answered {:?}",
-        lock(&answers)
+        "{sent} hostile payloads in {lasted:.1?}, {AT_A_TIME} at a time, answered {:?}",
+        lock(&attacks.answers)
     );
+    println!("they took together {:.1?}", lock(&attacks.took));
+    println!("good senders were asked to try again: {:?}", lock(&seen.asked_again));
     println!(
         "the good senders' p99: {before:.1?} of {quiet} without the attack, {during:.1?} of {loud} beside it; \
          memory at most {:.0} of {} MiB",
