@@ -28,6 +28,8 @@ pub struct GoodSender {
 pub struct Fared {
     /// How long each answer took.
     pub took: Vec<Duration>,
+    /// Connections that ended without an answer, after which the payload was sent once more.
+    pub broken: usize,
     /// What was not taken: the answer, or why there was none.
     pub failures: Vec<String>,
 }
@@ -62,13 +64,26 @@ fn send(number: usize, http: SocketAddr, pause: Duration, stop: &AtomicBool) -> 
         time = payloads::now_ms().max(time + 1);
         let payload = payloads::of_sender(number, POINTS as usize, time, fared.took.len() as i64);
         let began = Instant::now();
-        match post(http, &payload) {
+        let mut answer = post(http, &payload);
+        if answer.as_ref().is_err_and(is_broken_connection) {
+            fared.broken += 1;
+            answer = post(http, &payload);
+        }
+        match answer {
             Ok(()) => fared.took.push(began.elapsed()),
             Err(error) => fared.failures.push(format!("after {:?}: {error:#}", began.elapsed())),
         }
         std::thread::sleep(pause);
     }
     fared
+}
+
+/// Whether there was no answer because the connection ended.
+fn is_broken_connection(error: &anyhow::Error) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionReset};
+    error
+        .downcast_ref()
+        .is_some_and(|error: &std::io::Error| [BrokenPipe, ConnectionReset].contains(&error.kind()))
 }
 
 /// Sends a payload over a connection of its own; it must be answered 200.
