@@ -7,9 +7,11 @@ use opentelemetry_proto::tonic::metrics::v1::{
     AggregationTemporality, Histogram, HistogramDataPoint, NumberDataPoint, ScopeMetrics, Summary,
     SummaryDataPoint,
 };
+use preamp::types::Encoding;
 use prost::Message as _;
 use serde_json::json;
 
+use crate::adversarial::{colliding_texts, families};
 use crate::any_sender::Anything;
 use crate::payloads::{self, double_point, gauge, metric, metrics, payload, resource, scope, text};
 
@@ -255,34 +257,14 @@ pub fn empty_zstd_frames(count: usize) -> Vec<u8> {
     zstd::encode_all(&b""[..], 1).unwrap_or_default().repeat(count)
 }
 
-/// A gauge of points whose only attribute has a text of one and the same hash, as `src/translate/identity.rs` has it.
-/// Each text has sixteen bytes of ASCII; `seed` makes others.
+/// A gauge of points whose only attribute has a text of one and the same hash.
 #[must_use]
-pub fn colliding(count: usize, seed: u64) -> Vec<u8> {
-    const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
-    let step = |state: u64, word: u64| (state.rotate_left(23) ^ word).wrapping_mul(MULTIPLIER);
-    // Multiplying by an odd number can be undone: Newton's method doubles the right bits each time.
-    let undo = (0..6).fold(MULTIPLIER, |inverse, _| {
-        inverse.wrapping_mul(2u64.wrapping_sub(MULTIPLIER.wrapping_mul(inverse)))
-    });
-    let wanted = 0x1234_5678_9abc_def0u64.wrapping_mul(undo);
-    let mut random = fastrand::Rng::with_seed(seed);
-    let mut texts = std::collections::HashSet::new();
-    while texts.len() < count {
-        let first = random.u64(..) & 0x7f7f_7f7f_7f7f_7f7f;
-        let second = step(16, first).rotate_left(23) ^ wanted;
-        if second & 0x8080_8080_8080_8080 == 0 {
-            let bytes = [first.to_le_bytes(), second.to_le_bytes()].concat();
-            texts.insert(String::from_utf8(bytes).unwrap_or_default());
-        }
-    }
-    let mut texts: Vec<_> = texts.into_iter().collect();
-    texts.sort();
-    let point = |value: &String| NumberDataPoint {
+pub fn colliding(count: usize) -> Vec<u8> {
+    let point = |value: [u8; 16]| NumberDataPoint {
         time_unix_nano: now_ns(),
-        ..double_point(vec![text("k", value)], 1.0)
+        ..double_point(vec![text("k", &String::from_utf8_lossy(&value))], 1.0)
     };
-    metrics(vec![gauge("shop.collisions", "", texts.iter().map(point).collect())])
+    metrics(vec![gauge("shop.collisions", "", colliding_texts().take(count).map(point).collect())])
 }
 
 /// So many payloads of all kinds and sizes, the same for the same seed: they amplify, collide, nest, lie, are huge, cut
@@ -295,14 +277,14 @@ pub fn random(seed: u64, count: usize) -> Vec<Anything> {
 
 fn one_of_all(random: &mut fastrand::Rng) -> Anything {
     let (many, large) = (random.usize(100..5_000), random.usize(1_000..200_000));
-    match random.u8(0..20) {
+    match random.u8(0..26) {
         0 => Anything::protobuf("buckets", histogram(many, large)),
         1 => Anything::json("buckets in JSON", histogram_json(many, large)),
         2 => Anything::protobuf("quantiles", summary(many, large)),
         3 => Anything::protobuf("a resource", of_resource(many, large)),
         4 => Anything::protobuf("a scope", of_scope(many, large)),
         5 => Anything::protobuf("a name", of_name(many, large)),
-        6 => Anything::protobuf("collisions", colliding(random.usize(100..20_000), random.u64(..))),
+        6 => Anything::protobuf("collisions", colliding(random.usize(100..20_000))),
         7 => Anything::protobuf("groups", groups(random.usize(1_000..2_000_000))),
         8 => Anything::protobuf("arrays", arrays(random.usize(1_000..300_000))),
         9 => Anything::json("levels of JSON", deep_json(random.usize(1_000..1_000_000))),
@@ -314,7 +296,8 @@ fn one_of_all(random: &mut fastrand::Rng) -> Anything {
         15 => Anything::packed("a bomb", "deflate", zlib_bomb(random.usize(1..64))),
         16 => Anything::packed("nothing, often", "gzip", empty_gzip_members(random.usize(1..100_000))),
         17 => Anything::protobuf("noise", (0..large).map(|_| random.u8(..)).collect::<Vec<_>>()),
-        18 => Anything::protobuf("huge", payloads::requests(random.usize(1_000..40_000))),
+        18 => Anything::protobuf("huge", payloads::requests(random.usize(1_000..20_000))),
+        19..=24 => adversarial(random),
         _ => damaged(random),
     }
 }
@@ -327,4 +310,14 @@ fn damaged(random: &mut fastrand::Rng) -> Anything {
         payload[at] = random.u8(..);
     }
     Anything::protobuf("damaged", payload)
+}
+
+/// One that is made to cost too much.
+fn adversarial(random: &mut fastrand::Rng) -> Anything {
+    let bytes = random.usize(10_000..1_000_000);
+    let Some(family) = random.choice(families()) else { return damaged(random) };
+    match family.encoding {
+        Encoding::Json => Anything::json(family.name, (family.make)(bytes)),
+        Encoding::Protobuf => Anything::protobuf(family.name, (family.make)(bytes)),
+    }
 }

@@ -43,7 +43,7 @@ fn json_of(fields: &str) -> Anything {
 const REQUESTS: [Kind<Anything>; 7] = [
     ("empty gzip members", |bytes| Anything::packed("gzip", "gzip", empty_gzip_members(bytes / 20))),
     ("empty zstd frames", |bytes| Anything::packed("zstd", "zstd", empty_zstd_frames(bytes / 9))),
-    ("colliding texts", |bytes| Anything::protobuf("protobuf", colliding(bytes / 53, 1))),
+    ("colliding texts", |bytes| Anything::protobuf("protobuf", colliding(bytes / 53))),
     ("JSON, unknown keys", |bytes| json_of(&repeated(bytes, |number| format!(r#","k{number}":1"#)))),
     ("JSON, escaped characters", |bytes| {
         json_of(&format!(r#","exemplars":"{}""#, repeated(bytes, |_| r"\u0041".to_owned())))

@@ -53,7 +53,7 @@ async fn texts_of_one_hash_cost_no_more_than_others_and_hold_nobody_up() -> anyh
     cost(&attacked, &others, 1).await?;
     let (control, _) = cost(&attacked, &others, 4).await?;
     let (attack, codes) =
-        cost(&attacked, &Anything::protobuf("colliding texts", colliding(TEXTS, 1)), 4).await?;
+        cost(&attacked, &Anything::protobuf("colliding texts", colliding(TEXTS)), 4).await?;
     println!("4 times {TEXTS} texts: {control:.2} s of CPU, and {attack:.2} s if they collide: {codes:?}");
     let fared = attacked.survives(PATIENCE);
     ensure!(attack < 2.0 * control + 0.1, "{attack:.2} s of CPU, and {control:.2} s if they do not collide");
