@@ -40,7 +40,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 const SEED: u64 = 21;
 
 /// How many of them there are at least.
-fn attacks() -> usize {
+fn enough() -> usize {
     if seconds() < 60 { 250 } else { 1_000 }
 }
 
@@ -149,7 +149,7 @@ async fn send_ill(
 ) {
     loop {
         let number = next.fetch_add(1, Ordering::Relaxed);
-        if number >= attacks() && Instant::now() > until {
+        if number >= enough() && Instant::now() > until {
             return;
         }
         let request = &requests[number % requests.len()];

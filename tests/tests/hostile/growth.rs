@@ -114,7 +114,9 @@ fn cost_of_validating(document: &std::path::Path) -> anyhow::Result<f64> {
     command.args(["-c", "ulimit -t 10; TIMEFORMAT='%U %S'; time \"$0\" \"$@\" >/dev/null 2>&1"]);
     command.arg(program("PREAMP_BIN", built("preamp"))?).args(["validate", "--config"]).arg(document);
     let said = String::from_utf8(command.output()?.stderr)?;
-    let times = said.split_whitespace().map(str::parse::<f64>).collect::<Result<Vec<_>, _>>();
+    // One that was ended for what it took says so in a line before.
+    let line = said.lines().last().unwrap_or_default();
+    let times = line.split_whitespace().map(str::parse::<f64>).collect::<Result<Vec<_>, _>>();
     let times = times.with_context(|| said.clone())?;
     ensure!(times.len() == 2, "{said}");
     Ok(times.iter().sum())
