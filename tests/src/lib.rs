@@ -1,12 +1,17 @@
 //! What the tests and the benchmark share.
 
 pub mod adversarial;
+pub mod any_sender;
 pub mod canonical;
 pub mod certificates;
 pub mod children;
 pub mod component;
+pub mod control_group;
 pub mod corpus;
 pub mod differential;
+pub mod good_sender;
+pub mod hostile_payloads;
+pub mod http2_wire;
 pub mod images;
 pub mod issuer;
 pub mod loads;

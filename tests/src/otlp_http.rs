@@ -2,8 +2,8 @@
 
 use anyhow::ensure;
 use bytes::Bytes;
-use http::Request;
-use http_body_util::Full;
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
@@ -29,11 +29,20 @@ impl OtlpClient {
     /// # Errors
     /// When it is not.
     pub async fn send(&self, payload: Bytes) -> anyhow::Result<()> {
+        let (status, _) = self.offer(payload).await?;
+        ensure!(status == 200, "a payload was answered {status}");
+        Ok(())
+    }
+
+    /// Sends a payload, and says what the status of the answer was, and its body.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    pub async fn offer(&self, payload: Bytes) -> anyhow::Result<(StatusCode, Bytes)> {
         let request = Request::post(&self.url)
             .header("content-type", "application/x-protobuf")
             .body(Full::new(payload))?;
-        let status = self.client.request(request).await?.status();
-        ensure!(status == 200, "a payload was answered {status}");
-        Ok(())
+        let (head, body) = self.client.request(request).await?.into_parts();
+        Ok((head.status, body.collect().await?.to_bytes()))
     }
 }

@@ -180,9 +180,13 @@ impl Running {
         let mut process = Background::start("preamp", command, folder)?;
         let ([grpc, http, metrics], health) = process.wait_for("preamp to be ready", |log| {
             log.lines().find_map(|line| {
-                let (_, addresses) = line.split_once(" ready ")?;
-                let address = |name: &str| address_after(addresses, name);
-                Some(([address("grpc=")?, address("http=")?, address("metrics=")?], address("health=")))
+                // In the log of the console, or in that of JSON.
+                let (_, addresses) = line.split_once(" ready ").or_else(|| line.split_once("\"ready\","))?;
+                let address = |name: &str| {
+                    address_after(addresses, &format!("{name}="))
+                        .or_else(|| address_after(addresses, &format!("\"{name}\":\"")))
+                };
+                Some(([address("grpc")?, address("http")?, address("metrics")?], address("health")))
             })
         })?;
         Ok(Self { process, file, grpc, http, metrics, health })
@@ -294,6 +298,18 @@ impl Running {
     /// When that cannot be written.
     pub fn write(&self, configuration: &str) -> std::io::Result<()> {
         std::fs::write(&self.file, configuration)
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Where it gives its self-metrics.
+    #[must_use]
+    pub fn metrics(&self) -> SocketAddr {
+        self.metrics
     }
 
     /// The most memory that it has had.

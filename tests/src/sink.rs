@@ -27,6 +27,8 @@ pub struct Taken {
     pub samples: AtomicU64,
     /// Samples that were not newer than the one before of their series, if they are looked at.
     pub out_of_order: AtomicU64,
+    /// Samples of the metric that [`of_sender`](crate::payloads::of_sender) makes, if they are looked at.
+    pub of_senders: AtomicU64,
     /// Whether it answers 503 and takes nothing.
     pub is_away: AtomicBool,
     /// By series, the time of the newest sample.
@@ -105,6 +107,8 @@ impl Taken {
         for (labels, samples) in read(body).unwrap_or_default() {
             let mut hash = DefaultHasher::new();
             labels.hash(&mut hash);
+            let is_of_sender = labels.iter().any(|(name, value)| name == "__name__" && value == "load_watts");
+            self.of_senders.fetch_add(if is_of_sender { samples.len() as u64 } else { 0 }, Ordering::Relaxed);
             let newest = newest.entry(hash.finish()).or_insert(i64::MIN);
             for (time, _) in samples {
                 self.samples.fetch_add(1, Ordering::Relaxed);
