@@ -3,6 +3,7 @@
 mod audit;
 mod check;
 mod diff;
+mod dumps;
 mod generated;
 mod offline;
 mod print;
@@ -26,8 +27,11 @@ use diff::DiffArgs;
 use generated::{CompletionsArgs, ManArgs};
 use preamp_host::config::{self, Diagnostics, Loaded, Request, Source};
 use preamp_host::demo::{self, DemoArgs};
+use preamp_host::printable;
+use print::ConvertArgs;
 use quarantine::QuarantineCommand;
 use queue::QueueCommand;
+use std::io::Write as _;
 use std::process::ExitCode;
 use translate::TranslateArgs;
 use validate::ValidateArgs;
@@ -91,6 +95,9 @@ the receiver `otlp`, the exporter `prometheusremotewrite` and the extension `sig
 pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,
+    /// Allow core dumps of this process, and debuggers of the same user: its memory holds credentials.
+    #[arg(long, global = true)]
+    allow_core_dumps: bool,
 }
 
 impl Cli {
@@ -104,6 +111,12 @@ impl Cli {
 
     /// Does what was asked for.
     pub(crate) fn execute(self) -> anyhow::Result<ExitCode> {
+        // Before anything reads a secret.
+        if !self.allow_core_dumps
+            && let Err(error) = dumps::forbid()
+        {
+            writeln!(printable::stderr(), "warning: core dumps cannot be forbidden: {error}")?;
+        }
         match self.command {
             Command::Run(args) => complete(run::run(args))?,
             Command::Validate(args) => validate::validate(&args)?,
@@ -160,12 +173,12 @@ Send it metrics from any OpenTelemetry SDK:
     /// Print a configuration as one Collector file.
     ///
     /// For a Bindplane destination, a Prometheus file, or several files that are merged. References to the
-    /// environment stay references, and secrets that stand in the file stand in what is printed: `print-config`
+    /// environment stay references, and secrets that stand in the file stand in what is printed, with a warning: --redact
     /// leaves them out. What could not be carried is said in comments at the top.
     #[command(after_long_help = "\
 Example:
   preamp convert --config prometheus.yml > preamp.yaml")]
-    Convert(ConfigArgs),
+    Convert(ConvertArgs),
     /// Print what a configuration comes to, and where each value comes from.
     ///
     /// All sources are merged, and the defaults are filled in. Secrets are left out: values of headers, keys, passwords,
@@ -273,7 +286,7 @@ Examples:
 Exit status: 0 everything was translated, 1 something could not be read (which is said),
 2 wrong usage, 3 points were rejected (the last lines say why, and what helps).";
 
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 struct ConfigArgs {
     /// The configuration: a Collector file, a file with Bindplane's resources, or one of Prometheus with
     /// `remote_write`. Besides a path it takes `file:PATH`, `env:NAME` and `yaml:TEXT`, as the Collector does.
@@ -281,7 +294,8 @@ struct ConfigArgs {
     #[arg(long, value_name = "FILE", required = true, value_parser = Source::of_config)]
     config: Vec<Source>,
     /// Set one value, over all that --config says, such as exporters.prometheusremotewrite.timeout=10s. Where
-    /// a key holds a dot, `::` goes between the keys.
+    /// a key holds a dot, `::` goes between the keys. Every user of the machine can read it (ps): for a secret, write
+    /// '${env:NAME}' as the value.
     #[arg(long, value_name = "KEY=VALUE", value_parser = Source::of_set)]
     set: Vec<Source>,
     /// The destination of Bindplane, or the entry of Prometheus' `remote_write`, where a file has several.

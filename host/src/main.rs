@@ -4,6 +4,7 @@ mod cli;
 
 use clap::Parser as _;
 use preamp_host::config::Diagnostics;
+use preamp_host::printable::{self, Line};
 use std::io::Write as _;
 use std::process::ExitCode;
 
@@ -15,12 +16,12 @@ fn main() -> ExitCode {
         // Whoever reads what is said has heard enough.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            let mut stderr = std::io::stderr().lock();
+            let mut stderr = printable::stderr();
             // Nobody is left to tell if standard error is gone.
             let _written = match error.downcast_ref::<Diagnostics>() {
                 // One line for each problem, in the form that editors know from compilers.
                 Some(problems) => writeln!(stderr, "{problems}"),
-                None => writeln!(stderr, "preamp: {error:#}"),
+                None => writeln!(stderr, "preamp: {}", Line(format_args!("{error:#}"))),
             };
             status_of_failure
         }

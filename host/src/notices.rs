@@ -6,11 +6,16 @@ use std::time::{Duration, Instant};
 
 const INTERVAL: Duration = Duration::from_secs(60);
 
-/// Lets one line for each reason pass in a minute, whatever the number of payloads and batches.
+/// The most reasons that are told apart; a receiver that thinks up new ones makes no more lines than that.
+const REASONS_MAX: usize = 100;
+
+/// What all other reasons go by.
+const OTHERS: &str = "others";
+
+/// Lets one line for each reason pass in a minute, whatever the number of payloads and batches, and of reasons.
 #[derive(Debug, Default)]
 pub(crate) struct Notices {
-    /// By reason: when a line passed, and how much was held back since. Reasons are few: they come
-    /// from the component's closed set.
+    /// By reason: when a line passed, and how much was held back since.
     passed: Mutex<HashMap<String, (Instant, u64)>>,
 }
 
@@ -23,6 +28,14 @@ impl Notices {
 
     pub(crate) fn admit_at(&self, reason: &str, weight: u64, now: Instant) -> Option<u64> {
         let mut passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reason = reason;
+        if passed.len() >= REASONS_MAX && !passed.contains_key(reason) {
+            // Those that are told again whatever was held back are as good as new.
+            passed.retain(|_, (last, held_back)| *held_back > 0 || now.duration_since(*last) < INTERVAL);
+            if passed.len() >= REASONS_MAX {
+                reason = OTHERS;
+            }
+        }
         let Some((last, held_back)) = passed.get_mut(reason) else {
             passed.insert(reason.to_owned(), (now, 0));
             return Some(0);
@@ -40,7 +53,7 @@ impl Notices {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use super::Notices;
+    use super::{Notices, REASONS_MAX};
 
     #[test]
     fn a_reason_is_told_once_a_minute_with_the_number_held_back() {
@@ -53,5 +66,20 @@ mod tests {
         assert_eq!(notices.admit_at("out-of-order", 1, at(59)), Some(0), "another reason");
         assert_eq!(notices.admit_at("too-old", 1, at(60)), Some(2));
         assert_eq!(notices.admit_at("too-old", 1, at(61)), None);
+    }
+
+    #[test]
+    fn reasons_without_end_are_few_lines_and_little_memory() {
+        let notices = Notices::default();
+        let start = Instant::now();
+        let told = |seconds: u64| {
+            let now = start + Duration::from_secs(seconds);
+            (0..10_000).filter(|n| notices.admit_at(&format!("{seconds}-{n}"), 1, now).is_some()).count()
+        };
+        assert_eq!((told(0), told(30)), (REASONS_MAX + 1, 0));
+        assert_eq!(notices.passed.lock().unwrap().len(), REASONS_MAX + 1);
+        // After a minute they are forgotten, but for those that stand for more.
+        assert_eq!(told(60), REASONS_MAX);
+        assert_eq!(notices.admit_at("another", 1, start + Duration::from_secs(60)), None);
     }
 }

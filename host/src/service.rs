@@ -10,6 +10,7 @@ mod running;
 mod sockets;
 mod state;
 
+pub use reload::Next;
 pub use running::{Running, Stopped};
 pub use sockets::Addresses;
 pub use state::RestoreError;

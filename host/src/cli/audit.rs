@@ -4,8 +4,9 @@ use super::ConfigArgs;
 use super::stored::inspect;
 use anyhow::bail;
 use clap::Args;
+use preamp_host::printable::{self, Line};
 use serde_json::json;
-use std::io::{Write as _, stdout};
+use std::io::Write as _;
 
 #[derive(Args, Debug)]
 pub(super) struct AuditArgs {
@@ -21,7 +22,7 @@ pub(super) fn audit(args: &AuditArgs) -> anyhow::Result<()> {
     let (_, inspection) = inspect(&args.config)?;
     let problems = inspection.problems();
     let states = || inspection.settled.iter().map(|((state, reason), points)| (state, reason, *points));
-    let mut out = stdout().lock();
+    let mut out = if args.json { printable::stdout_json() } else { printable::stdout() };
     if args.json {
         let settled: Vec<_> = states()
             .map(|(state, reason, points)| json!({"state": state, "reason": reason, "points": points}))
@@ -37,7 +38,7 @@ pub(super) fn audit(args: &AuditArgs) -> anyhow::Result<()> {
     } else {
         writeln!(out, "{:>15}  accepted", inspection.accepted)?;
         for (state, reason, points) in states() {
-            writeln!(out, "{points:>15}  {state} {reason}")?;
+            writeln!(out, "{points:>15}  {} {}", Line(state), Line(reason))?;
         }
         writeln!(out, "{:>15}  queued", inspection.queued())?;
         writeln!(out, "{:>15}  of these set aside", inspection.set_aside_points)?;

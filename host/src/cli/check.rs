@@ -7,7 +7,8 @@ use preamp_host::check::{self, Extent, Outcome, Step, Subject};
 use preamp_host::clock::Clock;
 use preamp_host::config::{Diagnostics, Loaded};
 use preamp_host::service::{Prepared, StartError};
-use std::io::{IsTerminal as _, Write as _, stdout};
+use preamp_host::printable::{self, Line};
+use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 #[derive(Args, Debug)]
@@ -95,7 +96,7 @@ impl Report {
         let works = self.steps.iter().all(|step| step.outcome != Outcome::Fail);
         if self.json {
             let document = serde_json::json!({ "works": works, "steps": self.steps });
-            writeln!(stdout(), "{document:#}")?;
+            writeln!(printable::stdout_json(), "{document:#}")?;
         }
         Ok(if works { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
@@ -108,15 +109,15 @@ fn write(step: &Step) -> std::io::Result<()> {
         Outcome::Fail => ("FAIL", 31),
         Outcome::Skip => ("skip", 2),
     };
-    let mut out = stdout().lock();
-    if out.is_terminal() {
-        write!(out, "\x1b[{colour}m{word}\x1b[0m")?;
+    let mut out = printable::stdout();
+    if out.raw().is_terminal() {
+        write!(out.raw(), "\x1b[{colour}m{word}\x1b[0m")?;
     } else {
         write!(out, "{word}")?;
     }
-    writeln!(out, "  {:13}  {}", step.name, step.detail)?;
+    writeln!(out, "  {:13}  {}", step.name, Line(&step.detail))?;
     if let Some(remedy) = &step.remedy {
-        writeln!(out, "      {:13}  to mend it: {remedy}", "")?;
+        writeln!(out, "      {:13}  to mend it: {}", "", Line(remedy))?;
     }
     out.flush()
 }

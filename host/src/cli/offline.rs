@@ -9,6 +9,7 @@ use preamp_host::component::{
     self, Acceptance, Batch, BatchError, CallError, Component, Exporters, PoolLimits, Refusal, Request,
 };
 use preamp_host::config::{self, ExporterSettings, Loaded, SigV4, Source};
+use preamp_host::printable;
 use serde_json::{Map, Value};
 use std::io::Write as _;
 use std::path::Path;
@@ -60,7 +61,7 @@ impl Configuration {
             configuration.set("max_sample_future_ms", 0);
         }
         for warning in configuration.loaded.iter().flat_map(|loaded| &loaded.warnings) {
-            writeln!(std::io::stderr(), "warning: {warning}")?;
+            writeln!(printable::stderr(), "warning: {warning}")?;
         }
         Ok(configuration)
     }

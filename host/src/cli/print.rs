@@ -1,36 +1,61 @@
 //! `preamp convert` and `preamp print-config`.
 
 use super::{ConfigArgs, environment};
-use preamp_host::config::{self, Diagnostics, Environment, Loaded, Request};
+use clap::Args;
+use preamp_host::config::{self, Diagnostic};
+use preamp_host::printable::{self, Line};
 use std::io::Write as _;
 
+/// Secrets are named up to this number.
+const NAMED_MAX: usize = 5;
+
+#[derive(Args, Debug)]
+pub(super) struct ConvertArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Leave secrets out. `${redacted:}` stands in their place, which no Collector takes: put them back before the file
+    /// is used.
+    #[arg(long)]
+    redact: bool,
+}
+
 /// Prints a configuration as one Collector file.
-pub(super) fn convert(args: &ConfigArgs) -> anyhow::Result<()> {
-    let head = |request: &Request| format!("# Made of {request} by preamp convert.\n");
-    print(args, config::convert, head)
+pub(super) fn convert(args: &ConvertArgs) -> anyhow::Result<()> {
+    let request = args.config.request();
+    let converted = config::convert(&request, args.redact, &environment)?;
+    let mut head = format!("# Made of {} by preamp convert.\n", Line(&request));
+    if args.redact {
+        head += "# Secrets are left out: put one in place of each ${redacted:} before this is used.\n";
+    }
+    print(&head, &converted.warnings, &converted.settings.text)?;
+    let secrets = &converted.settings.secrets;
+    if !args.redact && !secrets.is_empty() {
+        let named = &secrets[..secrets.len().min(NAMED_MAX)];
+        let more = if named.len() < secrets.len() { ", …" } else { "" };
+        writeln!(
+            printable::stderr(),
+            "warning: secrets stand in what was printed ({}{more}): keep it to yourself, leave them out with --redact, \
+             or write ${{env:NAME}} in their place",
+            Line(named.join(", "))
+        )?;
+    }
+    Ok(())
 }
 
 /// Prints what a configuration comes to, without secrets.
 pub(super) fn print_config(args: &ConfigArgs) -> anyhow::Result<()> {
     const HEAD: &str = "# What the configuration comes to, and where each value comes from.\n\
                         # What is not here has the default of README.\n";
-    print(args, config::explain, |_| HEAD.to_owned())
+    let explained = config::explain(&args.request(), &environment)?;
+    print(HEAD, &explained.warnings, &explained.settings)
 }
 
-/// Prints what becomes of a configuration; what is said about it comes first, as comments, so that it stays with
-/// the text.
-fn print(
-    args: &ConfigArgs,
-    render: fn(&Request, Environment) -> Result<Loaded<String>, Diagnostics>,
-    head: impl Fn(&Request) -> String,
-) -> anyhow::Result<()> {
-    let request = args.request();
-    let rendered = render(&request, &environment)?;
-    let mut out = std::io::stdout().lock();
-    write!(out, "{}", head(&request))?;
-    for warning in &rendered.warnings {
+/// Prints a configuration; what is said about it comes first, as comments, so that it stays with the text.
+fn print(head: &str, warnings: &[Diagnostic], text: &str) -> anyhow::Result<()> {
+    let mut out = printable::stdout();
+    write!(out, "{head}")?;
+    for warning in warnings {
         writeln!(out, "# {warning}")?;
     }
-    write!(out, "{}", rendered.settings)?;
-    Ok(())
+    Ok(write!(out, "{text}")?)
 }

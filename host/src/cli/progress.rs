@@ -1,6 +1,7 @@
 //! How far a command is, on standard error.
 
 use super::words::Counted;
+use preamp_host::printable::Line;
 use std::fmt::{self, Display};
 use std::io::{IsTerminal as _, Write as _, stderr, stdout};
 use std::sync::Arc;
@@ -73,7 +74,7 @@ impl Progress {
     /// Writes a line of another kind.
     pub(super) fn say(&self, line: impl Display) {
         let clear = if self.mode == Mode::Terminal { CLEAR_LINE } else { "" };
-        write(format_args!("{clear}{line}\n"));
+        write(format_args!("{clear}{}\n", Line(line)));
     }
 
     /// Ends the display.

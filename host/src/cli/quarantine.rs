@@ -7,11 +7,12 @@ use super::validate::prepare;
 use clap::{Args, Subcommand};
 use preamp_host::component::Batch;
 use preamp_host::config::Storage;
+use preamp_host::printable::{self, Line};
 use preamp_host::queue::durable::{Folder, Kept, SetAsideFiles};
 use preamp_host::queue::{AppendError, DurableQueue, JetStreamQueue, Queue, jetstream};
 use preamp_host::service::{queue_options, stream_options};
 use serde_json::json;
-use std::io::{Write as _, stderr, stdout};
+use std::io::Write as _;
 use std::sync::Arc;
 
 #[derive(Debug, Subcommand)]
@@ -88,7 +89,7 @@ pub(super) fn quarantine(command: QuarantineCommand) -> anyhow::Result<()> {
 
 fn list(args: &ListArgs) -> anyhow::Result<()> {
     let (_, set_aside) = stored::set_aside(&args.config)?;
-    let mut out = stdout().lock();
+    let mut out = if args.json { printable::stdout_json() } else { printable::stdout() };
     for kept in set_aside.iter().filter(|kept| args.wanted.is(kept)) {
         let Kept { at, state, reason, detail, batch, .. } = kept;
         let series = batch.as_ref().map_or(0, |batch| batch.series);
@@ -101,9 +102,12 @@ fn list(args: &ListArgs) -> anyhow::Result<()> {
         } else {
             writeln!(
                 out,
-                "{}  {state} {reason}: {}, {series} series; {detail}",
+                "{}  {} {}: {}, {series} series; {}",
                 At(*at),
-                points(kept.points)
+                Line(state),
+                Line(reason),
+                points(kept.points),
+                Line(detail)
             )?;
         }
     }
@@ -115,13 +119,13 @@ async fn show(args: ShowArgs) -> anyhow::Result<()> {
     let exporters = prepare(&loaded)?.exporters;
     for kept in set_aside.into_iter().filter(|kept| args.wanted.is(kept)) {
         let Kept { at, state, reason, detail, batch, .. } = kept;
-        writeln!(stdout(), "# {} {state} {reason}: {detail}", At(at))?;
+        writeln!(printable::stdout(), "# {} {} {}: {}", At(at), Line(state), Line(reason), Line(detail))?;
         match batch {
             Some(batch) => {
                 let explained = answered(exporters.explain(batch).await)?;
-                write!(stdout(), "{explained}")?;
+                write!(printable::stdout(), "{explained}")?;
             }
-            None => writeln!(stdout(), "# was damaged on disk")?,
+            None => writeln!(printable::stdout(), "# was damaged on disk")?,
         }
     }
     Ok(())
@@ -145,7 +149,7 @@ async fn replay(
             put_back(Batch { partition, ..batch.clone() }).await?;
         }
         done += kept.points;
-        writeln!(stderr(), "{done} of {} in the queue", points(in_all))?;
+        writeln!(printable::stderr(), "{done} of {} in the queue", points(in_all))?;
     }
     Ok(())
 }
@@ -159,7 +163,7 @@ async fn release(args: ReleaseArgs, replays: bool) -> anyhow::Result<()> {
     let (wanted, rest): (Vec<_>, Vec<_>) = intact.into_iter().partition(|kept| args.wanted.is(kept));
     let in_all = sum(&wanted);
     if args.dry_run {
-        writeln!(stdout(), "{} would be {word}", points(in_all))?;
+        writeln!(printable::stdout(), "{} would be {word}", points(in_all))?;
         return Ok(());
     }
     let replayed = if replays { &wanted[..] } else { &[] };
@@ -185,8 +189,8 @@ async fn release(args: ReleaseArgs, replays: bool) -> anyhow::Result<()> {
         }
     }
     if !damaged.is_empty() {
-        writeln!(stderr(), "{} cannot be read, and are given up", points(sum(&damaged)))?;
+        writeln!(printable::stderr(), "{} cannot be read, and are given up", points(sum(&damaged)))?;
     }
-    writeln!(stdout(), "{} {word}", points(in_all))?;
+    writeln!(printable::stdout(), "{} {word}", points(in_all))?;
     Ok(())
 }

@@ -8,11 +8,12 @@ use super::{ConfigArgs, stored};
 use anyhow::{anyhow, bail};
 use clap::{Args, Subcommand};
 use preamp_host::config::Settings;
+use preamp_host::printable::{self, Line};
 use preamp_host::queue::durable::{Inspection, WaitingBatch};
 use preamp_host::service::{Parts, Service};
 use preamp_host::telemetry;
 use serde_json::json;
-use std::io::{Write as _, stderr, stdout};
+use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 #[derive(Debug, Subcommand)]
@@ -72,13 +73,13 @@ pub(super) fn queue(command: QueueCommand) -> anyhow::Result<()> {
 fn status(args: &StatusArgs) -> anyhow::Result<()> {
     let (loaded, inspection) = inspect(&args.config)?;
     let directory = stored::directory(&loaded)?.display().to_string();
-    let mut out = stdout().lock();
     if args.json {
-        writeln!(out, "{}", status_json(&directory, &inspection))?;
+        writeln!(printable::stdout_json(), "{}", status_json(&directory, &inspection))?;
         return Ok(());
     }
+    let mut out = printable::stdout();
     let Inspection { exporter, waiting, was_closed, damaged_bytes, files, .. } = &inspection;
-    writeln!(out, "{directory} (exporters.{exporter})")?;
+    writeln!(out, "{} (exporters.{})", Line(directory), Line(exporter))?;
     let bytes: u64 = waiting.iter().map(|batch| batch.bytes).sum();
     writeln!(
         out,
@@ -139,7 +140,7 @@ async fn peek(args: PeekArgs) -> anyhow::Result<()> {
         let explained = answered(exporters.explain(batch).await)?;
         let (partition, at) = (waiting.partition, At(waiting.accepted_at));
         write!(
-            stdout(),
+            printable::stdout(),
             "# partition {partition}, accepted at {at}, {}\n{explained}",
             points(waiting.points)
         )?;
@@ -168,13 +169,13 @@ async fn drain(args: DrainArgs) -> anyhow::Result<()> {
         tokio::time::sleep(Duration::from_millis(50)).await;
         if reported.elapsed() >= REPORT_EVERY {
             reported = Instant::now();
-            writeln!(stderr(), "{} left", points(ledger.snapshot().queued))?;
+            writeln!(printable::stderr(), "{} left", points(ledger.snapshot().queued))?;
         }
     }
     let stopped = running.shutdown(REPORT_EVERY).await;
     let ledger = stopped.ledger;
     let settled = ledger.settled() - ledger.delivered;
-    writeln!(stdout(), "{} delivered, {settled} settled otherwise", points(ledger.delivered))?;
+    writeln!(printable::stdout(), "{} delivered, {settled} settled otherwise", points(ledger.delivered))?;
     if ledger.queued > 0 {
         bail!("{} are left, and still on disk", points(ledger.queued));
     }

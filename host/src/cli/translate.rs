@@ -12,6 +12,7 @@ use bodies::Bodies;
 use clap::{Args, ValueEnum};
 use preamp_host::capture::Payload;
 use preamp_host::component::Acceptance;
+use preamp_host::printable;
 use report::Report;
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
@@ -105,7 +106,7 @@ pub(super) async fn translate(args: TranslateArgs) -> anyhow::Result<ExitCode> {
         Output::View(view) => view.finish(&report)?,
         Output::Bodies(bodies) => {
             let hint = bodies.finish(&configuration, &component).await?;
-            write!(std::io::stderr(), "{report}{}{hint}", report.sizes())?;
+            write!(printable::stderr(), "{report}{}{hint}", report.sizes())?;
         }
     }
     Ok(match (unreadable, report.rejections().is_empty()) {

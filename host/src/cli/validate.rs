@@ -4,6 +4,7 @@ use super::ConfigArgs;
 use clap::Args;
 use preamp_host::component::{self, OpenError, PoolLimits};
 use preamp_host::config::{Diagnostics, Loaded};
+use preamp_host::printable::{self, Line};
 use preamp_host::service::{Prepared, StartError};
 use std::io::Write as _;
 
@@ -23,10 +24,10 @@ pub(super) fn validate(args: &ValidateArgs) -> anyhow::Result<()> {
         return Err(Diagnostics(loaded.warnings).into());
     }
     for warning in &loaded.warnings {
-        writeln!(std::io::stderr(), "warning: {warning}")?;
+        writeln!(printable::stderr(), "warning: {warning}")?;
     }
     prepare(&loaded)?;
-    writeln!(std::io::stdout(), "{} is valid", args.config.request())?;
+    writeln!(printable::stdout(), "{} is valid", Line(args.config.request()))?;
     Ok(())
 }
 
@@ -49,7 +50,7 @@ pub(super) fn in_file<S>(error: OpenError, loaded: &Loaded<S>) -> anyhow::Error 
     match error {
         OpenError::Configuration(problems) => {
             let located = problems.iter().map(|problem| loaded.locate(&problem.path, &problem.message));
-            Diagnostics(located.collect()).into()
+            located.collect::<Diagnostics>().told(0).into()
         }
         other @ OpenError::Component(_) => other.into(),
     }

@@ -1,6 +1,7 @@
 //! Notices when a file of the configuration holds something else.
 
 use preamp_host::config::Source;
+use preamp_host::files;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
@@ -13,17 +14,20 @@ const EVERY: Duration = Duration::from_secs(2);
 
 /// The files, and what they held last.
 pub(super) struct Watch {
-    files: Vec<(PathBuf, Option<u64>)>,
+    files: Vec<PathBuf>,
+    /// Digests of what they held; `None` of a file that could not be read so far.
+    last: Vec<Option<u64>>,
     ticks: Interval,
 }
 
 impl Watch {
-    /// Watches the files among the sources, if that is asked for.
+    /// Watches the files among the sources, if that is asked for. Reads them.
     pub(super) fn new(sources: &[Source], is_on: bool) -> Watch {
         let files = sources.iter().filter_map(Source::file).filter(|_| is_on);
+        let files: Vec<PathBuf> = files.map(Path::to_owned).collect();
         let mut ticks = interval(EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Watch { files: files.map(|file| (file.to_owned(), digest(file))).collect(), ticks }
+        Watch { last: digests(&files), files, ticks }
     }
 
     /// Waits until one of the files holds something else. One that is gone is waited for.
@@ -33,13 +37,13 @@ impl Watch {
         }
         loop {
             self.ticks.tick().await;
+            // What the files stand on may hang.
+            let files = self.files.clone();
+            let Ok(now) = tokio::task::spawn_blocking(move || digests(&files)).await else { continue };
             let mut changed = false;
-            for (file, last) in &mut self.files {
-                if let Some(now) = digest(file)
-                    && last.replace(now) != Some(now)
-                {
-                    changed = true;
-                }
+            for (last, now) in self.last.iter_mut().zip(now) {
+                changed |= now.is_some() && *last != now;
+                *last = now.or(*last);
             }
             if changed {
                 return;
@@ -48,8 +52,38 @@ impl Watch {
     }
 }
 
+fn digests(files: &[PathBuf]) -> Vec<Option<u64>> {
+    files.iter().map(|file| digest(file)).collect()
+}
+
 fn digest(file: &Path) -> Option<u64> {
     let mut hasher = DefaultHasher::new();
-    std::fs::read(file).ok()?.hash(&mut hasher);
+    files::read(file).ok()?.hash(&mut hasher);
     Some(hasher.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn content_counts_and_what_cannot_be_read_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("preamp.yaml");
+        std::fs::write(&path, "a").unwrap();
+        let mut watch = Watch::new(&[Source::File(path.clone())], true);
+        let mut has_changed = async || tokio::time::timeout(EVERY * 2, watch.changed()).await.is_ok();
+        std::fs::write(&path, "a").unwrap();
+        assert!(!has_changed().await, "the same content");
+        std::fs::remove_file(&path).unwrap();
+        assert!(!has_changed().await, "no file");
+        std::fs::create_dir(&path).unwrap();
+        assert!(!has_changed().await, "no regular file");
+        std::fs::remove_dir(&path).unwrap();
+        std::fs::File::create(&path).unwrap().set_len(1 << 40).unwrap();
+        assert!(!has_changed().await, "more than a configuration");
+        std::fs::write(&path, "b").unwrap();
+        assert!(has_changed().await);
+        assert!(!has_changed().await);
+    }
 }

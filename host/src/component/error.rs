@@ -11,8 +11,8 @@ pub enum LoadError {
     Missing,
     /// There is not enough address space for the instances.
     #[error(
-        "cannot reserve address space for the component's instances: {0}\n\
-         Is it limited? `ulimit -v` should say `unlimited`"
+        "cannot reserve address space for the component's instances: {0}; is it limited? `ulimit -v` should say \
+         `unlimited`"
     )]
     AddressSpace(String),
     /// The bytes cannot be compiled.
@@ -42,7 +42,7 @@ pub enum OpenError {
 fn list(problems: &[Problem]) -> String {
     let lines: Vec<_> =
         problems.iter().map(|problem| format!("{} {}", problem.path, problem.message)).collect();
-    lines.join("\n")
+    lines.join("; ")
 }
 
 /// Why a call did not come back with an answer of the contract.

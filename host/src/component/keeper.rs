@@ -139,7 +139,12 @@ impl Keeper {
 
     /// Brings a fresh instance to a state that is no longer complete.
     fn begin_anew(&mut self, pool: &Pool) -> Result<Instance, CallError> {
-        tracing::warn!("what the exporter remembered is lost in part: counters of delta metrics begin anew");
+        if let Some(held_back) = pool.admit("forgotten") {
+            tracing::warn!(
+                held_back,
+                "what the exporter remembered is lost in part: counters of delta metrics begin anew"
+            );
+        }
         let (restored, instance) =
             pool.attempt(pool.fresh()?, |instance| restore(instance, &self.snapshot, false))?;
         restored.map_err(CallError::Unavailable)?;

@@ -6,6 +6,7 @@
 
 mod bindings;
 mod digest;
+mod echo;
 mod embedded;
 pub mod engine;
 mod error;

@@ -1,6 +1,7 @@
 //! A pool of warm instances with one configuration.
 
 use super::digest;
+use super::echo::Echoes;
 use super::instance::{Instance, Template};
 use super::keeper::{self, Keeper};
 use super::limits::{PoolLimits, PoolStats};
@@ -8,6 +9,7 @@ use super::{
     Acceptance, Batch, BatchError, CallError, Component, Encoding, OpenError, Protocol, Pruned, Refusal,
     Request, Response, Sent, SignError, SigningKey, Verdict,
 };
+use crate::notices::Notices;
 use bytes::Bytes;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
@@ -66,7 +68,9 @@ impl Exporters {
             Err(instance) => (vec![instance], None),
         };
         let processors = Arc::new(Semaphore::new(limits.parallel_calls.max(1)));
-        let pool = Arc::new(Pool { template, limits, counters, idle: Mutex::new(idle) });
+        let echoes = Echoes::of(configuration);
+        let (idle, notices) = (Mutex::new(idle), Notices::default());
+        let pool = Arc::new(Pool { template, limits, counters, idle, echoes, notices });
         Ok(Exporters { pool, processors, keeper })
     }
 
@@ -246,7 +250,8 @@ impl Exporters {
         })
     }
 
-    /// Says what the answer means that came at `now` to the given attempt, counted from 1.
+    /// Says what the answer means that came at `now` to the given attempt, counted from 1, in words without the
+    /// values of the configuration's header fields.
     ///
     /// # Errors
     ///
@@ -258,10 +263,11 @@ impl Exporters {
         attempt: u32,
         now: u64,
     ) -> Result<Verdict, CallError> {
-        self.pool.call(|instance| {
+        let verdict = self.pool.call(|instance| {
             let (guest, store, exporter) = instance.parts();
             guest.exporter().call_judge(store, exporter, sent, response, attempt, now)
-        })
+        })?;
+        Ok(self.pool.echoes.hide(verdict))
     }
 
     /// What the pool has done so far.
@@ -320,11 +326,17 @@ impl Exporters {
         loop {
             match tokio::time::timeout(slow_call, &mut running).await {
                 Ok(result) => return result.unwrap_or_else(|error| Err(lost(&error))),
-                Err(_elapsed) => tracing::warn!(
-                    function,
-                    seconds = started.elapsed().as_secs(),
-                    "a call to the component is slow and still running"
-                ),
+                Err(_elapsed) => {
+                    if let Some(held_back) = self.pool.notices.admit("slow", 1) {
+                        let seconds = started.elapsed().as_secs();
+                        tracing::warn!(
+                            function,
+                            seconds,
+                            held_back,
+                            "a call to the component is slow and still running"
+                        );
+                    }
+                }
             }
         }
     }
@@ -340,6 +352,8 @@ pub(super) struct Pool {
     limits: PoolLimits,
     counters: Arc<Counters>,
     idle: Mutex<Vec<Instance>>,
+    echoes: Echoes,
+    notices: Notices,
 }
 
 impl Pool {
@@ -368,7 +382,11 @@ impl Pool {
             Err(trap) => {
                 self.counters.traps.fetch_add(1, Relaxed);
                 let error = instance.explain(&trap);
-                tracing::error!(%error, trap = format!("{trap:#}"), "a call failed; its instance is replaced");
+                let kind = if matches!(error, CallError::OutOfMemory { .. }) { "memory" } else { "trap" };
+                if let Some(held_back) = self.notices.admit(kind, 1) {
+                    let trap = format!("{trap:#}");
+                    tracing::error!(%error, trap, held_back, "a call failed; its instance is replaced");
+                }
                 Err(error)
             }
         }
@@ -384,6 +402,11 @@ impl Pool {
 
     pub(super) fn recycle_above_bytes(&self) -> usize {
         self.limits.recycle_above_bytes
+    }
+
+    /// See [`Notices::admit`].
+    pub(super) fn admit(&self, reason: &str) -> Option<u64> {
+        self.notices.admit(reason, 1)
     }
 
     pub(super) fn count_recycled(&self) {

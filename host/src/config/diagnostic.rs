@@ -1,9 +1,21 @@
 //! What is wrong with a configuration file, and where.
 
+use crate::files;
+use crate::printable::Line;
 use std::cell::RefCell;
 use std::fmt;
-use std::fs::File;
 use std::path::Path;
+
+/// The most problems of a kind that are told, and that are kept to choose from.
+const TOLD_MAX: usize = 50;
+const KEPT_MAX: usize = 1000;
+
+/// The longest message, in bytes: what it quotes may be of any length.
+const MESSAGE_BYTES_MAX: usize = 2000;
+
+/// The most words that one is compared to, and the longest that is compared, in bytes.
+const KNOWN_MAX: usize = 100;
+const WORD_BYTES_MAX: usize = 100;
 
 /// A position in one of the texts that a configuration is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,7 +35,8 @@ impl Place {
     }
 }
 
-/// One problem of a configuration file. Displayed as `file:line:column: path.in.file: message`.
+/// One problem of a configuration file. Displayed as `file:line:column: path.in.file: message`, in one line that a
+/// terminal shows as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
     /// The file, as it was named by whoever asked for it, or what else the text came from.
@@ -38,14 +51,14 @@ pub struct Diagnostic {
 
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.file)?;
+        Line(&self.file).fmt(f)?;
         if let Some(Place { line, column, .. }) = self.place {
             write!(f, ":{line}:{column}")?;
         }
         if !self.path.is_empty() {
-            write!(f, ": {}", self.path)?;
+            write!(f, ": {}", Line(&self.path))?;
         }
-        write!(f, ": {}", self.message)
+        write!(f, ": {}", Line(&self.message))
     }
 }
 
@@ -53,6 +66,21 @@ impl fmt::Display for Diagnostic {
 /// never empty: all the problems that keep the file from being used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostics(pub Vec<Diagnostic>);
+
+impl Diagnostics {
+    /// The first of them, and how many there are beside those and `more`: a file of a few megabytes can hold as many
+    /// problems, and nobody reads them.
+    #[must_use]
+    pub fn told(self, more: usize) -> Diagnostics {
+        let Diagnostics(mut told) = self;
+        let more = more + told.len().saturating_sub(TOLD_MAX);
+        told.truncate(TOLD_MAX);
+        if let (Some(last), 1..) = (told.last().cloned(), more) {
+            told.push(Diagnostic { path: String::new(), message: format!("and {more} more problems"), ..last });
+        }
+        Diagnostics(told)
+    }
+}
 
 impl FromIterator<Diagnostic> for Diagnostics {
     /// Puts diagnostics in the order of their places.
@@ -80,9 +108,17 @@ impl std::error::Error for Diagnostics {}
 /// Collects the problems of a configuration while it is read.
 pub(super) struct Report {
     sources: Vec<String>,
-    errors: RefCell<Vec<Diagnostic>>,
-    warnings: RefCell<Vec<Diagnostic>>,
-    missing: RefCell<Vec<Diagnostic>>,
+    errors: RefCell<Notes>,
+    warnings: RefCell<Notes>,
+    missing: RefCell<Notes>,
+}
+
+/// Problems of one kind: each once, however often its place is read.
+#[derive(Default)]
+struct Notes {
+    kept: Vec<Diagnostic>,
+    /// How many more there were.
+    more: usize,
 }
 
 /// All that was found.
@@ -110,35 +146,57 @@ impl Report {
 
     /// Notes what keeps the file from being used.
     pub fn error(&self, place: Place, path: &str, message: impl Into<String>) {
-        note(&self.errors, self.diagnostic(place, path, message.into()));
+        self.note(&self.errors, place, path, message.into());
     }
 
     /// Notes what the operator should know, though the file can be used.
     pub fn warn(&self, place: Place, path: &str, message: impl Into<String>) {
-        note(&self.warnings, self.diagnostic(place, path, message.into()));
+        self.note(&self.warnings, place, path, message.into());
     }
 
     /// Notes that a file is named which must be there when the configuration is used.
     pub fn file(&self, place: Place, path: &str, file: &Path) {
-        if let Err(error) = File::open(file) {
-            let problem = format!("{} cannot be read: {error}", file.display());
-            note(&self.missing, self.diagnostic(place, path, problem));
+        if let Err(error) = files::open(file) {
+            self.note(&self.missing, place, path, format!("{} {error}", file.display()));
         }
     }
 
     /// What was found, each in the order of the places.
     pub fn finish(self) -> Findings {
-        let in_order = |list: RefCell<Vec<Diagnostic>>| list.into_inner().into_iter().collect();
         Findings {
-            errors: in_order(self.errors),
-            warnings: in_order(self.warnings),
-            missing: in_order(self.missing),
+            errors: self.errors.into_inner().told(),
+            warnings: self.warnings.into_inner().told(),
+            missing: self.missing.into_inner().told(),
             sources: self.sources,
         }
     }
 
-    fn diagnostic(&self, place: Place, path: &str, message: String) -> Diagnostic {
-        Diagnostic { file: name_of(&self.sources, place), place: Some(place), path: path.to_owned(), message }
+    fn note(&self, notes: &RefCell<Notes>, place: Place, path: &str, mut message: String) {
+        let mut notes = notes.borrow_mut();
+        if notes.kept.len() >= KEPT_MAX {
+            notes.more += 1;
+            return;
+        }
+        if message.len() > MESSAGE_BYTES_MAX {
+            message.truncate(message.floor_char_boundary(MESSAGE_BYTES_MAX));
+            message.push('…');
+        }
+        let file = name_of(&self.sources, place);
+        let diagnostic = Diagnostic { file, place: Some(place), path: path.to_owned(), message };
+        if !notes.kept.contains(&diagnostic) {
+            notes.kept.push(diagnostic);
+        }
+    }
+
+    /// Whether so much was noted that what is said from here on is only counted.
+    pub fn is_full(&self) -> bool {
+        [&self.errors, &self.warnings].iter().any(|notes| notes.borrow().kept.len() >= KEPT_MAX)
+    }
+}
+
+impl Notes {
+    fn told(self) -> Diagnostics {
+        self.kept.into_iter().collect::<Diagnostics>().told(self.more)
     }
 }
 
@@ -147,30 +205,31 @@ pub(super) fn name_of(sources: &[String], place: Place) -> String {
     sources.get(place.source).cloned().unwrap_or_default()
 }
 
-/// Notes a problem once, however often its place is read.
-fn note(list: &RefCell<Vec<Diagnostic>>, diagnostic: Diagnostic) {
-    let mut list = list.borrow_mut();
-    if !list.contains(&diagnostic) {
-        list.push(diagnostic);
-    }
-}
-
 /// The end of a message about a word that is not among those known: the nearest one if one is near,
 /// else all of them.
 pub(super) fn suggest<'c>(word: &str, known: impl IntoIterator<Item = &'c str>) -> String {
-    let known: Vec<&str> = known.into_iter().collect();
+    let mut known = known.into_iter();
+    let compared: Vec<&str> = known.by_ref().take(KNOWN_MAX).collect();
     let comparable = |text: &str| text.to_ascii_lowercase().replace('-', "_");
-    let word = comparable(word);
-    let near = known
+    let word = comparable(if word.len() > WORD_BYTES_MAX { "" } else { word });
+    let near = compared
         .iter()
-        .map(|candidate| (strsim::damerau_levenshtein(&word, &comparable(candidate)), *candidate))
-        .filter(|(distance, candidate)| *distance <= candidate.chars().count().div_ceil(3))
+        // Words of other lengths cannot be near, and comparing letters costs more than counting them.
+        .filter(|candidate| candidate.len().abs_diff(word.len()) <= tolerance(candidate))
+        .map(|candidate| (strsim::osa_distance(&word, &comparable(candidate)), *candidate))
+        .filter(|(distance, candidate)| *distance <= tolerance(candidate))
         .min_by_key(|(distance, _)| *distance);
-    match near {
-        Some((_, candidate)) => format!("did you mean `{candidate}`?"),
-        None if known.is_empty() => "there are none".to_owned(),
-        None => format!("there are {}", known.join(", ")),
+    match (near, known.count()) {
+        (Some((_, candidate)), _) => format!("did you mean `{candidate}`?"),
+        (None, _) if compared.is_empty() => "there are none".to_owned(),
+        (None, 0) => format!("there are {}", compared.join(", ")),
+        (None, more) => format!("there are {} and {more} more", compared.join(", ")),
     }
+}
+
+/// How many letters may differ.
+fn tolerance(candidate: &str) -> usize {
+    candidate.len().div_ceil(3)
 }
 
 #[cfg(test)]

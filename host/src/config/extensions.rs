@@ -4,6 +4,7 @@
 use super::health::{HEALTH_CHECK, read_health};
 use super::ids::{Component, find};
 use super::keys::NOT_YET;
+use super::service::read_references;
 use super::settings::Health;
 use super::sigv4auth::{Sigv4Auth, read_sigv4auth};
 use super::storage::{FILE_STORAGE, Kept, NATS, read_file_storage, read_nats};
@@ -58,14 +59,14 @@ impl<'d> Extensions<'d> {
     pub fn authenticator(&self, reference: &View<'d>) -> Option<&Sigv4Auth<'d>> {
         // Sending without one would drop the protection the operator asked for.
         self.referred(reference, &self.sigv4auths, |kind| {
-            format!("the authenticator `{kind}` is {NOT_YET}; it takes sigv4auth")
+            format!("the authenticator {kind} is {NOT_YET}; it takes sigv4auth")
         })
     }
 
     /// The storage that an exporter names; `None` after it was reported why it cannot be used.
     pub fn storage(&self, reference: &View<'d>) -> Option<&Kept> {
         self.referred(reference, &self.storages, |kind| {
-            format!("the storage `{kind}` is {NOT_YET}; it takes {FILE_STORAGE} or {NATS}")
+            format!("the storage {kind} is {NOT_YET}; it takes {FILE_STORAGE} or {NATS}")
         })
     }
 
@@ -79,12 +80,13 @@ impl<'d> Extensions<'d> {
         let id = reference.text()?;
         let extension = find(&self.defined, id, "extension", reference)?;
         let Some((id, extension)) = read.iter().find(|(id, _)| *id == extension.id) else {
-            reference.error(unsupported(extension.kind));
+            reference.error(unsupported(&reference.quoted(extension.kind)));
             return None;
         };
         if !self.enabled.contains(id) {
+            let extension = reference.quoted(id);
             reference
-                .error(format!("the extension `{id}` is not switched on: list it in `service.extensions`"));
+                .error(format!("the extension {extension} is not switched on: list it in `service.extensions`"));
             return None;
         }
         self.used.borrow_mut().insert(id);
@@ -125,7 +127,7 @@ impl<'d> Extensions<'d> {
 pub(super) fn read_signers<'d>(service: Option<View<'d>>) -> Vec<(&'d str, View<'d>)> {
     let entries = service.map(|view| view.entries()).unwrap_or_default();
     let enabled = entries.into_iter().find(|(key, _)| *key == "extensions");
-    let enabled = enabled.map(|(_, view)| view.texts()).unwrap_or_default();
+    let enabled = enabled.map(|(_, view)| read_references(&view)).unwrap_or_default();
     let is_signer = |id: &str| SIGV4AUTH.contains(&id.split('/').next().unwrap_or_default());
     enabled.into_iter().filter(|(id, _)| is_signer(id)).collect()
 }
@@ -139,10 +141,8 @@ fn read_storage(extension: &Component) -> Kept {
 
 fn check_supported(extension: &Component, reference: &View) {
     if DEBUGGING.contains(&extension.kind) {
-        reference.warn(format!(
-            "the extension `{}` is ignored: it shows the Collector's own insides",
-            extension.kind
-        ));
+        let kind = reference.quoted(extension.kind);
+        reference.warn(format!("the extension {kind} is ignored: it shows the Collector's own insides"));
     } else if !SERVED.contains(&extension.kind) {
         reference.error(extension.unsupported("extension", &SERVED));
     }

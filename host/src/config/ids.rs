@@ -1,6 +1,5 @@
 //! Component ids, `type` or `type/name`, and what they refer to.
 
-use super::diagnostic::suggest;
 use super::view::View;
 
 /// The longest type the Collector takes, in characters.
@@ -12,6 +11,8 @@ pub(super) struct Component<'d> {
     pub id: &'d str,
     /// The part of the id that says what it is.
     pub kind: &'d str,
+    /// Whether the id comes from a reference, so that no message may show it.
+    pub is_hidden: bool,
     /// Its configuration.
     pub view: View<'d>,
 }
@@ -19,20 +20,19 @@ pub(super) struct Component<'d> {
 impl Component<'_> {
     /// What is said of a component that something relies on and that this version does not have.
     pub fn unsupported(&self, role: &str, supported: &[&'static str]) -> String {
-        format!(
-            "the {role} type `{}` is not supported by this version of preamp yet; {}",
-            self.kind,
-            suggest(self.kind, supported.iter().copied())
-        )
+        let hint = self.view.suggest(if self.is_hidden { "" } else { self.kind }, supported.iter().copied());
+        let kind = if self.is_hidden { "that is referred to".to_owned() } else { format!("`{}`", self.kind) };
+        format!("the {role} type {kind} is not supported by this version of preamp yet; {hint}")
     }
 }
 
 /// Reads a section of components; what has no proper id is reported and left out.
 pub(super) fn read_components<'d>(section: Option<View<'d>>) -> Vec<Component<'d>> {
-    let entries = section.map(|view| view.entries()).unwrap_or_default();
+    let is_hidden = section.as_ref().is_some_and(View::is_hidden);
+    let entries = section.map(|view| view.few_entries("components")).unwrap_or_default();
     let component = |(id, view): (&'d str, View<'d>)| {
         let kind = read_kind(id, &view)?;
-        Some(Component { id, kind, view })
+        Some(Component { id, kind, is_hidden, view })
     };
     entries.into_iter().filter_map(component).collect()
 }
@@ -59,8 +59,11 @@ pub(super) fn find<'c, 'd>(
 ) -> Option<&'c Component<'d>> {
     let found = components.iter().find(|component| component.id == id);
     if found.is_none() {
-        let known = components.iter().map(|component| component.id);
-        reference.error(format!("no {role} `{id}` is defined; {}", suggest(id, known)));
+        let known = components.iter().filter(|component| !component.is_hidden);
+        let known = known.map(|component| component.id);
+        let word = if reference.is_hidden() { "" } else { id };
+        let hint = reference.suggest(word, known);
+        reference.error(format!("no {role} {} is defined; {hint}", reference.quoted(id)));
     }
     found
 }

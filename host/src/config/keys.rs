@@ -1,6 +1,5 @@
 //! What is to be done with each key that the Collector knows.
 
-use super::diagnostic::suggest;
 use super::duration;
 use super::view::View;
 use super::yaml::Value;
@@ -88,10 +87,10 @@ fn check_choice(view: &View, taken: &[&'static str], not_yet: &[&'static str]) {
     let named = taken.iter().copied().filter(|name| !name.is_empty());
     if not_yet.contains(&text) {
         let named: Vec<_> = named.collect();
-        view.error(format!("{text:?} is {NOT_YET}; it takes {}", named.join(", ")));
+        view.error(format!("{} is {NOT_YET}; it takes {}", view.shown(), named.join(", ")));
     } else {
         let known = named.chain(not_yet.iter().copied());
-        view.error(format!("{} is no value of this key; {}", view.shown(), suggest(text, known)));
+        view.error(format!("{} is no value of this key; {}", view.shown(), view.suggest(text, known)));
     }
 }
 

@@ -7,6 +7,7 @@ use super::formats::{Context, collector, expect_sections};
 use super::merge::merge;
 use super::print::{Style, print};
 use super::root::{read_exporter, read_root};
+use super::secrets;
 use super::settings::{ExporterSettings, Settings};
 use super::source::Source;
 use super::substitution::{Environment, substitute};
@@ -106,15 +107,32 @@ pub fn load_exporter(
     load_part(request, environment, |root| read_exporter(root, id))
 }
 
-/// Reads a configuration, and gives it as one Collector file, with the references that stand in it.
+/// A configuration as one Collector file.
+#[derive(Debug)]
+pub struct Converted {
+    /// The file.
+    pub text: String,
+    /// The paths of secrets that stood in the sources themselves, and stand in the file unless it is redacted.
+    pub secrets: Vec<String>,
+}
+
+/// Reads a configuration, and gives it as one Collector file, with the references that stand in it. A redacted one has
+/// no secrets, and cannot be used before they are put back.
 ///
 /// # Errors
 ///
 /// All problems, in the order of their places.
-pub fn convert(request: &Request, environment: Environment) -> Result<Loaded<String>, Diagnostics> {
+pub fn convert(
+    request: &Request,
+    is_redacted: bool,
+    environment: Environment,
+) -> Result<Loaded<Converted>, Diagnostics> {
     load_part(request, environment, |root| {
         let (_, places) = read_root(root)?;
-        Some((print(&root.carried(), Style::AsWritten), places))
+        let document = root.carried();
+        let secrets = secrets::find(&document).into_iter().map(|(_, path)| path).collect();
+        let style = if is_redacted { Style::Redacted } else { Style::AsWritten };
+        Some((Converted { text: print(&document, style), secrets }, places))
     })
 }
 
@@ -187,7 +205,11 @@ fn merged(request: &Request, texts: &[String], environment: Environment, report:
     for (number, (source, text)) in request.sources.iter().zip(texts).enumerate() {
         let destination = request.destination.as_deref();
         let context = Context { number, destination, environment, report };
-        match (collector(source, text, &context), &mut whole) {
+        let read = collector(source, text, &context);
+        if let Some(document) = read.as_ref().filter(|_| source.is_on_command_line()) {
+            warn_of_secrets(document, report);
+        }
+        match (read, &mut whole) {
             (Some(Node { value: Value::Null, .. }), Some(_)) => {}
             (Some(later), Some(earlier)) => merge(earlier, later),
             (Some(first), whole) => *whole = Some(first),
@@ -197,13 +219,24 @@ fn merged(request: &Request, texts: &[String], environment: Environment, report:
     whole.filter(|_| complete)
 }
 
+/// Warns of secrets in what others on the machine can read.
+fn warn_of_secrets(document: &Node, report: &Report) {
+    for (place, path) in secrets::find(document) {
+        report.warn(
+            place,
+            &path,
+            "stands on the command line, which every user of this machine can read (ps): write '${env:NAME}'",
+        );
+    }
+}
+
 fn read_document<S>(
     mut document: Node,
     environment: Environment,
     report: &Report,
     read: impl FnOnce(&View) -> Option<(S, Places)>,
 ) -> Option<(S, Places)> {
-    substitute(&mut document, "", environment, report);
+    substitute([&mut document], environment, report);
     let root = View::root(&document, report);
     if root.is_null() {
         expect_sections(&root);

@@ -3,22 +3,31 @@
 
 use super::source::keys_of;
 use super::yaml::{Entry, Node, Value};
+use std::collections::HashMap;
 
 /// Puts a later source over what the earlier ones came to.
 pub(super) fn merge(earlier: &mut Node, later: Node) {
     match (&mut earlier.value, later.value) {
-        (Value::Map(entries), Value::Map(more)) => more.into_iter().for_each(|entry| put(entries, entry)),
+        (Value::Map(entries), Value::Map(more)) => put_all(entries, more),
         (_, value) => *earlier = Node { value, ..later },
     }
 }
 
-fn put(entries: &mut Vec<Entry>, later: Entry) {
-    match entries.iter_mut().find(|entry| entry.key == later.key) {
-        Some(entry) => {
-            entry.place = later.place;
-            merge(&mut entry.value, later.value);
+/// Puts later entries over earlier ones, each found by its key at once.
+fn put_all(entries: &mut Vec<Entry>, more: impl IntoIterator<Item = Entry>) {
+    let known = entries.iter().enumerate().map(|(number, entry)| (entry.key.clone(), number));
+    let mut numbers: HashMap<String, usize> = known.collect();
+    for later in more {
+        match numbers.get(&later.key).and_then(|number| entries.get_mut(*number)) {
+            Some(entry) => {
+                entry.place = later.place;
+                merge(&mut entry.value, later.value);
+            }
+            None => {
+                numbers.insert(later.key.clone(), entries.len());
+                entries.push(later);
+            }
         }
-        None => entries.push(later),
     }
 }
 
@@ -35,12 +44,13 @@ pub(super) fn below(keys: &[&str], value: Node) -> Node {
 pub(super) fn unfolded(mut document: Node) -> Node {
     let Value::Map(entries) = document.value else { return document };
     let mut unfolded = Vec::new();
-    for Entry { key, place, value } in entries {
+    let of_paths = entries.into_iter().map(|Entry { key, place, value }| {
         let value = self::unfolded(value);
         let keys = keys_of(&key);
         let (first, rest) = keys.split_first().unwrap_or((&"", &[]));
-        put(&mut unfolded, Entry { key: (*first).to_owned(), place, value: below(rest, value) });
-    }
+        Entry { key: (*first).to_owned(), place, value: below(rest, value) }
+    });
+    put_all(&mut unfolded, of_paths);
     document.value = Value::Map(unfolded);
     document
 }

@@ -22,11 +22,13 @@ mod keys;
 mod kubernetes;
 mod load;
 mod merge;
+mod path;
 mod print;
 mod processors;
 mod prometheus;
 mod receiver;
 mod root;
+mod secrets;
 mod service;
 mod settings;
 mod sigv4auth;
@@ -39,7 +41,7 @@ mod view;
 mod yaml;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Place};
-pub use load::{Loaded, Request, convert, explain, load, load_exporter, parse};
+pub use load::{Converted, Loaded, Request, convert, explain, load, load_exporter, parse};
 pub use settings::{
     AssumeRole, AttributeAction, AttributeKeys, AttributeType, AttributeValue, AwsCredentials,
     BaseCredentials, Batching, Change, ClientSettings, ClientTls, Connections, ExporterSettings, Health,

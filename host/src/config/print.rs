@@ -1,23 +1,20 @@
 //! A configuration as the text of one Collector file.
 
 use super::diagnostic::name_of;
+use super::secrets::{REDACTED, is_secret, stands_here, without_credentials};
 use super::yaml::{self, Entry, Node, Value};
+use crate::printable::{self, is_printable};
 
-/// What stands in place of a secret.
-const REDACTED: &str = "(redacted)";
-
-/// Parts of the names of keys that hold secrets, unless they name a file.
-const SECRET_NAMES: [&str; 8] =
-    ["secret", "password", "passphrase", "token", "credential", "authorization", "api_key", "key_pem"];
-
-/// Sections whose values are secrets, or may be.
-const SECRET_SECTIONS: [&str; 2] = ["headers", "response_headers"];
+/// What stands in place of a secret where the text shall not be a configuration as long as it stands there.
+const LEFT_OUT: &str = "${redacted:}";
 
 /// How values are shown.
 #[derive(Clone, Copy)]
 pub(super) enum Style<'s> {
     /// With the references that were filled in, to be read as a configuration again.
     AsWritten,
+    /// The same without secrets, which have to be put back first.
+    Redacted,
     /// Without secrets, each with the place it comes from; the names of the sources.
     Explained(&'s [String]),
 }
@@ -78,17 +75,25 @@ fn put_item(lines: &mut Vec<Line>, item: &Node, style: Style, secret: bool) {
 
 /// A value that has one line.
 fn scalar(node: &Node, style: Style, secret: bool) -> String {
-    let text = match (&node.written, &node.value) {
-        (Some(written), _) => shown(written, style, secret && !written.contains("${")),
-        (None, Value::List(_)) => "[]".to_owned(),
-        (None, Value::Map(_)) => "{}".to_owned(),
-        (None, Value::Null) => String::new(),
-        (None, Value::Text) => shown(&node.text, style, secret),
-        (None, _) if secret && matches!(style, Style::Explained(_)) => REDACTED.to_owned(),
-        (None, _) => node.text.clone(),
+    let instead = match style {
+        Style::AsWritten => None,
+        Style::Redacted => Some(LEFT_OUT),
+        Style::Explained(_) => Some(REDACTED),
+    };
+    let text = match (instead.filter(|_| stands_here(node, secret)), &node.written, &node.value) {
+        (Some(instead), ..) if secret => instead.to_owned(),
+        (Some(instead), written, _) => {
+            quoted(&without_credentials(written.as_deref().unwrap_or(&node.text), instead))
+        }
+        (None, Some(written), _) => quoted(written),
+        (None, None, Value::List(_)) => "[]".to_owned(),
+        (None, None, Value::Map(_)) => "{}".to_owned(),
+        (None, None, Value::Null) => String::new(),
+        (None, None, Value::Text) => quoted(&node.text),
+        (None, None, _) => node.text.clone(),
     };
     match style {
-        Style::AsWritten => text,
+        Style::AsWritten | Style::Redacted => text,
         Style::Explained(sources) if text.is_empty() => format!("# {}", origin(node, sources)),
         Style::Explained(sources) => format!("{text}  # {}", origin(node, sources)),
     }
@@ -97,33 +102,8 @@ fn scalar(node: &Node, style: Style, secret: bool) -> String {
 fn origin(node: &Node, sources: &[String]) -> String {
     match name_of(sources, node.place) {
         name if name.is_empty() => "default".to_owned(),
-        name => format!("{name}:{}:{}", node.place.line, node.place.column),
+        name => format!("{}:{}:{}", printable::Line(name), node.place.line, node.place.column),
     }
-}
-
-fn shown(text: &str, style: Style, secret: bool) -> String {
-    match style {
-        Style::AsWritten => quoted(text),
-        Style::Explained(_) if secret && !text.is_empty() => REDACTED.to_owned(),
-        Style::Explained(_) => quoted(&without_credentials(text)),
-    }
-}
-
-fn is_secret(key: &str) -> bool {
-    let key = key.to_ascii_lowercase();
-    SECRET_SECTIONS.contains(&key.as_str())
-        || (!key.ends_with("_file") && SECRET_NAMES.iter().any(|part| key.contains(part)))
-}
-
-/// A URL without its user and its query, which may hold secrets; any other text as it is.
-fn without_credentials(text: &str) -> String {
-    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
-    let (rest, query) = rest.split_once('?').map_or((rest, ""), |(rest, _)| (rest, "?(redacted)"));
-    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let authority = authority
-        .rsplit_once('@')
-        .map_or_else(|| authority.to_owned(), |(_, host)| format!("{REDACTED}@{host}"));
-    format!("{scheme}://{authority}{path}{query}")
 }
 
 /// A text as YAML: plain where that is the same wherever it stands, else in quotes.
@@ -136,7 +116,7 @@ fn quoted(text: &str) -> String {
     let is_plain = is_text(as_value.as_ref().and_then(|document| document.entry("k")))
         && matches!(as_item.map(|document| document.value), Some(Value::List(items)) if is_text(items.first()))
         && as_key.is_some_and(|document| document.entry(text).is_some());
-    if is_plain && !text.contains(char::is_control) { text.to_owned() } else { in_quotes(text) }
+    if is_plain && text.chars().all(is_printable) { text.to_owned() } else { in_quotes(text) }
 }
 
 fn parsed(text: &str) -> Option<Node> {
@@ -146,7 +126,16 @@ fn parsed(text: &str) -> Option<Node> {
 
 /// JSON's strings are strings of YAML.
 fn in_quotes(text: &str) -> String {
-    serde_json::Value::String(text.to_owned()).to_string()
+    let quoted = serde_json::Value::String(text.to_owned()).to_string();
+    let mut printable = String::with_capacity(quoted.len());
+    for c in quoted.chars() {
+        match c {
+            c if is_printable(c) => printable.push(c),
+            // YAML knows no pairs of surrogates.
+            c => printable.push_str(&format!("\\U{:08x}", u32::from(c))),
+        }
+    }
+    printable
 }
 
 #[cfg(test)]
@@ -158,7 +147,7 @@ mod tests {
     fn document(text: &str) -> Node {
         let mut document = yaml::parse(text).0.unwrap();
         let report = Report::new(vec!["f".to_owned()]);
-        substitute(&mut document, "", &|name| Some(format!("value of {name}")), &report);
+        substitute([&mut document], &|name| Some(format!("value of {name}")), &report);
         document
     }
 
@@ -212,5 +201,40 @@ proxy_url: http://(redacted)@proxy:3128/x?(redacted)  # f:5:12
 plain: ${env:X}  # f:6:8
 ";
         assert_eq!(print(&document(text), Style::Explained(&["f".to_owned()])), expected);
+    }
+
+    #[test]
+    fn what_is_redacted_cannot_be_used_as_it_is() {
+        let text = "\
+headers: {a: s3cret, b: '${env:X}', c: 'pa$${x}'}
+nested: {Password: 5}
+proxy_url: http://user:s3cret@proxy:3128/x?token=s3cret
+plain: a $$ ${env:X}
+";
+        let expected = "\
+headers:
+  a: ${redacted:}
+  b: ${env:X}
+  c: ${redacted:}
+nested:
+  Password: ${redacted:}
+proxy_url: http://${redacted:}@proxy:3128/x?${redacted:}
+plain: a $$ ${env:X}
+";
+        let redacted = print(&document(text), Style::Redacted);
+        assert_eq!(redacted, expected);
+        let report = Report::new(vec!["f".to_owned()]);
+        substitute([&mut yaml::parse(&redacted).0.unwrap()], &|_| None, &report);
+        let errors = report.finish().errors.to_string();
+        assert_eq!(errors.matches("put the secret back").count(), 4, "{errors}");
+    }
+
+    #[test]
+    fn what_is_printed_shows_as_what_it_is() {
+        let text = "\"a\\u202e\\x1b\": \"b\\u0085\\U000e0041\"\n";
+        let document = yaml::parse(text).0.unwrap();
+        let printed = print(&document, Style::AsWritten);
+        assert!(printed.trim_end().chars().all(is_printable), "{printed:?}");
+        assert_eq!(yaml::parse(&printed).0.unwrap().entry("a\u{202e}\x1b").unwrap().text, "b\u{85}\u{e0041}");
     }
 }

@@ -1,6 +1,5 @@
 //! `service`: what of the file runs, and how it is connected.
 
-use super::diagnostic::suggest;
 use super::exporter::EXPORTERS;
 use super::ids::{Component, find, read_kind};
 use super::keys::{Key, NOT_YET, read};
@@ -8,6 +7,8 @@ use super::processors::read_processor;
 use super::settings::{Processors, Telemetry};
 use super::telemetry::read_telemetry;
 use super::view::View;
+use super::yaml::Value;
+use std::collections::BTreeSet;
 
 const SERVICE: &[Key] = &[read("extensions"), read("pipelines"), read("telemetry")];
 
@@ -44,19 +45,30 @@ pub(super) fn read_service<'d>(view: Option<View<'d>>, root: &View<'d>) -> Servi
         return Service { extensions: Vec::new(), pipelines: Vec::new(), telemetry: read_telemetry(None) };
     };
     let section = view.section(&[SERVICE]);
-    let pipelines = section.get("pipelines").map(|view| view.entries()).unwrap_or_default();
-    let pipelines: Vec<_> = pipelines.into_iter().filter_map(read_pipeline).collect();
+    let pipelines = section.get("pipelines").map(|view| {
+        let pipelines = view.few_entries("pipelines").into_iter();
+        pipelines.filter_map(|pipeline| read_pipeline(pipeline, view.is_hidden())).collect()
+    });
+    let pipelines: Vec<_> = pipelines.unwrap_or_default();
     if pipelines.is_empty() {
         section.get("pipelines").unwrap_or(view).error("names no pipeline of type `metrics`");
     }
     Service {
-        extensions: section.get("extensions").map(|view| view.texts()).unwrap_or_default(),
+        extensions: section.get("extensions").map(|view| read_references(&view)).unwrap_or_default(),
         pipelines,
         telemetry: read_telemetry(section.get("telemetry")),
     }
 }
 
-fn read_pipeline<'d>((id, view): (&'d str, View<'d>)) -> Option<Pipeline<'d>> {
+/// Ids of components.
+pub(super) fn read_references<'d>(view: &View<'d>) -> References<'d> {
+    if matches!(view.value(), Value::List(_)) && view.short_list("references").is_empty() {
+        return Vec::new();
+    }
+    view.texts()
+}
+
+fn read_pipeline<'d>((id, view): (&'d str, View<'d>), is_hidden: bool) -> Option<Pipeline<'d>> {
     const SIGNALS: [&str; 4] = ["metrics", "traces", "logs", "profiles"];
     match read_kind(id, &view)? {
         "metrics" => {}
@@ -65,12 +77,13 @@ fn read_pipeline<'d>((id, view): (&'d str, View<'d>)) -> Option<Pipeline<'d>> {
             return None;
         }
         kind => {
-            view.key_error(format!("`{kind}` is no signal; {}", suggest(kind, SIGNALS)));
+            let (kind, word) = if is_hidden { ("(hidden)".to_owned(), "") } else { (format!("`{kind}`"), kind) };
+            view.key_error(format!("{kind} is no signal; {}", view.suggest(word, SIGNALS)));
             return None;
         }
     }
     let section = view.section(&[PIPELINE]);
-    let references = |key| section.get(key).map(|view| view.texts()).unwrap_or_default();
+    let references = |key| section.get(key).map(|view| read_references(&view)).unwrap_or_default();
     let needed = |key| {
         let references = references(key);
         if references.is_empty() {
@@ -111,7 +124,7 @@ pub(super) fn connect<'d>(pipelines: &[Pipeline<'d>], defined: &Defined<'d>) -> 
     let is_connector = |(id, reference): &&(&str, View)| {
         let is_one = defined.connectors.iter().any(|connector| connector.id == *id);
         if is_one {
-            reference.error(format!("`{id}` is a connector, and those are {NOT_YET}"));
+            reference.error(format!("{} is a connector, and those are {NOT_YET}", reference.quoted(id)));
         }
         is_one
     };
@@ -132,11 +145,10 @@ pub(super) fn connect<'d>(pipelines: &[Pipeline<'d>], defined: &Defined<'d>) -> 
             );
         }
     }
-    let is_idle = |component: &&Component, used: &[&str]| !used.contains(&component.id);
     let in_pipelines = pipelines.iter().flat_map(|pipeline| &pipeline.processors);
-    let used: Vec<_> = in_pipelines.map(|(id, _)| *id).chain(receiver).chain(exporter).collect();
+    let used: BTreeSet<_> = in_pipelines.map(|(id, _)| *id).chain(receiver).chain(exporter).collect();
     let all = defined.receivers.iter().chain(&defined.processors).chain(&defined.exporters);
-    for idle in all.filter(|component| is_idle(component, &used)) {
+    for idle in all.filter(|component| !used.contains(component.id)) {
         idle.view.warn("is in no pipeline of metrics and does nothing");
     }
     let (receiver, exporter) = receiver.zip(exporter)?;
@@ -146,9 +158,10 @@ pub(super) fn connect<'d>(pipelines: &[Pipeline<'d>], defined: &Defined<'d>) -> 
 impl Pipeline<'_> {
     fn read_processors(&self, defined: &[Component]) -> Processors {
         let mut processors = Processors::default();
-        for (number, (id, reference)) in self.processors.iter().enumerate() {
-            if self.processors[..number].iter().any(|(other, _)| other == id) {
-                reference.error(format!("`{id}` stands in the pipeline twice"));
+        let mut seen = BTreeSet::new();
+        for (id, reference) in &self.processors {
+            if !seen.insert(id) {
+                reference.error(format!("{} stands in the pipeline twice", reference.quoted(id)));
             } else if let Some(processor) = find(defined, id, "processor", reference) {
                 read_processor(processor, reference, &mut processors);
             }
@@ -171,8 +184,8 @@ fn the_only<'p, 'd: 'p>(
             reference.error(component.unsupported(role, supported));
         } else if *only.get_or_insert(component.id) != component.id {
             reference.error(format!(
-                "a second {role} is not supported by this version of preamp yet; `{}` is the first",
-                only.unwrap_or_default()
+                "a second {role} is not supported by this version of preamp yet; {} is the first",
+                reference.quoted(only.unwrap_or_default())
             ));
         }
     }

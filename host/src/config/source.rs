@@ -1,12 +1,9 @@
 //! The texts that a configuration is made of, and where they come from.
 
 use super::substitution::{Environment, variable_name};
+use crate::files::{FileError, read_text};
 use std::fmt;
-use std::io::Read;
 use std::path::{Path, PathBuf};
-
-/// Larger files are no configurations.
-const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// What separates the keys of a path in `yaml:` sources and settings.
 const PATH_SEPARATOR: &str = "::";
@@ -77,7 +74,10 @@ impl Source {
     /// The text, or why there is none.
     pub(super) fn text(&self, environment: Environment) -> Result<String, String> {
         match self {
-            Source::File(path) => read_file(path),
+            Source::File(path) => read_text(path).map_err(|error| match error {
+                FileError::Kind(_) => format!("{error}, or in a variable, and say --config env:NAME"),
+                error => error.to_string(),
+            }),
             Source::Yaml(text) | Source::Setting(_, text) => Ok(text.clone()),
             Source::Variable(name) => environment(name).ok_or_else(|| "the variable is not set".to_owned()),
         }
@@ -94,6 +94,11 @@ impl Source {
     /// Whether this is one value, and not a whole configuration.
     pub(super) fn is_setting(&self) -> bool {
         matches!(self, Source::Setting(..))
+    }
+
+    /// Whether the text stands on the command line.
+    pub(super) fn is_on_command_line(&self) -> bool {
+        matches!(self, Source::Yaml(_) | Source::Setting(..))
     }
 
     /// Whether keys may be paths.
@@ -117,18 +122,6 @@ impl fmt::Display for Source {
 /// The keys in a key that is a path.
 pub(super) fn keys_of(path: &str) -> Vec<&str> {
     path.splitn(PATH_KEYS_MAX, PATH_SEPARATOR).collect()
-}
-
-/// The text of a file, or why there is none.
-pub(super) fn read_file(path: &Path) -> Result<String, String> {
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)
-        .and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes))
-        .map_err(|error| format!("cannot be read: {error}"))?;
-    if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(format!("is larger than {FILE_BYTES_MAX} bytes: that is no configuration"));
-    }
-    String::from_utf8(bytes).map_err(|error| format!("is not UTF-8: {error}"))
 }
 
 #[cfg(test)]

@@ -6,8 +6,9 @@
 //! that follow an escaped one are expanded too.
 
 use super::diagnostic::Report;
-use super::source::read_file;
-use super::yaml::{self, Node, Value};
+use super::path::{join, join_number};
+use super::yaml::{self, Entry, Node, Value};
+use crate::files::read_text;
 use std::path::Path;
 
 /// Looks a variable up; `None` if it is not set.
@@ -22,38 +23,103 @@ const NESTING_MAX: usize = 32;
 /// The longest text that a value may come to, in bytes.
 const LENGTH_MAX: usize = 1024 * 1024;
 
-/// Expands all references in a tree, once. What goes wrong is reported at the value that holds the reference.
-pub(super) fn substitute(node: &mut Node, path: &str, environment: Environment, report: &Report) {
-    match &mut node.value {
-        Value::List(items) => {
-            for (index, item) in items.iter_mut().enumerate() {
-                substitute(item, &format!("{path}[{index}]"), environment, report);
+/// How much all references of a configuration may bring in together, in bytes of memory.
+const BROUGHT_MAX: usize = 16 * 1024 * 1024;
+
+/// What a reference counts for beside its text.
+const REFERENCE_BYTES: usize = 100;
+
+/// Expands all references in trees, once. What goes wrong is reported at the value that holds the reference.
+pub(super) fn substitute<'n>(
+    documents: impl IntoIterator<Item = &'n mut Node>,
+    environment: Environment,
+    report: &Report,
+) {
+    let mut substitution = Substitution { environment, report, brought_bytes: 0 };
+    documents.into_iter().for_each(|document| substitution.fill(document, ""));
+}
+
+/// The expansion of all values.
+struct Substitution<'s> {
+    environment: Environment<'s>,
+    report: &'s Report,
+    brought_bytes: usize,
+}
+
+impl Substitution<'_> {
+    fn fill(&mut self, node: &mut Node, path: &str) {
+        match &mut node.value {
+            Value::List(items) => {
+                for (item, number) in items.iter_mut().zip(0..) {
+                    self.fill(item, &join_number(path, number));
+                }
+            }
+            Value::Map(entries) => {
+                for Entry { key, value, .. } in entries {
+                    self.fill(value, &join(path, key));
+                }
+            }
+            Value::Text if node.written.is_none() && node.text.contains('$') => self.expand(node, path),
+            _ => {}
+        }
+    }
+
+    fn expand(&mut self, node: &mut Node, path: &str) {
+        node.written = Some(node.text.as_str().into());
+        let mut expansion = Expansion {
+            environment: self.environment,
+            references: 0,
+            brought_bytes: self.brought_bytes,
+            unset: Vec::new(),
+        };
+        let expanded = expansion.value(&node.text);
+        let Expansion { brought_bytes, unset, .. } = expansion;
+        self.brought_bytes = brought_bytes;
+        match expanded.and_then(|expanded| self.put(expanded, node)) {
+            Ok(()) => {}
+            Err(message) => self.report.error(node.place, path, message),
+        }
+        for name in unset {
+            self.report.warn(node.place, path, format!("the environment variable {name} is not set"));
+        }
+    }
+
+    fn put(&mut self, expanded: Expanded, node: &mut Node) -> Result<(), String> {
+        match expanded {
+            Expanded::Text(text, from_environment) => {
+                node.text = text;
+                node.from_environment = from_environment;
+            }
+            Expanded::Reference(text) => {
+                // A text that is no YAML is taken as it is.
+                let value = match yaml::parse(&text) {
+                    (Some(parsed), faults) if faults.is_empty() => {
+                        self.brought_bytes += parsed.bytes();
+                        parsed.value
+                    }
+                    _ => Value::Text,
+                };
+                room(self.brought_bytes)?;
+                node.value = value;
+                node.text = text;
+                mark(node);
+            }
+            Expanded::Unset(name) => {
+                node.value = Value::Null;
+                node.text = name;
             }
         }
-        Value::Map(entries) => {
-            for entry in entries {
-                let path = join(path, &entry.key);
-                substitute(&mut entry.value, &path, environment, report);
-            }
-        }
-        Value::Text if node.written.is_none() && node.text.contains('$') => {
-            node.written = Some(node.text.clone());
-            let mut expansion = Expansion { environment, references: 0, unset: Vec::new() };
-            match expansion.value(&node.text) {
-                Ok(expanded) => expanded.put_into(node),
-                Err(message) => report.error(node.place, path, message),
-            }
-            for name in expansion.unset {
-                report.warn(node.place, path, format!("the environment variable {name} is not set"));
-            }
-        }
-        _ => {}
+        Ok(())
     }
 }
 
-/// The path of a key below another path.
-pub(super) fn join(path: &str, key: &str) -> String {
-    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+/// Whether more may be brought in.
+fn room(brought_bytes: usize) -> Result<(), String> {
+    if brought_bytes <= BROUGHT_MAX {
+        return Ok(());
+    }
+    let limit = BROUGHT_MAX / (1024 * 1024);
+    Err(format!("what all references lead to takes more than {limit} MiB: that is no configuration"))
 }
 
 /// What a value became.
@@ -64,30 +130,6 @@ enum Expanded {
     Reference(String),
     /// A single reference that leads nowhere: the name of a variable that is not set.
     Unset(String),
-}
-
-impl Expanded {
-    fn put_into(self, node: &mut Node) {
-        match self {
-            Expanded::Text(text, from_environment) => {
-                node.text = text;
-                node.from_environment = from_environment;
-            }
-            Expanded::Reference(text) => {
-                // A text that is no YAML is taken as it is.
-                node.value = match yaml::parse(&text) {
-                    (Some(parsed), faults) if faults.is_empty() => parsed.value,
-                    _ => Value::Text,
-                };
-                node.text = text;
-                mark(node);
-            }
-            Expanded::Unset(name) => {
-                node.value = Value::Null;
-                node.text = name;
-            }
-        }
-    }
 }
 
 /// Marks a tree as coming from elsewhere, all of it standing where its reference stands.
@@ -114,6 +156,7 @@ fn mark(node: &mut Node) {
 struct Expansion<'e> {
     environment: Environment<'e>,
     references: usize,
+    brought_bytes: usize,
     unset: Vec<String>,
 }
 
@@ -165,9 +208,12 @@ impl Expansion<'_> {
             ));
         }
         let content = self.text(content, nesting + 1)?;
+        room(self.brought_bytes)?;
         let text = match split_content(&content)? {
             Reference::Yaml(text) => text.to_owned(),
-            Reference::File(path) => read_file(Path::new(path)).map_err(|error| format!("{path} {error}"))?,
+            Reference::File(path) => {
+                read_text(Path::new(path)).map_err(|error| format!("{path} {error}"))?
+            }
             Reference::Variable(name, default) => match (self.environment)(variable_name(name)?) {
                 Some(text) => text,
                 None => {
@@ -178,6 +224,8 @@ impl Expansion<'_> {
                 }
             },
         };
+        self.brought_bytes += text.len() + REFERENCE_BYTES;
+        room(self.brought_bytes)?;
         // Editors end files with a line break, which belongs to no value.
         self.text(text.strip_suffix('\n').unwrap_or(&text), nesting + 1).map(Some)
     }
@@ -219,6 +267,10 @@ fn split_content(content: &str) -> Result<Reference<'_>, String> {
         }),
         "file" => Ok(Reference::File(rest)),
         "yaml" => Ok(Reference::Yaml(rest)),
+        "redacted" => Err(
+            "stands where `preamp convert --redact` left a secret out: put the secret back, or write ${env:NAME}"
+                .to_owned(),
+        ),
         "http" | "https" => Err(format!(
             "`${{{scheme}:…}}` is known to the Collector, but preamp fetches no configuration: keep it in a file, and \
              write `${{file:PATH}}`"
@@ -267,7 +319,7 @@ mod tests {
     fn expand(value: &str) -> (Node, Vec<String>, Vec<String>) {
         let mut node = yaml::parse(&format!("'{value}'")).0.unwrap();
         let report = Report::new(vec!["f".to_owned()]);
-        substitute(&mut node, "", &variables, &report);
+        substitute([&mut node], &variables, &report);
         let messages = |list: Diagnostics| list.0.into_iter().map(|d| d.message).collect();
         let Findings { errors, warnings, .. } = report.finish();
         (node, messages(errors), messages(warnings))
@@ -326,7 +378,7 @@ mod tests {
         let mut node = expand("$$${TEXT}$$").0;
         assert_eq!((node.text.as_str(), node.written.as_deref()), ("$plain$", Some("$$${TEXT}$$")));
         let report = Report::new(vec!["f".to_owned()]);
-        substitute(&mut node, "", &variables, &report);
+        substitute([&mut node], &variables, &report);
         assert_eq!(node.text, "$plain$");
     }
 

@@ -1,6 +1,5 @@
 //! `tls` of a client or a server: whom to trust, who this side is, and which versions are spoken.
 
-use super::diagnostic::suggest;
 use super::keys::{Harmless, Key, ignored, not_yet, read};
 use super::settings::{ClientTls, Pem, ServerTls, TlsIdentity, TlsProtocol, TlsVersion};
 use super::view::{Section, View};
@@ -163,7 +162,7 @@ fn read_cipher_suites(section: &Section) -> Vec<String> {
     let texts = view.texts();
     for (name, view) in &texts {
         if !known.iter().any(|known| known == name) {
-            let hint = suggest(name, known.iter().map(String::as_str));
+            let hint = view.suggest(name, known.iter().map(String::as_str));
             view.error(format!("{} is no cipher suite of this version of preamp; {hint}", view.shown()));
         }
     }

@@ -1,12 +1,18 @@
 //! A document as its readers see it: typed access, with every complaint placed.
 
-use super::diagnostic::{Place, Report, suggest};
+use super::diagnostic::{self, Place, Report};
 use super::duration;
 use super::keys::Key;
-use super::substitution::join;
+use super::path::{join, join_number};
 use super::yaml::{Entry, Node, Value};
 use std::path::Path;
 use std::time::Duration;
+
+/// What stands in place of a key or a name that comes from elsewhere.
+const HIDDEN: &str = "(hidden)";
+
+/// The most components, pipelines, or references in a list: a hundred times what anybody has.
+const PARTS_MAX: usize = 1000;
 
 const DURATION: &str = "a duration such as 1h30m, 30s or 250ms";
 
@@ -148,7 +154,7 @@ impl<'d> View<'d> {
         let choice = choices.iter().copied().find(|choice| *choice == text);
         if choice.is_none() {
             let named = choices.iter().copied().filter(|choice| !choice.is_empty());
-            self.error(format!("{} is no value of this key; {}", self.shown(), suggest(text, named)));
+            self.error(format!("{} is no value of this key; {}", self.shown(), self.suggest(text, named)));
         }
         choice
     }
@@ -164,7 +170,7 @@ impl<'d> View<'d> {
         let view = |(index, node): (usize, &'d Node)| View {
             node,
             key: node.place,
-            path: format!("{}[{index}]", self.path),
+            path: join_number(&self.path, index),
             report: self.report,
         };
         items.iter().enumerate().map(view).collect()
@@ -177,6 +183,17 @@ impl<'d> View<'d> {
             return parts.map(|part| (part, self.clone())).collect();
         }
         self.list().into_iter().filter_map(|item| Some((item.text()?, item))).collect()
+    }
+
+    /// The items of a list that has no more of them than anybody writes; `what` they are.
+    pub fn short_list(&self, what: &str) -> Vec<View<'d>> {
+        if let Value::List(items) = &self.node.value
+            && items.len() > PARTS_MAX
+        {
+            self.error(format!("more than {PARTS_MAX} {what}: that is no configuration"));
+            return Vec::new();
+        }
+        self.list()
     }
 
     /// The entries of a section whose keys are the operator's own.
@@ -194,21 +211,54 @@ impl<'d> View<'d> {
         }
     }
 
+    /// The same of a section that has no more of them than anybody writes; `what` they are.
+    pub fn few_entries(&self, what: &str) -> Vec<(&'d str, View<'d>)> {
+        if let Value::Map(entries) = &self.node.value
+            && entries.len() > PARTS_MAX
+        {
+            self.error(format!("more than {PARTS_MAX} {what}: that is no configuration"));
+            return Vec::new();
+        }
+        self.entries()
+    }
+
     /// A section with fixed keys. Those that are not in the tables, and those that this version cannot
     /// serve, are reported here, whether anybody asks for them or not.
     pub fn section(&self, tables: &'static [&'static [Key]]) -> Section<'d> {
-        let entries = self.entries();
+        let mut entries = self.entries();
         let keys = || tables.iter().copied().flatten();
-        for (name, view) in &entries {
+        for (name, view) in &mut entries {
+            let known = keys().map(|key| key.name);
             match keys().find(|key| key.name == *name) {
-                Some(key) => key.check(view),
-                None => {
-                    let known = keys().map(|key| key.name);
-                    view.key_error(format!("unknown key; {}", suggest(name, known)));
+                Some(key) => {
+                    if self.node.from_environment {
+                        // What is written in this program may be shown, whoever wrote it there.
+                        view.path = join(&self.path, key.name);
+                    }
+                    key.check(view);
                 }
+                None if self.node.from_environment => {
+                    view.key_error(format!("unknown key; {}", self.suggest("", known)));
+                }
+                None => view.key_error(format!("unknown key; {}", self.suggest(name, known))),
             }
         }
         Section { view: self.clone(), entries }
+    }
+
+    /// Whether what it holds, its keys included, comes from a reference, so that no message may show it.
+    pub fn is_hidden(&self) -> bool {
+        self.node.from_environment
+    }
+
+    /// A part of the value, or a key of it, for people.
+    pub fn quoted(&self, part: &str) -> String {
+        if self.node.from_environment { HIDDEN.to_owned() } else { format!("`{part}`") }
+    }
+
+    /// The end of a message about a word that is not among those known.
+    pub fn suggest<'c>(&self, word: &str, known: impl IntoIterator<Item = &'c str>) -> String {
+        if self.report.is_full() { String::new() } else { diagnostic::suggest(word, known) }
     }
 
     /// The value for people. What comes from the environment is not shown.
@@ -223,15 +273,17 @@ impl<'d> View<'d> {
             Value::List(_) => "a list".to_owned(),
             Value::Map(_) => "a section".to_owned(),
             _ if self.node.from_environment => format!("{} of the environment", kind(self.node)),
-            Value::Text if text.chars().count() > SHOWN_MAX => "a long text".to_owned(),
+            Value::Text if text.chars().nth(SHOWN_MAX).is_some() => "a long text".to_owned(),
+            Value::Text if text.contains('@') => "a text that may hold a password".to_owned(),
             Value::Text => format!("{text:?}"),
+            _ if text.len() > SHOWN_MAX => "a long number".to_owned(),
             _ => text.clone(),
         }
     }
 
     /// A text that a message may quote: one that stands in the file and holds no password.
     pub fn quotable(&self) -> Option<&'d str> {
-        let is_open = !self.node.from_environment && !self.node.text.contains('@');
+        let is_open = !self.node.from_environment && !self.node.text.contains(['@', '?']);
         (is_open && matches!(self.node.value, Value::Text)).then_some(self.node.text.as_str())
     }
 
@@ -247,7 +299,8 @@ impl<'d> View<'d> {
     }
 
     fn below(&self, entry: &'d Entry) -> View<'d> {
-        let path = entry.value.known_as.clone().unwrap_or_else(|| join(&self.path, &entry.key));
+        let key = if self.node.from_environment { HIDDEN } else { &entry.key };
+        let path = entry.value.known_as.clone().unwrap_or_else(|| join(&self.path, key));
         View { node: &entry.value, key: entry.place, path, report: self.report }
     }
 

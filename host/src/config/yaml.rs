@@ -1,17 +1,29 @@
 //! YAML as a tree that knows where in the text each part of it stands.
 
 use super::diagnostic::Place;
+use super::path::{join, join_number};
 use saphyr::Scalar;
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span, Tag};
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::rc::Rc;
 
 /// How deep sections and lists may nest: far more than any configuration needs, and shallow enough
 /// to walk recursively.
 const DEPTH_MAX: usize = 64;
 
-/// How many nodes aliases may add, so that a few lines cannot expand to gigabytes.
-const ALIASED_NODES_MAX: usize = 10_000;
+/// The most sections, lists and values of a text: far more than any configuration has, and few enough to be kept.
+const NODES_MAX: usize = 400_000;
+
+/// How much anchors and aliases may copy in all, in bytes of memory, so that a few lines cannot expand to
+/// gigabytes. An anchor copies what it stands at, and an alias copies that again.
+const COPIED_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// The longest key, in bytes. YAML itself allows no longer one where a line begins.
+const KEY_BYTES_MAX: usize = 1024;
+
+/// Keys that stand twice are named up to this number; more would tell nothing new.
+const REPEATS_MAX: usize = 100;
 
 /// A part of a document.
 #[derive(Clone, Debug)]
@@ -27,8 +39,9 @@ pub(super) struct Node {
     pub from_environment: bool,
     /// What messages call it, where that is not where it stands in the tree.
     pub known_as: Option<String>,
-    /// What stood there before references were filled in; `None` as long as they are not.
-    pub written: Option<String>,
+    /// What stood there before references were filled in; `None` as long as they are not. All that one reference
+    /// leads to shares it.
+    pub written: Option<Rc<str>>,
 }
 
 impl Node {
@@ -40,6 +53,11 @@ impl Node {
     /// The same place with something else in it.
     pub fn replaced(self, value: Value, text: String) -> Node {
         Node { value, text, written: None, ..self }
+    }
+
+    /// What it takes of memory, in bytes.
+    pub fn bytes(&self) -> usize {
+        Size::of(self).bytes
     }
 
     /// The value of a key, if this is a section that has it.
@@ -119,7 +137,15 @@ pub(super) fn parse_all(text: &str, source: usize) -> (Vec<Node>, Vec<Fault>) {
 /// A section or list whose end has not come yet.
 enum Open {
     List { place: Place, anchor: usize, items: Vec<Node> },
-    Map { place: Place, anchor: usize, entries: Vec<Entry>, key: Option<Key>, merged: Vec<Entry> },
+    Map {
+        place: Place,
+        anchor: usize,
+        entries: Vec<Entry>,
+        /// Where each key stood first.
+        keys: HashMap<String, Place>,
+        key: Option<Key>,
+        merged: Vec<Entry>,
+    },
 }
 
 struct Key {
@@ -136,7 +162,9 @@ struct Builder {
     documents: Vec<Node>,
     open: Vec<Open>,
     anchors: HashMap<usize, Node>,
-    aliased: usize,
+    nodes: usize,
+    copied_bytes: usize,
+    repeats: usize,
     faults: Vec<Fault>,
 }
 
@@ -150,8 +178,8 @@ impl Builder {
                 self.begin(Open::List { place, anchor, items: Vec::new() }, place)
             }
             Event::MappingStart(anchor, _) => {
-                let open = Open::Map { place, anchor, entries: Vec::new(), key: None, merged: Vec::new() };
-                self.begin(open, place)
+                let (entries, merged) = (Vec::new(), Vec::new());
+                self.begin(Open::Map { place, anchor, entries, keys: HashMap::new(), key: None, merged }, place)
             }
             Event::SequenceEnd | Event::MappingEnd => self.end(),
             Event::DocumentStart(_)
@@ -176,12 +204,10 @@ impl Builder {
     fn end(&mut self) -> Result<(), Fault> {
         let (place, anchor, value) = match self.open.pop() {
             Some(Open::List { place, anchor, items }) => (place, anchor, Value::List(items)),
-            Some(Open::Map { place, anchor, mut entries, merged, .. }) => {
-                for entry in merged {
-                    if entries.iter().all(|own| own.key != entry.key) {
-                        entries.push(entry);
-                    }
-                }
+            Some(Open::Map { place, anchor, mut entries, mut keys, merged, .. }) => {
+                // Of equal keys the first counts.
+                let is_new = |entry: &Entry| keys.insert(entry.key.clone(), entry.place).is_none();
+                entries.extend(merged.into_iter().filter(is_new));
                 (place, anchor, Value::Map(entries))
             }
             None => return Ok(()),
@@ -224,16 +250,32 @@ impl Builder {
     }
 
     fn key(&mut self, mut new: Key) -> Result<(), Fault> {
-        let Some(Open::Map { entries, key, .. }) = self.open.last_mut() else { return Ok(()) };
-        let first = entries.iter().find(|entry| entry.key == new.text).map(|entry| entry.place);
         let place = new.place;
+        if new.text.len() > KEY_BYTES_MAX {
+            return Err(self.fault(place, format!("expected a key of at most {KEY_BYTES_MAX} bytes")));
+        }
+        let Some(Open::Map { keys, key, .. }) = self.open.last_mut() else { return Ok(()) };
+        let first = keys.get(&new.text).copied();
+        if first.is_none() && !new.merges {
+            keys.insert(new.text.clone(), place);
+        }
         new.repeats = first.is_some();
         *key = Some(new);
-        if let Some(Place { line, column, .. }) = first {
-            let fault = self.fault(place, format!("stands here again; it first stood at {line}:{column}"));
-            self.faults.push(fault);
+        if let Some(first) = first {
+            self.repeated(place, first);
         }
         Ok(())
+    }
+
+    /// Reports a key that stands twice, as long as there are not too many of them.
+    fn repeated(&mut self, place: Place, Place { line, column, .. }: Place) {
+        self.repeats += 1;
+        if self.repeats > REPEATS_MAX + 1 {
+            return;
+        }
+        let more = if self.repeats > REPEATS_MAX { ", as do other keys below" } else { "" };
+        let fault = self.fault(place, format!("stands here again; it first stood at {line}:{column}{more}"));
+        self.faults.push(fault);
     }
 
     fn alias(&mut self, anchor: usize, place: Place) -> Result<(), Fault> {
@@ -243,18 +285,31 @@ impl Builder {
         let Some(node) = self.anchors.get(&anchor) else {
             return Err(self.fault(place, "an alias stands inside what it refers to"));
         };
-        let (nodes, height) = measure(node);
-        self.aliased += nodes;
-        if self.aliased > ALIASED_NODES_MAX || self.open.len() + height > DEPTH_MAX {
+        let size = Size::of(node);
+        let is_small = self.copied_bytes + size.bytes <= COPIED_BYTES_MAX
+            && self.nodes + size.nodes <= NODES_MAX
+            && self.open.len() + size.height <= DEPTH_MAX;
+        if !is_small {
             return Err(self.fault(place, "aliases make the document too large or too deep"));
         }
+        self.copied_bytes += size.bytes;
+        self.nodes += size.nodes;
         let node = node.clone();
         self.add(node, 0)
     }
 
     /// Puts a finished node where it belongs.
     fn add(&mut self, node: Node, anchor: usize) -> Result<(), Fault> {
+        self.nodes += 1;
+        if self.nodes > NODES_MAX {
+            let message = format!("more than {NODES_MAX} sections, lists and values: that is no configuration");
+            return Err(self.fault(node.place, message));
+        }
         if anchor > 0 {
+            self.copied_bytes += Size::of(&node).bytes;
+            if self.copied_bytes > COPIED_BYTES_MAX {
+                return Err(self.fault(node.place, "anchors make the document too large"));
+            }
             self.anchors.insert(anchor, node.clone());
         }
         match self.open.last_mut() {
@@ -281,15 +336,11 @@ impl Builder {
     }
 
     fn fault(&self, place: Place, message: impl Into<String>) -> Fault {
-        let mut path = String::new();
-        for open in &self.open {
-            match open {
-                Open::List { items, .. } => path.push_str(&format!("[{}]", items.len())),
-                Open::Map { key: Some(key), .. } if path.is_empty() => path.push_str(&key.text),
-                Open::Map { key: Some(key), .. } => path.extend([".", &key.text]),
-                Open::Map { .. } => {}
-            }
-        }
+        let path = self.open.iter().fold(String::new(), |path, open| match open {
+            Open::List { items, .. } => join_number(&path, items.len()),
+            Open::Map { key: Some(key), .. } => join(&path, &key.text),
+            Open::Map { .. } => path,
+        });
         Fault { place, path, message: message.into() }
     }
 }
@@ -309,15 +360,33 @@ fn merge_sources(node: Node) -> Option<Vec<Entry>> {
     }
 }
 
-/// The number of nodes in a tree, and its height.
-fn measure(node: &Node) -> (usize, usize) {
-    let below = |(nodes, height): (usize, usize), child: &Node| {
-        let (more, below) = measure(child);
-        (nodes + more, height.max(below + 1))
-    };
-    match &node.value {
-        Value::List(items) => items.iter().fold((1, 0), below),
-        Value::Map(entries) => entries.iter().map(|entry| &entry.value).fold((1, 0), below),
-        _ => (1, 0),
+/// How large a tree is.
+struct Size {
+    nodes: usize,
+    /// What a copy takes of memory.
+    bytes: usize,
+    height: usize,
+}
+
+impl Size {
+    fn of(node: &Node) -> Size {
+        let own = Size { nodes: 1, bytes: size_of::<Entry>() + node.text.len(), height: 0 };
+        match &node.value {
+            Value::List(items) => items.iter().fold(own, Size::with),
+            Value::Map(entries) => entries.iter().fold(own, |size, Entry { key, value, .. }| {
+                let size = size.with(value);
+                Size { bytes: size.bytes + key.len(), ..size }
+            }),
+            _ => own,
+        }
+    }
+
+    fn with(self, child: &Node) -> Size {
+        let below = Size::of(child);
+        Size {
+            nodes: self.nodes + below.nodes,
+            bytes: self.bytes + below.bytes,
+            height: self.height.max(below.height + 1),
+        }
     }
 }

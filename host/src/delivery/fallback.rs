@@ -42,7 +42,10 @@ impl Shared {
             Ok(Err(error)) => format!("{error:?}"),
             Err(error) => error.to_string(),
         };
-        tracing::error!(partition = batch.partition, problem, "cannot write a batch in remote write 1.0");
+        if let Some(held_back) = self.notices.admit("downgrade", 1) {
+            let partition = batch.partition;
+            tracing::error!(partition, problem, held_back, "cannot write a batch in remote write 1.0");
+        }
         None
     }
 }

@@ -2,6 +2,7 @@
 
 mod settling;
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -305,7 +306,7 @@ impl Worker {
             Ok(Err(error)) => format!("{error:?}"),
             Err(error) => error.to_string(),
         };
-        tracing::error!(partition = self.partition, problem, "a batch that is too old cannot be pruned");
+        self.failed("prune", &problem, "a batch that is too old cannot be pruned");
         (None, Arc::clone(batch))
     }
 
@@ -318,13 +319,20 @@ impl Worker {
         match self.shared.parts.exporters.halve(batch.clone()).await {
             Ok(Ok(halves)) => Some(halves),
             Ok(Err(error)) => {
-                tracing::warn!(partition = self.partition, ?error, "cannot halve a batch");
+                self.failed("halve", &format_args!("{error:?}"), "cannot halve a batch");
                 None
             }
             Err(error) => {
-                tracing::error!(partition = self.partition, %error, "cannot halve a batch");
+                self.failed("halve", &error, "cannot halve a batch");
                 None
             }
+        }
+    }
+
+    /// Tells that the component could not do something with a batch, once a minute.
+    fn failed(&self, what: &str, problem: &dyn Display, meaning: &str) {
+        if let Some(held_back) = self.shared.notices.admit(what, 1) {
+            tracing::error!(partition = self.partition, %problem, held_back, "{meaning}");
         }
     }
 

@@ -10,6 +10,14 @@ use std::time::Duration;
 /// How long a request under way may take beyond its own time limit, before it is broken off.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// Other settings that a service can go on with.
+pub struct Next {
+    settings: Settings,
+    postponed: Vec<String>,
+    prepared: Prepared,
+    sockets: Option<ReceiverSockets>,
+}
+
 impl Running {
     /// Goes on with other settings. What can be wrong with them is found before anything that is running is
     /// touched. Batches that wait are delivered by the new settings, in their order.
@@ -20,15 +28,39 @@ impl Running {
     ///
     /// When a setting cannot be used, or an address is taken: then everything is as before.
     pub async fn reload(&mut self, settings: &Settings) -> Result<Vec<String>, StartError> {
-        let mut next = settings.clone();
-        let postponed = postpone(&self.settings, &mut next);
-        let prepared = Prepared::new(&next, &self.base.component, self.base.limits.clone())?;
-        let sockets = if next.receiver == self.settings.receiver {
+        let next = self.prepare(settings).await?;
+        self.go_on_with(next).await
+    }
+
+    /// Makes what can be made of other settings without touching anything that is running. It reads files, and
+    /// may be given up at any time.
+    ///
+    /// # Errors
+    ///
+    /// When a setting cannot be used, or an address is taken.
+    pub async fn prepare(&self, settings: &Settings) -> Result<Next, StartError> {
+        let mut settings = settings.clone();
+        let postponed = postpone(&self.settings, &mut settings);
+        let (component, limits, wanted) =
+            (self.base.component.clone(), self.base.limits.clone(), settings.clone());
+        let preparing = tokio::task::spawn_blocking(move || Prepared::new(&wanted, &component, limits));
+        let prepared = preparing.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
+        let sockets = if settings.receiver == self.settings.receiver {
             None
         } else {
             let last = (&self.settings.receiver, &self.receivers.sockets);
-            Some(ReceiverSockets::bind(&next.receiver, Some(last)).await?)
+            Some(ReceiverSockets::bind(&settings.receiver, Some(last)).await?)
         };
+        Ok(Next { settings, postponed, prepared, sockets })
+    }
+
+    /// Goes on with what was prepared; as [`reload`](Self::reload).
+    ///
+    /// # Errors
+    ///
+    /// When the component fails, or a socket cannot be used.
+    pub async fn go_on_with(&mut self, next: Next) -> Result<Vec<String>, StartError> {
+        let Next { settings: next, postponed, prepared, sockets } = next;
         if next.exporter != self.settings.exporter || next.processors.batch != self.settings.processors.batch
         {
             if let Err(reason) = self.base.in_use.exchange(&prepared.exporters).await? {

@@ -16,6 +16,7 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{RootCertStore, SupportedCipherSuite, SupportedProtocolVersion};
 use std::fmt;
 use std::sync::Arc;
+use zeroize::Zeroizing;
 
 /// Why TLS settings cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -92,10 +93,8 @@ fn read_roots(key: &'static str, pem: &Pem) -> Result<RootCertStore, TlsError> {
 
 /// All certificates, of which there is at least one.
 fn read_certificates(key: &'static str, pem: &Pem) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let read: Result<Vec<_>, pem::Error> = match pem {
-        Pem::File(path) => CertificateDer::pem_file_iter(path).and_then(Iterator::collect),
-        Pem::Text(text) => CertificateDer::pem_slice_iter(text.expose().as_bytes()).collect(),
-    };
+    let bytes = bytes(key, pem)?;
+    let read: Result<Vec<_>, pem::Error> = CertificateDer::pem_slice_iter(&bytes).collect();
     match read {
         Ok(certificates) if certificates.is_empty() => {
             Err(unusable(key, pem, "no certificate in it".to_owned()))
@@ -110,12 +109,18 @@ fn read_identity(
     identity: &TlsIdentity,
 ) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), TlsError> {
     let certificates = read_certificates(CERTIFICATE, &identity.certificate)?;
-    let key = match &identity.key {
-        Pem::File(path) => PrivateKeyDer::from_pem_file(path),
-        Pem::Text(text) => PrivateKeyDer::from_pem_slice(text.expose().as_bytes()),
-    };
+    let key = PrivateKeyDer::from_pem_slice(&bytes(KEY, &identity.key)?);
     let key = key.map_err(|error| unusable(KEY, &identity.key, said(&error)))?;
     Ok((certificates, key))
+}
+
+/// What stands in a file or in the configuration, overwritten with zeros when it is dropped.
+fn bytes(key: &'static str, pem: &Pem) -> Result<Zeroizing<Vec<u8>>, TlsError> {
+    let read = match pem {
+        Pem::File(path) => crate::files::read(path).map_err(|error| unusable(key, pem, error.to_string()))?,
+        Pem::Text(text) => text.expose().as_bytes().to_vec(),
+    };
+    Ok(Zeroizing::new(read))
 }
 
 /// What is said of a pair that the library does not take.

@@ -4,6 +4,7 @@ use super::comparison::{Difference, Differences, Sides};
 use super::inspected::{Description, Labels, Point};
 use crate::cli::totals::Totals;
 use crate::cli::words::Counted;
+use preamp_host::printable::{Line, Printable};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufWriter, Write, stdout};
@@ -11,13 +12,13 @@ use std::io::{self, BufWriter, Write, stdout};
 /// Writes differences in lines: `~` before what has another name or description, `-` and `+` before
 /// what one side lacks, `!` before what has other points.
 pub(super) fn text(names: &Sides<String>, differences: &Differences, limit: usize) -> io::Result<()> {
-    let mut out = BufWriter::new(stdout().lock());
+    let mut out = Printable::lines(BufWriter::new(stdout().lock()));
     let totals = &differences.totals;
     if differences.is_empty() {
         writeln!(out, "no difference: {}", totals[0])?;
         return out.flush();
     }
-    writeln!(out, "--- {}\n+++ {}", names[0], names[1])?;
+    writeln!(out, "--- {}\n+++ {}", Line(&names[0]), Line(&names[1]))?;
     let mut listing = Listing { out: &mut out, limit };
     listing.write("renamed", &edits(&differences.renamed), |(edit, renamed)| {
         let example = renamed.first().map(|labels| labels.to_string()).unwrap_or_default();
@@ -151,7 +152,7 @@ fn growth(old: u64, new: u64) -> String {
 
 /// Writes an object a line.
 pub(super) fn json(names: &Sides<String>, differences: &Differences) -> io::Result<()> {
-    let mut out = BufWriter::new(stdout().lock());
+    let mut out = Printable::json(BufWriter::new(stdout().lock()));
     let mut write = |kind: &str, value: Value| writeln!(out, "{}", json!({ kind: value }));
     for ([from, to], samples) in &differences.renamed {
         write("renamed", json!({ "from": pairs(from), "to": pairs(to), "samples": samples }))?;

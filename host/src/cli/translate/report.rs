@@ -4,6 +4,7 @@ use crate::cli::totals::Totals;
 use crate::cli::words::Counted;
 use preamp_host::capture::Place;
 use preamp_host::component::{Acceptance, Rejection};
+use preamp_host::printable::Line;
 use serde_json::{Value, json};
 use std::fmt;
 
@@ -88,7 +89,7 @@ impl fmt::Display for Report {
         writeln!(f, "{}", self.totals)?;
         for Rejected { rejection: Rejection { reason, points, example, remedy }, place } in &self.rejections {
             writeln!(f, "rejected {}: {reason}", Counted(*points, "point"))?;
-            writeln!(f, "    {place}: {example}\n    {remedy}")?;
+            writeln!(f, "    {}: {}\n    {}", Line(place), Line(example), Line(remedy))?;
         }
         Ok(())
     }

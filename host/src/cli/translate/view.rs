@@ -5,12 +5,13 @@ use crate::cli::offline::Offline;
 use crate::cli::totals::Taken;
 use preamp_host::capture::Payload;
 use preamp_host::component::Acceptance;
+use preamp_host::printable::{Line, Printable};
 use serde_json::json;
 use std::io::{BufWriter, Stdout, Write, stdout};
 
 /// A stream of payloads, each followed by its series.
 pub(super) struct View {
-    out: BufWriter<Stdout>,
+    out: Printable<BufWriter<Stdout>>,
     notation: Notation,
 }
 
@@ -30,7 +31,12 @@ impl View {
     }
 
     fn new(notation: Notation) -> View {
-        View { out: BufWriter::with_capacity(1 << 16, stdout()), notation }
+        let out = BufWriter::with_capacity(1 << 16, stdout());
+        let out = match notation {
+            Notation::Text => Printable::lines(out),
+            Notation::Json => Printable::json(out),
+        };
+        View { out, notation }
     }
 
     /// Writes one payload and its series.
@@ -44,7 +50,7 @@ impl View {
         let taken = Taken::of(&acceptance);
         match self.notation {
             Notation::Text => {
-                writeln!(self.out, "# {place}: {taken}")?;
+                writeln!(self.out, "# {}: {taken}", Line(place))?;
             }
             Notation::Json => {
                 let Taken { points, rejected_points } = taken;

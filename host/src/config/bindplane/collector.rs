@@ -194,7 +194,7 @@ fn endpoint(view: &View) -> Option<Node> {
     let mut endpoint = view.carried();
     if !text.contains("://") {
         endpoint.text.insert_str(0, HTTPS);
-        endpoint.written.iter_mut().for_each(|written| written.insert_str(0, HTTPS));
+        endpoint.written = endpoint.written.map(|written| format!("{HTTPS}{written}").into());
     }
     Some(endpoint)
 }
@@ -208,7 +208,7 @@ fn is_amazon(parameters: &Parameters) -> bool {
 /// Bindplane writes its agent's home as a reference that no other Collector would expand.
 fn at_home(directory: Node) -> Node {
     const FORMS: [&str; 2] = ["$OIQ_OTEL_COLLECTOR_HOME/", "${OIQ_OTEL_COLLECTOR_HOME}/"];
-    let written = directory.written.as_ref().unwrap_or(&directory.text);
+    let written = directory.written.as_deref().unwrap_or(&directory.text);
     let Some(rest) = FORMS.iter().find_map(|form| written.strip_prefix(form)) else { return directory };
     let text = format!("${{env:OIQ_OTEL_COLLECTOR_HOME:-{STATE_DIRECTORY}}}/{rest}");
     directory.replaced(Value::Text, text)

@@ -2,7 +2,6 @@
 
 use super::envelope::{Envelope, Kind, Resource};
 use super::{DESTINATION, SOURCE};
-use crate::config::diagnostic::suggest;
 use crate::config::view::View;
 
 /// The kind that connects sources with destinations.
@@ -44,8 +43,9 @@ fn alone<'d>(resources: &[Envelope<'d>], wanted: Option<&str>) -> Option<Resourc
     match (chosen.as_slice(), wanted) {
         ([only], _) => only.open(&DESTINATION),
         ([], Some(name)) => {
-            let hint = suggest(name, ours.iter().filter_map(|resource| resource.name()));
-            resources.first()?.view().error(format!("no destination `{name}` is in this file; {hint}"));
+            let first = resources.first()?.view();
+            let hint = first.suggest(name, ours.iter().filter_map(|resource| resource.name()));
+            first.error(format!("no destination `{name}` is in this file; {hint}"));
             None
         }
         ([], None) => {
@@ -69,7 +69,7 @@ fn connected<'d>(
     resources: &[Envelope<'d>],
     wanted: Option<&str>,
 ) -> Option<Chosen<'d>> {
-    let listed = |key: &str| configuration.part(key).map(|view| view.list()).unwrap_or_default();
+    let listed = |key: &str| configuration.part(key).map(|view| view.short_list("entries")).unwrap_or_default();
     let sources: Vec<_> =
         listed("sources").into_iter().map(|item| resolve(item, &SOURCE, resources)).collect();
     let destinations = listed("destinations").into_iter().map(|item| resolve(item, &DESTINATION, resources));
@@ -120,7 +120,9 @@ fn resolve<'d>(item: View<'d>, kind: &Kind, resources: &[Envelope<'d>]) -> Optio
     let found = of_kind().find(|resource| resource.is_called(name));
     if found.is_none() {
         let known = of_kind().filter_map(|resource| resource.name());
-        reference.error(format!("no {} `{name}` is in this file; {}", kind.noun, suggest(name, known)));
+        let word = if reference.is_hidden() { "" } else { name };
+        let hint = reference.suggest(word, known);
+        reference.error(format!("no {} {} is in this file; {hint}", kind.noun, reference.quoted(name)));
     }
     found.map(|found| Envelope::new(found.view().clone()))
 }

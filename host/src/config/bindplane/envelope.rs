@@ -1,7 +1,6 @@
 //! What is around the parameters of a resource: Bindplane's own form, what its API and Terraform
 //! provider use, and what people make of it.
 
-use crate::config::diagnostic::suggest;
 use crate::config::view::View;
 use crate::config::yaml::Value;
 
@@ -104,7 +103,7 @@ impl<'d> Envelope<'d> {
         if found == *type_name {
             return Some(());
         }
-        let hint = suggest(found, [*type_name]);
+        let hint = view.suggest(found, [*type_name]);
         view.error(format!("{} is no {noun} that preamp stands for; {hint}", view.shown()));
         None
     }

@@ -45,7 +45,7 @@ pub(super) fn rendered(mut documents: Vec<Node>, source: &str, context: &Context
     if let Some(raw) = documents.iter().find_map(|document| raw_configuration(document, report)) {
         return embedded::read(&raw, source, report);
     }
-    documents.iter_mut().for_each(|document| substitute(document, "", environment, report));
+    substitute(&mut documents, environment, report);
     let views = documents.iter().map(|document| View::root(document, report)).collect();
     let chosen = configuration::choose(views, wanted)?;
     Some(collector::render(&chosen))

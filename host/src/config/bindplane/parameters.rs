@@ -1,7 +1,7 @@
 //! The parameters of a resource, by Bindplane's rules: kinder to types than a Collector file, and
 //! what is unknown is ignored.
 
-use crate::config::diagnostic::suggest;
+use crate::config::path::join;
 use crate::config::view::View;
 use crate::config::yaml::{Node, Value};
 
@@ -22,12 +22,14 @@ impl<'d> Parameters<'d> {
         };
         let mut values: Vec<(&'d str, View<'d>)> = Vec::new();
         for (name, value) in entries {
-            let value = value.called(format!("parameters.{name}"));
             if !names.contains(&name) {
-                let hint = suggest(name, names.iter().copied());
+                let word = if view.is_hidden() { "" } else { name };
+                let value = if view.is_hidden() { value } else { value.called(parameter(name)) };
+                let hint = value.suggest(word, names.iter().copied());
                 value.warn(format!("is no parameter of this type, and ignored; {hint}"));
                 continue;
             }
+            let value = value.called(parameter(name));
             if value.scalar_text() == Some(MASK) {
                 value.error(
                     "is masked: Bindplane shows (sensitive) in place of the value; write the value itself, or \
@@ -109,6 +111,11 @@ impl<'d> Parameters<'d> {
             }
         }
     }
+}
+
+/// The path of a parameter.
+fn parameter(name: &str) -> String {
+    join("parameters", name)
 }
 
 fn named_value(item: View<'_>) -> Option<(&str, View<'_>)> {

@@ -2,7 +2,6 @@
 
 mod keys;
 
-use super::diagnostic::suggest;
 use super::draft::{Draft, EXPORTER, SERVICE, SIGNER, exporter_id};
 use super::formats::Context;
 use super::view::{Section, View};
@@ -51,7 +50,7 @@ fn take_literally(node: &mut Node) {
     match &mut node.value {
         Value::List(items) => items.iter_mut().for_each(take_literally),
         Value::Map(entries) => entries.iter_mut().for_each(|entry| take_literally(&mut entry.value)),
-        _ if node.text.contains('$') => node.written = Some(node.text.replace('$', "$$")),
+        _ if node.text.contains('$') => node.written = Some(node.text.replace('$', "$$").into()),
         _ => {}
     }
 }
@@ -73,7 +72,7 @@ fn choose<'d>(file: &Section<'d>, wanted: Option<&str>) -> Option<View<'d>> {
             ));
         }
         (None, _, Some(wanted)) => {
-            let hint = suggest(wanted, entries.iter().filter_map(name));
+            let hint = file.view().suggest(wanted, entries.iter().filter_map(name));
             file.view().error(format!("no entry of `remote_write` has the name `{wanted}`; {hint}"));
         }
         (None, ..) => file.view().error("lacks `remote_write`, which says where to send to"),

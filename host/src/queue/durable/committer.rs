@@ -158,7 +158,10 @@ impl Settle {
         }
         let place = Place { layout: self.layout, partition: self.partition, waiting_from: self.waiting_from };
         if let Err(error) = quarantine.keep(&self.settlement.set_aside, at, place) {
-            tracing::error!(directory = shared.place, %error, "rejected points could not be kept in quarantine");
+            if let Some(held_back) = shared.notices.admit("set-aside", 1) {
+                let directory = &shared.place;
+                tracing::error!(directory, %error, held_back, "rejected points could not be kept in quarantine");
+            }
             self.settlement.keep_nothing();
         }
     }

@@ -272,13 +272,16 @@ impl DurableQueue {
     /// Goes on behind a batch that the disk did not keep.
     async fn give_up(&self, partition: u32, unreadable: &Unreadable) -> Result<(), StorageError> {
         let Unreadable { points, segment, reason } = unreadable;
-        tracing::error!(
-            directory = self.shared.place,
-            file = disk::file_name(*segment, log::SUFFIX),
-            reason,
-            points,
-            "a batch of the queue cannot be read and is lost; the file is kept under the name .damaged"
-        );
+        if let Some(held_back) = self.shared.notices.admit("unreadable", 1) {
+            tracing::error!(
+                directory = self.shared.place,
+                file = disk::file_name(*segment, log::SUFFIX),
+                reason,
+                points,
+                held_back,
+                "a batch of the queue cannot be read and is lost; the file is kept under the name .damaged"
+            );
+        }
         let mut settlement = Settlement::default();
         settlement.add(Outcome::Damaged, *points);
         self.settle(partition, 1, settlement).await?;

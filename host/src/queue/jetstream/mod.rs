@@ -313,12 +313,16 @@ impl Shared {
                 hand.push(sequence, batch, waited);
             }
             Err(reason) => {
-                tracing::error!(
-                    stream = self.name(),
-                    sequence,
-                    reason,
-                    "a message of the queue cannot be read, and is lost"
-                );
+                if let Some(held_back) = self.notices.admit("unreadable", 1) {
+                    let stream = self.name();
+                    tracing::error!(
+                        stream,
+                        sequence,
+                        reason,
+                        held_back,
+                        "a message of the queue cannot be read, and is lost"
+                    );
+                }
             }
         }
     }
@@ -331,7 +335,9 @@ impl Shared {
             files.keep(&set_aside, partition, place).map_err(|error| error.to_string())
         });
         if let Err(problem) = keeping.await.unwrap_or_else(|error| Err(error.to_string())) {
-            tracing::error!(partition, problem, "rejected points could not be kept in quarantine");
+            if let Some(held_back) = self.notices.admit("set-aside", 1) {
+                tracing::error!(partition, problem, held_back, "rejected points could not be kept in quarantine");
+            }
         }
     }
 

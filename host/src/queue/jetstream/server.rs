@@ -2,7 +2,9 @@
 
 use super::OpenError;
 use crate::config::{ClientSettings, Nats, NatsCredentials};
+use crate::credentials::Secret;
 use crate::delivery::HttpClient;
+use crate::files;
 use async_nats::{Client, ConnectOptions, Event, ServerAddr};
 use serde::Deserialize;
 use std::time::Duration;
@@ -45,10 +47,14 @@ async fn options(nats: &Nats) -> Result<ConnectOptions, OpenError> {
         NatsCredentials::User { name, password } => {
             options.user_and_password(name.clone(), password.expose().to_owned())
         }
-        NatsCredentials::File(file) => options
-            .credentials_file(file)
-            .await
-            .map_err(|error| OpenError::Credentials { file: file.clone(), problem: error.to_string() })?,
+        NatsCredentials::File(file) => {
+            let failed = |problem| OpenError::Credentials { file: file.clone(), problem };
+            let path = file.clone();
+            let reading = tokio::task::spawn_blocking(move || files::read_text(&path).map(Secret::new));
+            let read = reading.await.map_err(|error| failed(error.to_string()))?;
+            let text = read.map_err(|error| failed(error.to_string()))?;
+            options.credentials(text.expose()).map_err(|error| failed(error.to_string()))?
+        }
     };
     let Some(tls) = &nats.tls else { return Ok(options) };
     let config = crate::tls::client(tls).map_err(OpenError::Tls)?;
