@@ -4,12 +4,15 @@ mod cli;
 
 use clap::Parser as _;
 use preamp_host::config::Diagnostics;
-use preamp_host::printable::{self, Line};
+use preamp_host::printable::{self, Line, is_printable};
 use std::io::Write as _;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
+    let cli = match cli::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refused(&error),
+    };
     let status_of_failure = cli.status_of_failure();
     match cli.execute() {
         Ok(status) => status,
@@ -26,6 +29,17 @@ fn main() -> ExitCode {
             status_of_failure
         }
     }
+}
+
+/// Says what is wrong with the command line, or what was asked about it.
+fn refused(error: &clap::Error) -> ExitCode {
+    let text = error.render().to_string();
+    // What was written there is repeated, and may come from the name of a file.
+    if text.chars().all(|c| c == '\n' || is_printable(c)) {
+        error.exit();
+    }
+    let _written = write!(printable::stderr(), "{text}");
+    ExitCode::from(2)
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

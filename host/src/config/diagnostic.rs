@@ -154,10 +154,12 @@ impl Report {
         self.note(&self.warnings, place, path, message.into());
     }
 
-    /// Notes that a file is named which must be there when the configuration is used.
-    pub fn file(&self, place: Place, path: &str, file: &Path) {
+    /// Notes that a file is named which must be there when the configuration is used. The name of one that is hidden
+    /// is not told.
+    pub fn file(&self, place: Place, path: &str, file: &Path, is_hidden: bool) {
         if let Err(error) = files::open(file) {
-            self.note(&self.missing, place, path, format!("{} {error}", file.display()));
+            let file = if is_hidden { "the file".to_owned() } else { file.display().to_string() };
+            self.note(&self.missing, place, path, format!("{file} {error}"));
         }
     }
 

@@ -47,14 +47,16 @@ pub(super) fn read_aws_auth<'d>(view: &View<'d>) -> Sigv4Auth<'d> {
 impl<'d> Sigv4Auth<'d> {
     /// What to sign for when requests go to `host`; `None` after it was reported that this can
     /// neither be read nor inferred.
-    pub fn scope(&self, host: &str) -> Option<SigV4> {
+    ///
+    /// `shown` is the host as messages may name it.
+    pub fn scope(&self, host: &str, shown: &str) -> Option<SigV4> {
         let host_region = aps_region(host);
         if let (Some(region), Some(host_region), Some(view)) = (self.region, host_region, self.part("region"))
             && region != host_region
         {
             view.warn(format!(
-                "the region {} differs from {host_region}, the region of the endpoint {host}: \
-                 Amazon Managed Prometheus refuses signatures for another region",
+                "the region {} differs from that of the endpoint {shown}: Amazon Managed Prometheus refuses \
+                 signatures for another region",
                 view.shown()
             ));
         }
@@ -71,7 +73,7 @@ impl<'d> Sigv4Auth<'d> {
                     .filter_map(|(name, value)| value.is_none().then_some(name))
                     .collect();
                 self.section.view().error(format!(
-                    "lacks {}, and the endpoint's host {host} does not tell",
+                    "lacks {}, and the endpoint's host {shown} does not tell",
                     missing.join(" and ")
                 ));
                 None

@@ -200,29 +200,36 @@ impl Expansion<'_> {
     }
 
     /// Resolves what stands between the braces; `None` if that is a variable that is not set.
-    fn reference(&mut self, content: &str, nesting: usize) -> Result<Option<String>, String> {
+    fn reference(&mut self, written: &str, nesting: usize) -> Result<Option<String>, String> {
         self.references += 1;
         if self.references > REFERENCES_MAX {
             return Err(format!(
                 "comes to more than {REFERENCES_MAX} references; does a variable name itself?"
             ));
         }
-        let content = self.text(content, nesting + 1)?;
+        let content = self.text(written, nesting + 1)?;
         room(self.brought_bytes)?;
-        let text = match split_content(&content)? {
+        // What a reference brought in is not shown, and may be part of this one.
+        let is_hidden = nesting > 0 || content != written;
+        let shown = |problem: String| if is_hidden { NO_REFERENCE.to_owned() } else { problem };
+        let text = match split_content(&content).map_err(shown)? {
             Reference::Yaml(text) => text.to_owned(),
-            Reference::File(path) => {
-                read_text(Path::new(path)).map_err(|error| format!("{path} {error}"))?
-            }
-            Reference::Variable(name, default) => match (self.environment)(variable_name(name)?) {
-                Some(text) => text,
-                None => {
-                    if default.is_none() {
+            Reference::File(path) => read_text(Path::new(path)).map_err(|error| {
+                let path = if is_hidden { "a file that a reference names" } else { path };
+                format!("{path} {error}")
+            })?,
+            Reference::Variable(name, default) => {
+                let name = variable_name(name).map_err(shown)?;
+                match ((self.environment)(name), default) {
+                    (Some(text), _) => text,
+                    (None, Some(default)) => return Ok(Some(default.to_owned())),
+                    (None, None) => {
+                        let name = if is_hidden { "that a reference names" } else { name };
                         self.unset.push(name.to_owned());
+                        return Ok(None);
                     }
-                    return Ok(default.map(str::to_owned));
                 }
-            },
+            }
         };
         self.brought_bytes += text.len() + REFERENCE_BYTES;
         room(self.brought_bytes)?;
@@ -230,6 +237,9 @@ impl Expansion<'_> {
         self.text(text.strip_suffix('\n').unwrap_or(&text), nesting + 1).map(Some)
     }
 }
+
+/// What is said of a reference that may not be shown.
+const NO_REFERENCE: &str = "a reference inside a reference names no variable, file or text";
 
 /// What stands between the braces.
 enum Reference<'c> {

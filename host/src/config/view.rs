@@ -60,7 +60,7 @@ impl<'d> View<'d> {
 
     /// Notes that the value names a file which must be there when the configuration is used.
     pub fn names_file(&self, file: &Path) {
-        self.report.file(self.node.place, &self.path, file);
+        self.report.file(self.node.place, &self.path, file, self.is_hidden());
     }
 
     /// The value as it is.
@@ -283,8 +283,13 @@ impl<'d> View<'d> {
 
     /// A text that a message may quote: one that stands in the file and holds no password.
     pub fn quotable(&self) -> Option<&'d str> {
-        let is_open = !self.node.from_environment && !self.node.text.contains(['@', '?']);
-        (is_open && matches!(self.node.value, Value::Text)).then_some(self.node.text.as_str())
+        let is_text = matches!(self.node.value, Value::Text);
+        (is_text && self.may_quote(&self.node.text)).then_some(self.node.text.as_str())
+    }
+
+    /// Whether a message may quote this part of the value.
+    pub fn may_quote(&self, part: &str) -> bool {
+        !self.node.from_environment && !part.contains(['@', '?'])
     }
 
     fn expected<T>(&self, what: &str) -> Option<T> {

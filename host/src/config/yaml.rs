@@ -15,6 +15,9 @@ const DEPTH_MAX: usize = 64;
 /// The most sections, lists and values of a text: far more than any configuration has, and few enough to be kept.
 const NODES_MAX: usize = 400_000;
 
+/// The most documents of a text.
+const DOCUMENTS_MAX: usize = 1000;
+
 /// How much anchors and aliases may copy in all, in bytes of memory, so that a few lines cannot expand to
 /// gigabytes. An anchor copies what it stands at, and an alias copies that again.
 const COPIED_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -313,6 +316,10 @@ impl Builder {
             self.anchors.insert(anchor, node.clone());
         }
         match self.open.last_mut() {
+            None if self.documents.len() == DOCUMENTS_MAX => {
+                let message = format!("more than {DOCUMENTS_MAX} documents: that is no configuration");
+                return Err(self.fault(node.place, message));
+            }
             None => self.documents.push(node),
             Some(Open::List { items, .. }) => items.push(node),
             Some(Open::Map { entries, key, merged, .. }) => match key.take() {

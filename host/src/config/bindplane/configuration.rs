@@ -44,7 +44,7 @@ fn alone<'d>(resources: &[Envelope<'d>], wanted: Option<&str>) -> Option<Resourc
         ([only], _) => only.open(&DESTINATION),
         ([], Some(name)) => {
             let first = resources.first()?.view();
-            let hint = first.suggest(name, ours.iter().filter_map(|resource| resource.name()));
+            let hint = first.suggest(name, ours.iter().filter_map(|resource| resource.shown_name()));
             first.error(format!("no destination `{name}` is in this file; {hint}"));
             None
         }
@@ -56,7 +56,7 @@ fn alone<'d>(resources: &[Envelope<'d>], wanted: Option<&str>) -> Option<Resourc
             None
         }
         ([_, second, ..], _) => {
-            let names: Vec<_> = chosen.iter().filter_map(|resource| resource.name()).collect();
+            let names: Vec<_> = chosen.iter().filter_map(|resource| resource.shown_name()).collect();
             second.view().error(format!("is one of several destinations, {}: {CHOOSE}", names.join(", ")));
             None
         }
@@ -119,7 +119,7 @@ fn resolve<'d>(item: View<'d>, kind: &Kind, resources: &[Envelope<'d>]) -> Optio
     let of_kind = || resources.iter().filter(|resource| resource.kind() == Some(kind.kind));
     let found = of_kind().find(|resource| resource.is_called(name));
     if found.is_none() {
-        let known = of_kind().filter_map(|resource| resource.name());
+        let known = of_kind().filter_map(|resource| resource.shown_name());
         let word = if reference.is_hidden() { "" } else { name };
         let hint = reference.suggest(word, known);
         reference.error(format!("no {} {} is in this file; {hint}", kind.noun, reference.quoted(name)));

@@ -43,6 +43,11 @@ impl<'d> Envelope<'d> {
         self.metadata.entry("name").and_then(|name| name.scalar_text()).filter(|name| !name.is_empty())
     }
 
+    /// Its name, unless that comes from a reference, so that no message may show it.
+    pub fn shown_name(&self) -> Option<&'d str> {
+        self.name().filter(|_| !self.metadata.entry("name").is_some_and(|name| name.is_hidden()))
+    }
+
     /// Whether a reference means this one.
     pub fn is_called(&self, name: &str) -> bool {
         let id = self.metadata.entry("id").and_then(|id| id.scalar_text());

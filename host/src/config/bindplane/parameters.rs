@@ -18,13 +18,16 @@ impl<'d> Parameters<'d> {
     pub fn read(view: &View<'d>, names: &[&str]) -> Parameters<'d> {
         let entries = match view.value() {
             Value::List(_) => view.list().into_iter().filter_map(named_value).collect(),
-            _ => view.entries(),
+            _ => {
+                let named = |(name, value)| Named { name, is_hidden: view.is_hidden(), value };
+                view.entries().into_iter().map(named).collect::<Vec<_>>()
+            }
         };
         let mut values: Vec<(&'d str, View<'d>)> = Vec::new();
-        for (name, value) in entries {
+        for Named { name, is_hidden, value } in entries {
             if !names.contains(&name) {
-                let word = if view.is_hidden() { "" } else { name };
-                let value = if view.is_hidden() { value } else { value.called(parameter(name)) };
+                let word = if is_hidden { "" } else { name };
+                let value = if is_hidden { value } else { value.called(parameter(name)) };
                 let hint = value.suggest(word, names.iter().copied());
                 value.warn(format!("is no parameter of this type, and ignored; {hint}"));
                 continue;
@@ -118,13 +121,20 @@ fn parameter(name: &str) -> String {
     join("parameters", name)
 }
 
-fn named_value(item: View<'_>) -> Option<(&str, View<'_>)> {
-    let name = item.entry("name").and_then(|name| name.text());
-    let Some(name) = name else {
+/// A parameter as it stands in the file.
+struct Named<'d> {
+    name: &'d str,
+    /// Whether the name comes from a reference, so that no message may show it.
+    is_hidden: bool,
+    value: View<'d>,
+}
+
+fn named_value(item: View<'_>) -> Option<Named<'_>> {
+    let Some((name, view)) = item.entry("name").and_then(|view| Some((view.text()?, view))) else {
         item.error("expected an entry with `name` and `value`");
         return None;
     };
-    Some((name, item.entry("value")?))
+    Some(Named { name, is_hidden: view.is_hidden(), value: item.entry("value")? })
 }
 
 /// The words that Go's `strconv.ParseBool` takes.

@@ -30,6 +30,11 @@ pub(super) struct Endpoint<'d> {
 }
 
 impl Endpoint<'_> {
+    /// The host for people, unless it comes from a reference.
+    pub fn shown_host(&self) -> String {
+        if self.view.is_hidden() { "(hidden)".to_owned() } else { self.host.clone() }
+    }
+
     /// Warns of what Amazon Managed Prometheus is going to refuse.
     pub fn warn_of_traps(&self, exporter: &Section, client: &Section) {
         if !is_aps(&self.host) {
@@ -104,7 +109,7 @@ fn check_workspace_url(url: &str, view: &View) -> bool {
     match workspace_end.map(|end| url.split_at(end)) {
         Some((workspace, REMOTE_WRITE)) if !workspace.ends_with('/') => true,
         Some((workspace, _)) if !workspace.ends_with('/') => {
-            let shown = view.quotable().map_or("WORKSPACE_URL", |_| workspace);
+            let shown = if view.may_quote(workspace) { workspace } else { "WORKSPACE_URL" };
             view.error(format!("is not the remote-write URL of the workspace: write {shown}{REMOTE_WRITE}"));
             false
         }

@@ -106,7 +106,7 @@ fn read_scope(
     endpoint: &client::Endpoint,
     component: &mut ComponentConfig,
 ) -> Option<SigV4> {
-    let scope = auth.scope(&endpoint.host)?;
+    let scope = auth.scope(&endpoint.host, &endpoint.shown_host())?;
     component.set("sigv4", serde_json::json!({ "region": scope.region, "service": scope.service }));
     component.place(&["sigv4"], auth.view());
     for part in ["region", "service"] {

@@ -1,9 +1,11 @@
 //! Whole files: what they come to, and what is said about those that are wrong.
 
 mod bindplane;
+mod bounds;
 mod errors;
 mod files;
 mod health;
+mod hidden;
 mod mutations;
 mod nats;
 mod one_exporter;

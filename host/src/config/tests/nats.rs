@@ -51,9 +51,14 @@ fn what_would_lose_something_is_refused() {
         ("servers: ['http://a:4222'], sync_always: true", "is no URL of a NATS server"),
         (&format!("{SERVERS}, token: t, username: u, password: p"), "a second way to say who preamp is"),
         (&format!("{SERVERS}, username: u"), "lacks its `password`"),
+        ("servers: ['nats://u:s3cret@a:4222'], sync_always: true", "set `username` and `password`"),
+        ("servers: ['tls://s3cret@a:4222'], sync_always: true", "set `username` and `password`"),
+        ("servers: ['u:s3cret@a:4222'], sync_always: true", "is no URL of a NATS server"),
+        ("servers: ['nats://a:1'], monitoring: ['http://u:s3cret@a:8222']", "take it out"),
     ];
     for (nats, expected) in cases {
         let errors = errors(&file(nats, ""));
+        assert!(errors.iter().all(|error| !error.contains("s3cret")), "{nats}: {errors:?}");
         assert!(errors.iter().any(|error| error.contains(expected)), "{nats}: {errors:?}");
     }
 }

@@ -33,13 +33,13 @@ fn what_was_converted_means_the_same() {
     );
     for text in [FULL, &bindplane, &prometheus] {
         let (_file, request) = request(text);
-        let converted = convert(&request, &environment).unwrap().settings;
+        let converted = convert(&request, false, &environment).unwrap().settings.text;
         let again = read(&converted).unwrap_or_else(|errors| panic!("{errors}\n{converted}"));
         assert_eq!(settings(&again), settings(&read(text).unwrap()), "{converted}");
         assert!(!converted.contains("hunter2") && !converted.contains("secret-token"), "{converted}");
     }
     let (_file, request) = request(&prometheus);
-    let converted = convert(&request, &environment).unwrap().settings;
+    let converted = convert(&request, false, &environment).unwrap().settings.text;
     assert!(
         converted.contains("price: 5$$\n") && converted.contains("secret_key: $${env:SECRET}\n"),
         "{converted}"
