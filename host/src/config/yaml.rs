@@ -13,7 +13,7 @@ use std::rc::Rc;
 const DEPTH_MAX: usize = 64;
 
 /// The most sections, lists and values of a text: far more than any configuration has, and few enough to be kept.
-const NODES_MAX: usize = 400_000;
+const NODES_MAX: usize = 200_000;
 
 /// The most documents of a text.
 const DOCUMENTS_MAX: usize = 1000;
@@ -113,6 +113,12 @@ pub(super) fn parse(text: &str) -> (Option<Node>, Vec<Fault>) {
     (if faults.is_empty() { Some(only.unwrap_or_else(nothing)) } else { only }, faults)
 }
 
+/// What is said of a text that holds too much.
+fn too_many(place: Place) -> Fault {
+    let message = format!("more than {NODES_MAX} sections, lists and values: that is no configuration");
+    Fault { place, path: String::new(), message }
+}
+
 /// What is said of a document where there should be none.
 pub(super) fn a_second(place: Place) -> Fault {
     let message = "a second YAML document begins here; expected only one".to_owned();
@@ -124,6 +130,11 @@ pub(super) fn a_second(place: Place) -> Fault {
 /// Keys that stand twice leave a document with the first of them; after any other fault there are none.
 pub(super) fn parse_all(text: &str, source: usize) -> (Vec<Node>, Vec<Fault>) {
     let mut builder = Builder { source, ..Builder::default() };
+    // The parser holds a section or list in brackets as a whole before it tells of it, in a hundred times its text.
+    let in_brackets = text.bytes().filter(|byte| b",[{".contains(byte)).count();
+    if in_brackets > NODES_MAX {
+        return (Vec::new(), vec![too_many(Place::start_of(source))]);
+    }
     let mut parser = Parser::new_from_str(text);
     while let Some(event) = parser.next_event() {
         let step = event
@@ -305,8 +316,7 @@ impl Builder {
     fn add(&mut self, node: Node, anchor: usize) -> Result<(), Fault> {
         self.nodes += 1;
         if self.nodes > NODES_MAX {
-            let message = format!("more than {NODES_MAX} sections, lists and values: that is no configuration");
-            return Err(self.fault(node.place, message));
+            return Err(too_many(node.place));
         }
         if anchor > 0 {
             self.copied_bytes += Size::of(&node).bytes;
