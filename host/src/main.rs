@@ -4,14 +4,14 @@ mod cli;
 
 use clap::Parser as _;
 use preamp_host::config::Diagnostics;
-use preamp_host::printable::{self, Line, is_printable};
+use preamp_host::printable::{self, Line};
 use std::io::Write as _;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let cli = match cli::Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return refused(&error),
+        Err(error) => refused(&error),
     };
     let status_of_failure = cli.status_of_failure();
     match cli.execute() {
@@ -32,14 +32,11 @@ fn main() -> ExitCode {
 }
 
 /// Says what is wrong with the command line, or what was asked about it.
-fn refused(error: &clap::Error) -> ExitCode {
-    let text = error.render().to_string();
+fn refused(error: &clap::Error) -> ! {
     // What was written there is repeated, and may come from the name of a file.
-    if text.chars().all(|c| c == '\n' || is_printable(c)) {
-        error.exit();
-    }
-    let _written = write!(printable::stderr(), "{text}");
-    ExitCode::from(2)
+    let printable: Vec<_> =
+        std::env::args_os().map(|argument| Line(argument.to_string_lossy()).to_string()).collect();
+    cli::Cli::try_parse_from(printable).err().as_ref().unwrap_or(error).exit()
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

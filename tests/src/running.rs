@@ -274,6 +274,20 @@ impl Running {
         self.process.signal("HUP")
     }
 
+    /// Has it read its configuration again, whatever that is now.
+    ///
+    /// # Errors
+    /// When it is not there any more.
+    pub fn hang_up(&self) -> anyhow::Result<()> {
+        self.process.signal("HUP")
+    }
+
+    /// The number of its process.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Changes its configuration, without telling it.
     ///
     /// # Errors

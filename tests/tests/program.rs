@@ -16,6 +16,8 @@ mod demo;
 mod deploy;
 #[path = "program/end_to_end.rs"]
 mod end_to_end;
+#[path = "program/hidden.rs"]
+mod hidden;
 #[path = "program/operations.rs"]
 mod operations;
 #[path = "program/processors.rs"]
