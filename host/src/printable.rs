@@ -58,7 +58,10 @@ impl Form {
 
     fn escape(self, character: char, to: &mut impl fmt::Write) -> fmt::Result {
         if self == Form::Json {
-            return character.encode_utf16(&mut [0; 2]).iter().try_for_each(|unit| write!(to, "\\u{unit:04x}"));
+            return character
+                .encode_utf16(&mut [0; 2])
+                .iter()
+                .try_for_each(|unit| write!(to, "\\u{unit:04x}"));
         }
         match character {
             '\n' | '\r' | '\t' => write!(to, "{}", character.escape_default()),
@@ -175,8 +178,22 @@ mod tests {
 
     /// What steers a terminal, breaks a line, turns the direction of writing, or is not seen.
     const HARMFUL: [char; 16] = [
-        '\x1b', '\x07', '\r', '\x7f', '\u{9b}', '\u{61c}', '\u{200b}', '\u{200e}', '\u{202e}', '\u{2028}',
-        '\u{2066}', '\u{2069}', '\u{feff}', '\u{ad}', '\u{e0041}', '\0',
+        '\x1b',
+        '\x07',
+        '\r',
+        '\x7f',
+        '\u{9b}',
+        '\u{61c}',
+        '\u{200b}',
+        '\u{200e}',
+        '\u{202e}',
+        '\u{2028}',
+        '\u{2066}',
+        '\u{2069}',
+        '\u{feff}',
+        '\u{ad}',
+        '\u{e0041}',
+        '\0',
     ];
 
     fn written(mut to: Printable<Vec<u8>>, text: &str) -> String {

@@ -134,7 +134,7 @@ impl Service {
     pub async fn start(settings: &Settings, parts: Parts) -> Result<Running, StartError> {
         let sockets = Sockets::bind(settings).await?;
         let probes = Probes::start(settings, sockets.probes)?;
-        let prepared = Prepared::new(settings, &parts.component, parts.limits.clone())?;
+        let prepared = Prepared::made(settings, &parts.component, parts.limits.clone()).await?;
         let exporter = &settings.exporter;
         let in_use = Arc::new(InUse::new(prepared.exporters.clone()));
         let saver = match &exporter.state_file {
@@ -258,6 +258,17 @@ impl Prepared {
                 .map_err(|error| StartError::Tls { setting: format!("exporters.{}", exporter.id), error })?,
             tls: ReceiversTls::read(&settings.receiver)?,
         })
+    }
+
+    /// The same on a thread of its own: what the files stand on may hang.
+    async fn made(
+        settings: &Settings,
+        component: &Component,
+        limits: PoolLimits,
+    ) -> Result<Self, StartError> {
+        let (settings, component) = (settings.clone(), component.clone());
+        let making = tokio::task::spawn_blocking(move || Prepared::new(&settings, &component, limits));
+        making.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
     }
 }
 

@@ -6,8 +6,8 @@ use clap::Args;
 use preamp_host::check::{self, Extent, Outcome, Step, Subject};
 use preamp_host::clock::Clock;
 use preamp_host::config::{Diagnostics, Loaded};
-use preamp_host::service::{Prepared, StartError};
 use preamp_host::printable::{self, Line};
+use preamp_host::service::{Prepared, StartError};
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 

@@ -81,8 +81,7 @@ fn begun(text: &str, secret: &str) -> Option<usize> {
 mod tests {
     use super::*;
 
-    const CONFIGURATION: &str =
-        r#"{"headers": {"authorization": "Bearer to\"ken-4711", "x-scope-orgid": "7", "x-key": "  k e  y  "}}"#;
+    const CONFIGURATION: &str = r#"{"headers": {"authorization": "Bearer to\"ken-4711", "x-scope-orgid": "7", "x-key": "  k e  y  "}}"#;
 
     fn hidden(text: &str) -> String {
         let why = Explanation { reason: String::new(), detail: text.to_owned(), remedy: String::new() };

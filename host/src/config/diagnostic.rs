@@ -76,7 +76,11 @@ impl Diagnostics {
         let more = more + told.len().saturating_sub(TOLD_MAX);
         told.truncate(TOLD_MAX);
         if let (Some(last), 1..) = (told.last().cloned(), more) {
-            told.push(Diagnostic { path: String::new(), message: format!("and {more} more problems"), ..last });
+            told.push(Diagnostic {
+                path: String::new(),
+                message: format!("and {more} more problems"),
+                ..last
+            });
         }
         Diagnostics(told)
     }

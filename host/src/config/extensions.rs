@@ -85,8 +85,9 @@ impl<'d> Extensions<'d> {
         };
         if !self.enabled.contains(id) {
             let extension = reference.quoted(id);
-            reference
-                .error(format!("the extension {extension} is not switched on: list it in `service.extensions`"));
+            reference.error(format!(
+                "the extension {extension} is not switched on: list it in `service.extensions`"
+            ));
             return None;
         }
         self.used.borrow_mut().insert(id);

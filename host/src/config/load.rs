@@ -11,7 +11,7 @@ use super::secrets;
 use super::settings::{ExporterSettings, Settings};
 use super::source::Source;
 use super::substitution::{Environment, substitute};
-use super::view::View;
+use super::view::{HIDDEN, View};
 use super::yaml::{Node, Value};
 use std::fmt;
 
@@ -48,12 +48,26 @@ impl<S> Loaded<S> {
     /// the file is placed at the nearest part that contains it.
     pub fn locate(&self, pointer: &str, message: &str) -> Diagnostic {
         let location = nearest(&self.places, pointer);
+        let message = match location {
+            Some(location) if location.is_hidden => without_quotes(message),
+            _ => message.to_owned(),
+        };
         Diagnostic {
             file: location.map(|location| name_of(&self.sources, location.place)).unwrap_or_default(),
             place: location.map(|location| location.place),
             path: location.map(|location| location.path.clone()).unwrap_or_default(),
-            message: message.to_owned(),
+            message,
         }
+    }
+}
+
+/// A message of the component without what it quotes of a value.
+fn without_quotes(message: &str) -> String {
+    match (message.find('"'), message.rfind('"')) {
+        (Some(begin), Some(end)) if begin < end => {
+            format!("{}{HIDDEN}{}", &message[..begin], &message[end + 1..])
+        }
+        _ => message.to_owned(),
     }
 }
 

@@ -101,7 +101,8 @@ whole: {secret_key: '${env:X}'}
 ";
         let found = find(&yaml::parse(text).0.unwrap());
         let paths: Vec<_> = found.iter().map(|(_, path)| path.as_str()).collect();
-        let expected = ["headers.a", "headers.c", "secret_key", "list[0].password", "list[1].proxy_url", "url"];
+        let expected =
+            ["headers.a", "headers.c", "secret_key", "list[0].password", "list[1].proxy_url", "url"];
         assert_eq!(paths, expected);
     }
 

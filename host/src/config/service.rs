@@ -6,7 +6,7 @@ use super::keys::{Key, NOT_YET, read};
 use super::processors::read_processor;
 use super::settings::{Processors, Telemetry};
 use super::telemetry::read_telemetry;
-use super::view::View;
+use super::view::{HIDDEN, View};
 use super::yaml::Value;
 use std::collections::BTreeSet;
 
@@ -77,7 +77,7 @@ fn read_pipeline<'d>((id, view): (&'d str, View<'d>), is_hidden: bool) -> Option
             return None;
         }
         kind => {
-            let (kind, word) = if is_hidden { ("(hidden)".to_owned(), "") } else { (format!("`{kind}`"), kind) };
+            let (kind, word) = if is_hidden { (HIDDEN.to_owned(), "") } else { (format!("`{kind}`"), kind) };
             view.key_error(format!("{kind} is no signal; {}", view.suggest(word, SIGNALS)));
             return None;
         }

@@ -12,7 +12,7 @@ const PATH_SEPARATOR: &str = "::";
 const PATH_KEYS_MAX: usize = 32;
 
 /// Where a part of a configuration comes from. Of several, later ones count over earlier ones.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Source {
     /// A file.
     File(PathBuf),
@@ -104,6 +104,13 @@ impl Source {
     /// Whether keys may be paths.
     pub(super) fn has_paths(&self) -> bool {
         matches!(self, Source::Yaml(_))
+    }
+}
+
+impl fmt::Debug for Source {
+    /// Without the text, which may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -118,7 +118,10 @@ fn read_urls(section: &Section, key: &str, schemes: &[&str], of: &str) -> Vec<St
         let rest = url.split_once("://").filter(|(scheme, _)| schemes.contains(scheme)).map(|(_, rest)| rest);
         // What stands there may be a password, so it is shown neither here nor by whoever connects.
         if rest.is_some_and(|rest| rest.contains('@')) {
-            view.error(format!("holds a user or a password, which {of} is not told in a URL: {}", remedy(key)));
+            view.error(format!(
+                "holds a user or a password, which {of} is not told in a URL: {}",
+                remedy(key)
+            ));
         } else if rest.is_none() {
             let forms: Vec<_> = schemes.iter().map(|scheme| format!("{scheme}://HOST:PORT")).collect();
             view.error(format!("{} is no URL of {of}: {}", view.shown(), forms.join(", or ")));
@@ -131,7 +134,9 @@ fn read_urls(section: &Section, key: &str, schemes: &[&str], of: &str) -> Vec<St
 fn remedy(key: &str) -> &'static str {
     match key {
         "servers" => "take it out, and set `username` and `password`, `token` or `credentials_file`",
-        _ => "take it out; an address that asks for one cannot be used, and `sync_always: true` vouches in its place",
+        _ => {
+            "take it out; an address that asks for one cannot be used, and `sync_always: true` vouches in its place"
+        }
     }
 }
 

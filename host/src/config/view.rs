@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// What stands in place of a key or a name that comes from elsewhere.
-const HIDDEN: &str = "(hidden)";
+pub(super) const HIDDEN: &str = "(hidden)";
 
 /// The most components, pipelines, or references in a list: a hundred times what anybody has.
 const PARTS_MAX: usize = 1000;
@@ -30,6 +30,8 @@ pub(super) struct View<'d> {
 pub(super) struct Location {
     pub place: Place,
     pub path: String,
+    /// Whether it comes from a reference, so that no message may show it.
+    pub is_hidden: bool,
 }
 
 impl<'d> View<'d> {
@@ -40,7 +42,7 @@ impl<'d> View<'d> {
 
     /// Where the value stands.
     pub fn location(&self) -> Location {
-        Location { place: self.node.place, path: self.path.clone() }
+        Location { place: self.node.place, path: self.path.clone(), is_hidden: self.is_hidden() }
     }
 
     /// An error about the value.

@@ -150,7 +150,11 @@ pub(super) fn parse_all(text: &str, source: usize) -> (Vec<Node>, Vec<Fault>) {
 
 /// A section or list whose end has not come yet.
 enum Open {
-    List { place: Place, anchor: usize, items: Vec<Node> },
+    List {
+        place: Place,
+        anchor: usize,
+        items: Vec<Node>,
+    },
     Map {
         place: Place,
         anchor: usize,
@@ -193,7 +197,10 @@ impl Builder {
             }
             Event::MappingStart(anchor, _) => {
                 let (entries, merged) = (Vec::new(), Vec::new());
-                self.begin(Open::Map { place, anchor, entries, keys: HashMap::new(), key: None, merged }, place)
+                self.begin(
+                    Open::Map { place, anchor, entries, keys: HashMap::new(), key: None, merged },
+                    place,
+                )
             }
             Event::SequenceEnd | Event::MappingEnd => self.end(),
             Event::DocumentStart(_)

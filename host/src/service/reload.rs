@@ -41,10 +41,8 @@ impl Running {
     pub async fn prepare(&self, settings: &Settings) -> Result<Next, StartError> {
         let mut settings = settings.clone();
         let postponed = postpone(&self.settings, &mut settings);
-        let (component, limits, wanted) =
-            (self.base.component.clone(), self.base.limits.clone(), settings.clone());
-        let preparing = tokio::task::spawn_blocking(move || Prepared::new(&wanted, &component, limits));
-        let prepared = preparing.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
+        let limits = self.base.limits.clone();
+        let prepared = Prepared::made(&settings, &self.base.component, limits).await?;
         let sockets = if settings.receiver == self.settings.receiver {
             None
         } else {

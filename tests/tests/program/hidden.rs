@@ -69,13 +69,16 @@ fn what_a_receiver_repeats_of_header_fields_is_hidden() -> anyhow::Result<()> {
         if status.starts_with("400") {
             wait_for("quarantine", || Ok((running.points("quarantined")? > 0.0).then_some(())))?;
         } else {
-            running.wait_for("an answer", |log| log.contains("no such user").then_some(())).context(status)?;
+            running
+                .wait_for("an answer", |log| log.contains("no such user").then_some(()))
+                .context(status)?;
         }
         let page = running.self_metrics()?;
         running.terminate()?;
         let file = folder.path().join("preamp.yaml").display().to_string();
         let mut said = vec![page, running.said()];
-        for arguments in [&["check"][..], &["check", "--json"], &["quarantine", "list"], &["queue", "status"]] {
+        for arguments in [&["check"][..], &["check", "--json"], &["quarantine", "list"], &["queue", "status"]]
+        {
             let Said { bytes, stderr, .. } = say(&[arguments, &["--config", &file]].concat())?;
             said.extend([String::from_utf8(bytes)?, stderr]);
         }
@@ -95,7 +98,9 @@ fn what_is_printed_steers_no_terminal() -> anyhow::Result<()> {
     let name = folder.path().join(format!("preamp{EVIL}.yaml"));
     let file = name.display().to_string();
     let good = configuration("http://127.0.0.1:9/api/v1/write", &format!("external_labels: {{a: {EVIL:?}}}"));
-    let bad = format!("{EVIL:?}: 1\nreceivers: {{otlp: {{{EVIL:?}: {EVIL:?}}}}}\nservice: {{telemetry: {EVIL:?}}}\n");
+    let bad = format!(
+        "{EVIL:?}: 1\nreceivers: {{otlp: {{{EVIL:?}: {EVIL:?}}}}}\nservice: {{telemetry: {EVIL:?}}}\n"
+    );
     let [good, bad] = [good, bad].map(|text| text.replace("\\u{1b}", "\\e").replace("\\u{202e}", "\\u202e"));
     let payload = folder.path().join("payload.json");
     let quoted = serde_json::json!(EVIL);
@@ -140,7 +145,9 @@ fn what_is_printed_steers_no_terminal() -> anyhow::Result<()> {
             let is_json = arguments.contains(&"--json") || arguments.contains(&"json");
             if is_json && is_good {
                 let documents = serde_json::Deserializer::from_str(&stdout).into_iter::<serde_json::Value>();
-                documents.collect::<Result<Vec<_>, _>>().with_context(|| format!("{arguments:?}: {stdout}"))?;
+                documents
+                    .collect::<Result<Vec<_>, _>>()
+                    .with_context(|| format!("{arguments:?}: {stdout}"))?;
             }
         }
     }
@@ -217,7 +224,10 @@ fn as_nobody(text: &str, folder: &Path) -> anyhow::Result<()> {
     let read = Command::new("cat").arg(&environment).uid(NOBODY).output()?;
     ensure!(!read.status.success() && read.stdout.is_empty(), "{read:?}");
     let page = running.self_metrics()?;
-    ensure!(page.contains("\notelcol_process_memory_rss ") && page.contains("\notelcol_process_cpu_seconds"), "{page}");
+    ensure!(
+        page.contains("\notelcol_process_memory_rss ") && page.contains("\notelcol_process_cpu_seconds"),
+        "{page}"
+    );
     Ok(())
 }
 
@@ -228,9 +238,13 @@ fn a_configuration_that_becomes_a_pipe_holds_nobody_up() -> anyhow::Result<()> {
     let pipe = folder.path().join("pipe");
     ensure!(Command::new("mkfifo").arg(&pipe).status()?.success());
     let mut running = Running::start(&text, &[], folder.path())?;
-    let through = text.replace("endpoint: http:", &format!("headers: {{X-Key: '${{file:{}}}'}}\n    endpoint: http:", pipe.display()));
+    let through = text.replace(
+        "endpoint: http:",
+        &format!("headers: {{X-Key: '${{file:{}}}'}}\n    endpoint: http:", pipe.display()),
+    );
     running.reload(&through)?;
-    running.wait_for("a refusal", |log| log.contains("pipe is a pipe, and only regular files").then_some(()))?;
+    running
+        .wait_for("a refusal", |log| log.contains("pipe is a pipe, and only regular files").then_some(()))?;
     std::fs::rename(&pipe, folder.path().join("preamp.yaml"))?;
     running.hang_up()?;
     running.wait_for("a refusal", |log| log.contains("preamp.yaml: is a pipe").then_some(()))?;

@@ -69,7 +69,8 @@ fn connected<'d>(
     resources: &[Envelope<'d>],
     wanted: Option<&str>,
 ) -> Option<Chosen<'d>> {
-    let listed = |key: &str| configuration.part(key).map(|view| view.short_list("entries")).unwrap_or_default();
+    let listed =
+        |key: &str| configuration.part(key).map(|view| view.short_list("entries")).unwrap_or_default();
     let sources: Vec<_> =
         listed("sources").into_iter().map(|item| resolve(item, &SOURCE, resources)).collect();
     let destinations = listed("destinations").into_iter().map(|item| resolve(item, &DESTINATION, resources));

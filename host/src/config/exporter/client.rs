@@ -5,7 +5,7 @@ use crate::config::component::ComponentConfig;
 use crate::config::extensions::Extensions;
 use crate::config::settings::Connections;
 use crate::config::sigv4auth::{Sigv4Auth, is_aps, read_aws_auth};
-use crate::config::view::{Section, View};
+use crate::config::view::{HIDDEN, Section, View};
 use crate::config::yaml::Value as Yaml;
 use crate::credentials::Secret;
 use serde_json::Map;
@@ -32,7 +32,7 @@ pub(super) struct Endpoint<'d> {
 impl Endpoint<'_> {
     /// The host for people, unless it comes from a reference.
     pub fn shown_host(&self) -> String {
-        if self.view.is_hidden() { "(hidden)".to_owned() } else { self.host.clone() }
+        if self.view.is_hidden() { HIDDEN.to_owned() } else { self.host.clone() }
     }
 
     /// Warns of what Amazon Managed Prometheus is going to refuse.

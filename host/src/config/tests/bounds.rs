@@ -58,12 +58,14 @@ fn aliases_are_bounded_in_bytes() {
     assert!(said(&long)[0].ends_with("aliases make the document too large or too deep"));
     let long_keys = format!("a: &a {{{}: 1}}\nb: [{}]\n", "k".repeat(1000), "*a, ".repeat(100_000));
     assert!(said(&long_keys)[0].ends_with("aliases make the document too large or too deep"));
-    let merged = format!("a: &a {{b: {}}}\n{}", "x".repeat(100_000), lines(9_000, |n| format!("c{n}: {{<<: *a}}")));
+    let merged =
+        format!("a: &a {{b: {}}}\n{}", "x".repeat(100_000), lines(9_000, |n| format!("c{n}: {{<<: *a}}")));
     assert!(said(&merged)[0].ends_with("aliases make the document too large or too deep"));
     // An anchor at each level copies all that is below it.
     let nested = format!("{}{}{}", "&a [".repeat(60), "x, ".repeat(150_000), "]".repeat(60));
     assert!(said(&nested)[0].ends_with("anchors make the document too large"));
-    let many = format!("a: &a {{{}}}\n{}", lines(50, |n| format!("k{n}: v,")), lines(100, |n| format!("b{n}: *a")));
+    let many =
+        format!("a: &a {{{}}}\n{}", lines(50, |n| format!("k{n}: v,")), lines(100, |n| format!("b{n}: *a")));
     assert!(!said(&many)[0].contains("too large"), "what people write is taken");
 }
 
@@ -83,7 +85,9 @@ fn keys_take_time_by_their_number() {
     assert_linear(25_000, |count| lines(count, |n| format!("k{n}: 1")));
     assert_linear(25_000, |count| lines(count, |_| "k: 1".to_owned()));
     assert_linear(25_000, |count| with_exporter(&lines(count, |n| format!("endpiont{n}: 1"))));
-    assert_linear(7_000, |count| format!("a: &a {{{}}}\nb: {{<<: *a}}\n", lines(count, |n| format!("k{n}: 1,"))));
+    assert_linear(7_000, |count| {
+        format!("a: &a {{{}}}\nb: {{<<: *a}}\n", lines(count, |n| format!("k{n}: 1,")))
+    });
     let headers = |count| with_exporter(&format!("headers:\n{}", lines(count, |n| format!("  h{n}: v"))));
     assert_linear(15_000, headers);
     assert!(said(&headers(1_000)).is_empty());
@@ -93,16 +97,28 @@ fn keys_take_time_by_their_number() {
 fn components_and_references_are_few() {
     let components = lines(20_000, |n| format!("  otlp/{n}: {{protocols: {{grpc: }}}}"));
     let many = with_exporter("").replace("receivers: {otlp", &format!("receivers:\n{components}\nx: {{otlp"));
-    assert!(said(&many).iter().any(|error| error.ends_with("more than 1000 components: that is no configuration")));
+    assert!(
+        said(&many)
+            .iter()
+            .any(|error| error.ends_with("more than 1000 components: that is no configuration"))
+    );
     let references = "otlp/x, ".repeat(50_000);
     let many = with_exporter("").replace("receivers: [otlp]", &format!("receivers: [{references}]"));
-    assert!(said(&many).iter().any(|error| error.ends_with("more than 1000 references: that is no configuration")));
+    assert!(
+        said(&many)
+            .iter()
+            .any(|error| error.ends_with("more than 1000 references: that is no configuration"))
+    );
     let pipelines = lines(20_000, |n| format!("    metrics/{n}: {{receivers: [a], exporters: [b]}}"));
     let many = format!("service:\n  pipelines:\n{pipelines}");
-    assert!(said(&many).iter().any(|error| error.ends_with("more than 1000 pipelines: that is no configuration")));
+    assert!(
+        said(&many).iter().any(|error| error.ends_with("more than 1000 pipelines: that is no configuration"))
+    );
     let sources = "{name: x}, ".repeat(50_000);
     let many = format!("kind: Configuration\nspec: {{sources: [{sources}], destinations: []}}\n");
-    assert!(said(&many).iter().any(|error| error.ends_with("more than 1000 entries: that is no configuration")));
+    assert!(
+        said(&many).iter().any(|error| error.ends_with("more than 1000 entries: that is no configuration"))
+    );
     let documents = "---\nkind: Source\n".repeat(20_000);
     assert!(said(&documents)[0].ends_with("more than 1000 documents: that is no configuration"));
 }
@@ -165,7 +181,8 @@ fn what_references_bring_in_is_bounded() {
 #[test]
 fn long_keys_make_no_long_paths() {
     let key = "k".repeat(1000);
-    let deep = format!("{}{}{}", format!("{{{key}: ").repeat(60), "[],".repeat(0), "1".to_owned() + &"}".repeat(60));
+    let deep =
+        format!("{}{}{}", format!("{{{key}: ").repeat(60), "[],".repeat(0), "1".to_owned() + &"}".repeat(60));
     let errors = said(&deep);
     assert!(errors[0].len() < 400, "{}", errors[0]);
     let longer = format!("? {}\n: 1\n", "k".repeat(1025));

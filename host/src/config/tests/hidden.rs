@@ -101,7 +101,8 @@ spec:
                 let environment = |name: &str| (name == "HIDDEN").then(|| hidden.to_owned());
                 let results = [
                     explain(&request, &environment).map(|loaded| (loaded.settings, loaded.warnings)),
-                    convert(&request, false, &environment).map(|loaded| (loaded.settings.text, loaded.warnings)),
+                    convert(&request, false, &environment)
+                        .map(|loaded| (loaded.settings.text, loaded.warnings)),
                 ];
                 for result in results {
                     let shown = match result {
@@ -128,8 +129,19 @@ fn with_nats() -> String {
 }
 
 #[test]
+fn what_the_component_quotes_is_hidden_too() {
+    let text = with_exporter("namespace: '${env:IT}'\nprofile: aps");
+    let loaded = parse("f", &text, &|_| Some("s3cret".to_owned())).unwrap();
+    let said = loaded.locate("/namespace", r#""s3\"cret" is not one of aps, prometheus"#);
+    assert_eq!(said.message, "(hidden) is not one of aps, prometheus");
+    let said = loaded.locate("/profile", r#""odd" is not one of aps, prometheus"#);
+    assert_eq!(said.message, r#""odd" is not one of aps, prometheus"#);
+}
+
+#[test]
 fn keys_that_everybody_knows_are_named_wherever_they_come_from() {
-    let text = with_exporter("").replace("receivers: {otlp: {protocols: {grpc: }}}", "receivers: {otlp: '${env:IT}'}");
+    let text = with_exporter("")
+        .replace("receivers: {otlp: {protocols: {grpc: }}}", "receivers: {otlp: '${env:IT}'}");
     let environment = |_: &str| Some("{protocols: {grpc: {endpoint: 5}, s3cret: 1}}".to_owned());
     let errors = parse("f", &text, &environment).unwrap_err().to_string();
     assert_eq!(

@@ -336,7 +336,12 @@ impl Shared {
         });
         if let Err(problem) = keeping.await.unwrap_or_else(|error| Err(error.to_string())) {
             if let Some(held_back) = self.notices.admit("set-aside", 1) {
-                tracing::error!(partition, problem, held_back, "rejected points could not be kept in quarantine");
+                tracing::error!(
+                    partition,
+                    problem,
+                    held_back,
+                    "rejected points could not be kept in quarantine"
+                );
             }
         }
     }
