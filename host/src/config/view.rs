@@ -1,10 +1,13 @@
 //! A document as its readers see it: typed access, with every complaint placed.
 
+mod section;
+
 use super::diagnostic::{self, Place, Report};
 use super::duration;
 use super::keys::Key;
 use super::path::{join, join_number};
 use super::yaml::{Entry, Node, Value};
+pub(super) use section::Section;
 use std::path::Path;
 use std::time::Duration;
 
@@ -362,33 +365,4 @@ fn is_number(text: &str) -> bool {
 
 fn is_yaml_1_1_boolean(text: &str) -> bool {
     ["yes", "no", "on", "off", "true", "false"].contains(&text.to_ascii_lowercase().as_str())
-}
-
-/// A section whose keys have been checked.
-pub(super) struct Section<'d> {
-    view: View<'d>,
-    entries: Vec<(&'d str, View<'d>)>,
-}
-
-impl<'d> Section<'d> {
-    /// The section as a value.
-    pub fn view(&self) -> &View<'d> {
-        &self.view
-    }
-
-    /// What a key holds; `None` if it is absent or null, which both mean the default.
-    pub fn get(&self, key: &str) -> Option<View<'d>> {
-        self.present(key).filter(|view| !view.is_null())
-    }
-
-    /// A text that is not empty, which would mean the default.
-    pub fn text(&self, key: &str) -> Option<(&'d str, View<'d>)> {
-        let view = self.get(key)?;
-        view.text().filter(|text| !text.is_empty()).map(|text| (text, view))
-    }
-
-    /// What a key holds, null included: for sections that are off when absent and on when null.
-    pub fn present(&self, key: &str) -> Option<View<'d>> {
-        self.entries.iter().find(|(name, _)| *name == key).map(|(_, view)| view.clone())
-    }
 }
