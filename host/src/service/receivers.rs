@@ -175,15 +175,15 @@ impl Receivers {
     }
 }
 
+/// So many connections are enough for most, whatever the default is.
+const PLENTY: usize = 1_000;
+
 /// Says that there is not room for as many connections as there may be.
 fn say_limit(id: &str, name: &str, serving: &Serving, most: usize) {
     let configured = serving.max_connections;
-    let setting = format!("receivers.{id}.protocols.{name}.max_connections");
-    if configured == Serving::default().max_connections {
-        tracing::info!(setting, most, "the limit of open files leaves room for fewer connections");
-    } else {
+    if configured != Serving::default().max_connections || most < PLENTY {
         tracing::warn!(
-            setting,
+            setting = format!("receivers.{id}.protocols.{name}.max_connections"),
             configured,
             most,
             "the limit of open files leaves room for fewer connections: raise it (systemd: LimitNOFILE, shell: ulimit -n)"

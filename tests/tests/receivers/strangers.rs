@@ -26,6 +26,11 @@ const GREETING: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x
 /// A frame of HTTP/2 that begins the head of a request, which others are to go on with.
 const HALF_A_HEAD: &[u8] = b"\x00\x00\x01\x01\x00\x00\x00\x00\x01\x83";
 
+/// The same greeting by somebody who lets nothing be sent, and a request with an answer: `GET /`.
+const UNREAD: &[u8] =
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x06\x04\x00\x00\x00\x00\x00\x00\x04\x00\x00\x00\x00\
+                        \x00\x00\x03\x01\x05\x00\x00\x00\x01\x82\x86\x84";
+
 const HALF_A_REQUEST: &[u8] = b"POST /v1/metrics HTTP/1.1\r\nhost: preamp\r\ncontent-ty";
 
 /// The head of a request with a body that does not come.
@@ -76,6 +81,7 @@ async fn silent_and_slow_connections_end_on_both_ports_and_good_ones_do_not() {
         serving.read_header_timeout = Some(Duration::from_millis(300));
         serving.idle_timeout = Some(Duration::from_millis(600));
         serving.read_timeout = Some(Duration::from_millis(400));
+        serving.write_timeout = Some(Duration::from_millis(500));
     })
     .await;
     let addresses = rig.running.addresses();
@@ -89,7 +95,12 @@ async fn silent_and_slow_connections_end_on_both_ports_and_good_ones_do_not() {
             strangers.push((what, connect(address, sent).await));
         }
     }
-    for (what, sent) in [("half a head", HALF_A_REQUEST), ("no body", HEAD), ("one request", WHOLE)] {
+    for (what, sent) in [
+        ("half a head", HALF_A_REQUEST),
+        ("no body", HEAD),
+        ("one request", WHOLE),
+        ("an answer that is not read", UNREAD),
+    ] {
         strangers.push((what, connect(http, sent).await));
     }
     let good = async {
@@ -114,6 +125,7 @@ async fn silent_and_slow_connections_end_on_both_ports_and_good_ones_do_not() {
     for (listener, reason, least) in [
         ("http", "read-header-timeout", 2),
         ("http", "idle-timeout", 3),
+        ("http", "write-timeout", 1),
         ("grpc", "idle-timeout", 2),
         ("grpc", "read-header-timeout", 1),
     ] {
