@@ -82,7 +82,7 @@ impl Expansion {
     pub fn bytes(&mut self, bytes: usize, metric: &[u8]) -> Result<(), TooFar> {
         self.spent += bytes as u64;
         if self.spent > self.limit {
-            return Err(self.refuse(&format!("metric {:?}", shortened(metric)), ""));
+            return Err(self.refuse_metric(metric));
         }
         Ok(())
     }
@@ -96,6 +96,11 @@ impl Expansion {
             return Err(self.refuse(&what, "give the resource fewer or shorter attributes, "));
         }
         Ok(())
+    }
+
+    #[cold]
+    fn refuse_metric(&mut self, metric: &[u8]) -> TooFar {
+        self.refuse(&format!("metric {:?}", shortened(metric)), "")
     }
 
     #[cold]
@@ -131,7 +136,6 @@ impl Expansion {
         self.refuse(&what, remedy)
     }
 
-    #[cold]
     fn refuse(&mut self, what: &str, remedy: &str) -> TooFar {
         self.reason = format!(
             "{what} comes to more than {} bytes of series: a payload of {} bytes may come to \
