@@ -57,6 +57,11 @@ impl Exporter {
             }
         };
         let batches = self.assembler.finish();
+        debug_assert!(
+            batches.iter().map(|batch| u64::from(batch.uncompressed_size)).sum::<u64>()
+                <= self.translator.counted(),
+            "more was written than was counted"
+        );
         let accepted_points = batches.iter().map(|batch| u64::from(batch.points)).sum();
         Ok(Acceptance { batches, accepted_points, rejections })
     }

@@ -33,7 +33,8 @@ const SERIES_BYTES: usize = 64;
 pub(super) struct Expansion {
     payload: u64,
     limit: u64,
-    spent: u64,
+    /// Never less than what is written.
+    pub spent: u64,
     series: u64,
     scopes: u64,
     /// Why the payload is refused, once it is.

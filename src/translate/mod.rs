@@ -73,6 +73,7 @@ pub struct Translator {
     metric_name: Vec<u8>,
     series_name: Vec<u8>,
     unit: Vec<u8>,
+    counted: u64,
 }
 
 /// Which metadata a sink is told.
@@ -158,6 +159,7 @@ impl Translator {
             metric_name: Vec::new(),
             series_name: Vec::new(),
             unit: Vec::new(),
+            counted: 0,
         }
     }
 
@@ -196,6 +198,7 @@ impl Translator {
         let walked = walk.payload(payload);
         let rejections = walk.rejections.take();
         let expansion = walk.expansion;
+        self.counted = expansion.spent;
         if let (Err(_), Some(totals)) = (walked, &mut self.totals) {
             totals.roll_back();
         }
@@ -209,6 +212,11 @@ impl Translator {
                 malformed.offset_in(payload)
             ))),
         }
+    }
+
+    /// What the latest payload was found to expand to, in bytes: no less than what was written.
+    pub fn counted(&self) -> u64 {
+        self.counted
     }
 
     /// The totals of delta metrics, if these are accumulated.

@@ -78,7 +78,15 @@ pub(super) struct Plan {
 /// takes the other attributes along if it is one.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Candidate<'a> {
-    name: Vec<u8>,
+    name: &'a [u8],
+    rank: Rank,
+    key: &'a [u8],
+    index: u32,
+}
+
+/// A candidate whose name is a range of all names.
+struct Place<'a> {
+    name: Range<usize>,
     rank: Rank,
     key: &'a [u8],
     index: u32,
@@ -104,7 +112,11 @@ impl Plan {
             plan.keys.extend_from_slice(attribute.key);
             plan.key_ends.push(plan.keys.len() as u32);
         }
-        let mut candidates = plan.candidates(attributes, base, escape);
+        // Their names lie in one piece: with very many the memory they are in is what takes time.
+        let mut names = Vec::new();
+        let places = plan.candidates(attributes, base, escape, &mut names);
+        let named = |Place { name, rank, key, index }| Candidate { name: &names[name], rank, key, index };
+        let mut candidates: Vec<_> = places.into_iter().map(named).collect();
         candidates.sort_unstable();
         for group in candidates.chunk_by(|a, b| a.name == b.name) {
             plan.push_winner(group);
@@ -144,23 +156,31 @@ impl Plan {
         attributes: &[Attribute<'a>],
         base: &Base,
         escape: bool,
-    ) -> Vec<Candidate<'a>> {
-        let candidate = |name: &[u8], rank, index| Candidate { name: name.to_vec(), rank, key: b"", index };
-        let reserved = [METRIC_NAME, self.extra.name()].into_iter().filter(|name| !name.is_empty());
-        let mut candidates: Vec<_> = reserved.map(|name| candidate(name, Rank::Reserved, 0)).collect();
+        names: &mut Vec<u8>,
+    ) -> Vec<Place<'a>> {
+        let mut places = Vec::with_capacity(2 + base.labels.len() + attributes.len());
+        let mut push = |names: &mut Vec<u8>, name: &[u8], rank, index| {
+            let start = names.len();
+            names.extend_from_slice(name);
+            places.push(Place { name: start..names.len(), rank, key: b"".as_slice(), index });
+        };
+        for name in [METRIC_NAME, self.extra.name()].into_iter().filter(|name| !name.is_empty()) {
+            push(names, name, Rank::Reserved, 0);
+        }
         for (index, label) in (0..).zip(&base.labels) {
             let rank = if label.yields { Rank::YieldingBase } else { Rank::Base };
-            candidates.push(candidate(&label.name, rank, index));
+            push(names, &label.name, rank, index);
         }
         for (index, attribute) in (0..).zip(attributes) {
-            let mut name = Vec::with_capacity(attribute.key.len());
-            if push_label_name(attribute.key, escape, &mut name) {
-                candidates.push(Candidate { name, rank: Rank::Attribute, key: attribute.key, index });
+            let start = names.len();
+            if push_label_name(attribute.key, escape, names) {
+                let name = start..names.len();
+                places.push(Place { name, rank: Rank::Attribute, key: attribute.key, index });
             } else {
                 self.invalid_key = Some(attribute.key.to_vec());
             }
         }
-        candidates
+        places
     }
 
     /// Takes the label of a name from those who want to be it, the first in rank first.
@@ -169,7 +189,7 @@ impl Plan {
         match winner.rank {
             Rank::Reserved if winner.name == METRIC_NAME => self.name_at = self.steps.len(),
             Rank::Reserved => self.extra_at = self.steps.len(),
-            Rank::Base | Rank::YieldingBase => self.push_step(&winner.name, Origin::Base(winner.index)),
+            Rank::Base | Rank::YieldingBase => self.push_step(winner.name, Origin::Base(winner.index)),
             Rank::Attribute => {
                 let origin = match self.members(group)[..] {
                     [index] => Origin::Attribute(index),
@@ -178,7 +198,7 @@ impl Plan {
                         Origin::Joined(self.joins.len() as u32 - 1)
                     }
                 };
-                self.push_step(&winner.name, origin);
+                self.push_step(winner.name, origin);
             }
         }
         self.extra_at = self.extra_at.max(self.name_at);

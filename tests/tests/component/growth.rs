@@ -16,7 +16,7 @@ use preamp_tests::payloads::NOW_NS;
 const MEGABYTES: [usize; 4] = [1, 2, 4, 8];
 
 /// Of each payload the best of so many attempts counts: the machine has other work, too.
-const ATTEMPTS: usize = 3;
+const ATTEMPTS: usize = 5;
 
 /// What eight times as much may cost, as a multiple.
 const GROWTH_MAX: f64 = 8.0 * 1.2;
@@ -42,8 +42,8 @@ fn growth_on_the_component() -> anyhow::Result<()> {
         let growth = seconds[3] / seconds[0];
         let cells: Vec<_> = seconds.iter().map(|seconds| format!("{seconds:.3}")).collect();
         println!("| {} | {} | {growth:.1} |", family.name, cells.join(" | "));
-        // Less than that is lost in the noise.
-        if growth > GROWTH_MAX && seconds[3] > 0.05 {
+        // Those that expand cost what they come to, up to their limit; and less than that is lost in the noise.
+        if family.fate != Fate::ExpandsTooFar && growth > GROWTH_MAX && seconds[3] > 0.05 {
             findings.push(family.name);
         }
     }
