@@ -42,7 +42,7 @@ impl HttpReceiver {
     where
         B: Body<Data = Bytes, Error: std::fmt::Display> + Unpin,
     {
-        if let Err(refused) = self.admit(request.headers(), request.uri()) {
+        if let Some(refused) = self.refused(request.headers(), request.uri()) {
             return refused;
         }
         let path = &self.metrics_path;
@@ -71,21 +71,20 @@ impl HttpReceiver {
         }
     }
 
-    /// Whether a request is for this server, and by somebody who may send.
-    fn admit(&self, headers: &HeaderMap, uri: &Uri) -> Result<(), Answer> {
+    /// What is answered to a request that is not for this server, or by nobody who may send.
+    fn refused(&self, headers: &HeaderMap, uri: &Uri) -> Option<Answer> {
         let Entrance { intake, senders, .. } = &self.entrance;
         if let Err(message) = self.names.check(uri, headers) {
             intake.denied(Transport::Http, "host");
-            return Err(plain(StatusCode::FORBIDDEN, message));
+            return Some(plain(StatusCode::FORBIDDEN, message));
         }
-        let Some(senders) = senders else { return Ok(()) };
-        senders.admit(headers).map_err(|failure| {
-            intake.denied(Transport::Http, "unauthenticated");
-            let mut answer =
-                failure_response(&failure, payload_encoding(headers).unwrap_or(Encoding::Protobuf));
-            answer.headers_mut().insert(WWW_AUTHENTICATE, senders.challenge());
-            answer
-        })
+        let senders = senders.as_ref()?;
+        let failure = senders.admit(headers).err()?;
+        intake.denied(Transport::Http, "unauthenticated");
+        let encoding = payload_encoding(headers).unwrap_or(Encoding::Protobuf);
+        let mut answer = failure_response(&failure, encoding);
+        answer.headers_mut().insert(WWW_AUTHENTICATE, senders.challenge());
+        Some(answer)
     }
 
     /// Reads and unpacks the body.
