@@ -35,10 +35,9 @@ const INSTANCE_MAX: u64 = 1 << 30;
 const QUEUE_MAX: u64 = 256 << 20;
 const CACHE_MAX: u64 = 64 << 20;
 
-/// What an instance needs for a payload that is no more than tiny or small, and for one of 20 MiB, the largest that is taken by
-/// default: a MiB and four times its size.
-const TINY_INSTANCE: u64 = 8 << 20;
-const SMALL_INSTANCE: u64 = 16 << 20;
+/// What an instance needs for a small payload, whose series may take 12 MiB before they are compressed, and for one of
+/// 20 MiB, the largest that is taken by default: four times its size.
+const SMALL_INSTANCE: u64 = 20 << 20;
 const LARGE_INSTANCE: u64 = 76 << 20;
 
 /// What a connection takes, in bytes: about 10 KiB, with TLS about 40, where few have it.
@@ -87,13 +86,11 @@ pub struct Shares {
     pub requests: u64,
     /// Connections of senders, all together. They have half of what is left to the program.
     pub connections: usize,
-    /// Calls of the component for tiny payloads at the same time, and as many for small ones.
+    /// Calls of the component for small payloads at the same time.
     pub parallel_calls: usize,
     /// Calls for large payloads at the same time.
     pub parallel_large_calls: usize,
-    /// The linear memory of one instance of the component for a tiny payload.
-    pub tiny_instance: u64,
-    /// The same for a small one.
+    /// The linear memory of one instance of the component for a small payload.
     pub small_instance: u64,
     /// The same for a large one.
     pub large_instance: u64,
@@ -151,16 +148,15 @@ impl Budget {
             let calls = usize::try_from(share / least).unwrap_or(usize::MAX).clamp(1, most);
             (calls, share / calls as u64)
         };
-        let (parallel_calls, pair) = fit(part(SMALL_CALLS), TINY_INSTANCE + SMALL_INSTANCE, processors);
-        let (parallel_large_calls, large) = fit(part(LARGE_CALLS), LARGE_INSTANCE, (processors - 1).max(1));
+        let (parallel_calls, small) = fit(part(SMALL_CALLS), SMALL_INSTANCE, processors);
+        let (parallel_large_calls, large) = fit(part(LARGE_CALLS), LARGE_INSTANCE, processors);
         let cache = (part(QUEUE) / 2).min(CACHE_MAX);
         Shares {
             requests: part(REQUESTS).min(REQUESTS_MAX),
             connections: usize::try_from(part(CONNECTIONS) / CONNECTION).unwrap_or(usize::MAX).max(1),
             parallel_calls,
             parallel_large_calls,
-            tiny_instance: (pair / 3).min(SMALL_INSTANCE_MAX),
-            small_instance: (pair / 3 * 2).min(SMALL_INSTANCE_MAX),
+            small_instance: small.min(SMALL_INSTANCE_MAX),
             large_instance: large.min(INSTANCE_MAX),
             idle_instances: part(IDLE_INSTANCES),
             result: (part(RESULTS) / parallel_large_calls as u64).min(INSTANCE_MAX),
@@ -241,7 +237,7 @@ mod tests {
         {
             let bytes = bytes * MIB;
             let shares = budget(bytes).shares(processors);
-            let small = shares.parallel_calls as u64 * (shares.tiny_instance + shares.small_instance);
+            let small = shares.parallel_calls as u64 * shares.small_instance;
             let large = shares.parallel_large_calls as u64 * (shares.large_instance + shares.result);
             let at_work = shares.requests + small + large + shares.idle_instances;
             let queue = shares.queue.max(shares.cache + shares.index);
@@ -253,12 +249,16 @@ mod tests {
     fn a_small_pod_on_a_large_machine_has_few_instances_of_a_useful_size() {
         for processors in [2, 64] {
             let shares = budget(512 * MIB).shares(processors);
-            assert_eq!((shares.parallel_calls, shares.small_instance >> 20), (2, 21));
+            let parallel_calls = processors.min(3);
+            assert_eq!(
+                (shares.parallel_calls, shares.small_instance),
+                (parallel_calls, 64 * MIB / parallel_calls as u64)
+            );
             assert_eq!((shares.parallel_large_calls, shares.large_instance), (1, 96 * MIB));
         }
         let shares = budget(24 * 1024 * MIB).shares(2);
         assert_eq!((shares.parallel_calls, shares.small_instance), (2, 64 * MIB));
-        assert_eq!((shares.parallel_large_calls, shares.large_instance), (1, 1024 * MIB));
+        assert_eq!((shares.parallel_large_calls, shares.large_instance), (2, 1024 * MIB));
         let shares = budget(32 * MIB).shares(8);
         assert_eq!((shares.parallel_calls, shares.parallel_large_calls), (1, 1));
     }

@@ -100,7 +100,7 @@ fn label_length(label: &KeyValue) -> usize {
 
 /// The longest label with which so many series are taken.
 fn longest(exporter: &mut Exporter, make: Make, count: usize) -> usize {
-    let (mut taken, mut refused) = (5_000usize, 40_000);
+    let (mut taken, mut refused) = (500usize, 40_000);
     while refused - taken > 1 {
         let length = taken.midpoint(refused);
         match try_accept(exporter, &make(count, &text("k", &"x".repeat(length)))) {
@@ -145,19 +145,24 @@ fn a_payload_is_taken_up_to_the_limit_and_refused_one_byte_beyond() {
 #[test]
 fn the_refusal_names_the_metric_its_longest_label_and_what_to_change() {
     let long = text("k\u{1b}", &"x".repeat(100_000));
+    let shorter = text("k\u{1b}", &"x".repeat(10_000));
     let refusal = |options, payload: &[u8]| try_accept(&mut exporter(options), payload).unwrap_err();
-    let payload = encode(vec![resource(&[], vec![buckets(3_000, &long)])]);
+    let payload = encode(vec![resource(&[], vec![buckets(3_000, &shorter)])]);
     assert_eq!(
         refusal("", &payload),
         format!(
             "metric \"h\", 3003 series of one point, 3003 of the payload so far, each with its label \"k_\" \
-             (100002 bytes, from the point), comes to more than {} bytes of series: a payload of {} bytes \
-             may come to 256 times its size and 16 MiB; shorten what is repeated, send fewer buckets, or \
+             (10002 bytes, from the point), comes to more than {} bytes of series: a payload of {} bytes \
+             may come to 256 times its size and 4 MiB; shorten what is repeated, send fewer buckets, or \
              smaller payloads",
             limit(&payload),
             payload.len(),
         )
     );
+    // What is too long for compression to find it again counts for more.
+    let refused = refusal("", &encode(vec![resource(&[], vec![buckets(100, &long)])]));
+    assert!(refused.contains("bytes of compressed series: a payload of"), "{refused}");
+    assert!(refused.contains("may come to 16 times its size and 4 MiB"), "{refused}");
     let of_resource = encode(vec![resource(&[long.clone()], vec![points(3_000)])]);
     let refused = refusal(RESOURCE_LABELS, &of_resource);
     assert!(refused.contains("from the resource") && refused.contains("promote fewer"), "{refused}");

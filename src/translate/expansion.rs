@@ -20,7 +20,16 @@ use super::sink::NativeHistogram;
 pub const MULTIPLE: u64 = 256;
 
 /// Small payloads may go further: a point that is sent alone pays for all of its resource.
-pub const SPARE_BYTES: u64 = 16 << 20;
+pub const SPARE_BYTES: u64 = 4 << 20;
+
+/// After compression a payload may come to so many bytes, and so many times its size. What real ones come to is less
+/// than their size.
+const PACKED_SPARE_BYTES: u64 = 4 << 20;
+const PACKED_MULTIPLE: u64 = 16;
+
+/// Snappy finds what is repeated within so many bytes: a power of two. Of a series of a tenth of that, about a tenth
+/// stays, however often it comes.
+const WINDOW_BITS: u32 = 16;
 
 /// What a label takes besides its name and its value.
 pub(super) const LABEL_BYTES: usize = 8;
@@ -35,6 +44,8 @@ pub(super) struct Expansion {
     limit: u64,
     /// Never less than what is written.
     pub spent: u64,
+    packed_limit: u64,
+    packed: u64,
     series: u64,
     scopes: u64,
     /// Why the payload is refused, once it is.
@@ -63,7 +74,17 @@ impl Expansion {
     pub fn new(payload: usize) -> Expansion {
         let payload = payload as u64;
         let limit = SPARE_BYTES.saturating_add(payload.saturating_mul(MULTIPLE));
-        Expansion { payload, limit, spent: 0, series: 0, scopes: 0, reason: String::new() }
+        let packed_limit = PACKED_SPARE_BYTES.saturating_add(payload.saturating_mul(PACKED_MULTIPLE));
+        Expansion {
+            payload,
+            limit,
+            spent: 0,
+            packed_limit,
+            packed: 0,
+            series: 0,
+            scopes: 0,
+            reason: String::new(),
+        }
     }
 
     /// Counts the series of a point.
@@ -72,7 +93,8 @@ impl Expansion {
         let each = point.labels.bytes() + point.name.len() + point.about + SERIES_BYTES;
         self.series += point.series as u64;
         self.spent += each as u64 * point.series as u64 + point.texts as u64;
-        if self.spent > self.limit {
+        self.packed += packed_bytes(each as u64) * point.series as u64;
+        if self.spent > self.limit || self.packed > self.packed_limit {
             return Err(self.refuse_series(point));
         }
         Ok(())
@@ -138,15 +160,25 @@ impl Expansion {
     }
 
     fn refuse(&mut self, what: &str, remedy: &str) -> TooFar {
+        let (of, limit, multiple, spare) = if self.packed > self.packed_limit {
+            ("compressed series", self.packed_limit, PACKED_MULTIPLE, PACKED_SPARE_BYTES)
+        } else {
+            ("series", self.limit, MULTIPLE, SPARE_BYTES)
+        };
         self.reason = format!(
-            "{what} comes to more than {} bytes of series: a payload of {} bytes may come to \
-             {MULTIPLE} times its size and {} MiB; {remedy}send fewer buckets, or smaller payloads",
-            self.limit,
+            "{what} comes to more than {limit} bytes of {of}: a payload of {} bytes may come to \
+             {multiple} times its size and {} MiB; {remedy}send fewer buckets, or smaller payloads",
             self.payload,
-            SPARE_BYTES >> 20,
+            spare >> 20,
         );
         TooFar
     }
+}
+
+/// What stays of a series that is repeated, about.
+#[inline]
+fn packed_bytes(series: u64) -> u64 {
+    (series.saturating_mul(series) >> WINDOW_BITS).min(series)
 }
 
 /// What a native histogram takes at most, besides its series.

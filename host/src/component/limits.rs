@@ -13,8 +13,6 @@ pub struct PoolLimits {
     pub memory_bytes_max: usize,
     /// The same for a payload of at most [`SMALL_PAYLOAD`](Self::SMALL_PAYLOAD) bytes.
     pub small_memory_bytes_max: usize,
-    /// The same for a payload of at most [`TINY_PAYLOAD`](Self::TINY_PAYLOAD) bytes.
-    pub tiny_memory_bytes_max: usize,
     /// The most bytes that one call may return.
     pub result_bytes_max: usize,
     /// An exporter that remembers keeps at least the last payloads of so many bytes, and at most of
@@ -29,8 +27,8 @@ pub struct PoolLimits {
     pub idle_bytes_max: usize,
     /// A call that takes longer is logged, again and again while it lasts.
     pub slow_call: Duration,
-    /// How many calls for tiny payloads and for delivery may compute at the same time, and as many for small payloads.
-    /// Each size has a lane of its own, so that whoever sends large payloads holds up nobody who sends smaller ones.
+    /// How many calls for small payloads and for delivery may compute at the same time. Large ones have a lane of their
+    /// own, so that whoever sends them holds up nobody who sends small ones.
     pub parallel_calls: usize,
     /// How many calls for large payloads may compute at the same time.
     pub parallel_large_calls: usize,
@@ -46,7 +44,6 @@ impl Default for PoolLimits {
             payload_bytes_max: 256 << 20,
             memory_bytes_max: 1 << 30,
             small_memory_bytes_max: 1 << 30,
-            tiny_memory_bytes_max: 1 << 30,
             result_bytes_max: 1 << 30,
             kept_bytes_min: 16 << 20,
             kept_bytes_max: usize::MAX,
@@ -54,7 +51,7 @@ impl Default for PoolLimits {
             idle_bytes_max: usize::MAX,
             slow_call: Duration::from_secs(5),
             parallel_calls: processors,
-            parallel_large_calls: (processors - 1).max(1),
+            parallel_large_calls: processors,
             is_in_place: false,
         }
     }
@@ -65,11 +62,8 @@ const RECYCLE_ABOVE_MIN: usize = 8 << 20;
 const RECYCLE_ABOVE_MAX: usize = 64 << 20;
 
 impl PoolLimits {
-    /// The largest payload that counts as tiny, in bytes: a hundred points of an SDK.
-    pub const TINY_PAYLOAD: usize = 32 << 10;
-
-    /// The largest payload that counts as small, in bytes: a thousand points of an SDK.
-    pub const SMALL_PAYLOAD: usize = 256 << 10;
+    /// The largest payload that counts as small, in bytes: more than a hundred points of an SDK.
+    pub const SMALL_PAYLOAD: usize = 32 << 10;
 
     /// The limits of an exporter that holds to its share of the memory.
     #[must_use]
@@ -80,7 +74,6 @@ impl PoolLimits {
             payload_bytes_max: bytes(shares.requests),
             memory_bytes_max: bytes(shares.large_instance),
             small_memory_bytes_max: bytes(shares.small_instance),
-            tiny_memory_bytes_max: bytes(shares.tiny_instance),
             result_bytes_max: bytes(shares.result),
             kept_bytes_min: defaults.kept_bytes_min.min(bytes(shares.result)),
             kept_bytes_max: bytes(shares.result),

@@ -32,8 +32,8 @@ pub(super) struct Counters {
 /// Batches always have their digest, also when the configuration leaves it to the host.
 ///
 /// Calls that work on payloads and bodies run on threads for blocking work, no more at a time than
-/// there are processors. Payloads wait for others of about their size only, so that a flood of large ones holds up no
-/// small one. `sign` and `judge` take microseconds and run where they are called.
+/// there are processors. Small payloads do not wait for large ones, so that a flood of those holds up nobody who
+/// sends less. `sign` and `judge` take microseconds and run where they are called.
 ///
 /// A trap costs the call that caused it and nothing else: its instance is dropped, and the next
 /// call gets a fresh one. If the configuration makes the exporter remember, all payloads go to one
@@ -73,11 +73,8 @@ impl Exporters {
             }
         };
         let lane = |calls: usize| Arc::new(Semaphore::new(calls.max(1)));
-        let lanes = Arc::new(Lanes {
-            tiny: lane(limits.parallel_calls),
-            small: lane(limits.parallel_calls),
-            large: lane(limits.parallel_large_calls),
-        });
+        let lanes =
+            Arc::new(Lanes { small: lane(limits.parallel_calls), large: lane(limits.parallel_large_calls) });
         let echoes = Echoes::of(configuration);
         let (idle, notices) = (Mutex::new(idle), Notices::default());
         let pool = Arc::new(Pool { template, limits, counters, idle, echoes, notices });
@@ -260,7 +257,7 @@ impl Exporters {
         now: u64,
         key: Option<&SigningKey>,
     ) -> Result<Result<Request, SignError>, CallError> {
-        self.pool.call(Load::Tiny, |instance| {
+        self.pool.call(Load::Small, |instance| {
             let (guest, store, exporter) = instance.parts();
             let key = key.map(SigningKey::as_contract);
             guest.exporter().call_sign(store, exporter, digest, protocol, now, key)
@@ -280,7 +277,7 @@ impl Exporters {
         attempt: u32,
         now: u64,
     ) -> Result<Verdict, CallError> {
-        let verdict = self.pool.call(Load::Tiny, |instance| {
+        let verdict = self.pool.call(Load::Small, |instance| {
             let (guest, store, exporter) = instance.parts();
             guest.exporter().call_judge(store, exporter, sent, response, attempt, now)
         })?;
@@ -364,9 +361,7 @@ impl Exporters {
 /// What a call has to work on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Load {
-    /// A tiny payload, or next to nothing.
-    Tiny,
-    /// A small payload.
+    /// A small payload, or next to nothing.
     Small,
     /// Batches of so many bytes before compression, which the configuration bounds, and no stranger.
     Batches(usize),
@@ -379,11 +374,7 @@ const MEMORY_PER_BATCH_BYTE: usize = 6;
 
 impl Load {
     fn of_payload(bytes: usize) -> Self {
-        match bytes {
-            ..=PoolLimits::TINY_PAYLOAD => Load::Tiny,
-            ..=PoolLimits::SMALL_PAYLOAD => Load::Small,
-            _ => Load::Large,
-        }
+        if bytes > PoolLimits::SMALL_PAYLOAD { Load::Large } else { Load::Small }
     }
 
     fn of_batches<'b>(batches: impl IntoIterator<Item = &'b Batch>) -> Self {
@@ -394,7 +385,6 @@ impl Load {
 
 /// Who may compute. A call waits for others of its lane only.
 struct Lanes {
-    tiny: Arc<Semaphore>,
     small: Arc<Semaphore>,
     large: Arc<Semaphore>,
 }
@@ -402,8 +392,7 @@ struct Lanes {
 impl Lanes {
     fn of(&self, load: Load) -> &Arc<Semaphore> {
         match load {
-            Load::Tiny | Load::Batches(_) => &self.tiny,
-            Load::Small => &self.small,
+            Load::Small | Load::Batches(_) => &self.small,
             Load::Large => &self.large,
         }
     }
@@ -500,9 +489,8 @@ impl Pool {
 
     /// How much linear memory an instance may have for a call, in bytes.
     fn memory_for(&self, load: Load) -> usize {
-        let PoolLimits { memory_bytes_max, small_memory_bytes_max, tiny_memory_bytes_max, .. } = self.limits;
+        let PoolLimits { memory_bytes_max, small_memory_bytes_max, .. } = self.limits;
         match load {
-            Load::Tiny => tiny_memory_bytes_max.min(memory_bytes_max),
             Load::Small => small_memory_bytes_max.min(memory_bytes_max),
             Load::Batches(bytes) => {
                 let needed = bytes.saturating_mul(MEMORY_PER_BATCH_BYTE);
