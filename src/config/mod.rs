@@ -12,6 +12,7 @@ pub use translation::{
 
 use crate::types::{Header, Problem, Protocol};
 use reader::Reader;
+use std::collections::BTreeSet;
 
 /// The JSON Schema of the configuration.
 pub const SCHEMA: &str = include_str!("schema.json");
@@ -190,6 +191,7 @@ fn is_scope_part(text: &str) -> bool {
 
 fn read_headers(root: &mut Reader, signed: bool) -> Vec<Header> {
     let mut headers: Vec<Header> = Vec::new();
+    let mut names = BTreeSet::new();
     for (name, value) in root.string_map("headers") {
         let lower = name.to_ascii_lowercase();
         let problem = if !is_header_name(&lower) {
@@ -198,7 +200,7 @@ fn read_headers(root: &mut Reader, signed: bool) -> Vec<Header> {
             Some("is set by the exporter and cannot be configured".to_owned())
         } else if !is_header_value(&value) {
             Some("has a value with a control or non-ASCII character".to_owned())
-        } else if headers.iter().any(|header| header.name == lower) {
+        } else if !names.insert(lower.clone()) {
             Some("stands twice, in different capitals".to_owned())
         } else {
             None
@@ -301,6 +303,18 @@ mod tests {
                 "/sigv4/service",
                 "/target_info/enabled",
             ]
+        );
+    }
+
+    /// The list of problems is no longer than a person reads, however long the configuration.
+    #[test]
+    fn very_many_unknown_keys_are_counted() {
+        let keys: Vec<_> = (0..1_000).map(|n| format!(r#""k{n}":1"#)).collect();
+        let problems = Config::read(&format!(r#"{{"endpoint":"{AMP}",{}}}"#, keys.join(","))).unwrap_err();
+        assert_eq!(problems.len(), 101);
+        assert_eq!(
+            (problems[0].path.as_str(), problems[0].message.as_str()),
+            ("", "has 900 more keys that are no options")
         );
     }
 

@@ -29,6 +29,9 @@ impl Problems<'_> {
     }
 }
 
+/// So many keys of a section that are not known are reported each, with all that could stand there.
+const UNKNOWN_MAX: usize = 100;
+
 /// Escapes a key as a JSON Pointer token (RFC 6901, section 3).
 pub fn escape(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
@@ -161,11 +164,17 @@ impl<'d> Reader<'d, '_> {
 
     fn report_unknown(&mut self) {
         let Some(object) = self.object.take() else { return };
-        for key in object.keys().filter(|key| !self.known.contains(*key)) {
-            let known: Vec<_> = self.known.iter().map(String::as_str).collect();
-            let message = format!("is not an option here; there are {}", known.join(", "));
+        let known = self.known.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let mut unknown = object.keys().filter(|key| !self.known.contains(*key));
+        for key in unknown.by_ref().take(UNKNOWN_MAX) {
+            let message = format!("is not an option here; there are {known}");
             let path = format!("{}/{}", self.prefix, escape(key));
             self.problems.list().push(Problem { path, message });
+        }
+        let more = unknown.count();
+        if more > 0 {
+            let message = format!("has {more} more keys that are no options");
+            self.problems.list().push(Problem { path: self.prefix.clone(), message });
         }
     }
 }

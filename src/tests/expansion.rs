@@ -78,7 +78,9 @@ const MADE: [(&str, Make); 6] = [
     (r#""exponential_histograms":"classic""#, |count, label| {
         encode(vec![resource(&[], vec![exponential_buckets(count, label)])])
     }),
-    (RESOURCE_LABELS, |count, label| encode(vec![resource(&[label.clone()], vec![points(count)])])),
+    (RESOURCE_LABELS, |count, label| {
+        encode(vec![resource(std::slice::from_ref(label), vec![points(count)])])
+    }),
     ("", |count, label| {
         let mut resource = resource(&[], vec![points(count)]);
         resource.scope_metrics[0].scope =
@@ -163,7 +165,7 @@ fn the_refusal_names_the_metric_its_longest_label_and_what_to_change() {
     let refused = refusal("", &encode(vec![resource(&[], vec![buckets(100, &long)])]));
     assert!(refused.contains("bytes of compressed series: a payload of"), "{refused}");
     assert!(refused.contains("may come to 16 times its size and 4 MiB"), "{refused}");
-    let of_resource = encode(vec![resource(&[long.clone()], vec![points(3_000)])]);
+    let of_resource = encode(vec![resource(std::slice::from_ref(&long), vec![points(3_000)])]);
     let refused = refusal(RESOURCE_LABELS, &of_resource);
     assert!(refused.contains("from the resource") && refused.contains("promote fewer"), "{refused}");
     let named = Metric { name: "x\n".repeat(50_000), ..points(3_000) };
