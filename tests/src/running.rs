@@ -300,12 +300,6 @@ impl Running {
         std::fs::write(&self.file, configuration)
     }
 
-    /// Its process id.
-    #[must_use]
-    pub fn id(&self) -> u32 {
-        self.process.id()
-    }
-
     /// Where it gives its self-metrics.
     #[must_use]
     pub fn metrics(&self) -> SocketAddr {
