@@ -25,7 +25,7 @@ Usage: ./build.sh COMMAND
   test             lint, then every test, with the real programs it works with
   component        build the WebAssembly component: target/component/preamp.wasm
   host             build the exporter for this machine: target/release/preamp
-  soak             the tests of crashes, power cuts, failing disks, outages and shared queues, at length (about an
+  soak             the tests of crashes, power cuts, failing disks, outages, strangers and shared queues, at length (about an
                    hour), with the newest Prometheus, which is built for it (a quarter of an hour, once)
   bench [OPTIONS]  measure against two exporters in Go (--quick, --json FILE,
                    --component FILE to measure another build of the component)
@@ -414,12 +414,13 @@ soak() {
     export PREAMP_NATS_SERVER=$CACHE/python/bin/nats-server
     export PREAMP_STEPS=1000 PREAMP_KILLS=200 PREAMP_POWER_CUTS=20 PREAMP_FAULTS=20 PREAMP_QUEUE_BYTES=$((1 << 30))
     export PREAMP_SEEDS=100000 PREAMP_OUTAGE_SECONDS=600 PREAMP_ORDER_ROUNDS=40
-    export PREAMP_STORM_ROUNDS=200 PREAMP_CLOCK_ROUNDS=10
+    export PREAMP_STORM_ROUNDS=200 PREAMP_CLOCK_ROUNDS=10 PREAMP_HOSTILE_SECONDS=800
     stage "the newest Prometheus as a judge" cargo test --release --locked --workspace \
         --test second_judge -- --include-ignored
     stage "soak" cargo test --release --locked --workspace --no-fail-fast \
         --test durable_queue --test durable_cost --test crashes --test quarantine --test simulation --test scale_out \
-        --test outage -- --nocapture --test-threads 1
+        --test outage --test hostile_load -- --nocapture --test-threads 1
+    stage "silent connections" cargo test --release --locked --workspace --test hostile -- --ignored --nocapture
 }
 
 bench() {

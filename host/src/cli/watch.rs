@@ -1,7 +1,7 @@
 //! Notices when a file of the configuration holds something else.
 
 use preamp_host::config::Source;
-use preamp_host::files;
+use preamp_host::files::{self, FileError};
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ const EVERY: Duration = Duration::from_secs(2);
 /// The files, and what they held last.
 pub(super) struct Watch {
     files: Vec<PathBuf>,
-    /// Digests of what they held; `None` of a file that could not be read so far.
+    /// Digests of what they held, or of what was wrong with them; `None` of a file that was never there.
     last: Vec<Option<u64>>,
     ticks: Interval,
 }
@@ -30,7 +30,8 @@ impl Watch {
         Watch { last: digests(&files), files, ticks }
     }
 
-    /// Waits until one of the files holds something else. One that is gone is waited for.
+    /// Waits until one of the files holds something else, or is something else than a configuration can be. One that
+    /// is gone is waited for.
     pub(super) async fn changed(&mut self) {
         if self.files.is_empty() {
             return std::future::pending().await;
@@ -63,7 +64,13 @@ fn digests(files: &[PathBuf]) -> Vec<Option<u64>> {
 
 fn digest(file: &Path) -> Option<u64> {
     let mut hasher = DefaultHasher::new();
-    files::read(file).ok()?.hash(&mut hasher);
+    match files::read(file) {
+        Ok(bytes) => bytes.hash(&mut hasher),
+        // One that is being put in place may be gone for a moment.
+        Err(FileError::System(_)) => return None,
+        // Something else stands there now: whoever reads it next says what is wrong with it.
+        Err(refused) => refused.to_string().hash(&mut hasher),
+    }
     Some(hasher.finish())
 }
 
@@ -72,7 +79,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn content_counts_and_what_cannot_be_read_is_waited_for() {
+    async fn content_counts_and_what_is_gone_is_waited_for() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("preamp.yaml");
         std::fs::write(&path, "a").unwrap();
@@ -83,10 +90,12 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         assert!(!has_changed(), "no file");
         std::fs::create_dir(&path).unwrap();
-        assert!(!has_changed(), "no regular file");
+        assert!(has_changed(), "no regular file, which is to be told");
+        assert!(!has_changed(), "it is told once");
         std::fs::remove_dir(&path).unwrap();
         std::fs::File::create(&path).unwrap().set_len(1 << 40).unwrap();
-        assert!(!has_changed(), "more than a configuration");
+        assert!(has_changed(), "more than a configuration, which is to be told");
+        assert!(!has_changed(), "it is told once");
         std::fs::write(&path, "b").unwrap();
         assert!(has_changed());
         assert!(!has_changed());

@@ -9,14 +9,14 @@ use preamp_tests::hostile_payloads::{colliding, digits, empty_gzip_members, empt
 
 use crate::rig::{Attacked, Keys, cpu_seconds};
 
-/// How much more a byte may cost in a large input than in a small one.
+/// How much more a byte may cost in an input of twice the size.
 const SLACK: f64 = 1.2;
 
 /// Below this, in seconds, it is not the input that is measured.
 const FLOOR: f64 = 0.02;
 
 /// Of several tries the quickest is taken: others on the machine make one slower, and none makes it quicker.
-const TRIES: usize = 3;
+const TRIES: usize = 5;
 
 /// Input of so many bytes of one kind.
 type Kind<I> = (&'static str, fn(usize) -> I);
@@ -73,15 +73,14 @@ fn quickest(mut measure: impl FnMut() -> anyhow::Result<f64>) -> anyhow::Result<
     (0..TRIES).try_fold(f64::INFINITY, |least, _| Ok(measure()?.min(least)))
 }
 
-/// A line of the table: what sizes cost, in MiB and seconds; an error if it grows out of proportion.
+/// Prints a line of the table: what sizes cost, each twice the one before. Says where it grows out of proportion.
 fn judge(name: &str, costs: &[(usize, f64)]) -> Option<String> {
     let cells: String = costs.iter().map(|(_, seconds)| format!(" {seconds:>8.3}")).collect();
     println!("{name:<34}{cells}");
-    let (least, first) = *costs.first()?;
-    let grows =
-        |&&(size, seconds): &&(usize, f64)| seconds > SLACK * first.max(FLOOR) * size as f64 / least as f64;
-    let (size, seconds) = costs.iter().find(grows)?;
-    Some(format!("{name}: {first:.3} s for {least} MiB, {seconds:.3} s for {size} MiB"))
+    let grows = |pair: &&[(usize, f64)]| pair[1].1 > 2.0 * SLACK * pair[0].1.max(FLOOR);
+    let pair = costs.windows(2).find(grows)?;
+    let ((size, seconds), (twice, more)) = (pair[0], pair[1]);
+    Some(format!("{name}: {seconds:.3} s for {size} MiB, {more:.3} s for {twice} MiB"))
 }
 
 #[tokio::test(flavor = "multi_thread")]

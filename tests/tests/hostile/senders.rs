@@ -118,7 +118,7 @@ fn a_browser_that_takes_a_stranger_for_loopback_reaches_nothing() -> anyhow::Res
         "evil.example:4318",
         "localhost.evil.example",
         "127.0.0.1.evil.example:80",
-        "10.0.0.1",
+        "10.0.0.1.evil.example",
     ];
     for host in foreign {
         let (sent, read) = (posted(host)?, get(preamp.metrics(), "/metrics", host)?);
