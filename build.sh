@@ -25,8 +25,8 @@ Usage: ./build.sh COMMAND
   test             lint, then every test, with the real programs it works with
   component        build the WebAssembly component: target/component/preamp.wasm
   host             build the exporter for this machine: target/release/preamp
-  soak             the tests of crashes, power cuts, failing disks, outages, strangers and shared queues, at length (about an
-                   hour), with the newest Prometheus, which is built for it (a quarter of an hour, once)
+  soak             the tests of crashes, power cuts, failing disks, outages, strangers and shared queues, at length (about
+                   an hour and a half), with the newest Prometheus, which is built for it (a quarter of an hour, once)
   bench [OPTIONS]  measure against two exporters in Go (--quick, --json FILE,
                    --component FILE to measure another build of the component)
   end-to-end       what a point costs from OTLP to the receiver, beside the real Collector

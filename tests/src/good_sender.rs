@@ -17,6 +17,9 @@ pub const POINTS: u64 = 10;
 /// How long an answer may take before it counts as none.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How long it waits before it tries again.
+const PAUSE: Duration = Duration::from_millis(50);
+
 /// Sends a payload every so often, each on a new connection, until it is stopped.
 pub struct GoodSender {
     stop: Arc<AtomicBool>,
@@ -28,8 +31,9 @@ pub struct GoodSender {
 pub struct Fared {
     /// How long each answer took.
     pub took: Vec<Duration>,
-    /// Connections that ended without an answer, after which the payload was sent once more.
-    pub broken: usize,
+    /// How often a payload was sent once more, since the connection had ended without an answer, or the answer was to
+    /// come again later.
+    pub again: usize,
     /// What was not taken: the answer, or why there was none.
     pub failures: Vec<String>,
 }
@@ -65,8 +69,9 @@ fn send(number: usize, http: SocketAddr, pause: Duration, stop: &AtomicBool) -> 
         let payload = payloads::of_sender(number, POINTS as usize, time, fared.took.len() as i64);
         let began = Instant::now();
         let mut answer = post(http, &payload);
-        if answer.as_ref().is_err_and(is_broken_connection) {
-            fared.broken += 1;
+        while answer.as_ref().is_err_and(is_worth_another_try) && began.elapsed() < PATIENCE {
+            fared.again += 1;
+            std::thread::sleep(PAUSE);
             answer = post(http, &payload);
         }
         match answer {
@@ -78,12 +83,11 @@ fn send(number: usize, http: SocketAddr, pause: Duration, stop: &AtomicBool) -> 
     fared
 }
 
-/// Whether there was no answer because the connection ended.
-fn is_broken_connection(error: &anyhow::Error) -> bool {
+/// Whether the sender of a payload tries again as every sender of OTLP does.
+fn is_worth_another_try(error: &anyhow::Error) -> bool {
     use std::io::ErrorKind::{BrokenPipe, ConnectionReset};
-    error
-        .downcast_ref()
-        .is_some_and(|error: &std::io::Error| [BrokenPipe, ConnectionReset].contains(&error.kind()))
+    let is_broken = |error: &std::io::Error| [BrokenPipe, ConnectionReset].contains(&error.kind());
+    error.downcast_ref().is_some_and(is_broken) || error.to_string().contains("HTTP/1.1 503 ")
 }
 
 /// Sends a payload over a connection of its own; it must be answered 200.

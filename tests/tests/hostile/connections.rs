@@ -193,7 +193,7 @@ fn more_silent_connections_than_descriptors_leave_room_for_senders_metrics_and_h
     ensure!(counted > 0.0, "no counter tells of it:\n{page}");
     // Among so many that connect, a good one may be cut off before it was read; it tries again as all senders do.
     let fared = attacked.lives_on(SOON)?;
-    ensure!(fared.broken * 5 <= fared.took.len(), "{fared:?}");
+    ensure!(fared.again * 5 <= fared.took.len(), "{fared:?}");
     Ok(())
 }
 
