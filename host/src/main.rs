@@ -4,11 +4,13 @@ mod cli;
 
 use clap::Parser as _;
 use preamp_host::config::Diagnostics;
+use preamp_host::memory;
 use preamp_host::printable::{self, Line};
 use std::io::Write as _;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    memory::give_back_freed_memory();
     let cli = match cli::Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => refused(&error),

@@ -132,6 +132,26 @@ async fn send_well(number: usize, to: SocketAddr, stop: Arc<AtomicBool>, seen: A
     }
 }
 
+/// Starts good senders, on a thread of their own: what attackers and the receiver do in this process is not what is
+/// measured.
+fn good_senders(
+    to: SocketAddr,
+    stop: &Arc<AtomicBool>,
+    seen: &Arc<Seen>,
+) -> anyhow::Result<std::thread::JoinHandle<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (stop, seen) = (Arc::clone(stop), Arc::clone(seen));
+    Ok(std::thread::spawn(move || {
+        runtime.block_on(async {
+            let mut senders = JoinSet::new();
+            for number in 0..SENDERS {
+                senders.spawn(send_well(number, to, Arc::clone(&stop), Arc::clone(&seen)));
+            }
+            senders.join_all().await;
+        });
+    }))
+}
+
 /// What the attackers saw: how many payloads got which answer, and how long those of each kind took together.
 #[derive(Default)]
 struct Attacks {
@@ -184,9 +204,7 @@ async fn good_senders_hardly_notice_a_thousand_hostile_payloads_and_lose_nothing
     let mut preamp =
         Running::start_through(&configuration(address), |run| group.command(run), &[], folder.path())?;
     let (stop, seen) = (Arc::new(AtomicBool::new(false)), Arc::new(Seen::default()));
-    let senders: Vec<_> = (0..SENDERS)
-        .map(|number| tokio::spawn(send_well(number, preamp.http, Arc::clone(&stop), Arc::clone(&seen))))
-        .collect();
+    let senders = good_senders(preamp.http, &stop, &seen)?;
     tokio::time::sleep(Duration::from_secs(1)).await;
     seen.p99();
     let phase = Duration::from_secs(seconds().div_ceil(4));
@@ -210,9 +228,7 @@ async fn good_senders_hardly_notice_a_thousand_hostile_payloads_and_lose_nothing
     let lasted = began.elapsed();
     let (loud, during) = seen.p99();
     stop.store(true, Ordering::Relaxed);
-    for sender in senders {
-        sender.await?;
-    }
+    tokio::task::spawn_blocking(|| senders.join()).await?.ok().context("the good senders broke down")?;
     let (peak, killed) = (group.peak_bytes()?, group.killed()?);
     let sent: u64 = lock(&attacks.answers).values().sum();
     println!(
