@@ -117,7 +117,9 @@ impl Plan {
         let places = plan.candidates(attributes, base, escape, &mut names);
         let named = |Place { name, rank, key, index }| Candidate { name: &names[name], rank, key, index };
         let mut candidates: Vec<_> = places.into_iter().map(named).collect();
-        candidates.sort_unstable();
+        // Stable, so that the first attribute comes first; and the component sorts what has no order with
+        // leaps through memory otherwise.
+        candidates.sort();
         for group in candidates.chunk_by(|a, b| a.name == b.name) {
             plan.push_winner(group);
         }
