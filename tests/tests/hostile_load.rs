@@ -176,7 +176,7 @@ async fn send_ill(
         // Each is sent over both protocols in turn, as far as there is JSON and deflate in them.
         let over_grpc = !request.is_json
             && request.packing != Some("deflate")
-            && (number / requests.len() + number) % 2 == 0;
+            && (number / requests.len() + number).is_multiple_of(2);
         let began = Instant::now();
         let answer = if over_grpc { send_grpc(grpc, request).await } else { send_http(http, request).await };
         *lock(&attacks.took).entry(request.name.clone()).or_default() += began.elapsed();

@@ -334,15 +334,10 @@ impl Shared {
             let mut files = files.lock().unwrap_or_else(PoisonError::into_inner);
             files.keep(&set_aside, partition, place).map_err(|error| error.to_string())
         });
-        if let Err(problem) = keeping.await.unwrap_or_else(|error| Err(error.to_string())) {
-            if let Some(held_back) = self.notices.admit("set-aside", 1) {
-                tracing::error!(
-                    partition,
-                    problem,
-                    held_back,
-                    "rejected points could not be kept in quarantine"
-                );
-            }
+        if let Err(problem) = keeping.await.unwrap_or_else(|error| Err(error.to_string()))
+            && let Some(held_back) = self.notices.admit("set-aside", 1)
+        {
+            tracing::error!(partition, problem, held_back, "rejected points could not be kept in quarantine");
         }
     }
 
