@@ -14,13 +14,11 @@ use crate::rig::{Attacked, Keys, PATIENCE};
 const PAYLOAD_TOO_LARGE: u16 = 413;
 const RESOURCE_EXHAUSTED: u16 = 8;
 
-/// Whether a refusal is final, says what helps, and is no book: it names what is to blame, unless the payload was given
-/// up for the memory that it took before anybody knew.
+/// Whether a refusal is final, is no book, and names what is to blame.
 fn is_clear(answer: &Answer, names: &[&str]) -> bool {
     [PAYLOAD_TOO_LARGE, RESOURCE_EXHAUSTED].contains(&answer.code)
         && answer.text.len() < 4_000
-        && (names.iter().all(|name| answer.text.contains(name))
-            || answer.text.contains("give the process more memory"))
+        && names.iter().all(|name| answer.text.contains(name))
 }
 
 #[tokio::test(flavor = "multi_thread")]
