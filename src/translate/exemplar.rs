@@ -22,6 +22,8 @@ pub struct ExemplarSet {
     heads: Vec<Head>,
     labels: Vec<TextLabel>,
     text: Vec<u8>,
+    /// The finite bounds of the histogram at hand with their buckets, in order.
+    bounds: Vec<(f64, usize)>,
 }
 
 #[derive(Clone, Debug)]
@@ -211,12 +213,13 @@ impl ExemplarSet {
         }
         self.heads.retain(|head| !head.value.is_nan());
         let finite = bounds.iter().enumerate().map(|(index, bits)| (f64::from_bits(*bits), index));
-        let mut finite: Vec<_> = finite.filter(|(bound, _)| *bound < f64::INFINITY).collect();
-        // Stable: of equal bounds the first one counts.
-        finite.sort_by(|a, b| a.0.total_cmp(&b.0));
+        self.bounds.clear();
+        self.bounds.extend(finite.filter(|(bound, _)| *bound < f64::INFINITY));
+        // Of equal bounds the first one counts.
+        self.bounds.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
         for head in &mut self.heads {
-            let fitting = finite.partition_point(|(bound, _)| head.value > *bound);
-            head.bucket = finite.get(fitting).map_or(bounds.len(), |(_, index)| *index);
+            let fitting = self.bounds.partition_point(|(bound, _)| head.value > *bound);
+            head.bucket = self.bounds.get(fitting).map_or(bounds.len(), |(_, index)| *index);
         }
         self.heads.sort_by_key(|head| head.bucket);
     }
