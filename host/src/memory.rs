@@ -16,6 +16,9 @@ const MOUNTS: [(&str, &[&str]); 3] = [
 /// With less than this, in bytes, requests of an ordinary size may be refused.
 pub const COMFORTABLE_BYTES: u64 = 128 << 20;
 
+/// What is shared out at least, in bytes: less does not come to useful parts. A start with less is warned about.
+const LEAST_BYTES: u64 = 64 << 20;
+
 /// What the process is taken to have where the system does not say.
 const UNKNOWN_BYTES: u64 = 1 << 30;
 
@@ -143,7 +146,8 @@ impl Budget {
     #[must_use]
     pub fn shares(self, processors: usize) -> Shares {
         let processors = processors.max(1);
-        let part = |parts: u64| self.bytes / PARTS * parts;
+        let bytes = self.bytes.max(LEAST_BYTES);
+        let part = |parts: u64| bytes / PARTS * parts;
         let fit = |share: u64, least: u64, most: usize| {
             let calls = usize::try_from(share / least).unwrap_or(usize::MAX).clamp(1, most);
             (calls, share / calls as u64)
@@ -257,7 +261,7 @@ mod tests {
 
     #[test]
     fn the_shares_never_come_to_more_than_three_quarters() {
-        for (bytes, processors) in [(48, 1), (64, 2), (128, 64), (512, 2), (512, 64), (4096, 4), (65536, 128)]
+        for (bytes, processors) in [(64, 1), (64, 2), (128, 64), (512, 2), (512, 64), (4096, 4), (65536, 128)]
         {
             let bytes = bytes * MIB;
             let shares = budget(bytes).shares(processors);
@@ -283,7 +287,8 @@ mod tests {
         let shares = budget(24 * 1024 * MIB).shares(2);
         assert_eq!((shares.parallel_calls, shares.small_instance), (2, 64 * MIB));
         assert_eq!((shares.parallel_large_calls, shares.large_instance), (2, 1024 * MIB));
-        let shares = budget(32 * MIB).shares(8);
+        let shares = budget(2 * MIB).shares(8);
+        assert!(shares.small_instance >= 8 * MIB && shares.requests >= 8 * MIB, "{shares:?}");
         assert_eq!((shares.parallel_calls, shares.parallel_large_calls), (1, 1));
     }
 

@@ -310,7 +310,7 @@ async fn endless_call(address: SocketAddr, sent: usize) -> tonic::Status {
         for _ in 0..=sent / PART {
             // It is not taken any more once the call is refused.
             if parts.send(part).await.is_err() {
-                return;
+                break;
             }
             part = Bytes::from(vec![0; PART]);
         }
