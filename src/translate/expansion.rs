@@ -27,9 +27,9 @@ pub const SPARE_BYTES: u64 = 4 << 20;
 const PACKED_SPARE_BYTES: u64 = 4 << 20;
 const PACKED_MULTIPLE: u64 = 16;
 
-/// Snappy finds what is repeated within so many bytes: a power of two. Of a series of a tenth of that, about a tenth
-/// stays, however often it comes.
-const WINDOW_BITS: u32 = 16;
+/// Snappy compresses blocks of 64 KiB, each by itself. A repeated series is written out once in each block, so the
+/// longer it is, the larger the part of it that stays.
+const BLOCK_BITS: u32 = 16;
 
 /// What a label takes besides its name and its value.
 pub(super) const LABEL_BYTES: usize = 8;
@@ -175,10 +175,10 @@ impl Expansion {
     }
 }
 
-/// What stays of a series that is repeated, about.
+/// About how many bytes compression leaves of a repeated series of so many bytes.
 #[inline]
 fn packed_bytes(series: u64) -> u64 {
-    (series.saturating_mul(series) >> WINDOW_BITS).min(series)
+    (series.saturating_mul(series) >> BLOCK_BITS).min(series)
 }
 
 /// What a native histogram takes at most, besides its series.

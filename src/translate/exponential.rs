@@ -6,7 +6,7 @@ use super::expansion::native_bytes;
 use super::family::Family;
 use super::histogram::Classic;
 use super::native::Layout;
-use super::reject::{describe, or_reject};
+use super::reject::describe;
 use super::rejections::Reason;
 use super::sink::{NativeHistogram, Sample, Sink};
 use super::{STALE, Translator, Unreadable, Walk, keep_part, repeated, sample, write_created};
@@ -45,19 +45,11 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
         let policy = options.exponential_histograms;
         let extra = if policy.classic { ExtraLabel::Le } else { ExtraLabel::None };
         let labels = labels.labels(&self.attributes, self.resource.converted().len(), extra, scratch);
-        let labels = or_reject(
-            labels,
-            family,
-            metric_name,
-            &options.limits,
-            &mut self.rejections,
-            &mut self.expansion,
-        );
-        let Some((labels, identity)) = labels? else { return Ok(()) };
-        self.expansion.series(&repeated(family, metric_name, &labels, 1, 0))?;
+        let Some((labels, identity)) = self.gate.admit(labels, family, metric_name)? else { return Ok(()) };
+        self.gate.expansion.series(&repeated(family, metric_name, &labels, 1, 0))?;
         if let (true, Some(totals)) = (family.is_delta, &mut translator.totals) {
             let delta = Delta { family, name: metric_name, labels: &labels, identity, head: point.head };
-            let start = delta.accumulate(totals, &mut self.rejections, |totals, id, window| {
+            let start = delta.accumulate(totals, &mut self.gate.rejections, |totals, id, window| {
                 totals.exponential(id, window, &mut point, exponential)
             });
             let Some(start) = start else { return Ok(()) };
@@ -66,7 +58,7 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
         let is_native = policy.native && point.scale >= SCHEMA_MIN;
         if policy.native && !is_native {
             let what = || describe(&family.metric, &format!("has a point of scale {}", point.scale));
-            self.rejections.add(Reason::UnsupportedScale, u64::from(!policy.classic), what);
+            self.gate.rejections.add(Reason::UnsupportedScale, u64::from(!policy.classic), what);
         }
         if !is_native && !policy.classic {
             return Ok(());
@@ -77,7 +69,7 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
         if is_native {
             let layouts = [&mut translator.positive, &mut translator.negative];
             let native = native(exponential, layouts, &point, schema, sample(point.sum.unwrap_or(0.0)));
-            self.expansion.bytes(native_bytes(&native), family.metric.name)?;
+            self.gate.expansion.bytes(native_bytes(&native), family.metric.name)?;
             self.sink.histogram(&labels, metric_name, &native, translator.exemplars.all());
         }
         if policy.classic {
@@ -85,7 +77,7 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
             to_classic(exponential, scale, &point, &mut translator.buckets);
             translator.numbers.set(&translator.buckets.bounds);
             let (series, texts) = (translator.buckets.bounds.len() + 3, translator.numbers.bytes());
-            self.expansion.series(&repeated(family, metric_name, &labels, series, texts))?;
+            self.gate.expansion.series(&repeated(family, metric_name, &labels, series, texts))?;
             translator.exemplars.assign_buckets(&translator.buckets.bounds);
             let classic = Classic {
                 sum: point.sum,

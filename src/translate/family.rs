@@ -33,7 +33,7 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
     /// Names a metric and announces it to the sink; `None` if it was rejected.
     pub(super) fn family(&mut self, metric: Metric<'a>) -> Result<Option<Family<'a>>, Unreadable> {
         let Some((kind, data)) = metric.data else {
-            self.rejections.add(Reason::NoData, 0, || describe(&metric, "has no data"));
+            self.gate.rejections.add(Reason::NoData, 0, || describe(&metric, "has no data"));
             return Ok(None);
         };
         let head = DataHead::read(data)?;
@@ -55,7 +55,7 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
         let about_bytes = match self.translator.metadata {
             MetadataUse::None => 0,
             MetadataUse::Families => {
-                self.expansion.bytes(2 * about, metric.name)?;
+                self.gate.expansion.bytes(2 * about, metric.name)?;
                 0
             }
             MetadataUse::Inline => about,
@@ -103,7 +103,7 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
         data: &[u8],
         count: u64,
     ) -> Result<(), Unreadable> {
-        self.rejections.add(reason, count, || describe(metric, &format!("is of type {}", kind.name())));
+        self.gate.rejections.add(reason, count, || describe(metric, &format!("is of type {}", kind.name())));
         // Points left out still tell how new the resource is.
         let mut points = points(data);
         while let Some(point) = points.next_point()? {

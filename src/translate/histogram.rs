@@ -9,7 +9,7 @@ use super::family::Family;
 use super::labels::{Label, PointLabels};
 use super::native::Layout;
 use super::numbers::{INFINITE, NumberTexts};
-use super::reject::{describe, or_reject};
+use super::reject::describe;
 use super::rejections::Reason;
 use super::sink::{Buckets as NativeBuckets, NativeHistogram, Sample, Sink};
 use super::{Translator, Unreadable, Walk, keep_part, repeated, sample, set_name, write_created};
@@ -35,36 +35,28 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
         let is_custom = policy.custom_buckets && self.translator.buckets.bounds_ascend();
         if policy.custom_buckets && !is_custom {
             let what = || describe(&family.metric, "has bounds that do not ascend");
-            self.rejections.add(Reason::InvalidBounds, u64::from(!policy.classic), what);
+            self.gate.rejections.add(Reason::InvalidBounds, u64::from(!policy.classic), what);
         }
         if !is_custom && !policy.classic {
             return Ok(());
         }
         self.read_exemplars(family)?;
         let translator = &mut *self.translator;
-        let Translator { labels, scratch, metric_name, options, buckets, series_name: name, .. } = translator;
+        let Translator { labels, scratch, metric_name, buckets, series_name: name, .. } = translator;
         // With custom buckets alone no series has the label, so an attribute of its name may.
         let extra = if policy.classic { ExtraLabel::Le } else { ExtraLabel::None };
         let labels = labels.labels(&self.attributes, self.resource.converted().len(), extra, scratch);
-        let labels = or_reject(
-            labels,
-            family,
-            metric_name,
-            &options.limits,
-            &mut self.rejections,
-            &mut self.expansion,
-        );
-        let Some((labels, identity)) = labels? else { return Ok(()) };
+        let Some((labels, identity)) = self.gate.admit(labels, family, metric_name)? else { return Ok(()) };
         let bounds = buckets.bounds.len().min(buckets.counts.len());
         let (mut series, mut texts) = (usize::from(is_custom), 0);
         if policy.classic {
             translator.numbers.set(&buckets.bounds);
             (series, texts) = (series + bounds + 3, translator.numbers.bytes());
         }
-        self.expansion.series(&repeated(family, metric_name, &labels, series, texts))?;
+        self.gate.expansion.series(&repeated(family, metric_name, &labels, series, texts))?;
         if let (true, Some(totals)) = (family.is_delta, &mut translator.totals) {
             let delta = Delta { family, name: metric_name, labels: &labels, identity, head: point.head };
-            let start = delta.accumulate(totals, &mut self.rejections, |totals, id, window| {
+            let start = delta.accumulate(totals, &mut self.gate.rejections, |totals, id, window| {
                 totals.histogram(id, window, &mut point, buckets)
             });
             let Some(start) = start else { return Ok(()) };
@@ -74,7 +66,7 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
         if is_custom {
             let layout = &mut translator.positive;
             let native = custom_buckets(buckets, layout, &point, sample(&point.head, time, 0.0));
-            self.expansion.bytes(native_bytes(&native), family.metric.name)?;
+            self.gate.expansion.bytes(native_bytes(&native), family.metric.name)?;
             self.sink.histogram(&labels, metric_name, &native, translator.exemplars.all());
         }
         if policy.classic {

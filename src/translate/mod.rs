@@ -39,13 +39,13 @@ use crate::otlp::value::Attribute;
 use crate::otlp::wire::{Fields, Malformed};
 use crate::types::{Instant, NANOS_PER_MILLI, Protocol, Refusal, Rejection};
 use exemplar::{ExemplarSet, Exemplars};
-use expansion::{Expansion, Repeated, TooFar};
+use expansion::{Repeated, TooFar};
 use family::Family;
 use labels::{LabelMaker, PointLabels};
 use name::Namer;
 use native::Layout;
 use numbers::NumberTexts;
-use rejections::Rejections;
+use reject::Gate;
 use resource::{BaseOptions, Resource};
 use sink::{Sample, Sink};
 
@@ -188,16 +188,15 @@ impl Translator {
                 .map_or(i64::MAX, |ahead| now_ms.saturating_add_unsigned(ahead)),
             translator: self,
             sink,
-            rejections: Rejections::default(),
-            expansion: Expansion::new(given_bytes),
+            gate: Gate::new(limits, given_bytes),
             resource: Resource::default(),
             attributes: Vec::new(),
             exemplars: Vec::new(),
             newest: 0,
         };
         let walked = walk.payload(payload);
-        let rejections = walk.rejections.take();
-        let expansion = walk.expansion;
+        let Gate { mut rejections, expansion, .. } = walk.gate;
+        let rejections = rejections.take();
         self.counted = expansion.spent;
         if let (Err(_), Some(totals)) = (walked, &mut self.totals) {
             totals.roll_back();
@@ -234,8 +233,7 @@ impl Translator {
 struct Walk<'a, 't, S> {
     translator: &'t mut Translator,
     sink: &'t mut S,
-    rejections: Rejections,
-    expansion: Expansion,
+    gate: Gate,
     /// Samples older than this many milliseconds since the epoch are left out, and later than that.
     oldest: i64,
     newest_allowed: i64,
@@ -282,7 +280,7 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
         let Translator { labels, base_options, .. } = &mut *self.translator;
         let source = self.resource.base_source(scope, true);
         let (resource_bytes, scope_bytes) = source.size();
-        self.expansion.scope(resource_bytes + self.resource.scratch().len(), scope_bytes)?;
+        self.gate.expansion.scope(resource_bytes + self.resource.scratch().len(), scope_bytes)?;
         labels.set_base(source, || base_options.scope_base(&self.resource, scope))?;
         // `otel_scope_info` of the scope before may have left its own here.
         self.translator.scratch.clear();
@@ -324,7 +322,7 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
         if family.has_exemplars && !self.exemplars.is_empty() {
             exemplars.read(&self.exemplars, scratch)?;
             // A native histogram may have them, and a classic one beside it.
-            self.expansion.bytes(2 * exemplars.bytes(), family.metric.name)?;
+            self.gate.expansion.bytes(2 * exemplars.bytes(), family.metric.name)?;
         }
         Ok(())
     }

@@ -3,7 +3,6 @@
 use super::base::ExtraLabel;
 use super::delta::Delta;
 use super::family::Family;
-use super::reject::or_reject;
 use super::sink::Sink;
 use super::{Translator, Unreadable, Walk, keep_part, repeated, sample, write_created};
 use crate::otlp::metric::Kind;
@@ -23,23 +22,15 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
             point.head.start = 0;
         }
         self.read_exemplars(family)?;
-        let Translator { labels, scratch, metric_name, series_name, options, exemplars, totals, .. } =
+        let Translator { labels, scratch, metric_name, series_name, exemplars, totals, .. } =
             &mut *self.translator;
         let labels =
             labels.labels(&self.attributes, self.resource.converted().len(), ExtraLabel::None, scratch);
-        let labels = or_reject(
-            labels,
-            family,
-            metric_name,
-            &options.limits,
-            &mut self.rejections,
-            &mut self.expansion,
-        );
-        let Some((labels, identity)) = labels? else { return Ok(()) };
-        self.expansion.series(&repeated(family, metric_name, &labels, 1, 0))?;
+        let Some((labels, identity)) = self.gate.admit(labels, family, metric_name)? else { return Ok(()) };
+        self.gate.expansion.series(&repeated(family, metric_name, &labels, 1, 0))?;
         if let (true, Some(totals)) = (family.is_delta, totals) {
             let delta = Delta { family, name: metric_name, labels: &labels, identity, head: point.head };
-            let start = delta.accumulate(totals, &mut self.rejections, |totals, id, window| {
+            let start = delta.accumulate(totals, &mut self.gate.rejections, |totals, id, window| {
                 let (total, start) = totals.number(id, window, point.value, family.is_monotonic)?;
                 point.value = total;
                 Ok(start)

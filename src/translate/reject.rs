@@ -20,14 +20,14 @@ impl<S: Sink> Walk<'_, '_, S> {
         let time = time_ms(head.time);
         if time < self.oldest {
             let late_by = self.oldest.saturating_sub(time);
-            self.rejections.add(Reason::TooOld, 1, || {
+            self.gate.rejections.add(Reason::TooOld, 1, || {
                 describe(metric, &format!("has a point {late_by} ms beyond the age the receiver takes"))
             });
             return None;
         }
         if time > self.newest_allowed {
             let early_by = time.saturating_sub(self.newest_allowed);
-            self.rejections.add(Reason::TooFarInTheFuture, 1, || {
+            self.gate.rejections.add(Reason::TooFarInTheFuture, 1, || {
                 describe(metric, &format!("has a point {early_by} ms further ahead than the receiver takes"))
             });
             return None;
@@ -36,33 +36,48 @@ impl<S: Sink> Walk<'_, '_, S> {
     }
 }
 
-/// The labels of a point and the identity of its family with them; a point whose labels cannot be, or
-/// are more than the receiver takes, is counted, and has none.
-#[inline]
-pub(super) fn or_reject<'p>(
-    labels: Result<(PointLabels<'p>, u64), LabelError>,
-    family: &Family,
-    name: &[u8],
-    limits: &PointLimits,
-    rejections: &mut Rejections,
-    expansion: &mut Expansion,
-) -> Result<Option<(PointLabels<'p>, u64)>, TooFar> {
-    let (labels, identity) = match labels {
-        Ok(labels) => labels,
-        Err(error) => {
-            expansion.bytes(error.bytes, family.metric.name)?;
-            reject_labels(rejections, &family.metric, &error.fault);
+/// What decides whether a point of a payload gets in, and counts those that do not.
+pub(super) struct Gate {
+    limits: PointLimits,
+    /// The points that were left out.
+    pub rejections: Rejections,
+    /// How far the payload expands, rejected points included.
+    pub expansion: Expansion,
+}
+
+impl Gate {
+    /// A gate for a payload of so many bytes, as it was given.
+    pub fn new(limits: PointLimits, payload: usize) -> Gate {
+        Gate { limits, rejections: Rejections::default(), expansion: Expansion::new(payload) }
+    }
+
+    /// The labels of a point and the identity of its family with them; a point whose labels cannot be, or
+    /// are more than the receiver takes, is counted, and has none.
+    #[inline]
+    pub fn admit<'p>(
+        &mut self,
+        labels: Result<(PointLabels<'p>, u64), LabelError>,
+        family: &Family,
+        name: &[u8],
+    ) -> Result<Option<(PointLabels<'p>, u64)>, TooFar> {
+        let (labels, identity) = match labels {
+            Ok(labels) => labels,
+            Err(error) => {
+                self.expansion.bytes(error.bytes, family.metric.name)?;
+                reject_labels(&mut self.rejections, &family.metric, &error.fault);
+                return Ok(None);
+            }
+        };
+        let limits = &self.limits;
+        if (limits.max_labels.is_some() || limits.max_labels_bytes.is_some())
+            && let Some(excess) = Excess::of(limits, &labels, name)
+        {
+            self.expansion.bytes(labels.bytes(), family.metric.name)?;
+            self.rejections.add(Reason::LabelLimit, 1, || describe(&family.metric, &excess.text()));
             return Ok(None);
         }
-    };
-    if (limits.max_labels.is_some() || limits.max_labels_bytes.is_some())
-        && let Some(excess) = Excess::of(limits, &labels, name)
-    {
-        expansion.bytes(labels.bytes(), family.metric.name)?;
-        rejections.add(Reason::LabelLimit, 1, || describe(&family.metric, &excess.text()));
-        return Ok(None);
+        Ok(Some((labels, identity.wrapping_add(family.identity))))
     }
-    Ok(Some((labels, identity.wrapping_add(family.identity))))
 }
 
 /// What is too much in the labels, counted with the metric name as a label.

@@ -230,7 +230,7 @@ impl<S: Sink> Walk<'_, '_, S> {
             time: self.newest,
         };
         let (translator, sink) = (&mut *self.translator, &mut *self.sink);
-        info.write(translator, sink, &mut self.expansion, self.oldest)
+        info.write(translator, sink, &mut self.gate.expansion, self.oldest)
     }
 
     /// Writes `otel_scope_info`, which carries the attributes of a scope, at the time of its newest
@@ -240,7 +240,7 @@ impl<S: Sink> Walk<'_, '_, S> {
         let scope = Scope::read(message)?;
         let source = self.resource.base_source(message, false);
         let (resource_bytes, scope_bytes) = source.size();
-        self.expansion.scope(resource_bytes, scope_bytes)?;
+        self.gate.expansion.scope(resource_bytes, scope_bytes)?;
         let Translator { labels, base_options, .. } = &mut *self.translator;
         let base = || {
             let mut labels = base_options.target_labels(&self.resource);
@@ -256,7 +256,7 @@ impl<S: Sink> Walk<'_, '_, S> {
             time,
         };
         if !scope.name.is_empty() || !scope.attributes.is_empty() {
-            info.write(self.translator, self.sink, &mut self.expansion, self.oldest)?;
+            info.write(self.translator, self.sink, &mut self.gate.expansion, self.oldest)?;
         }
         Ok(())
     }

@@ -4,7 +4,6 @@ use super::base::ExtraLabel;
 use super::exemplar::Exemplars;
 use super::family::Family;
 use super::labels::Label;
-use super::reject::or_reject;
 use super::sink::Sink;
 use super::{Translator, Unreadable, Walk, keep_part, repeated, sample, set_name, write_created};
 use crate::otlp::point::SummaryPoint;
@@ -18,23 +17,14 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
         let point =
             SummaryPoint::read(message, quantiles, |part| keep_part(part, attributes, exemplars, scratch))?;
         let Some(time) = self.accept_time(&point.head, &family.metric) else { return Ok(()) };
-        let Translator {
-            labels, scratch, metric_name, options, numbers, quantiles, series_name: name, ..
-        } = &mut *self.translator;
+        let Translator { labels, scratch, metric_name, numbers, quantiles, series_name: name, .. } =
+            &mut *self.translator;
         numbers.set(&quantiles.quantiles);
         let labels =
             labels.labels(&self.attributes, self.resource.converted().len(), ExtraLabel::Quantile, scratch);
-        let labels = or_reject(
-            labels,
-            family,
-            metric_name,
-            &options.limits,
-            &mut self.rejections,
-            &mut self.expansion,
-        );
-        let Some((labels, identity)) = labels? else { return Ok(()) };
+        let Some((labels, identity)) = self.gate.admit(labels, family, metric_name)? else { return Ok(()) };
         let series = quantiles.values.len() + 2;
-        self.expansion.series(&repeated(family, metric_name, &labels, series, numbers.bytes()))?;
+        self.gate.expansion.series(&repeated(family, metric_name, &labels, series, numbers.bytes()))?;
         let sample = |value: f64| sample(&point.head, time, value);
         let none = Exemplars::default();
         self.sink.begin(identity, 1);

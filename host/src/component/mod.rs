@@ -10,6 +10,7 @@ mod echo;
 mod embedded;
 pub mod engine;
 mod error;
+mod exporters;
 mod file;
 mod in_use;
 mod instance;
@@ -24,9 +25,9 @@ pub use bindings::exports::preamp::exporter::remote_write::{
 };
 pub use embedded::load;
 pub use error::{CallError, LoadError, OpenError};
+pub use exporters::Exporters;
 pub use file::load_file;
 pub use in_use::{Accepting, InUse};
 pub use limits::{PoolLimits, PoolStats};
-pub use pool::Exporters;
 pub use signing_key::SigningKey;
 pub use wasmtime::component::Component;

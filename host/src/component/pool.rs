@@ -1,21 +1,12 @@
 //! A pool of warm instances with one configuration.
 
-use super::digest;
-use super::echo::Echoes;
 use super::instance::{Instance, Template};
-use super::keeper::{self, Keeper};
 use super::limits::{PoolLimits, PoolStats};
-use super::{
-    Acceptance, Batch, BatchError, CallError, Component, Encoding, OpenError, Protocol, Pruned, Refusal,
-    Request, Response, Sent, SignError, SigningKey, Verdict,
-};
+use super::{Batch, CallError};
 use crate::notices::Notices;
-use bytes::Bytes;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
-use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 
 #[derive(Default)]
 pub(super) struct Counters {
@@ -26,345 +17,14 @@ pub(super) struct Counters {
     recycled: AtomicU64,
 }
 
-/// An exporter of one configuration, for use by many tasks at once: one method for each function
-/// of the contract. Clones share the same instances.
-///
-/// Batches always have their digest, also when the configuration leaves it to the host.
-///
-/// Calls that work on payloads and bodies run on threads for blocking work, no more at a time than
-/// there are processors. Small payloads do not wait for large ones, so that a flood of those holds up nobody who
-/// sends less. `sign` and `judge` take microseconds and run where they are called.
-///
-/// A trap costs the call that caused it and nothing else: its instance is dropped, and the next
-/// call gets a fresh one. If the configuration makes the exporter remember, all payloads go to one
-/// instance, one after the other, and its successor goes on from where it was.
-///
-/// Running calls cannot be interrupted (see [`engine`](super::engine)); one
-/// that lasts longer than [`PoolLimits::slow_call`] is logged.
-#[derive(Clone)]
-pub struct Exporters {
-    pool: Arc<Pool>,
-    lanes: Arc<Lanes>,
-    /// Only if the configuration makes the exporter remember.
-    keeper: Option<Arc<AsyncMutex<Keeper>>>,
-}
-
-impl Exporters {
-    /// Opens an exporter from a configuration (JSON text, see `describe` in the contract).
-    ///
-    /// # Errors
-    ///
-    /// All problems of the configuration at once, or that the component does not come up.
-    pub fn open(
-        component: &Component,
-        configuration: &str,
-        limits: PoolLimits,
-    ) -> Result<Exporters, OpenError> {
-        let template = Template::new(component, configuration, &limits)?;
-        let counters = Arc::<Counters>::default();
-        let first = template.instantiate(&counters)?;
-        let kept = Keeper::new(first).map_err(|trap| OpenError::Component(format!("{trap:#}")))?;
-        let mut idle = Idle::default();
-        let keeper = match kept {
-            Ok(keeper) => Some(Arc::new(AsyncMutex::new(keeper))),
-            Err(instance) => {
-                idle.push(instance);
-                None
-            }
-        };
-        let lane = |calls: usize| Arc::new(Semaphore::new(calls.max(1)));
-        let lanes =
-            Arc::new(Lanes { small: lane(limits.parallel_calls), large: lane(limits.parallel_large_calls) });
-        let echoes = Echoes::of(configuration);
-        let (idle, notices) = (Mutex::new(idle), Notices::default());
-        let pool = Arc::new(Pool { template, limits, counters, idle, echoes, notices });
-        Ok(Exporters { pool, lanes, keeper })
-    }
-
-    /// Whether the configuration makes the exporter remember what it has accepted.
-    #[must_use]
-    pub fn remembers(&self) -> bool {
-        self.keeper.is_some()
-    }
-
-    /// What the exporter remembers; empty if its configuration makes it remember nothing.
-    ///
-    /// # Errors
-    ///
-    /// The call itself failed.
-    pub async fn snapshot(&self) -> Result<Vec<u8>, CallError> {
-        let Some(keeper) = &self.keeper else { return Ok(Vec::new()) };
-        self.keep(keeper, "snapshot", |keeper, pool| keeper.snapshot(pool).map(<[u8]>::to_vec)).await
-    }
-
-    /// What the exporter remembers at its end: payloads are no longer accepted.
-    ///
-    /// # Errors
-    ///
-    /// The call itself failed.
-    pub async fn close(&self) -> Result<Vec<u8>, CallError> {
-        let Some(keeper) = &self.keeper else { return Ok(Vec::new()) };
-        self.keep(keeper, "snapshot", |keeper, pool| keeper.close(pool).map(<[u8]>::to_vec)).await
-    }
-
-    /// Goes on from what an earlier exporter remembered. `is_current` says that it accepted nothing
-    /// after that.
-    ///
-    /// # Errors
-    ///
-    /// The call itself failed. That the state cannot be used is the inner error.
-    pub async fn restore(
-        &self,
-        snapshot: Vec<u8>,
-        is_current: bool,
-    ) -> Result<Result<(), String>, CallError> {
-        let Some(keeper) = &self.keeper else { return Ok(Ok(())) };
-        self.keep(keeper, "restore", move |keeper, pool| keeper.restore(pool, &snapshot, is_current)).await
-    }
-
-    /// Translates one OTLP metrics payload into batches.
-    ///
-    /// # Errors
-    ///
-    /// The call itself failed. That the payload was refused is the inner error.
-    pub async fn accept(
-        &self,
-        payload: Bytes,
-        encoding: Encoding,
-        now: u64,
-    ) -> Result<Result<Acceptance, Refusal>, CallError> {
-        let limit = self.pool.limits.payload_bytes_max;
-        if payload.len() > limit {
-            return Ok(Err(Refusal::TooLarge(limit as u64)));
-        }
-        if let Some(keeper) = &self.keeper {
-            let accept = move |keeper: &mut Keeper, pool: &Pool| keeper.accept(pool, payload, encoding, now);
-            return self.keep(keeper, "accept", accept).await;
-        }
-        let load = Load::of_payload(payload.len());
-        self.compute("accept", load, move |instance| keeper::accept(instance, &payload, encoding, now)).await
-    }
-
-    /// Joins batches of one partition, in the order given, into as few as the size limits allow.
-    ///
-    /// # Errors
-    ///
-    /// The call itself failed. That the batches cannot be joined is the inner error.
-    pub async fn merge(&self, batches: Vec<Batch>) -> Result<Result<Vec<Batch>, BatchError>, CallError> {
-        let load = Load::of_batches(&batches);
-        self.compute("merge", load, move |instance| {
-            let (guest, store, exporter) = instance.parts();
-            let mut result = guest.exporter().call_merge(store, exporter, &batches)?;
-            if let Ok(merged) = &mut result {
-                digest::complete(merged);
-            }
-            Ok(result)
-        })
-        .await
-    }
-
-    /// Cuts a batch into two of nearly equal numbers of series.
-    ///
-    /// # Errors
-    ///
-    /// The call itself failed. That the batch cannot be cut is the inner error.
-    pub async fn halve(&self, batch: Batch) -> Result<Result<(Batch, Batch), BatchError>, CallError> {
-        let load = Load::of_batches([&batch]);
-        self.compute("halve", load, move |instance| {
-            let (guest, store, exporter) = instance.parts();
-            let mut result = guest.exporter().call_halve(store, exporter, &batch)?;
-            if let Ok((first, second)) = &mut result {
-                digest::complete([first, second]);
-            }
-            Ok(result)
-        })
-        .await
-    }
-
-    /// Takes the samples older than `oldest` (milliseconds since the Unix epoch) out of a batch.
-    ///
-    /// # Errors
-    ///
-    /// The call itself failed. That the batch cannot be read is the inner error.
-    pub async fn prune(&self, batch: Batch, oldest: i64) -> Result<Result<Pruned, BatchError>, CallError> {
-        let load = Load::of_batches([&batch]);
-        self.compute("prune", load, move |instance| {
-            let (guest, store, exporter) = instance.parts();
-            let mut result = guest.exporter().call_prune(store, exporter, &batch, oldest)?;
-            if let Ok(pruned) = &mut result {
-                digest::complete(pruned.kept.iter_mut().chain(&mut pruned.expired));
-            }
-            Ok(result)
-        })
-        .await
-    }
-
-    /// Writes a batch of remote write 2.0 as batches of 1.0.
-    ///
-    /// # Errors
-    ///
-    /// The call itself failed. That the batch is of 1.0 already or cannot be read is the inner error.
-    pub async fn downgrade(&self, batch: Batch) -> Result<Result<Vec<Batch>, BatchError>, CallError> {
-        let load = Load::of_batches([&batch]);
-        self.compute("downgrade", load, move |instance| {
-            let (guest, store, exporter) = instance.parts();
-            let mut result = guest.exporter().call_downgrade(store, exporter, &batch)?;
-            if let Ok(batches) = &mut result {
-                digest::complete(batches);
-            }
-            Ok(result)
-        })
-        .await
-    }
-
-    /// Shows the series and samples of a batch as text.
-    ///
-    /// # Errors
-    ///
-    /// The call itself failed. That the batch cannot be read is the inner error.
-    pub async fn explain(&self, batch: Batch) -> Result<Result<String, BatchError>, CallError> {
-        let load = Load::of_batches([&batch]);
-        self.compute("explain", load, move |instance| {
-            let (guest, store, exporter) = instance.parts();
-            guest.exporter().call_explain(store, exporter, &batch)
-        })
-        .await
-    }
-
-    /// Shows the series and samples of a batch as JSON Lines.
-    ///
-    /// # Errors
-    ///
-    /// The call itself failed. That the batch cannot be read is the inner error.
-    pub async fn inspect(&self, batch: Batch) -> Result<Result<String, BatchError>, CallError> {
-        let load = Load::of_batches([&batch]);
-        self.compute("inspect", load, move |instance| {
-            let (guest, store, exporter) = instance.parts();
-            guest.exporter().call_inspect(store, exporter, &batch)
-        })
-        .await
-    }
-
-    /// Makes the request head for a batch of this digest and protocol, to be sent at `now`.
-    ///
-    /// # Errors
-    ///
-    /// The call itself failed. That the key does not fit is the inner error.
-    pub async fn sign(
-        &self,
-        digest: &[u8],
-        protocol: Protocol,
-        now: u64,
-        key: Option<&SigningKey>,
-    ) -> Result<Result<Request, SignError>, CallError> {
-        self.pool.call(Load::Small, |instance| {
-            let (guest, store, exporter) = instance.parts();
-            let key = key.map(SigningKey::as_contract);
-            guest.exporter().call_sign(store, exporter, digest, protocol, now, key)
-        })
-    }
-
-    /// Says what the answer means that came at `now` to the given attempt, counted from 1, in words without the
-    /// values of the configuration's header fields.
-    ///
-    /// # Errors
-    ///
-    /// The call itself failed.
-    pub async fn judge(
-        &self,
-        sent: Sent,
-        response: &Response,
-        attempt: u32,
-        now: u64,
-    ) -> Result<Verdict, CallError> {
-        let verdict = self.pool.call(Load::Small, |instance| {
-            let (guest, store, exporter) = instance.parts();
-            guest.exporter().call_judge(store, exporter, sent, response, attempt, now)
-        })?;
-        Ok(self.pool.echoes.hide(verdict))
-    }
-
-    /// What the pool has done so far.
-    #[must_use]
-    pub fn stats(&self) -> PoolStats {
-        let counters = &self.pool.counters;
-        PoolStats {
-            instances: counters.live.load(Relaxed),
-            created: counters.created.load(Relaxed),
-            calls: counters.calls.load(Relaxed),
-            traps: counters.traps.load(Relaxed),
-            recycled: counters.recycled.load(Relaxed),
-        }
-    }
-
-    /// Works with the keeper, one call after the other in the order they came.
-    async fn keep<R: Send + 'static>(
-        &self,
-        keeper: &Arc<AsyncMutex<Keeper>>,
-        function: &'static str,
-        work: impl FnOnce(&mut Keeper, &Pool) -> Result<R, CallError> + Send + 'static,
-    ) -> Result<R, CallError> {
-        // Waiting takes no processor from calls that could run.
-        let mut keeper = keeper.clone().lock_owned().await;
-        self.work(function, Load::Large, move |pool| work(&mut keeper, pool)).await
-    }
-
-    /// Makes a call on any instance.
-    async fn compute<R: Send + 'static>(
-        &self,
-        function: &'static str,
-        load: Load,
-        call: impl FnOnce(&mut Instance) -> wasmtime::Result<R> + Send + 'static,
-    ) -> Result<R, CallError> {
-        self.work(function, load, move |pool| pool.call(load, call)).await
-    }
-
-    /// Works on a thread for blocking work, once a processor is free for it.
-    async fn work<R: Send + 'static>(
-        &self,
-        function: &'static str,
-        load: Load,
-        work: impl FnOnce(&Pool) -> Result<R, CallError> + Send + 'static,
-    ) -> Result<R, CallError> {
-        if self.pool.limits.is_in_place {
-            return work(&self.pool);
-        }
-        let Ok(processor) = self.lanes.of(load).clone().acquire_owned().await else {
-            return Err(CallError::Unavailable("the pool is closed".to_owned()));
-        };
-        let pool = self.pool.clone();
-        let slow_call = pool.limits.slow_call;
-        let mut running = tokio::task::spawn_blocking(move || {
-            let _processor = processor;
-            work(&pool)
-        });
-        let started = Instant::now();
-        loop {
-            match tokio::time::timeout(slow_call, &mut running).await {
-                Ok(result) => return result.unwrap_or_else(|error| Err(lost(&error))),
-                Err(_elapsed) => {
-                    if let Some(held_back) = self.pool.notices.admit("slow", 1) {
-                        let seconds = started.elapsed().as_secs();
-                        tracing::warn!(
-                            function,
-                            seconds,
-                            held_back,
-                            "a call to the component is slow and still running"
-                        );
-                    }
-                }
-            }
-        }
-    }
-}
-
 /// What a call has to work on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Load {
-    /// A small payload, or next to nothing.
-    Small,
-    /// Batches of so many bytes before compression, which the configuration bounds, and no stranger.
-    Batches(usize),
+pub(super) enum Load {
+    /// A small payload, or batches. The configuration bounds how large those are, and no stranger.
+    Small {
+        /// What batches take before compression, in bytes.
+        batch_bytes: usize,
+    },
     /// A large payload, or what an exporter remembers.
     Large,
 }
@@ -373,33 +33,17 @@ enum Load {
 const MEMORY_PER_BATCH_BYTE: usize = 6;
 
 impl Load {
-    fn of_payload(bytes: usize) -> Self {
-        if bytes > PoolLimits::SMALL_PAYLOAD { Load::Large } else { Load::Small }
+    /// Next to nothing.
+    pub const NOTHING: Load = Load::Small { batch_bytes: 0 };
+
+    pub fn of_payload(bytes: usize) -> Self {
+        if bytes > PoolLimits::SMALL_PAYLOAD { Load::Large } else { Load::NOTHING }
     }
 
-    fn of_batches<'b>(batches: impl IntoIterator<Item = &'b Batch>) -> Self {
+    pub fn of_batches<'b>(batches: impl IntoIterator<Item = &'b Batch>) -> Self {
         let sizes = batches.into_iter().map(|batch| batch.uncompressed_size as usize);
-        Load::Batches(sizes.fold(0, usize::saturating_add))
+        Load::Small { batch_bytes: sizes.fold(0, usize::saturating_add) }
     }
-}
-
-/// Who may compute. A call waits for others of its lane only.
-struct Lanes {
-    small: Arc<Semaphore>,
-    large: Arc<Semaphore>,
-}
-
-impl Lanes {
-    fn of(&self, load: Load) -> &Arc<Semaphore> {
-        match load {
-            Load::Small | Load::Batches(_) => &self.small,
-            Load::Large => &self.large,
-        }
-    }
-}
-
-fn lost(error: &tokio::task::JoinError) -> CallError {
-    CallError::Trapped(format!("the thread of the call is gone: {error}"))
 }
 
 /// What instances are made from, and those that wait.
@@ -408,7 +52,6 @@ pub(super) struct Pool {
     limits: PoolLimits,
     counters: Arc<Counters>,
     idle: Mutex<Idle>,
-    echoes: Echoes,
     notices: Notices,
 }
 
@@ -434,8 +77,29 @@ impl Idle {
 }
 
 impl Pool {
+    /// A pool in which no instance waits yet.
+    pub fn new(template: Template, limits: PoolLimits, counters: Arc<Counters>) -> Self {
+        Pool { template, limits, counters, idle: Mutex::default(), notices: Notices::default() }
+    }
+
+    pub fn limits(&self) -> &PoolLimits {
+        &self.limits
+    }
+
+    /// What it has done so far.
+    pub fn stats(&self) -> PoolStats {
+        let counters = &self.counters;
+        PoolStats {
+            instances: counters.live.load(Relaxed),
+            created: counters.created.load(Relaxed),
+            calls: counters.calls.load(Relaxed),
+            traps: counters.traps.load(Relaxed),
+            recycled: counters.recycled.load(Relaxed),
+        }
+    }
+
     /// Makes a call on an instance of the pool, and puts it back if it is still good.
-    fn call<R>(
+    pub fn call<R>(
         &self,
         load: Load,
         call: impl FnOnce(&mut Instance) -> wasmtime::Result<R>,
@@ -475,7 +139,8 @@ impl Pool {
         }
     }
 
-    fn put_back(&self, instance: Instance) {
+    /// Keeps an instance for the next call, unless it is large, or those that wait are.
+    pub fn put_back(&self, instance: Instance) {
         let bytes = instance.memory_bytes();
         let mut idle = self.idle();
         if bytes > self.recycle_above_bytes() || idle.bytes.saturating_add(bytes) > self.limits.idle_bytes_max
@@ -491,9 +156,8 @@ impl Pool {
     fn memory_for(&self, load: Load) -> usize {
         let PoolLimits { memory_bytes_max, small_memory_bytes_max, .. } = self.limits;
         match load {
-            Load::Small => small_memory_bytes_max.min(memory_bytes_max),
-            Load::Batches(bytes) => {
-                let needed = bytes.saturating_mul(MEMORY_PER_BATCH_BYTE);
+            Load::Small { batch_bytes } => {
+                let needed = batch_bytes.saturating_mul(MEMORY_PER_BATCH_BYTE);
                 small_memory_bytes_max.saturating_add(needed).min(memory_bytes_max)
             }
             Load::Large => memory_bytes_max,

@@ -80,6 +80,14 @@ pub struct OtlpReceiver {
     pub http: Option<Listener>,
 }
 
+impl OtlpReceiver {
+    /// The part of each of its ports in what they share: whoever takes all of it on one port leaves the other alone.
+    #[must_use]
+    pub fn part_of_port(&self, shared: usize) -> usize {
+        shared / self.grpc.iter().chain(&self.http).count().max(1)
+    }
+}
+
 /// One address that OTLP is taken on.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Listener {

@@ -4,7 +4,6 @@ use super::{Credentials, CredentialsError, CredentialsSource, Fetch, Secret};
 use crate::causes::with_causes;
 use crate::clock::{nanos, since_epoch};
 use crate::config::{AssumeRole, AwsCredentials, BaseCredentials, SigV4};
-use crate::files::{self, FileError};
 use aws_config::environment::EnvironmentVariableRegionProvider;
 use aws_config::meta::region::RegionProviderChain;
 use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
@@ -254,9 +253,7 @@ fn of_role(role: &AssumeRole, given: Option<RoleCredentials>) -> Result<Credenti
 }
 
 async fn read_token(path: &std::path::Path) -> Result<Secret, CredentialsError> {
-    let file = path.to_owned();
-    let reading = tokio::task::spawn_blocking(move || files::read_text(&file).map(Secret::new));
-    match reading.await.map_err(std::io::Error::other).map_err(FileError::System).flatten() {
+    match Secret::read(path).await {
         Ok(token) => Ok(Secret::new(token.expose().trim().to_owned())),
         Err(error) => Err(CredentialsError {
             problem: format!("the web identity token {} {error}", path.display()),

@@ -13,9 +13,11 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use crate::files::{self, FileError};
 pub use aws::{Aws, Found, Identity};
 pub use fixed::Fixed;
 pub use keys::{IssuedKey, SigningKeys};
+use std::path::Path;
 use zeroize::Zeroizing;
 
 /// A text that is never shown and is overwritten with zeros when it is dropped.
@@ -27,6 +29,17 @@ impl Secret {
     #[must_use]
     pub fn new(text: String) -> Self {
         Self(Zeroizing::new(text))
+    }
+
+    /// Reads the text of a file, on a thread of its own: what the file stands on may hang.
+    ///
+    /// # Errors
+    ///
+    /// There is no such file that can be read.
+    pub async fn read(path: &Path) -> Result<Self, FileError> {
+        let file = path.to_owned();
+        let reading = tokio::task::spawn_blocking(move || files::read_text(&file).map(Secret::new));
+        reading.await.map_err(std::io::Error::other).map_err(FileError::System).flatten()
     }
 
     /// The text itself. Callers must not let it get into a log line, an error or a metric.

@@ -83,7 +83,7 @@ impl Fitted {
 fn fit_listeners(settings: &mut Settings, shares: &Shares, total: &str, warnings: &mut Vec<String>) {
     let most = shares.requests / OF_ROOM;
     let receiver = &mut settings.receiver;
-    let connections = shares.connections / receiver.grpc.iter().chain(&receiver.http).count().max(1);
+    let connections = receiver.part_of_port(shares.connections);
     let listeners = [
         ("grpc", "max_recv_msg_size_mib", &mut receiver.grpc),
         ("http", "max_request_body_size", &mut receiver.http),

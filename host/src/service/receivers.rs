@@ -136,8 +136,7 @@ impl Receivers {
 
     fn serve(&mut self, settings: &OtlpReceiver, prepared: PreparedReceivers, shared: &Shared) {
         let Shared { intake, connections, room } = shared;
-        // Whoever takes all places of one port leaves those of the other alone.
-        let most = room / settings.grpc.iter().chain(&settings.http).count().max(1);
+        let most = settings.part_of_port(*room);
         let server = |socket: &Arc<TcpListener>, listener: &Listener, tls, protocols, name| {
             let mut serving = listener.serving.clone();
             if serving.max_connections > most {

@@ -4,7 +4,6 @@ use super::OpenError;
 use crate::config::{ClientSettings, Nats, NatsCredentials};
 use crate::credentials::Secret;
 use crate::delivery::HttpClient;
-use crate::files;
 use async_nats::{Client, ConnectOptions, Event, ServerAddr};
 use serde::Deserialize;
 use std::time::Duration;
@@ -49,10 +48,7 @@ async fn options(nats: &Nats) -> Result<ConnectOptions, OpenError> {
         }
         NatsCredentials::File(file) => {
             let failed = |problem| OpenError::Credentials { file: file.clone(), problem };
-            let path = file.clone();
-            let reading = tokio::task::spawn_blocking(move || files::read_text(&path).map(Secret::new));
-            let read = reading.await.map_err(|error| failed(error.to_string()))?;
-            let text = read.map_err(|error| failed(error.to_string()))?;
+            let text = Secret::read(file).await.map_err(|error| failed(error.to_string()))?;
             options.credentials(text.expose()).map_err(|error| failed(error.to_string()))?
         }
     };
