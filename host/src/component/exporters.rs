@@ -59,7 +59,7 @@ impl Exporters {
         let keeper = match kept {
             Ok(keeper) => Some(Arc::new(AsyncMutex::new(keeper))),
             Err(instance) => {
-                pool.put_back(instance);
+                pool.keep(instance);
                 None
             }
         };

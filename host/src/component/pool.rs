@@ -139,6 +139,11 @@ impl Pool {
         }
     }
 
+    /// Keeps an instance that has just been made, whatever it takes: the next call needs one.
+    pub fn keep(&self, instance: Instance) {
+        self.idle().push(instance);
+    }
+
     /// Keeps an instance for the next call, unless it is large, or those that wait are.
     pub fn put_back(&self, instance: Instance) {
         let bytes = instance.memory_bytes();
