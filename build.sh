@@ -318,10 +318,10 @@ component() (
     *) fail "PREAMP_TOOLCHAIN is $toolchain." "It can be rustup or debian." ;;
     esac
     RUSTC_BOOTSTRAP=1 RUSTFLAGS=$flags CARGO_TARGET_DIR=$target \
-        cargo rustc --package preamp --lib --crate-type cdylib --profile component --locked \
+        cargo rustc --package preamp-core --features component --lib --crate-type cdylib --profile component --locked \
         --target wasm32-wasip2 -Zbuild-std=std,panic_abort -Zbuild-std-features=optimize_for_size ||
         fail "the component does not build." "See the compiler's message above."
-    install_if_changed "$target/wasm32-wasip2/component/preamp.wasm" "$COMPONENT"
+    install_if_changed "$target/wasm32-wasip2/component/preamp_core.wasm" "$COMPONENT"
     printf '   %s: %d KiB\n' "${COMPONENT#"$ROOT/"}" $(($(stat -c %s "$COMPONENT") / 1024))
 )
 
@@ -337,7 +337,7 @@ install_if_changed() {
 
 # precompiled compiles the component with the wasmtime that will run it, since its code fits no other.
 precompiled() {
-    local compiled=${COMPONENT%.wasm}.cwasm inputs=("$COMPONENT" Cargo.lock host/src/component/engine.rs)
+    local compiled=${COMPONENT%.wasm}.cwasm inputs=("$COMPONENT" Cargo.lock host/wasm/src/engine.rs)
     [[ -f $compiled ]] && fresh "$compiled.stamp" "${inputs[@]}" && return
     cargo build --release --locked --workspace --bin preamp-precompile
     "$TARGET/release/preamp-precompile" "$COMPONENT" "$compiled" ||

@@ -3,7 +3,7 @@
 // The exported functions that wit-bindgen generates take raw pointers across the boundary.
 #![allow(unsafe_code)]
 
-use crate::types as core;
+use preamp_contract as core;
 use std::cell::RefCell;
 
 wit_bindgen::generate!({ path: "wit", world: "exporter" });
@@ -75,7 +75,7 @@ impl GuestExporter for Exporter {
         let key = key.map(core::SigningKey::from);
         let request = self.0.borrow().sign(&digest, protocol.into(), now, key.as_ref())?;
         Ok(wit::Request {
-            method: request.method.to_owned(),
+            method: request.method.into_owned(),
             url: request.url,
             headers: request.headers.into_iter().map(wit::Header::from).collect(),
         })
@@ -204,10 +204,10 @@ impl From<core::Acceptance> for wit::Acceptance {
 impl From<core::Rejection> for wit::Rejection {
     fn from(rejection: core::Rejection) -> Self {
         wit::Rejection {
-            reason: rejection.reason.to_owned(),
+            reason: rejection.reason.into_owned(),
             points: rejection.points,
             example: rejection.example,
-            remedy: rejection.remedy.to_owned(),
+            remedy: rejection.remedy.into_owned(),
         }
     }
 }
@@ -216,7 +216,7 @@ impl From<core::Refusal> for wit::Refusal {
     fn from(refusal: core::Refusal) -> Self {
         match refusal {
             core::Refusal::Malformed(what) => wit::Refusal::Malformed(what),
-            core::Refusal::WrongSignal(signal) => wit::Refusal::WrongSignal(signal.to_owned()),
+            core::Refusal::WrongSignal(signal) => wit::Refusal::WrongSignal(signal.into_owned()),
             core::Refusal::TooLarge(limit) => wit::Refusal::TooLarge(limit),
             core::Refusal::ExpandsTooFar(what) => wit::Refusal::ExpandsTooFar(what),
         }
@@ -240,8 +240,8 @@ impl From<wit::SigningKey> for core::SigningKey {
     fn from(key: wit::SigningKey) -> Self {
         core::SigningKey {
             access_key_id: key.access_key_id,
-            session_token: key.session_token,
-            derived_key: key.derived_key,
+            session_token: key.session_token.map(Into::into),
+            derived_key: key.derived_key.into(),
             date: key.date,
             region: key.region,
             service: key.service,
@@ -275,7 +275,7 @@ impl From<wit::Header> for core::Header {
 impl From<core::Explanation> for wit::Explanation {
     fn from(explanation: core::Explanation) -> Self {
         wit::Explanation {
-            reason: explanation.reason.to_owned(),
+            reason: explanation.reason.into_owned(),
             detail: explanation.detail,
             remedy: explanation.remedy,
         }

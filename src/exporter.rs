@@ -3,8 +3,8 @@
 use crate::accumulate::Accumulator;
 use crate::config::Config;
 use crate::translate::Translator;
-use crate::types::*;
 use crate::{batch, judge, otlp, sigv4};
+use preamp_contract::*;
 use std::borrow::Cow;
 
 /// One configuration, with the caches and scratch memory that live from call to call.

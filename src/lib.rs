@@ -23,9 +23,9 @@ pub mod otlp;
 pub mod remote_write;
 pub mod sigv4;
 pub mod translate;
-pub mod types;
+pub use preamp_contract as types;
 
-#[cfg(target_arch = "wasm32")]
+#[cfg(feature = "component")]
 mod component;
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,7 @@ use super::series::{Histogram, Series, Total};
 use crate::otlp::exponential::Side;
 use crate::otlp::point::Number;
 use crate::otlp::wire::{unzigzag, zigzag};
-use crate::types::NANOS_PER_MILLI;
+use preamp_contract::NANOS_PER_MILLI;
 use prost::encoding::encode_varint;
 
 /// What the first byte of a series says: which total it has, and what else there is.

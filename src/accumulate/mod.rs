@@ -25,11 +25,11 @@ pub use hash::SeriesId;
 use crate::config::DeltaState;
 use crate::otlp::exponential::{ExponentialBuckets, ExponentialPoint};
 use crate::otlp::point::{Buckets, HistogramPoint, Number};
-use crate::types::{Instant, NANOS_PER_MILLI};
 use exponential::Exponential;
 use hash::Hash;
 use journal::Journal;
 use number::{add_sums, known};
+use preamp_contract::{Instant, NANOS_PER_MILLI};
 use series::{Histogram, Series, Total};
 use table::Table;
 

@@ -9,7 +9,7 @@ use crate::translate::exemplar::Exemplars;
 use crate::translate::identity;
 use crate::translate::labels::{Label, PointLabels};
 use crate::translate::sink::{Metadata, NativeHistogram, Sample, Sink};
-use crate::types::{Batch, Instant, NANOS_PER_MILLI};
+use preamp_contract::{Batch, Instant, NANOS_PER_MILLI};
 
 /// The sink that makes batches. Between payloads it holds only empty buffers.
 pub struct Assembler {

@@ -5,7 +5,7 @@ use super::pack::{Counts, Packer};
 use crate::remote_write::buffer::Buffer;
 use crate::remote_write::rewrite::Rewriter;
 use crate::remote_write::v1::push_metadata;
-use crate::types::{Batch, BatchError, Protocol};
+use preamp_contract::{Batch, BatchError, Protocol};
 
 /// Writes a batch of 2.0 as batches of 1.0 of at most `limit` bytes before compression, unless a
 /// single series is larger. Only start times are lost, for which 1.0 has no place; the metadata of a

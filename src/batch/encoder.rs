@@ -11,7 +11,7 @@ use crate::remote_write::rewrite::{Assembly, Rewriter};
 use crate::remote_write::v2::{Family, Head};
 use crate::remote_write::{v1, v2};
 use crate::translate::sink::{Metadata, NativeHistogram, Sample};
-use crate::types::Protocol;
+use preamp_contract::Protocol;
 
 /// Writes series into the buffers of partitions.
 ///

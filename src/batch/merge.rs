@@ -4,7 +4,7 @@ use super::opened::Opened;
 use super::pack::{Body, Counts, Packer};
 use super::snappy;
 use crate::remote_write::rewrite::{Assembly, Mark};
-use crate::types::{Batch, BatchError, Protocol};
+use preamp_contract::{Batch, BatchError, Protocol};
 
 /// Joins batches of one partition, in order, into as few as `limit` bytes before compression allow.
 /// Batches of different protocols stay apart.

@@ -6,7 +6,7 @@ use crate::otlp::wire::{Fields, Malformed};
 use crate::remote_write::frames::{Frame, frames};
 use crate::remote_write::message::{Series, symbols};
 use crate::remote_write::rewrite::Assembly;
-use crate::types::{Batch, BatchError, Protocol};
+use preamp_contract::{Batch, BatchError, Protocol};
 
 /// The request of a batch, decompressed, and where its series are.
 pub struct Opened<'b> {

@@ -2,7 +2,7 @@
 
 use crate::remote_write::frames::Frame;
 use crate::translate::exemplar::Exemplars;
-use crate::types::{Batch, Protocol};
+use preamp_contract::{Batch, Protocol};
 use sha2::{Digest, Sha256};
 
 /// What a request holds, besides its bytes.

@@ -5,7 +5,7 @@ use super::pack::Packer;
 use super::snappy;
 use crate::otlp::wire::Malformed;
 use crate::remote_write::{explain::to_text, inspect::to_json_lines};
-use crate::types::{Batch, BatchError, Protocol, Pruned, SampleTime};
+use preamp_contract::{Batch, BatchError, Protocol, Pruned, SampleTime};
 
 /// Cuts a batch between its series into two of nearly equal numbers of series.
 ///

@@ -1,7 +1,7 @@
 //! The snappy block format (google/snappy, `format_description.txt`).
 
 use crate::remote_write::buffer::Buffer;
-use crate::types::BatchError;
+use preamp_contract::BatchError;
 
 /// Reads the preamble of a block: the size of what it holds, and the elements behind it.
 pub fn split(block: &[u8]) -> Result<(u64, &[u8]), BatchError> {

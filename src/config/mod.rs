@@ -10,7 +10,7 @@ pub use translation::{
     ClassicPolicy, DeltaState, ExponentialPolicy, NameStyle, PointLimits, ResourceLabels, Translation,
 };
 
-use crate::types::{Header, Problem, Protocol};
+use preamp_contract::{Header, Problem, Protocol};
 use reader::Reader;
 use std::collections::BTreeSet;
 

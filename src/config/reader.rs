@@ -1,6 +1,6 @@
 //! Reads a JSON object key by key, collecting problems instead of stopping at the first.
 
-use crate::types::Problem;
+use preamp_contract::Problem;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 

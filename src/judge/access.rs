@@ -2,7 +2,7 @@
 
 use super::answer::Answer;
 use super::{Case, pause};
-use crate::types::Verdict;
+use preamp_contract::Verdict;
 
 /// What may help.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! What a receiver said, taken out of headers and body whatever form it has.
 
-use crate::types::Response;
+use preamp_contract::Response;
 use serde_json::Value;
 
 /// More of a body than this is not looked at.

@@ -22,8 +22,8 @@ mod pause;
 mod written;
 
 use crate::config::{Config, Profile};
-use crate::types::{Explanation, Instant, Protocol, Response, Retry, Sent, Verdict};
 use answer::{Answer, header, readable};
+use preamp_contract::{Explanation, Instant, Protocol, Response, Retry, Sent, Verdict};
 use written::Written;
 
 /// How long a batch waits, at the least, when the receiver has too many series.
@@ -204,7 +204,7 @@ impl Case<'_> {
             }
             _ => self.answer.detail.clone(),
         };
-        Explanation { reason, detail, remedy: remedy.to_owned() }
+        Explanation { reason: reason.into(), detail, remedy: remedy.to_owned() }
     }
 }
 

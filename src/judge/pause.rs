@@ -2,7 +2,7 @@
 
 use super::answer::header;
 use crate::config::Backoff;
-use crate::types::{Instant, NANOS_PER_MILLI, Response};
+use preamp_contract::{Instant, NANOS_PER_MILLI, Response};
 use std::time::UNIX_EPOCH;
 
 /// A receiver's Retry-After is followed up to this, so that a slip of the receiver cannot halt

@@ -1,7 +1,7 @@
 mod v2;
 
 use super::*;
-use crate::types::Header;
+use preamp_contract::Header;
 
 /// 2026-01-15T23:59:30Z.
 const NOW: Instant = 1_768_521_570_000_000_000;
@@ -339,7 +339,7 @@ fn throttling_says_which_limit() {
 fn a_limit_of_series_holds_nothing_up_that_is_stored() {
     let limit = "per-user series limit of 50000000 exceeded";
     match amp(429, limit) {
-        Verdict::PartlyRejected(Explanation { reason: "series-limit", remedy, .. }) => {
+        Verdict::PartlyRejected(Explanation { reason, remedy, .. }) if reason == "series-limit" => {
             assert!(remedy.contains("L-5A151448"), "{remedy}");
         }
         other => panic!("{other:?}"),

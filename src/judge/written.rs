@@ -2,7 +2,7 @@
 //! Written Response Headers").
 
 use super::answer::header;
-use crate::types::{Response, Sent};
+use preamp_contract::{Response, Sent};
 
 /// How much was stored of a request, by the header fields of the answer.
 pub(super) struct Written {

@@ -5,7 +5,7 @@ use crate::otlp::wire::Malformed;
 use crate::translate::base::METRIC_NAME;
 use crate::translate::labels::Label;
 use crate::translate::sink::Metadata;
-use crate::types::Protocol;
+use preamp_contract::Protocol;
 use std::fmt::Write;
 
 /// One line for each sample, `name{label="value",…} value timestamp`, and for each native histogram;

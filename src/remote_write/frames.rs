@@ -2,7 +2,7 @@
 
 use super::message::series_field;
 use crate::otlp::wire::{Fields, Malformed};
-use crate::types::Protocol;
+use preamp_contract::Protocol;
 use std::ops::Range;
 
 /// One `TimeSeries` entry of an encoded request. What stands before it and is no series goes with it,

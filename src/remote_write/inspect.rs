@@ -4,7 +4,7 @@ use super::message::{Buckets, Entry, Exemplar, Histogram, Series, for_each_entry
 use crate::otlp::wire::Malformed;
 use crate::translate::labels::Label;
 use crate::translate::sink::{Metadata, Sample};
-use crate::types::Protocol;
+use preamp_contract::Protocol;
 use std::fmt::{Display, Write};
 
 /// One JSON object a line for each series, and for each family whose metadata stands alone; the

@@ -11,7 +11,7 @@ use crate::translate::STALE;
 use crate::translate::base::METRIC_NAME;
 use crate::translate::labels::Label;
 use crate::translate::sink::{Metadata, MetricType, Sample};
-use crate::types::Protocol;
+use preamp_contract::Protocol;
 
 /// What stands in a request.
 #[derive(Debug)]

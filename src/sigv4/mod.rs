@@ -11,7 +11,7 @@ pub use canonical::{PathRules, Signable};
 pub use signature::{Signature, Timestamp, derive_key};
 
 use crate::config::{Config, SigningScope, is_header_value};
-use crate::types::{Header, Instant, Protocol, Request, SignError, SigningKey};
+use preamp_contract::{Header, Instant, Protocol, Request, SignError, SigningKey};
 
 /// Fields that HTTP clients, proxies and tracing may change on the way, so that a signature over
 /// them would break (as AWS' own SDKs leave them out).
@@ -61,14 +61,14 @@ pub fn sign(
         check_key(key, scope, &timestamp)?;
         headers.push(header("x-amz-date", timestamp.as_str()));
         // An empty token is how an unset environment variable often arrives.
-        if let Some(token) = key.session_token.as_deref().filter(|token| !token.is_empty()) {
+        if let Some(token) = key.session_token.as_ref().filter(|token| !token.is_empty()) {
             headers.push(header("x-amz-security-token", token));
         }
         let authorization = authorization(config, &headers, digest, key, &timestamp);
         headers.push(header("authorization", &authorization));
     }
     check_values(&headers)?;
-    Ok(Request { method: "POST", url: config.endpoint.url.clone(), headers })
+    Ok(Request { method: "POST".into(), url: config.endpoint.url.clone(), headers })
 }
 
 /// The fields that every request has (remote write 1.0, "Protocol"; 2.0, "Required HTTP Headers"),

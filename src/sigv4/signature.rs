@@ -2,8 +2,8 @@
 //! signed AWS API request", steps 2 to 5).
 
 use super::canonical::{Canonical, PathRules, Signable};
-use crate::types::{Instant, SigningKey};
 use hmac::{Hmac, KeyInit, Mac};
+use preamp_contract::{Instant, SigningKey};
 use sha2::{Digest, Sha256};
 use time::{Duration, OffsetDateTime};
 

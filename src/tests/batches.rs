@@ -1,7 +1,7 @@
 //! Cutting, merging, halving and pruning: nothing is lost and nothing changes its order.
 
 use super::payload::*;
-use crate::types::{Batch, BatchError, Protocol};
+use preamp_contract::{Batch, BatchError, Protocol};
 
 fn many(count: u64) -> Vec<u8> {
     let points = (0..count).map(|n| point_at(TIME + n, n as f64, &[text("id", &format!("series-{n}"))]));

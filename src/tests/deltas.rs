@@ -2,7 +2,7 @@
 
 use super::payload::*;
 use crate::Exporter;
-use crate::types::{Acceptance, Encoding};
+use preamp_contract::{Acceptance, Encoding};
 
 const ACCUMULATE: &str = r#""delta":"accumulate","export_created_metric":{"enabled":true}"#;
 
@@ -122,11 +122,11 @@ fn a_payload_sent_again_gives_the_same_bytes_again() {
     let first = take(&mut exporter, 10);
     assert_eq!(take(&mut exporter, 10), first);
     let late = take(&mut exporter, 0);
-    let reasons: Vec<_> = late.rejections.iter().map(|r| (r.reason, r.points)).collect();
+    let reasons: Vec<_> = late.rejections.iter().map(|r| (&*r.reason, r.points)).collect();
     assert_eq!(reasons, [("delta-out-of-order", 4)]);
     assert_eq!((late.accepted_points, late.batches.len()), (0, 0));
     let overlapping = take(&mut exporter, 15);
-    let reasons: Vec<_> = overlapping.rejections.iter().map(|r| (r.reason, r.points)).collect();
+    let reasons: Vec<_> = overlapping.rejections.iter().map(|r| (&*r.reason, r.points)).collect();
     assert_eq!(reasons, [("delta-overlap", 4)]);
 }
 
@@ -154,7 +154,7 @@ fn values_that_cannot_be_added_up_and_series_too_many_are_rejected() {
     let metrics = vec![sum("a", delta, vec![point(-1.0, &[])]), sum("b", delta, points)];
     let acceptance = accept(&mut exporter, &encode(vec![resource(&[], metrics)]));
     let reasons: Vec<_> =
-        acceptance.rejections.iter().map(|r| (r.reason, r.points, r.example.as_str())).collect();
+        acceptance.rejections.iter().map(|r| (&*r.reason, r.points, r.example.as_str())).collect();
     assert_eq!(
         reasons,
         [

@@ -3,7 +3,7 @@
 use super::payload::*;
 use crate::Exporter;
 use crate::translate::expansion::{MULTIPLE, SPARE_BYTES};
-use crate::types::{Acceptance, Batch, Encoding, Refusal};
+use preamp_contract::{Acceptance, Batch, Encoding, Refusal};
 
 const V2: &str = r#""protobuf_message":"io.prometheus.write.v2.Request""#;
 const RESOURCE_LABELS: &str = r#""resource_to_telemetry_conversion":{"enabled":true}"#;

@@ -103,7 +103,10 @@ fn a_coarse_scale_is_no_obstacle_to_classic_buckets() {
     let mut exporter = exporter(r#""exponential_histograms":"both""#);
     let acceptance = accept(&mut exporter, &encode(payload));
     assert_eq!(acceptance.accepted_points, 1);
-    assert_eq!((acceptance.rejections[0].reason, acceptance.rejections[0].points), ("unsupported-scale", 0));
+    assert_eq!(
+        (&*acceptance.rejections[0].reason, acceptance.rejections[0].points),
+        ("unsupported-scale", 0)
+    );
 }
 
 fn classic_point() -> HistogramDataPoint {
@@ -151,7 +154,7 @@ fn bounds_that_do_not_ascend_make_no_custom_buckets() {
     let mut exporter = exporter(r#""convert_explicit_histograms_to_nhcb":true"#);
     let acceptance = accept(&mut exporter, &encode(vec![resource(&[], vec![histogram("h", vec![point])])]));
     assert_eq!(acceptance.batches, []);
-    assert_eq!((acceptance.rejections[0].reason, acceptance.rejections[0].points), ("invalid-bounds", 1));
+    assert_eq!((&*acceptance.rejections[0].reason, acceptance.rejections[0].points), ("invalid-bounds", 1));
 }
 
 #[test]

@@ -44,7 +44,7 @@ fn metadata_for_amp_is_sent_once_an_hour() {
     let payload = encode(vec![resource(&[], vec![described("g", "", "Help.", gauge_data())])]);
     let mut has_metadata = |after_ms: u64| {
         let acceptance =
-            exporter.accept(&payload, crate::types::Encoding::Protobuf, NOW + after_ms * 1_000_000);
+            exporter.accept(&payload, preamp_contract::Encoding::Protobuf, NOW + after_ms * 1_000_000);
         exporter.explain(&acceptance.unwrap().batches[0]).unwrap().contains("# HELP g Help.")
     };
     assert!(has_metadata(0));

@@ -1,7 +1,6 @@
 //! Short ways to build OTLP payloads, and to look at what became of them.
 
 use crate::Exporter;
-use crate::types::{Acceptance, Batch, BatchError, Encoding};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 pub use opentelemetry_proto::tonic::common::v1::{
     AnyValue, InstrumentationScope, KeyValue, any_value::Value,
@@ -13,6 +12,7 @@ pub use opentelemetry_proto::tonic::metrics::v1::{
     summary_data_point::ValueAtQuantile,
 };
 use opentelemetry_proto::tonic::resource::v1::Resource;
+use preamp_contract::{Acceptance, Batch, BatchError, Encoding};
 use prost::Message;
 
 /// The time of all points, unless said otherwise: 2026-01-15T23:59:30Z in milliseconds.

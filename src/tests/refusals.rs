@@ -1,7 +1,7 @@
 //! What is not taken, and that it costs nothing else.
 
 use super::payload::*;
-use crate::types::{Encoding, Refusal};
+use preamp_contract::{Encoding, Refusal};
 
 #[test]
 fn every_reason_is_counted_with_an_example_and_the_rest_goes_on() {
@@ -24,7 +24,7 @@ fn every_reason_is_counted_with_an_example_and_the_rest_goes_on() {
     assert_eq!(lines(&exporter, &acceptance), ["good{} 1"]);
     assert_eq!(acceptance.accepted_points, 1);
     let mut rejections: Vec<_> =
-        acceptance.rejections.iter().map(|r| (r.reason, r.points, r.example.as_str())).collect();
+        acceptance.rejections.iter().map(|r| (&*r.reason, r.points, r.example.as_str())).collect();
     rejections.sort();
     assert_eq!(
         rejections,
@@ -58,7 +58,7 @@ fn text_that_is_not_utf8_costs_its_point_only() {
     let mut exporter = exporter("");
     let acceptance = accept(&mut exporter, &payload);
     assert_eq!(lines(&exporter, &acceptance), [r#"g{k="é"} 2"#]);
-    assert_eq!((acceptance.rejections[0].reason, acceptance.rejections[0].points), ("invalid-utf8", 1));
+    assert_eq!((&*acceptance.rejections[0].reason, acceptance.rejections[0].points), ("invalid-utf8", 1));
 }
 
 #[test]
@@ -104,8 +104,8 @@ fn other_signals_are_recognised() {
     };
     let mut exporter = exporter("");
     let mut refusal = |payload: Vec<u8>| exporter.accept(&payload, Encoding::Protobuf, NOW).unwrap_err();
-    assert_eq!(refusal(traces.encode_to_vec()), Refusal::WrongSignal("traces"));
-    assert_eq!(refusal(logs.encode_to_vec()), Refusal::WrongSignal("logs"));
+    assert_eq!(refusal(traces.encode_to_vec()), Refusal::WrongSignal("traces".into()));
+    assert_eq!(refusal(logs.encode_to_vec()), Refusal::WrongSignal("logs".into()));
 }
 
 #[test]

@@ -4,8 +4,8 @@ mod message;
 
 use super::payload::*;
 use crate::Exporter;
-use crate::types::{Batch, Protocol};
 use message::{Request, Sample, check};
+use preamp_contract::{Batch, Protocol};
 use std::collections::BTreeSet;
 
 const V2: &str = r#""protobuf_message":"io.prometheus.write.v2.Request""#;
@@ -302,7 +302,7 @@ fn what_came_before_makes_no_difference() {
     let expected = accept(&mut first, &payload);
     accept(&mut second, &mixed(3));
     let cut = &payload[..payload.len() - 1];
-    assert!(second.accept(cut, crate::types::Encoding::Protobuf, NOW).is_err());
+    assert!(second.accept(cut, preamp_contract::Encoding::Protobuf, NOW).is_err());
     assert_eq!(accept(&mut second, &payload), expected);
     assert_eq!(accept(&mut first, &payload), expected);
 }

@@ -7,7 +7,7 @@ use super::rejections::{Reason, Rejections};
 use crate::accumulate::{Accumulator, Refused, SeriesId, Window};
 use crate::otlp::metric::Metric;
 use crate::otlp::point::PointHead;
-use crate::types::NANOS_PER_MILLI;
+use preamp_contract::NANOS_PER_MILLI;
 
 /// A delta point whose labels are known.
 pub(super) struct Delta<'d> {

@@ -37,7 +37,6 @@ use crate::otlp::metric::{Kind, Metric, NotAMetric, number as field, points};
 use crate::otlp::point::{Buckets, Part, PointHead, Quantiles};
 use crate::otlp::value::Attribute;
 use crate::otlp::wire::{Fields, Malformed};
-use crate::types::{Instant, NANOS_PER_MILLI, Protocol, Refusal, Rejection};
 use exemplar::{ExemplarSet, Exemplars};
 use expansion::{Repeated, TooFar};
 use family::Family;
@@ -45,6 +44,7 @@ use labels::{LabelMaker, PointLabels};
 use name::Namer;
 use native::Layout;
 use numbers::NumberTexts;
+use preamp_contract::{Instant, NANOS_PER_MILLI, Protocol, Refusal, Rejection};
 use reject::Gate;
 use resource::{BaseOptions, Resource};
 use sink::{Sample, Sink};
@@ -204,7 +204,7 @@ impl Translator {
         match walked {
             Ok(()) => Ok(rejections),
             Err(Unreadable::ExpandsTooFar) => Err(Refusal::ExpandsTooFar(expansion.reason)),
-            Err(Unreadable::WrongSignal(signal)) => Err(Refusal::WrongSignal(signal)),
+            Err(Unreadable::WrongSignal(signal)) => Err(Refusal::WrongSignal(signal.into())),
             Err(Unreadable::Malformed(malformed)) => Err(Refusal::Malformed(format!(
                 "{} at byte {}",
                 malformed.what,

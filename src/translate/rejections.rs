@@ -1,6 +1,6 @@
 //! What could not be translated, grouped by reason: nothing is dropped in silence.
 
-use crate::types::Rejection;
+use preamp_contract::Rejection;
 
 /// Why points are not translated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,8 +114,12 @@ impl Rejections {
             group.points += points;
             return;
         }
-        let rejection =
-            Rejection { reason: reason.id(), points, example: example(), remedy: reason.remedy() };
+        let rejection = Rejection {
+            reason: reason.id().into(),
+            points,
+            example: example(),
+            remedy: reason.remedy().into(),
+        };
         self.groups.push((reason, rejection));
     }
 

@@ -8,8 +8,8 @@ pub mod rework;
 mod shape;
 
 use options::Options;
-use preamp::Exporter;
-use preamp::types::{Acceptance, Batch, Encoding, Refusal};
+use preamp_core::Exporter;
+use preamp_core::types::{Acceptance, Batch, Encoding, Refusal};
 use shape::{NOW, Source};
 
 /// A payload is refused, or becomes batches that are whole, counted, within their limits, and the same every

@@ -1,7 +1,7 @@
 //! Answers of receivers.
 
-use preamp::Exporter;
-use preamp::types::{Header, Protocol, Response, Sent, Verdict};
+use preamp_core::Exporter;
+use preamp_core::types::{Header, Protocol, Response, Sent, Verdict};
 
 fn of_profile(profile: &str) -> Exporter {
     let json = format!(

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use preamp::Exporter;
+use preamp_core::Exporter;
 
 /// How many bytes of an input choose a configuration.
 pub const BYTES: usize = 3;

@@ -1,7 +1,7 @@
 //! What is done with batches after they were made.
 
-use preamp::Exporter;
-use preamp::types::{Batch, BatchError, Encoding, Protocol};
+use preamp_core::Exporter;
+use preamp_core::types::{Batch, BatchError, Encoding, Protocol};
 use serde_json::Value;
 
 use super::options::Options;

@@ -11,7 +11,7 @@ mod wire;
 
 pub use collisions::colliding_texts;
 
-use preamp::types::Encoding;
+use preamp_core::types::Encoding;
 use serde_json::{Value, json};
 
 /// A way to make trouble.

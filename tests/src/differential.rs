@@ -13,7 +13,7 @@ pub mod visit;
 use anyhow::{Context as _, ensure};
 use fastrand::Rng;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
-use preamp::types::{Acceptance, Encoding, Protocol};
+use preamp_core::types::{Acceptance, Encoding, Protocol};
 use prost::Message as _;
 use serde_json::Value;
 
@@ -148,7 +148,7 @@ pub fn expected(oracle: &mut Oracle, cases: &[Case]) -> anyhow::Result<Vec<Expec
 ///
 /// # Errors
 /// When it refuses the payload, writes what cannot be read, or loses count of the points.
-pub fn actual(exporter: &mut preamp::Exporter, case: &Case) -> anyhow::Result<(Acceptance, Canonical)> {
+pub fn actual(exporter: &mut preamp_core::Exporter, case: &Case) -> anyhow::Result<(Acceptance, Canonical)> {
     let payload = case.payload.encode_to_vec();
     let acceptance = exporter
         .accept(&payload, Encoding::Protobuf, NOW_NS)
@@ -178,9 +178,9 @@ pub fn actual(exporter: &mut preamp::Exporter, case: &Case) -> anyhow::Result<(A
 ///
 /// # Errors
 /// When it takes no such configuration.
-pub fn exporter(case: &Case) -> anyhow::Result<preamp::Exporter> {
+pub fn exporter(case: &Case) -> anyhow::Result<preamp_core::Exporter> {
     let configuration = case.options.configuration();
-    preamp::Exporter::open(&configuration)
+    preamp_core::Exporter::open(&configuration)
         .map_err(|problems| anyhow::anyhow!("{configuration}: {problems:?}"))
 }
 

@@ -7,7 +7,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
     AggregationTemporality, Histogram, HistogramDataPoint, NumberDataPoint, ScopeMetrics, Summary,
     SummaryDataPoint,
 };
-use preamp::types::Encoding;
+use preamp_core::types::Encoding;
 use prost::Message as _;
 use serde_json::json;
 

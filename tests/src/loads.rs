@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use anyhow::Context as _;
-use preamp::types::Protocol;
+use preamp_core::types::Protocol;
 
 use crate::payloads;
 

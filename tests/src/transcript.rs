@@ -2,7 +2,7 @@
 //! the library, the component in wasmtime, and the component in Node.js (`jco/run.mjs`).
 
 use anyhow::anyhow;
-use preamp::types::Encoding;
+use preamp_core::types::Encoding;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -87,7 +87,7 @@ macro_rules! descriptions {
     };
 }
 
-descriptions!(library, preamp::types);
+descriptions!(library, preamp_core::types);
 descriptions!(component, crate::component::contract);
 
 /// What the library makes of a payload.
@@ -95,7 +95,7 @@ descriptions!(component, crate::component::contract);
 /// # Errors
 ///
 /// When a batch of its own making cannot be worked on.
-pub fn of_library(exporter: &mut preamp::Exporter, payload: &[u8]) -> anyhow::Result<Value> {
+pub fn of_library(exporter: &mut preamp_core::Exporter, payload: &[u8]) -> anyhow::Result<Value> {
     let acceptance = match exporter.accept(payload, Encoding::Protobuf, NOW_NS) {
         Ok(acceptance) => acceptance,
         Err(refusal) => return Ok(library::refusal(refusal)),

@@ -15,7 +15,7 @@ use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::{
     AggregationTemporality, ExponentialHistogram, ExponentialHistogramDataPoint,
 };
-use preamp::types::Encoding;
+use preamp_core::types::Encoding;
 use preamp_tests::payloads::{
     NOW_NS, double_point, gauge, integer, latencies, metric, metrics, requests, text,
 };
@@ -55,7 +55,7 @@ static ALLOCATOR: Counting = Counting;
 /// How often memory is asked for while an exporter that has warmed up takes a payload.
 fn count(payload: &[u8]) -> u64 {
     let configuration = r#"{ "endpoint": "http://127.0.0.1:9090/api/v1/write" }"#;
-    let mut exporter = preamp::Exporter::open(configuration).expect("the configuration is valid");
+    let mut exporter = preamp_core::Exporter::open(configuration).expect("the configuration is valid");
     exporter.accept(payload, Encoding::Protobuf, NOW_NS).expect("the payload is sound");
     let before = ALLOCATIONS.get();
     let acceptance = exporter.accept(payload, Encoding::Protobuf, NOW_NS).expect("the payload is sound");
@@ -144,7 +144,7 @@ fn as_deltas(payload: &[u8], seconds_ago: u64) -> Vec<u8> {
 /// How often memory is asked for while deltas of known series are added up.
 fn count_deltas(payload: &[u8]) -> u64 {
     let configuration = r#"{ "endpoint": "http://127.0.0.1:9090/api/v1/write", "delta": "accumulate" }"#;
-    let mut exporter = preamp::Exporter::open(configuration).expect("the configuration is valid");
+    let mut exporter = preamp_core::Exporter::open(configuration).expect("the configuration is valid");
     let mut allocations = 0;
     // The series, then the room to undo a payload, then what is counted.
     for seconds_ago in [3, 2, 1] {

@@ -18,8 +18,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use amp_stand_in::{Fault, Script, StandIn};
-use preamp_host::clock::Clock;
-use preamp_host::config::Retry;
+use preamp_base::Clock;
+use preamp_config::Retry;
 use preamp_host::credentials::{CredentialsError, CredentialsSource, Fetch, Fixed};
 use preamp_host::intake::Outcome;
 use recorder::Recorder;

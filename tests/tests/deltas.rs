@@ -5,20 +5,22 @@ use bytes::Bytes;
 use opentelemetry_proto::tonic::metrics::v1::{
     AggregationTemporality, NumberDataPoint, number_data_point::Value,
 };
-use preamp_host::component::{Acceptance, CallError, Encoding, Exporters, PoolLimits, load};
+use preamp_contract::{Acceptance, Encoding};
+use preamp_tests::built::load;
 use preamp_tests::children::{Background, address_after, built, program, wait_for};
 use preamp_tests::loopback::exchange;
 use preamp_tests::payloads::{self, NOW_NS, text};
+use preamp_wasm::{CallError, ExporterPool, PoolLimits};
 use std::path::Path;
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 const SECOND: u64 = 1_000_000_000;
 
-fn open(limits: PoolLimits) -> Exporters {
-    let component = load().expect("the host was built with the component: ./build.sh host");
+fn open(limits: PoolLimits) -> ExporterPool {
+    let component = load().expect("run `./build.sh host` first");
     let configuration = r#"{"endpoint": "http://localhost/", "delta": "accumulate"}"#;
-    Exporters::open(&component, configuration, limits).expect("a valid configuration")
+    ExporterPool::open(&component, configuration, limits).expect("a valid configuration")
 }
 
 /// A payload with one delta of 1 for each of some counters, over the second before `time`.
@@ -36,7 +38,7 @@ fn deltas(time: u64, counters: std::ops::Range<usize>) -> Bytes {
 }
 
 /// What becomes of the deltas of a second.
-async fn accept(exporters: &Exporters, second: u64, counters: std::ops::Range<usize>) -> Acceptance {
+async fn accept(exporters: &ExporterPool, second: u64, counters: std::ops::Range<usize>) -> Acceptance {
     let now = NOW_NS + second * SECOND;
     let accepted = exporters.accept(deltas(now, counters), Encoding::Protobuf, now).await;
     let acceptance = accepted.expect("no trap").expect("no refusal");
@@ -45,7 +47,7 @@ async fn accept(exporters: &Exporters, second: u64, counters: std::ops::Range<us
 }
 
 /// The values that a payload has come to.
-async fn totals(exporters: &Exporters, acceptance: &Acceptance) -> Vec<String> {
+async fn totals(exporters: &ExporterPool, acceptance: &Acceptance) -> Vec<String> {
     let mut values = Vec::new();
     for batch in &acceptance.batches {
         let text = exporters.explain(batch.clone()).await.expect("no trap").expect("readable");

@@ -1,8 +1,8 @@
 //! The queue on disk, with a simulated disk under it: nothing that it has taken is lost, whatever the disk does.
 
 use anyhow::{Context, Result, bail, ensure};
-use preamp_host::queue::durable::{Disk, DurableQueue, OpenError, Options};
-use preamp_host::queue::{AppendError, Queue, Window};
+use preamp_queue::durable::{Disk, DurableQueue, OpenError, Options};
+use preamp_queue::{AppendError, Queue, Window};
 use preamp_tests::queue::script::{self, ALL, Script, Step, delivered, make, waiting};
 use preamp_tests::queue::{Fault, Operation, Oracle, SimulatedDisk, Waiting, batch, number_of};
 use std::sync::{Arc, Mutex};

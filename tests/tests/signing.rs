@@ -7,7 +7,7 @@ mod random;
 #[path = "signing/suite.rs"]
 mod suite;
 
-use preamp::types::SigningKey;
+use preamp_core::types::SigningKey;
 
 /// What a test signs with; a program that holds such a secret never shows it.
 struct Credentials {
@@ -23,8 +23,10 @@ impl Credentials {
     fn key(&self, date: &str) -> SigningKey {
         SigningKey {
             access_key_id: self.access_key_id.clone(),
-            session_token: self.token.clone(),
-            derived_key: preamp::sigv4::derive_key(&self.secret, date, &self.region, &self.service).to_vec(),
+            session_token: self.token.clone().map(Into::into),
+            derived_key: preamp_core::sigv4::derive_key(&self.secret, date, &self.region, &self.service)
+                .to_vec()
+                .into(),
             date: date.to_owned(),
             region: self.region.clone(),
             service: self.service.clone(),

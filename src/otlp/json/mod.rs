@@ -12,7 +12,7 @@ mod schema;
 mod tests;
 mod text;
 
-use crate::types::Refusal;
+use preamp_contract::Refusal;
 use prost::encoding::{encode_varint, encoded_len_varint};
 use schema::{Field, Kind, Message, Scalar};
 use std::fmt::Write as _;
@@ -41,7 +41,7 @@ pub fn transcode(text: &[u8]) -> Result<Vec<u8>, Refusal> {
     };
     let read = transcoder.fields(&schema::REQUEST).and_then(|()| transcoder.text.end());
     match (read, transcoder.other_signal) {
-        (_, Some(signal)) => Err(Refusal::WrongSignal(signal)),
+        (_, Some(signal)) => Err(Refusal::WrongSignal(signal.into())),
         (Err(what), None) => Err(Refusal::Malformed(transcoder.describe(what))),
         (Ok(()), None) => Ok(transcoder.out),
     }

@@ -321,7 +321,7 @@ fn other_signals_are_told_by_their_first_field() {
     for (json, signal) in
         [(r#"{"resourceSpans":[{"scopeSpans":[]}]}"#, "traces"), (r#"{"resource_logs":[]}"#, "logs")]
     {
-        assert_eq!(transcode(json.as_bytes()), Err(Refusal::WrongSignal(signal)), "{json}");
+        assert_eq!(transcode(json.as_bytes()), Err(Refusal::WrongSignal(signal.into())), "{json}");
     }
 }
 

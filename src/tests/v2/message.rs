@@ -1,7 +1,7 @@
 //! The messages of remote write 2.0 as the specification has them, and what a batch of them must be.
 
 use crate::otlp::wire::Fields;
-use crate::types::{Batch, Protocol};
+use preamp_contract::{Batch, Protocol};
 use prost::Message;
 use std::collections::BTreeSet;
 

@@ -2,7 +2,7 @@
 //! be converted, and then means the same.
 #![no_main]
 
-use preamp_host::config::{self, Environment, Loaded, Source};
+use preamp_config::{self, Environment, Loaded, Source};
 
 /// Names of up to three letters are set, to a text that tells something of the rest.
 fn environment(name: &str) -> Option<String> {

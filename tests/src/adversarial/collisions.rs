@@ -54,8 +54,8 @@ fn text(state: u64, text: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::{colliding_texts, colliding_values, text};
-    use preamp::accumulate::SeriesId;
-    use preamp::translate::identity::hash;
+    use preamp_core::accumulate::SeriesId;
+    use preamp_core::translate::identity::hash;
 
     #[test]
     fn texts_collide() {

@@ -68,7 +68,7 @@ fn main() -> anyhow::Result<ExitCode> {
         return show(&Case::random(arguments.run.seed, index));
     }
     let started = Instant::now();
-    let component = arguments.component.then(preamp_host::component::load).transpose()?;
+    let component = arguments.component.then(preamp_tests::built::load).transpose()?;
     let report = run(&arguments.run, || {
         Ok(component.as_ref().map(|component| InComponent { component, instance: None }))
     })?;

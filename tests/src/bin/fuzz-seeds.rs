@@ -1,8 +1,8 @@
 //! Writes the first inputs of the fuzz targets, from the payloads of the corpus: tests/fuzz/corpus/TARGET.
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
-use preamp::Exporter;
-use preamp::types::Encoding;
+use preamp_core::Exporter;
+use preamp_core::types::Encoding;
 use preamp_tests::corpus::cases;
 use preamp_tests::otlp_json::{Style, encode};
 use preamp_tests::payloads::NOW_NS;
@@ -55,5 +55,5 @@ fn main() -> anyhow::Result<()> {
         }
     }
     write("open", "accumulating", accumulating.as_bytes())?;
-    write("open", "schema", preamp::config::SCHEMA.as_bytes())
+    write("open", "schema", preamp_core::config::SCHEMA.as_bytes())
 }

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use preamp::types::{Encoding, Refusal};
+use preamp_core::types::{Encoding, Refusal};
 use preamp_tests::adversarial::{Family, Fate, families};
 use preamp_tests::loads::{KINDS, PROTOCOLS, configuration, version};
 use preamp_tests::payloads::NOW_NS;
@@ -47,7 +47,7 @@ fn take_files(files: &[String]) -> ExitCode {
 }
 
 fn take_hostile(family: &Family, payload: &[u8]) -> Result<(), String> {
-    let opened = preamp::Exporter::open(&family.configuration());
+    let opened = preamp_core::Exporter::open(&family.configuration());
     let mut exporter = opened.map_err(|problems| format!("{problems:?}"))?;
     // What is counted lies between these calls, which callgrind can see.
     let _seen = std::process::id();
@@ -64,7 +64,7 @@ fn take_hostile(family: &Family, payload: &[u8]) -> Result<(), String> {
 }
 
 fn take(payload: &[u8], configuration: &str, repetitions: u32) -> ExitCode {
-    let mut exporter = match preamp::Exporter::open(configuration) {
+    let mut exporter = match preamp_core::Exporter::open(configuration) {
         Ok(exporter) => exporter,
         Err(problems) => {
             eprintln!("{problems:?}");

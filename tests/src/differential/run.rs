@@ -132,7 +132,7 @@ impl<F: Form> Worker<F> {
 
     fn compare(
         &mut self,
-        exporter: &mut preamp::Exporter,
+        exporter: &mut preamp_core::Exporter,
         case: &Case,
         expected: &super::Expected,
     ) -> anyhow::Result<u64> {

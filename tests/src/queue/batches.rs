@@ -1,6 +1,6 @@
 //! Batches that can be told apart.
 
-use preamp_host::component::{Batch, Protocol};
+use preamp_contract::{Batch, Protocol};
 use sha2::{Digest, Sha256};
 
 /// A batch of a partition that is known by its number, and has a body of so many bytes, at least eight.
@@ -10,7 +10,7 @@ pub fn batch(partition: u32, number: u64, bytes: usize) -> Batch {
     let mut body = number.to_le_bytes().to_vec();
     body.extend(std::iter::repeat_with(|| random.u8(..)).take(bytes.saturating_sub(8)));
     Batch {
-        digest: Sha256::digest(&body).to_vec(),
+        digest: Some(Sha256::digest(&body).into()),
         body,
         partition,
         points: (number % 7) as u32 + 1,

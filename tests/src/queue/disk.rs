@@ -1,6 +1,6 @@
 //! A disk that can lose what was not synchronized, fail at any step, and be full.
 
-use preamp_host::queue::durable::{Disk, DiskFile};
+use preamp_queue::durable::{Disk, DiskFile};
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -2,9 +2,9 @@
 
 use super::{Oracle, SimulatedDisk, batch, number_of, oracle::Waiting};
 use anyhow::{Context, Result, ensure};
-use preamp_host::component::Batch;
-use preamp_host::queue::durable::{DurableQueue, Found, Options};
-use preamp_host::queue::{Outcome, Queue, Settlement, Window};
+use preamp_contract::Batch;
+use preamp_queue::durable::{DurableQueue, Found, Options};
+use preamp_queue::{Outcome, Queue, Settlement, Window};
 use std::sync::Arc;
 
 /// Everything that waits.

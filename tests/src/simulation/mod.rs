@@ -5,20 +5,23 @@ mod network;
 mod receiver;
 mod world;
 
+use crate::built::load;
 use crate::payloads;
 use crate::queue::{Fault, Operation, SimulatedDisk};
 use anyhow::{Context as _, ensure};
 use bytes::Bytes;
 use network::{Network, TIMEOUT};
-use preamp_host::clock::Clock;
-use preamp_host::component::{Component, Encoding, Exporters, InUse, PoolLimits, load};
-use preamp_host::config::{Overflow, Retry};
+use preamp_base::Clock;
+use preamp_config::{Overflow, Retry};
+use preamp_contract::Encoding;
 use preamp_host::delivery::{Delivery, Parts, Pauses};
 use preamp_host::intake::{self, Intake, Patience, Room};
 use preamp_host::metrics::Metrics;
 use preamp_host::processors::Processors;
-use preamp_host::queue::durable::{Inspection, Options};
-use preamp_host::queue::{DurableQueue, Queue};
+use preamp_host::receiver_clock::ReceiverClock;
+use preamp_queue::durable::{Inspection, Options};
+use preamp_queue::{DurableQueue, Queue};
+use preamp_wasm::{Component, ExporterPool, InUse, PoolLimits};
 use receiver::{Dialect, notation};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -46,7 +49,7 @@ pub struct Course {
 /// Runs simulations, one after the other.
 pub struct Simulator {
     component: Component,
-    exporters: HashMap<String, Exporters>,
+    exporters: HashMap<String, ExporterPool>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -159,7 +162,7 @@ impl Simulator {
         let pool = exporters.clone();
         let metrics = Arc::new(Metrics::new("otlp", "amp", queue.clone(), move || pool.stats()));
         let of_clock = world.clone();
-        let clock = Arc::new(Clock::from_fn(move || of_clock.local_nanos()));
+        let clock = Arc::new(ReceiverClock::new(Clock::from_fn(move || of_clock.local_nanos())));
         let delivery = Delivery::start(Parts {
             exporters: exporters.clone(),
             queue: queue.clone(),
@@ -186,7 +189,7 @@ impl Simulator {
         Ok(Process { intake: Arc::new(intake), queue, metrics, delivery })
     }
 
-    fn exporters(&mut self, partitions: u32, dialect: Dialect) -> anyhow::Result<Exporters> {
+    fn exporters(&mut self, partitions: u32, dialect: Dialect) -> anyhow::Result<ExporterPool> {
         let configuration = serde_json::json!({
             "endpoint": "http://receiver/api/v1/write",
             "profile": if dialect == Dialect::RollsBack { "prometheus" } else { "aps" },
@@ -200,7 +203,7 @@ impl Simulator {
             return Ok(known.clone());
         }
         let limits = PoolLimits { is_in_place: true, ..PoolLimits::default() };
-        let exporters = Exporters::open(&self.component, &configuration, limits)?;
+        let exporters = ExporterPool::open(&self.component, &configuration, limits)?;
         self.exporters.insert(configuration, exporters.clone());
         Ok(exporters)
     }

@@ -3,9 +3,9 @@
 use super::lock;
 use super::world::World;
 use bytes::Bytes;
-use preamp_host::component::{Header, Request, Response};
+use preamp_contract::{Header, Request, Response};
 use preamp_host::delivery::Transport;
-use preamp_host::queue::Pending;
+use preamp_queue::Pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;

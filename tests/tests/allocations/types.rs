@@ -4,7 +4,7 @@ use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequ
 use opentelemetry_proto::tonic::metrics::v1::Exemplar;
 use opentelemetry_proto::tonic::metrics::v1::exemplar::Value;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
-use preamp::types::Encoding;
+use preamp_core::types::Encoding;
 use preamp_tests::loads::{KINDS, PROTOCOLS, configuration, version};
 use preamp_tests::payloads::{NOW_NS, RECENT_NS, text};
 use prost::Message;
@@ -49,7 +49,7 @@ fn check(what: &str, dress: impl Fn(Vec<u8>) -> Vec<u8>, configure: impl Fn(Stri
 
 /// How often memory is asked for while an exporter that has warmed up takes a payload.
 fn count(payload: &[u8], configuration: &str) -> u64 {
-    let mut exporter = preamp::Exporter::open(configuration).expect("the configuration is valid");
+    let mut exporter = preamp_core::Exporter::open(configuration).expect("the configuration is valid");
     let mut allocations = 0;
     for _ in 0..2 {
         let before = ALLOCATIONS.get();

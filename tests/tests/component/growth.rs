@@ -7,9 +7,9 @@
 use std::time::Duration;
 
 use cpu_time::ThreadTime;
-use preamp::types::Encoding;
-use preamp_host::component::load;
+use preamp_core::types::Encoding;
 use preamp_tests::adversarial::{Family, Fate, families};
+use preamp_tests::built::load;
 use preamp_tests::component::{Instance, contract};
 use preamp_tests::payloads::NOW_NS;
 

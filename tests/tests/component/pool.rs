@@ -6,12 +6,14 @@ mod guest_memory;
 
 use bytes::Bytes;
 use guest_memory::occurrences;
-use preamp_host::component::{
-    Acceptance, BatchError, CallError, Encoding, Exporters, Header, OpenError, PoolLimits, Protocol, Refusal,
-    Response, Sent, SignError, Verdict, load,
+use preamp_base::Secret;
+use preamp_contract::{
+    Acceptance, BatchError, Encoding, Header, Protocol, Refusal, Response, Sent, SignError, Verdict,
 };
-use preamp_host::credentials::{Credentials, Fixed, Secret, SigningKeys};
+use preamp_host::credentials::{Credentials, Fixed, SigningKeys};
+use preamp_tests::built::load;
 use preamp_tests::payloads::{self, NOW_NS};
+use preamp_wasm::{CallError, ExporterPool, OpenError, PoolLimits};
 
 const ENDPOINT: &str = "https://aps-workspaces.eu-west-1.amazonaws.com/workspaces/ws-1/api/v1/remote_write";
 
@@ -26,12 +28,12 @@ fn configuration() -> String {
     .to_string()
 }
 
-fn open(limits: PoolLimits) -> Exporters {
-    let component = load().expect("the host was built with the component: ./build.sh host");
-    Exporters::open(&component, &configuration(), limits).expect("a valid configuration")
+fn open(limits: PoolLimits) -> ExporterPool {
+    let component = load().expect("run `./build.sh host` first");
+    ExporterPool::open(&component, &configuration(), limits).expect("a valid configuration")
 }
 
-async fn accept(exporters: &Exporters, points: usize) -> Acceptance {
+async fn accept(exporters: &ExporterPool, points: usize) -> Acceptance {
     let payload = Bytes::from(payloads::requests(points));
     let accepted = exporters.accept(payload, Encoding::Protobuf, NOW_NS).await;
     accepted.expect("no trap").expect("no refusal")
@@ -41,7 +43,7 @@ async fn accept(exporters: &Exporters, points: usize) -> Acceptance {
 fn all_problems_of_a_configuration_come_at_once_each_with_its_place() {
     let component = load().expect("the component");
     let wrong = r#"{"endpoint": "ftp://x/", "partitions": 0, "bogus": 1}"#;
-    let Err(error) = Exporters::open(&component, wrong, PoolLimits::default()) else {
+    let Err(error) = ExporterPool::open(&component, wrong, PoolLimits::default()) else {
         panic!("a wrong configuration was taken");
     };
     let OpenError::Configuration(problems) = error else { panic!("{error}") };
@@ -61,7 +63,7 @@ async fn every_function_of_the_contract_is_reached() {
     let [first, second] = acceptance.batches.as_slice() else { panic!("{acceptance:?}") };
 
     let mixed = exporters.merge(vec![first.clone(), second.clone()]).await.expect("no trap");
-    assert!(matches!(mixed, Err(BatchError::MixedPartitions(_))), "{mixed:?}");
+    assert!(matches!(mixed, Err(BatchError::MixedPartitions(..))), "{mixed:?}");
     let (left, right) = exporters.halve(first.clone()).await.expect("no trap").expect("many series");
     assert_eq!(left.series + right.series, first.series);
     let merged = exporters.merge(vec![left, right]).await.expect("no trap").expect("one partition");
@@ -70,7 +72,7 @@ async fn every_function_of_the_contract_is_reached() {
     assert_eq!(text.lines().count(), first.samples as usize, "{text}");
     let pruned = exporters.prune(first.clone(), first.last + 1).await.expect("no trap").expect("readable");
     assert!(pruned.kept.is_none() && pruned.expired.as_ref() == Some(first), "{pruned:?}");
-    let unsigned = exporters.sign(&first.digest, Protocol::RemoteWriteV1, NOW_NS, None).await;
+    let unsigned = exporters.sign(first.digest_bytes(), Protocol::RemoteWriteV1, NOW_NS, None).await;
     assert_eq!(unsigned, Ok(Err(SignError::KeyRequired)));
     let answer = Response { status: 200, headers: vec![], body: vec![] };
     assert_eq!(exporters.judge(SENT, &answer, 1, NOW_NS).await, Ok(Verdict::Delivered));
@@ -169,7 +171,7 @@ async fn the_secret_key_never_enters_the_component() {
     let acceptance = accept(&exporters, 100).await;
     let key = keys.key(NOW_NS).await.expect("credentials");
     for batch in &acceptance.batches {
-        let signed = exporters.sign(&batch.digest, batch.protocol, NOW_NS, Some(&key.key)).await;
+        let signed = exporters.sign(batch.digest_bytes(), batch.protocol, NOW_NS, Some(&key.key)).await;
         let request = signed.expect("no trap").expect("the key fits");
         assert!(request.headers.iter().any(|header| header.name == "authorization"), "{request:?}");
         let date = Header { name: "date".to_owned(), value: "Fri, 16 Jan 2026 00:00:00 GMT".to_owned() };

@@ -3,7 +3,7 @@
 use super::patience::answering;
 use super::recorder::Recorder;
 use super::rig::{Rig, Setup, a_minute_ago, payload};
-use preamp_host::config::Overflow;
+use preamp_config::Overflow;
 use preamp_host::intake::Patience;
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 
 use super::recorder::Recorder;
 use super::rig::{Rig, Setup, a_minute_ago, payload};
-use preamp_host::config::Overflow;
+use preamp_config::Overflow;
 use preamp_host::intake::{Outcome, Patience};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};

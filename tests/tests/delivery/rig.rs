@@ -6,16 +6,20 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use amp_stand_in::{Options, Signer};
 use bytes::Bytes;
 use opentelemetry_proto::tonic::metrics::v1::NumberDataPoint;
-use preamp_host::clock::Clock;
-use preamp_host::component::{Encoding, Exporters, InUse, PoolLimits, load};
-use preamp_host::config::{ClientSettings, Retry};
-use preamp_host::credentials::{Credentials, CredentialsSource, Secret, SigningKeys};
+use preamp_base::Clock;
+use preamp_base::Secret;
+use preamp_config::{ClientSettings, Retry};
+use preamp_contract::Encoding;
+use preamp_host::credentials::{Credentials, CredentialsSource, SigningKeys};
 use preamp_host::delivery::{Delivery, HttpClient, Parts, Pauses, Remains};
 use preamp_host::intake::{Intake, Outcome, Patience, Room, Transport};
 use preamp_host::metrics::{Metrics, Snapshot};
 use preamp_host::processors::Processors;
-use preamp_host::queue::{MemoryQueue, Queue};
+use preamp_host::receiver_clock::ReceiverClock;
+use preamp_queue::{MemoryQueue, Queue};
+use preamp_tests::built::load;
 use preamp_tests::payloads;
+use preamp_wasm::{ExporterPool, InUse, PoolLimits};
 
 pub const ACCESS_KEY_ID: &str = "AKIDEXAMPLE";
 pub const SECRET_ACCESS_KEY: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
@@ -68,16 +72,16 @@ pub struct Rig {
     delivery: Delivery,
     pub queue: Arc<dyn Queue>,
     pub metrics: Arc<Metrics>,
-    pub clock: Arc<Clock>,
+    pub clock: Arc<ReceiverClock>,
 }
 
 impl Rig {
     /// Starts to deliver to `url`. Retries and pauses are short.
     pub fn start(url: &str, setup: Setup) -> Self {
         let configuration = configuration(url, &setup);
-        let component = load().expect("the host was built with the component: ./build.sh host");
+        let component = load().expect("run `./build.sh host` first");
         let exporters =
-            Exporters::open(&component, &configuration, PoolLimits::default()).expect("configured");
+            ExporterPool::open(&component, &configuration, PoolLimits::default()).expect("configured");
         let queue: Arc<dyn Queue> = Arc::new(MemoryQueue::limited(
             setup.partitions,
             setup.max_payloads,
@@ -87,7 +91,7 @@ impl Rig {
         ));
         let pool = exporters.clone();
         let metrics = Arc::new(Metrics::new("otlp", "amp", Arc::clone(&queue), move || pool.stats()));
-        let clock = Arc::new(setup.clock);
+        let clock = Arc::new(ReceiverClock::new(setup.clock));
         let keys = setup.credentials.map(|source| SigningKeys::new(source, REGION.into(), SERVICE.into()));
         let delivery = Delivery::start(Parts {
             exporters: exporters.clone(),

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::ensure;
-use preamp::translate::expansion::{MULTIPLE, SPARE_BYTES};
+use preamp_core::translate::expansion::{MULTIPLE, SPARE_BYTES};
 use preamp_tests::adversarial::{Family, Fate, families};
 use preamp_tests::children::{fetched, program};
 

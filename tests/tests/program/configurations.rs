@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::{Context as _, ensure};
-use preamp_host::component::{self, PoolLimits};
-use preamp_host::config::{self, Diagnostic, Source};
+use preamp_config::{Diagnostic, Source};
 use preamp_host::service::Prepared;
+use preamp_wasm::PoolLimits;
 
 /// What the files refer to.
 fn environment(name: &str) -> Option<String> {
@@ -32,16 +32,17 @@ fn line(kind: char, said: &Diagnostic) -> String {
 /// The verdict on a file in the form of `verdicts.txt`.
 fn verdict(path: &Path) -> anyhow::Result<String> {
     let name = path.file_stem().context("a name")?.to_string_lossy().into_owned();
-    let (word, said): (_, String) = match config::load(&Source::File(path.to_owned()).into(), &environment) {
-        Ok(loaded) => {
-            // Files that it names need not be on this machine.
-            if loaded.settings.exporter.client.tls == Default::default() {
-                Prepared::new(&loaded.settings, &component::load()?, PoolLimits::default())?;
+    let (word, said): (_, String) =
+        match preamp_config::load(&Source::File(path.to_owned()).into(), &environment) {
+            Ok(loaded) => {
+                // Files that it names need not be on this machine.
+                if loaded.settings.exporter.client.tls == Default::default() {
+                    Prepared::new(&loaded.settings, &preamp_tests::built::load()?, PoolLimits::default())?;
+                }
+                ("taken", loaded.warnings.iter().map(|warning| line('W', warning)).collect())
             }
-            ("taken", loaded.warnings.iter().map(|warning| line('W', warning)).collect())
-        }
-        Err(errors) => ("refused", errors.0.iter().map(|error| line('E', error)).collect()),
-    };
+            Err(errors) => ("refused", errors.0.iter().map(|error| line('E', error)).collect()),
+        };
     ensure!(!said.contains("s3cret"), "{said}");
     Ok(format!("{name}: {word}\n{said}"))
 }

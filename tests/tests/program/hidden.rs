@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, ensure};
-use preamp_host::printable::is_printable;
+use preamp_base::printable::is_printable;
 use preamp_tests::children::wait_for;
 use preamp_tests::payloads;
 use preamp_tests::preamp_command::{Said, preamp, say};

@@ -2,8 +2,8 @@
 
 use crate::client::{Grpc, Http};
 use amp_stand_in::{Options, StandIn};
-use preamp_host::clock::Clock;
-use preamp_host::config::{self, Settings};
+use preamp_base::Clock;
+use preamp_config::Settings;
 use preamp_host::service::{Parts, Running, Service};
 use preamp_tests::payloads::{self, NOW_NS};
 use std::sync::Arc;
@@ -35,12 +35,13 @@ impl Rig {
         // Payloads are made for this time, so that they are the same in every run.
         options.clock = Arc::new(|| UNIX_EPOCH + Duration::from_nanos(NOW_NS));
         let stand_in = StandIn::start(options).await.expect("a port");
-        let loaded = config::parse("test.yaml", &configuration(&stand_in.url()), &|_| None);
+        let loaded = preamp_config::parse("test.yaml", &configuration(&stand_in.url()), &|_| None);
         let mut settings = loaded.expect("a valid configuration").settings;
         for listener in [&mut settings.receiver.grpc, &mut settings.receiver.http].into_iter().flatten() {
             listener.max_request_bytes = REQUEST_BYTES_MAX as u64;
         }
-        let parts = Parts::of_this_system().expect("the host was built with the component: ./build.sh host");
+        let component = preamp_tests::built::load().expect("run `./build.sh host` first");
+        let parts = Parts::of_this_system(component);
         let mut parts = Parts { clock: Clock::from_fn(|| NOW_NS), ..parts };
         change(&mut settings, &mut parts);
         let running = Service::start(&settings, parts).await.expect("a service");

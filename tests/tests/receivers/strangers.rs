@@ -7,7 +7,7 @@ use crate::samples;
 use amp_stand_in::Options;
 use bytes::Bytes;
 use hyper::body::{Body, Frame};
-use preamp_host::config::{Listener, Serving, Settings};
+use preamp_config::{Listener, Serving, Settings};
 use preamp_tests::payloads;
 use prost::Message as _;
 use std::convert::Infallible;
@@ -167,9 +167,9 @@ async fn whoever_takes_all_connections_loses_them_to_those_who_send() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn silent_sockets_hold_up_no_tls_handshake() {
-    use preamp_host::component::{Header, Request};
-    use preamp_host::config::{ClientSettings, ClientTls, Pem, ServerTls, TlsIdentity, TlsProtocol};
-    use preamp_host::credentials::Secret;
+    use preamp_base::Secret;
+    use preamp_config::{ClientSettings, ClientTls, Pem, ServerTls, TlsIdentity, TlsProtocol};
+    use preamp_contract::{Header, Request};
     use preamp_host::delivery::HttpClient;
     use preamp_tests::certificates::Authority;
 
@@ -198,7 +198,7 @@ async fn silent_sockets_hold_up_no_tls_handshake() {
         // Each time another connection, so that there is a handshake.
         let client = HttpClient::new(&settings).expect("a sound certificate");
         let request = Request {
-            method: "POST".to_owned(),
+            method: "POST".into(),
             url: format!("https://{address}/v1/metrics"),
             headers: vec![
                 header("host", &address.to_string()),
@@ -374,8 +374,8 @@ async fn a_page_that_takes_the_address_of_this_machine_gets_nowhere() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_those_who_say_who_they_are_may_send() {
-    use preamp_host::config::{Proof, Senders, Tokens};
-    use preamp_host::credentials::Secret;
+    use preamp_base::Secret;
+    use preamp_config::{Proof, Senders, Tokens};
 
     let tokens = Tokens::Given(vec![Secret::new("s3cret".to_owned())]);
     let (header, scheme) = ("authorization".to_owned(), "Bearer".to_owned());

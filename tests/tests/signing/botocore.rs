@@ -3,9 +3,9 @@
 use super::random::{self, Request};
 use anyhow::{Context, Result, anyhow, ensure};
 use fastrand::Rng;
-use preamp::config::{Config, Endpoint};
-use preamp::sigv4::{PathRules, Signable, Signature, Timestamp};
-use preamp::types::Protocol;
+use preamp_core::config::{Config, Endpoint};
+use preamp_core::sigv4::{PathRules, Signable, Signature, Timestamp};
+use preamp_core::types::Protocol;
 use serde::Deserialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -93,16 +93,14 @@ fn remote_write_head(rng: &mut Rng) -> Result<(Request, String)> {
     let now = time * 1_000_000_000;
     let key = credentials.key(Timestamp::new(now).date());
     let protocol = if rng.bool() { Protocol::RemoteWriteV1 } else { Protocol::RemoteWriteV2 };
-    let head = preamp::sigv4::sign(&config, &Sha256::digest(&body), protocol, now, Some(&key))
+    let head = preamp_core::sigv4::sign(&config, &Sha256::digest(&body), protocol, now, Some(&key))
         .map_err(|error| anyhow!("{error:?}"))?;
+    ensure!(head.method == "POST", "{}", head.method);
     let authorization = head.headers.iter().find(|header| header.name == "authorization");
     let authorization = authorization.context("no authorization")?.value.clone();
     let headers = head.headers.into_iter().filter(|header| !OF_SIGNING.contains(&header.name.as_str()));
     let headers = headers.map(|header| (header.name, header.value)).collect();
-    Ok((
-        Request { method: head.method, origin, path, query, headers, body, credentials, time },
-        authorization,
-    ))
+    Ok((Request { method: "POST", origin, path, query, headers, body, credentials, time }, authorization))
 }
 
 /// What botocore made of a request.

@@ -8,8 +8,8 @@
 
 use super::Credentials;
 use anyhow::{Context, Result, ensure};
-use preamp::sigv4::{PathRules, Signable, Signature, Timestamp};
-use preamp::types::Instant;
+use preamp_core::sigv4::{PathRules, Signable, Signature, Timestamp};
+use preamp_core::types::Instant;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};

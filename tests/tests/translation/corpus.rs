@@ -3,8 +3,8 @@
 
 use fastrand::Rng;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
-use preamp::Exporter;
-use preamp::types::Encoding;
+use preamp_core::Exporter;
+use preamp_core::types::Encoding;
 use preamp_tests::corpus::cases;
 use preamp_tests::otlp_json::{Style, encode};
 use preamp_tests::payloads::NOW_NS;

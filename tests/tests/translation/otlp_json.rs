@@ -2,8 +2,8 @@
 //! makes the same batches and the same rejections of both.
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
-use preamp::Exporter;
-use preamp::types::{Acceptance, Encoding, Refusal};
+use preamp_core::Exporter;
+use preamp_core::types::{Acceptance, Encoding, Refusal};
 use preamp_tests::corpus::cases;
 use preamp_tests::otlp_json::{Style, encode};
 use preamp_tests::payloads::NOW_NS;
@@ -57,6 +57,6 @@ fn a_document_cut_anywhere_is_refused_with_its_place() {
 fn other_signals_are_recognised() {
     for (field, signal) in [("resourceSpans", "traces"), ("resourceLogs", "logs")] {
         let json = format!(r#"{{"{field}":[{{"resource":{{}}}}]}}"#);
-        assert_eq!(accept(json.as_bytes(), Encoding::Json), Err(Refusal::WrongSignal(signal)));
+        assert_eq!(accept(json.as_bytes(), Encoding::Json), Err(Refusal::WrongSignal(signal.into())));
     }
 }

@@ -23,8 +23,8 @@ const CONFIGURATION: &str = r#"{
     "resource_to_telemetry_conversion": { "enabled": true, "exclude_service_attributes": true }
 }"#;
 
-fn library() -> anyhow::Result<preamp::Exporter> {
-    preamp::Exporter::open(CONFIGURATION).map_err(|problems| anyhow::anyhow!("{problems:?}"))
+fn library() -> anyhow::Result<preamp_core::Exporter> {
+    preamp_core::Exporter::open(CONFIGURATION).map_err(|problems| anyhow::anyhow!("{problems:?}"))
 }
 
 /// The transcript of each payload by one exporter, which so shows that none leaves traces for the next.
@@ -71,7 +71,7 @@ fn the_library_says_the_same_twice() -> anyhow::Result<()> {
 
 #[test]
 fn the_component_in_wasmtime_says_the_same() -> anyhow::Result<()> {
-    let mut instance = Instance::open(&preamp_host::component::load()?, CONFIGURATION)?;
+    let mut instance = Instance::open(&preamp_tests::built::load()?, CONFIGURATION)?;
     let transcripts: Vec<_> = corpus::cases()
         .iter()
         .map(|case| of_component(&mut instance, &case.payload))

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use cpu_time::ThreadTime;
-use preamp::types::{Encoding, Protocol};
+use preamp_core::types::{Encoding, Protocol};
 use preamp_tests::component::Instance;
 use preamp_tests::loads::configuration;
 use preamp_tests::payloads::NOW_NS;
@@ -43,7 +43,7 @@ pub trait Contender {
 pub fn all<'a>(
     payload: &'a [u8],
     protocol: Protocol,
-    component: &preamp_host::component::Component,
+    component: &preamp_wasm::Component,
 ) -> anyhow::Result<Vec<Box<dyn Contender + 'a>>> {
     let mut native = Native::new(payload, protocol)?;
     let floor = Floor::new(native.bodies()?)?;
@@ -78,18 +78,18 @@ fn timed(repetitions: u32, mut once: impl FnMut() -> anyhow::Result<Sizes>) -> a
 
 /// The library.
 struct Native<'a> {
-    exporter: preamp::Exporter,
+    exporter: preamp_core::Exporter,
     payload: &'a [u8],
 }
 
 impl<'a> Native<'a> {
     fn new(payload: &'a [u8], protocol: Protocol) -> anyhow::Result<Native<'a>> {
-        let exporter = preamp::Exporter::open(&configuration(protocol, true))
+        let exporter = preamp_core::Exporter::open(&configuration(protocol, true))
             .map_err(|problems| anyhow::anyhow!("{problems:?}"))?;
         Ok(Native { exporter, payload })
     }
 
-    fn accept(&mut self) -> anyhow::Result<Vec<preamp::types::Batch>> {
+    fn accept(&mut self) -> anyhow::Result<Vec<preamp_core::types::Batch>> {
         let acceptance = self.exporter.accept(self.payload, Encoding::Protobuf, NOW_NS);
         let acceptance = acceptance.map_err(|refusal| anyhow::anyhow!("{refusal:?}"))?;
         ensure!(acceptance.rejections.is_empty(), "points were rejected: {:?}", acceptance.rejections);

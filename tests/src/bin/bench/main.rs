@@ -14,10 +14,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use contenders::{Contender, Sizes};
-use preamp::types::Protocol;
-use preamp_host::component::{self, Component, engine};
+use preamp_core::types::Protocol;
 use preamp_tests::component::trap;
 use preamp_tests::loads::{self, KINDS, PROTOCOLS, version};
+use preamp_wasm::{Component, engine};
 use report::{BYTES, ENCODED, NANOSECONDS, Report, Row};
 
 /// How long to measure.
@@ -66,7 +66,7 @@ fn main() -> anyhow::Result<()> {
     let options = Options::read(std::env::args().skip(1))?;
     let component = match &options.component {
         Some(file) => Component::from_file(&engine::engine()?, file).map_err(trap)?,
-        None => component::load()?,
+        None => preamp_tests::built::load()?,
     };
     let mut report = Report::default();
     report::print_head();

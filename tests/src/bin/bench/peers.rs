@@ -5,7 +5,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use preamp::types::Protocol;
+use preamp_core::types::Protocol;
 use preamp_tests::children;
 use preamp_tests::loads::{BODY_BYTES_MAX, version};
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use amp_stand_in::{Options, StandIn};
 use anyhow::ensure;
-use preamp_host::component::{Header, Request, Response};
-use preamp_host::config::{ClientSettings, ClientTls, Pem, TlsIdentity};
+use preamp_config::{ClientSettings, ClientTls, Pem, TlsIdentity};
+use preamp_contract::{Header, Request, Response};
 use preamp_host::delivery::HttpClient;
 use preamp_tests::certificates::Authority;
 use preamp_tests::children::{fetched, program};
@@ -30,7 +30,7 @@ async fn post(preamp: &Running, tls: ClientTls) -> Response {
     let client = HttpClient::new(&settings).expect("the files are sound");
     let header = |name: &str, value: &str| Header { name: name.to_owned(), value: value.to_owned() };
     let request = Request {
-        method: "POST".to_owned(),
+        method: "POST".into(),
         url: format!("https://{}/v1/metrics", preamp.http),
         headers: vec![
             header("host", &preamp.http.to_string()),
@@ -119,8 +119,7 @@ async fn others_are_turned_away_and_hold_nobody_up() -> anyhow::Result<()> {
     // The certificate is changed while it runs, and so is the authority.
     let next = Authority::new("next")?;
     next.sign(HERE)?.write(folder.path(), "server")?;
-    let trusting =
-        ClientTls { ca: Some(Pem::Text(preamp_host::credentials::Secret::new(next.pem()))), ..trusting };
+    let trusting = ClientTls { ca: Some(Pem::Text(preamp_base::Secret::new(next.pem()))), ..trusting };
     let response = post(&preamp, ClientTls { identity: Some(mine), ..trusting }).await;
     assert_eq!(response.status, 200, "{}", String::from_utf8_lossy(&response.body));
     ensure!(preamp.terminate()?.success(), "{}", preamp.said());

@@ -166,8 +166,9 @@ fn bodies_are_those_that_would_be_sent() -> anyhow::Result<()> {
     let said = translate(&[&write[..], &[&capture]].concat())?;
     assert_eq!(said.status, Some(0), "{}", said.stderr);
     let library = r#"{"endpoint": "http://127.0.0.1:9/api/v1/write", "namespace": "acme"}"#;
-    let mut library = preamp::Exporter::open(library).map_err(|problems| anyhow::anyhow!("{problems:?}"))?;
-    let accepted = library.accept(&cumulative(), preamp::types::Encoding::Protobuf, NOW_NS);
+    let mut library =
+        preamp_core::Exporter::open(library).map_err(|problems| anyhow::anyhow!("{problems:?}"))?;
+    let accepted = library.accept(&cumulative(), preamp_core::types::Encoding::Protobuf, NOW_NS);
     let accepted = accepted.map_err(|refusal| anyhow::anyhow!("{refusal:?}"))?;
     assert_eq!(accepted.batches.len(), 1);
     assert_eq!(said.bytes, accepted.batches[0].body);

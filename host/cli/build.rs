@@ -1,0 +1,52 @@
+//! Tells the host where the component lies that is built into it.
+//!
+//! `./build.sh component` writes `preamp.wasm` and `preamp.cwasm` to `target/component` of the
+//! workspace; `PREAMP_COMPONENT_DIR` names another folder. Without them the host builds as well,
+//! since the program that makes the second from the first is part of it, but cannot run.
+
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+use std::{env, fs, io};
+
+fn main() -> io::Result<()> {
+    println!("cargo::rerun-if-env-changed=PREAMP_COMPONENT_DIR");
+    let folder = component_folder();
+    let wasm = folder.join("preamp.wasm");
+    let machine_code = folder.join("preamp.cwasm");
+    for file in [&wasm, &machine_code] {
+        println!("cargo::rerun-if-changed={}", file.display());
+    }
+    if !wasm.exists() {
+        println!("cargo::warning=there is no {}: run `./build.sh component` first", wasm.display());
+    }
+    // Machine code of an older component would run in place of the newer one.
+    let fresh = modified(&machine_code) >= modified(&wasm);
+    embed("PREAMP_COMPONENT_WASM", &wasm, true)?;
+    embed("PREAMP_COMPONENT_CWASM", &machine_code, fresh)
+}
+
+fn component_folder() -> PathBuf {
+    match env::var_os("PREAMP_COMPONENT_DIR") {
+        Some(folder) => PathBuf::from(folder),
+        None => {
+            Path::new(&env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default()).join("../../target/component")
+        }
+    }
+}
+
+fn modified(file: &Path) -> Option<SystemTime> {
+    fs::metadata(file).and_then(|metadata| metadata.modified()).ok()
+}
+
+/// Sets a variable for `include_bytes!(env!(…))` to the file, or to an empty one in its place.
+fn embed(variable: &str, file: &Path, usable: bool) -> io::Result<()> {
+    let embedded = if usable && file.exists() {
+        file.canonicalize()?
+    } else {
+        let empty = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default()).join(variable);
+        fs::write(&empty, [])?;
+        empty
+    };
+    println!("cargo::rustc-env={variable}={}", embedded.display());
+    Ok(())
+}

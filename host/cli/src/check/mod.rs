@@ -1,0 +1,131 @@
+//! Whether a configuration works, one step after the other: from the address to the receiver's answer. Each
+//! step says what was found, and if that is not well, what helps.
+
+mod queue;
+mod receiver;
+mod signer;
+
+use preamp_base::Clock;
+use preamp_config::ExporterSettings;
+use preamp_host::credentials::{Found, Identity};
+use preamp_host::delivery::HttpClient;
+use preamp_wasm::{CallError, ExporterPool};
+use serde::Serialize;
+
+/// How far to go.
+#[derive(Clone, Copy, Debug)]
+pub struct Extent {
+    /// Nobody is connected to.
+    pub is_offline: bool,
+    /// One sample is written in place of an empty request.
+    pub writes_sample: bool,
+}
+
+/// What is checked, and with what.
+pub struct Subject<'s> {
+    /// The exporter.
+    pub settings: &'s ExporterSettings,
+    /// The component, opened with the exporter's configuration.
+    pub exporters: &'s ExporterPool,
+    /// The client that the exporter sends with.
+    pub client: &'s HttpClient,
+    /// What time it is.
+    pub clock: &'s Clock,
+}
+
+/// How a step came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// All well.
+    Pass,
+    /// It works, and something should be seen to.
+    Warn,
+    /// This keeps metrics from arriving.
+    Fail,
+    /// Not done: it was not asked for, or a step before it failed.
+    Skip,
+}
+
+/// One step.
+#[derive(Clone, Debug, Serialize)]
+pub struct Step {
+    /// What was looked at, in one word.
+    #[serde(rename = "step")]
+    pub name: &'static str,
+    /// How it came out.
+    pub outcome: Outcome,
+    /// What was found; never a secret.
+    pub detail: String,
+    /// What helps, if it did not pass.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<String>,
+}
+
+impl Step {
+    /// A step that passed.
+    #[must_use]
+    pub fn pass(name: &'static str, detail: impl Into<String>) -> Self {
+        Self { name, outcome: Outcome::Pass, detail: detail.into(), remedy: None }
+    }
+
+    /// A step that keeps metrics from arriving.
+    #[must_use]
+    pub fn fail(name: &'static str, detail: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { name, outcome: Outcome::Fail, detail: detail.into(), remedy: Some(remedy.into()) }
+    }
+
+    fn warn(name: &'static str, detail: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { outcome: Outcome::Warn, ..Self::fail(name, detail, remedy) }
+    }
+
+    fn skip(name: &'static str, why: &str) -> Self {
+        Self { outcome: Outcome::Skip, ..Self::pass(name, why) }
+    }
+}
+
+/// Takes the steps in their order, and hands each to `report` when it is done.
+///
+/// # Errors
+/// When the component fails, which is a fault of this program and none of the configuration.
+pub async fn check(
+    subject: &Subject<'_>,
+    extent: Extent,
+    mut report: impl FnMut(Step),
+) -> Result<(), CallError> {
+    report(receiver::address(subject.settings));
+    report(signer::scope(subject.settings));
+    if extent.is_offline {
+        return Ok(());
+    }
+    queue::servers(&subject.settings.queue.storage).await.into_iter().for_each(&mut report);
+    let names = receiver::names(subject.settings).await;
+    let is_known = names.outcome == Outcome::Pass;
+    report(names);
+    let mut is_reached = false;
+    if is_known {
+        let greeting = receiver::greet(subject).await;
+        is_reached = greeting.connection.outcome == Outcome::Pass;
+        report(greeting.connection);
+        greeting.clock.into_iter().for_each(&mut report);
+    } else {
+        report(Step::skip("connection", "the name is not known"));
+    }
+    let caller = signer::caller(subject, &mut report).await;
+    match caller {
+        _ if !is_reached => report(Step::skip("write", "the receiver was not reached")),
+        Caller::Unknown => report(Step::skip("write", "requests cannot be signed without credentials")),
+        caller => report(receiver::write(subject, &caller, extent.writes_sample).await?),
+    }
+    Ok(())
+}
+
+/// Who sends.
+enum Caller {
+    /// Nobody in particular: requests are not signed.
+    Anybody,
+    /// Somebody with credentials, and whom AWS takes him for if it says so.
+    Known(Found, Option<Identity>),
+    /// Requests are to be signed, and there are no credentials.
+    Unknown,
+}

@@ -1,0 +1,199 @@
+//! `preamp quarantine`: what the receiver will never take, and what became too old.
+
+use super::ConfigArgs;
+use super::offline::answered;
+use super::stored::{self, At, points};
+use super::validate::prepare;
+use clap::{Args, Subcommand};
+use preamp_base::memory::Budget;
+use preamp_base::printable::{self, Line};
+use preamp_config::{Directory, Storage};
+use preamp_contract::Batch;
+use preamp_host::nats;
+use preamp_host::service::{queue_options, stream_options};
+use preamp_queue::durable::{Folder, Kept, SetAsideFiles};
+use preamp_queue::{AppendError, DurableQueue, JetStreamQueue, Queue, jetstream};
+use serde_json::json;
+use std::io::Write as _;
+use std::sync::Arc;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum QuarantineCommand {
+    /// List what is set aside, and why.
+    List(ListArgs),
+    /// Show the series and samples of what is set aside.
+    Show(ShowArgs),
+    /// Put it back into the queue, to be delivered once more at the next start.
+    ///
+    /// After the cause was mended: a limit raised, a label shortened. The process that uses the queue must be
+    /// stopped.
+    Replay(ReleaseArgs),
+    /// Remove it. The process that uses the queue must be stopped.
+    Purge(ReleaseArgs),
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ListArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    #[command(flatten)]
+    wanted: Wanted,
+    /// Print a JSON document for each.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ShowArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    #[command(flatten)]
+    wanted: Wanted,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ReleaseArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    #[command(flatten)]
+    wanted: Wanted,
+    /// Only say what would be done.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+#[derive(Args, Debug)]
+struct Wanted {
+    /// Only what was set aside for this reason, such as out-of-order.
+    #[arg(long)]
+    reason: Option<String>,
+    /// Only what is in this state: quarantined or expired.
+    #[arg(long)]
+    state: Option<String>,
+}
+
+impl Wanted {
+    fn is(&self, kept: &Kept) -> bool {
+        self.reason.as_ref().is_none_or(|reason| *reason == kept.reason)
+            && self.state.as_ref().is_none_or(|state| *state == kept.state)
+    }
+}
+
+/// Does what was asked for.
+pub(super) fn quarantine(command: QuarantineCommand) -> anyhow::Result<()> {
+    match command {
+        QuarantineCommand::List(args) => list(&args),
+        QuarantineCommand::Show(args) => super::complete(show(args)),
+        QuarantineCommand::Replay(args) => super::complete(release(args, true)),
+        QuarantineCommand::Purge(args) => super::complete(release(args, false)),
+    }
+}
+
+fn list(args: &ListArgs) -> anyhow::Result<()> {
+    let (_, set_aside) = stored::set_aside(&args.config)?;
+    let mut out = if args.json { printable::stdout_json() } else { printable::stdout() };
+    for kept in set_aside.iter().filter(|kept| args.wanted.is(kept)) {
+        let Kept { at, state, reason, detail, batch, .. } = kept;
+        let series = batch.as_ref().map_or(0, |batch| batch.series);
+        if args.json {
+            let at = At(*at).to_string();
+            let document = json!({
+                "at": at, "state": state, "reason": reason, "detail": detail, "points": kept.points, "series": series,
+            });
+            writeln!(out, "{document}")?;
+        } else {
+            writeln!(
+                out,
+                "{}  {} {}: {}, {series} series; {}",
+                At(*at),
+                Line(state),
+                Line(reason),
+                points(kept.points),
+                Line(detail)
+            )?;
+        }
+    }
+    Ok(())
+}
+
+async fn show(args: ShowArgs) -> anyhow::Result<()> {
+    let (loaded, set_aside) = stored::set_aside(&args.config)?;
+    let exporters = prepare(&loaded)?.exporters;
+    for kept in set_aside.into_iter().filter(|kept| args.wanted.is(kept)) {
+        let Kept { at, state, reason, detail, batch, .. } = kept;
+        writeln!(printable::stdout(), "# {} {} {}: {}", At(at), Line(state), Line(reason), Line(detail))?;
+        match batch {
+            Some(batch) => {
+                let explained = answered(exporters.explain(batch).await)?;
+                write!(printable::stdout(), "{explained}")?;
+            }
+            None => writeln!(printable::stdout(), "# was damaged on disk")?,
+        }
+    }
+    Ok(())
+}
+
+fn sum(kept: &[Kept]) -> u64 {
+    kept.iter().map(|kept| kept.points).sum()
+}
+
+/// Puts batches back into a queue.
+async fn replay(
+    wanted: &[Kept],
+    queue: &dyn Queue,
+    put_back: impl AsyncFn(Batch) -> Result<(), AppendError>,
+) -> anyhow::Result<()> {
+    let (mut done, in_all) = (0, sum(wanted));
+    for kept in wanted {
+        if let Some(batch) = &kept.batch {
+            // There may have been more partitions when it was set aside.
+            let partition = batch.partition % queue.partitions().max(1);
+            put_back(Batch { partition, ..batch.clone() }).await?;
+        }
+        done += kept.points;
+        writeln!(printable::stderr(), "{done} of {} in the queue", points(in_all))?;
+    }
+    Ok(())
+}
+
+/// Takes what is wanted out of quarantine, and into the queue or nowhere.
+async fn release(args: ReleaseArgs, replays: bool) -> anyhow::Result<()> {
+    let (loaded, set_aside) = stored::set_aside(&args.config)?;
+    let word = if replays { "replayed" } else { "purged" };
+    // What was damaged on disk is of no use to anybody, whoever wants it.
+    let (damaged, intact): (Vec<_>, Vec<_>) = set_aside.into_iter().partition(|kept| kept.batch.is_none());
+    let (wanted, rest): (Vec<_>, Vec<_>) = intact.into_iter().partition(|kept| args.wanted.is(kept));
+    let in_all = sum(&wanted);
+    if args.dry_run {
+        writeln!(printable::stdout(), "{} would be {word}", points(in_all))?;
+        return Ok(());
+    }
+    let replayed = if replays { &wanted[..] } else { &[] };
+    let exporter = &loaded.settings.exporter;
+    match &exporter.queue.storage {
+        Storage::Nats(nats) => {
+            let folder = Arc::new(Folder::reserve(&Directory::private(stored::quarantine_directory(nats)?))?);
+            // Whoever replays is not the one who keeps what is refused.
+            let options = jetstream::Options { quarantine: None, ..stream_options(exporter, nats) };
+            let mut files = SetAsideFiles::open(folder, options.max_bytes)?;
+            if replays {
+                let queue = JetStreamQueue::open(nats::connect(nats).await?, &options).await?;
+                replay(replayed, &queue, async |batch| queue.replay(batch).await).await?;
+                queue.put_away(false).await?;
+            }
+            files.keep_only(&rest)?;
+        }
+        Storage::Memory | Storage::Directory(_) => {
+            let folder = Folder::reserve(stored::directory(&loaded)?)?;
+            let options = queue_options(exporter, &Budget::of_this_system().shares(1));
+            let (queue, _) = DurableQueue::open(Arc::new(folder), &options)?;
+            replay(replayed, &queue, async |batch| queue.append(vec![batch]).await).await?;
+            queue.release(rest, in_all + sum(&damaged)).await?;
+        }
+    }
+    if !damaged.is_empty() {
+        writeln!(printable::stderr(), "{} cannot be read, and are given up", points(sum(&damaged)))?;
+    }
+    writeln!(printable::stdout(), "{} {word}", points(in_all))?;
+    Ok(())
+}

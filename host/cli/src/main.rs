@@ -1,0 +1,52 @@
+//! The program `preamp`; `preamp --help` says what it does.
+
+mod capture;
+mod check;
+mod cli;
+mod demo;
+mod embedded;
+mod telemetry;
+
+use clap::Parser as _;
+use preamp_base::memory;
+use preamp_base::printable::{self, Line};
+use preamp_config::Diagnostics;
+use std::io::Write as _;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    memory::give_back_freed_memory();
+    let cli = match cli::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => refused(&error),
+    };
+    let status_of_failure = cli.status_of_failure();
+    match cli.execute() {
+        Ok(status) => status,
+        // Whoever reads what is said has heard enough.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            let mut stderr = printable::stderr();
+            // Nobody is left to tell if standard error is gone.
+            let _written = match error.downcast_ref::<Diagnostics>() {
+                // One line for each problem, in the form that editors know from compilers.
+                Some(problems) => writeln!(stderr, "{problems}"),
+                None => writeln!(stderr, "preamp: {}", Line(format_args!("{error:#}"))),
+            };
+            status_of_failure
+        }
+    }
+}
+
+/// Says what is wrong with the command line, or what was asked about it.
+fn refused(error: &clap::Error) -> ! {
+    // What was written there is repeated, and may come from the name of a file.
+    let printable: Vec<_> =
+        std::env::args_os().map(|argument| Line(argument.to_string_lossy()).to_string()).collect();
+    cli::Cli::try_parse_from(printable).err().as_ref().unwrap_or(error).exit()
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let cause = error.root_cause().downcast_ref::<std::io::Error>();
+    cause.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}

@@ -1,0 +1,278 @@
+//! What is wrong with a configuration file, and where.
+
+use preamp_base::files;
+use preamp_base::printable::Line;
+use std::cell::RefCell;
+use std::fmt;
+use std::path::Path;
+
+/// The most problems of a kind that are told, and that are kept to choose from.
+const TOLD_MAX: usize = 50;
+const KEPT_MAX: usize = 1000;
+
+/// The longest message, in bytes: what it quotes may be of any length.
+const MESSAGE_BYTES_MAX: usize = 2000;
+
+/// The most words that one is compared to, and the longest that is compared, in bytes.
+const KNOWN_MAX: usize = 100;
+const WORD_BYTES_MAX: usize = 100;
+
+/// A position in one of the texts that a configuration is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// Which of the texts, in their order, from 0.
+    pub(super) source: usize,
+    /// The line, from 1.
+    pub line: usize,
+    /// The character within the line, from 1.
+    pub column: usize,
+}
+
+impl Place {
+    /// Where a text begins.
+    pub(super) const fn start_of(source: usize) -> Place {
+        Place { source, line: 1, column: 1 }
+    }
+}
+
+/// One problem of a configuration file. Displayed as `file:line:column: path.in.file: message`, in one line that a
+/// terminal shows as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// The file, as it was named by whoever asked for it, or what else the text came from.
+    pub file: String,
+    /// Where in the file; `None` if the file could not be read at all.
+    pub place: Option<Place>,
+    /// The keys that lead to the place, joined by dots; empty for the file as a whole.
+    pub path: String,
+    /// What is wrong and what is expected instead.
+    pub message: String,
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Line(&self.file).fmt(f)?;
+        if let Some(Place { line, column, .. }) = self.place {
+            write!(f, ":{line}:{column}")?;
+        }
+        if !self.path.is_empty() {
+            write!(f, ": {}", Line(&self.path))?;
+        }
+        write!(f, ": {}", Line(&self.message))
+    }
+}
+
+/// What is said about a file, in the order of the places. Displayed one a line. As an error it is
+/// never empty: all the problems that keep the file from being used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostics(pub Vec<Diagnostic>);
+
+impl Diagnostics {
+    /// The first of them, and how many there are beside those and `more`: a file of a few megabytes can hold as many
+    /// problems, and nobody reads them.
+    #[must_use]
+    pub fn told(self, more: usize) -> Diagnostics {
+        let Diagnostics(mut told) = self;
+        let more = more + told.len().saturating_sub(TOLD_MAX);
+        told.truncate(TOLD_MAX);
+        if let (Some(last), 1..) = (told.last().cloned(), more) {
+            told.push(Diagnostic {
+                path: String::new(),
+                message: format!("and {more} more problems"),
+                ..last
+            });
+        }
+        Diagnostics(told)
+    }
+}
+
+impl FromIterator<Diagnostic> for Diagnostics {
+    /// Puts diagnostics in the order of their places.
+    fn from_iter<I: IntoIterator<Item = Diagnostic>>(diagnostics: I) -> Self {
+        let mut diagnostics: Vec<_> = diagnostics.into_iter().collect();
+        diagnostics.sort_by_key(|diagnostic| diagnostic.place);
+        Diagnostics(diagnostics)
+    }
+}
+
+impl fmt::Display for Diagnostics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, diagnostic) in self.0.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n")?;
+            }
+            diagnostic.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Diagnostics {}
+
+/// Collects the problems of a configuration while it is read.
+pub(super) struct Report {
+    sources: Vec<String>,
+    errors: RefCell<Notes>,
+    warnings: RefCell<Notes>,
+    missing: RefCell<Notes>,
+}
+
+/// Problems of one kind: each once, however often its place is read.
+#[derive(Default)]
+struct Notes {
+    kept: Vec<Diagnostic>,
+    /// How many more there were.
+    more: usize,
+}
+
+/// All that was found.
+pub(super) struct Findings {
+    /// What keeps the file from being used.
+    pub errors: Diagnostics,
+    /// What the operator should know.
+    pub warnings: Diagnostics,
+    /// Files that it names and that cannot be read on this machine.
+    pub missing: Diagnostics,
+    /// The names of the texts.
+    pub sources: Vec<String>,
+}
+
+impl Report {
+    /// Starts without problems; `sources` are the names of the texts.
+    pub fn new(sources: Vec<String>) -> Report {
+        Report {
+            sources,
+            errors: RefCell::default(),
+            warnings: RefCell::default(),
+            missing: RefCell::default(),
+        }
+    }
+
+    /// Notes what keeps the file from being used.
+    pub fn error(&self, place: Place, path: &str, message: impl Into<String>) {
+        self.note(&self.errors, place, path, message.into());
+    }
+
+    /// Notes what the operator should know, though the file can be used.
+    pub fn warn(&self, place: Place, path: &str, message: impl Into<String>) {
+        self.note(&self.warnings, place, path, message.into());
+    }
+
+    /// Notes that a file is named which must be there when the configuration is used. The name of one that is hidden
+    /// is not told.
+    pub fn file(&self, place: Place, path: &str, file: &Path, is_hidden: bool) {
+        if let Err(error) = files::open(file) {
+            let file = if is_hidden { "the file".to_owned() } else { file.display().to_string() };
+            self.note(&self.missing, place, path, format!("{file} {error}"));
+        }
+    }
+
+    /// What was found, each in the order of the places.
+    pub fn finish(self) -> Findings {
+        Findings {
+            errors: self.errors.into_inner().told(),
+            warnings: self.warnings.into_inner().told(),
+            missing: self.missing.into_inner().told(),
+            sources: self.sources,
+        }
+    }
+
+    fn note(&self, notes: &RefCell<Notes>, place: Place, path: &str, mut message: String) {
+        let mut notes = notes.borrow_mut();
+        if notes.kept.len() >= KEPT_MAX {
+            notes.more += 1;
+            return;
+        }
+        if message.len() > MESSAGE_BYTES_MAX {
+            message.truncate(message.floor_char_boundary(MESSAGE_BYTES_MAX));
+            message.push('…');
+        }
+        let file = name_of(&self.sources, place);
+        let diagnostic = Diagnostic { file, place: Some(place), path: path.to_owned(), message };
+        if !notes.kept.contains(&diagnostic) {
+            notes.kept.push(diagnostic);
+        }
+    }
+
+    /// Whether so much was noted that what is said from here on is only counted.
+    pub fn is_full(&self) -> bool {
+        [&self.errors, &self.warnings].iter().any(|notes| notes.borrow().kept.len() >= KEPT_MAX)
+    }
+}
+
+impl Notes {
+    fn told(self) -> Diagnostics {
+        self.kept.into_iter().collect::<Diagnostics>().told(self.more)
+    }
+}
+
+/// What the text is called that a place is in.
+pub(super) fn name_of(sources: &[String], place: Place) -> String {
+    sources.get(place.source).cloned().unwrap_or_default()
+}
+
+/// The end of a message about a word that is not among those known: the nearest one if one is near,
+/// else all of them.
+pub(super) fn suggest<'c>(word: &str, known: impl IntoIterator<Item = &'c str>) -> String {
+    let mut known = known.into_iter();
+    let compared: Vec<&str> = known.by_ref().take(KNOWN_MAX).collect();
+    let comparable = |text: &str| text.to_ascii_lowercase().replace('-', "_");
+    let word = comparable(if word.len() > WORD_BYTES_MAX { "" } else { word });
+    let near = compared
+        .iter()
+        // Words of other lengths cannot be near, and comparing letters costs more than counting them.
+        .filter(|candidate| candidate.len().abs_diff(word.len()) <= tolerance(candidate))
+        .map(|candidate| (strsim::osa_distance(&word, &comparable(candidate)), *candidate))
+        .filter(|(distance, candidate)| *distance <= tolerance(candidate))
+        .min_by_key(|(distance, _)| *distance);
+    match (near, known.count()) {
+        (Some((_, candidate)), _) => format!("did you mean `{candidate}`?"),
+        (None, _) if compared.is_empty() => "there are none".to_owned(),
+        (None, 0) => format!("there are {}", compared.join(", ")),
+        (None, more) => format!("there are {} and {more} more", compared.join(", ")),
+    }
+}
+
+/// How many letters may differ.
+fn tolerance(candidate: &str) -> usize {
+    candidate.len().div_ceil(3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shows_file_place_path_and_message() {
+        let mut diagnostic = Diagnostic {
+            file: "a.yaml".to_owned(),
+            place: Some(Place { source: 0, line: 3, column: 7 }),
+            path: "exporters.x/y.endpoint".to_owned(),
+            message: "is required".to_owned(),
+        };
+        assert_eq!(diagnostic.to_string(), "a.yaml:3:7: exporters.x/y.endpoint: is required");
+        diagnostic.place = None;
+        diagnostic.path.clear();
+        assert_eq!(diagnostic.to_string(), "a.yaml: is required");
+    }
+
+    #[test]
+    fn suggests_what_is_near_and_lists_what_is_not() {
+        assert_eq!(suggest("endpiont", ["endpoint", "timeout"]), "did you mean `endpoint`?");
+        assert_eq!(suggest("Time-Out", ["endpoint", "timeout"]), "did you mean `timeout`?");
+        assert_eq!(suggest("external-labels", ["external_labels"]), "did you mean `external_labels`?");
+        assert_eq!(suggest("bogus", ["endpoint", "timeout"]), "there are endpoint, timeout");
+        assert_eq!(suggest("bogus", []), "there are none");
+    }
+
+    #[test]
+    fn reports_in_the_order_of_places() {
+        let report = Report::new(vec!["f".to_owned(), "g".to_owned()]);
+        for (source, line) in [(1, 1), (0, 3), (0, 1), (0, 2), (0, 1)] {
+            report.error(Place { source, line, column: 1 }, "", "x");
+        }
+        let Findings { errors, warnings, .. } = report.finish();
+        assert_eq!(errors.to_string(), "f:1:1: x\nf:2:1: x\nf:3:1: x\ng:1:1: x");
+        assert!(warnings.0.is_empty());
+    }
+}

@@ -1,0 +1,248 @@
+//! The HTTP client of the exporter: where requests go, what they carry, how they are secured.
+
+use super::keys;
+use crate::component::ComponentConfig;
+use crate::extensions::Extensions;
+use crate::settings::Connections;
+use crate::sigv4auth::{Sigv4Auth, is_aps, read_aws_auth};
+use crate::view::{HIDDEN, Section, View};
+use crate::yaml::Value as Yaml;
+use preamp_base::Secret;
+use serde_json::Map;
+use std::time::Duration;
+
+/// The client's keys in a section of their own (the Collector's form since 0.158).
+pub(super) fn read_nested<'d>(exporter: &Section<'d>, http: &View<'d>) -> Section<'d> {
+    // The time limit exists twice in the Collector, for the exporter and for its client.
+    for key in keys::CLIENT.iter().filter(|key| key.name != "timeout") {
+        if let Some(view) = exporter.get(key.name) {
+            view.key_error("cannot stand beside `http`, which takes its place: move it there");
+        }
+    }
+    http.section(&[keys::CLIENT])
+}
+
+/// Where requests go.
+pub(super) struct Endpoint<'d> {
+    pub url: String,
+    pub host: String,
+    pub view: View<'d>,
+}
+
+impl Endpoint<'_> {
+    /// The host for people, unless it comes from a reference.
+    pub fn shown_host(&self) -> String {
+        if self.view.is_hidden() { HIDDEN.to_owned() } else { self.host.clone() }
+    }
+
+    /// Warns of what Amazon Managed Prometheus is going to refuse.
+    pub fn warn_of_traps(&self, exporter: &Section, client: &Section) {
+        if !is_aps(&self.host) {
+            return;
+        }
+        let size = exporter.get("max_batch_size_bytes");
+        if let Some(view) = size.filter(|view| matches!(view.value(), Yaml::Integer(AMP_BYTES_MAX..))) {
+            view.warn("Amazon Managed Prometheus takes requests of less than 1 MB: they are made no larger");
+        }
+        let headers = client.get("headers").map(|view| header_entries(&view)).unwrap_or_default();
+        for (name, view) in headers {
+            if name.eq_ignore_ascii_case("X-Scope-OrgID") {
+                view.warn(
+                    "Amazon Managed Prometheus has been seen to deny requests with this header: take it out",
+                );
+            }
+        }
+    }
+
+    /// Warns of requests without the signature that Amazon Managed Prometheus asks for.
+    pub fn warn_if_unsigned(&self) {
+        if is_aps(&self.host) {
+            self.view.warn(
+                "Amazon Managed Prometheus takes signed requests only: add the extension `sigv4auth` and \
+                 name it in `auth.authenticator`",
+            );
+        }
+    }
+}
+
+/// The largest request that Amazon Managed Prometheus takes is smaller than this, in bytes.
+const AMP_BYTES_MAX: i64 = 1_000_000;
+
+/// Reads the URL as far as the host needs it; the component checks the rest.
+pub(super) fn read_endpoint<'d>(client: &Section<'d>, exporter: &View<'d>) -> Option<Endpoint<'d>> {
+    let Some(view) = client.get("endpoint") else {
+        exporter.error("lacks `endpoint`, the full remote-write URL");
+        return None;
+    };
+    let text = view.text()?;
+    if !text.contains("://") {
+        let example = view.quotable().filter(|text| !text.is_empty()).unwrap_or("HOST/PATH");
+        view.error(format!("lacks a scheme: write https://{example}"));
+        return None;
+    }
+    let host = match text.parse::<http::Uri>() {
+        Ok(url) => url.host().map(str::to_ascii_lowercase),
+        Err(error) => {
+            view.error(format!("is no URL: {error}"));
+            return None;
+        }
+    };
+    let Some(host) = host else {
+        view.error("is a URL without a host");
+        return None;
+    };
+    let is_complete = !is_aps(&host) || check_workspace_url(text, &view);
+    is_complete.then(|| Endpoint { url: text.to_owned(), host, view })
+}
+
+/// Whether the URL of an AMP host is one that takes remote write. The console and the API show the
+/// workspace's URL, which does not.
+fn check_workspace_url(url: &str, view: &View) -> bool {
+    const REMOTE_WRITE: &str = "/api/v1/remote_write";
+    if url.starts_with("http://") {
+        view.warn("sends signed requests without encryption: write https://");
+    }
+    let workspace_end = url.find("/workspaces/").map(|at| {
+        let id = at + "/workspaces/".len();
+        url[id..].find(['/', '?']).map_or(url.len(), |length| id + length)
+    });
+    match workspace_end.map(|end| url.split_at(end)) {
+        Some((workspace, REMOTE_WRITE)) if !workspace.ends_with('/') => true,
+        Some((workspace, _)) if !workspace.ends_with('/') => {
+            let shown = if view.may_quote(workspace) { workspace } else { "WORKSPACE_URL" };
+            view.error(format!("is not the remote-write URL of the workspace: write {shown}{REMOTE_WRITE}"));
+            false
+        }
+        _ => {
+            view.error(format!(
+                "names no workspace; a remote-write URL of Amazon Managed Prometheus ends in \
+                 /workspaces/WORKSPACE_ID{REMOTE_WRITE}"
+            ));
+            false
+        }
+    }
+}
+
+/// Reads the proxy to go through.
+pub(super) fn read_proxy(client: &Section) -> Option<Secret> {
+    let (text, view) = client.text("proxy_url")?;
+    let url = text.parse::<http::Uri>().ok().filter(|url| url.host().is_some());
+    match url.as_ref().map(|url| url.scheme_str()) {
+        Some(Some("http")) => {}
+        Some(scheme) => {
+            let scheme = scheme.unwrap_or("nothing");
+            view.error(format!("a proxy is spoken to by http only, not by {scheme}: write http://HOST:PORT"));
+        }
+        // What stands there may hold a password.
+        None => view.error("is no URL: write http://HOST:PORT"),
+    }
+    Some(Secret::new(text.to_owned()))
+}
+
+/// Reads how connections are kept.
+pub(super) fn read_connections(client: &Section) -> Connections {
+    let default = Connections::default();
+    let duration = |key| client.get(key).and_then(|view| view.duration());
+    let number = |key| client.get(key).and_then(|view| view.integer(0, i64::from(u32::MAX)));
+    let flag = |key, default| client.get(key).and_then(|view| view.boolean()).unwrap_or(default);
+    // All connections lead to one host, so its share is as good as the whole; zero means no limit.
+    let limits = ["max_idle_conns", "max_idle_conns_per_host"].map(number).into_iter().flatten();
+    let max_idle = limits.filter(|limit| *limit > 0).min();
+    let max_idle = max_idle.map_or(default.max_idle, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    let idle_timeout = duration("idle_conn_timeout").map_or(default.idle_timeout, positive);
+    Connections {
+        idle_timeout,
+        max_idle: if flag("disable_keep_alives", false) { 0 } else { max_idle },
+        offers_http2: flag("force_attempt_http2", default.offers_http2),
+        http2_read_idle_timeout: duration("http2_read_idle_timeout").and_then(positive),
+        http2_ping_timeout: duration("http2_ping_timeout")
+            .and_then(positive)
+            .unwrap_or(default.http2_ping_timeout),
+    }
+}
+
+fn positive(duration: Duration) -> Option<Duration> {
+    (!duration.is_zero()).then_some(duration)
+}
+
+/// Remote write is always compressed with snappy, which is what the Collector ends up with too.
+pub(super) fn check_compression(client: &Section) {
+    let Some(view) = client.get("compression") else { return };
+    let known = ["snappy", "", "none", "gzip", "zlib", "deflate", "zstd", "x-snappy-framed", "lz4"];
+    if let Some(other) = view.choice(&known).filter(|name| !["snappy", ""].contains(name)) {
+        view.warn(format!("remote write takes snappy only: sent as snappy, not as {other}"));
+    }
+}
+
+/// Reads further header fields: a map, or a list of names and values.
+pub(super) fn read_headers(client: &Section, component: &mut ComponentConfig) {
+    let Some(view) = client.get("headers") else { return };
+    let mut headers = Map::new();
+    for (name, value) in header_entries(&view) {
+        component.place(&["headers", &name], &value);
+        if headers.contains_key(&name) {
+            value.error("the header stands here again");
+        } else if let Some(text) = value.text() {
+            headers.insert(name, text.into());
+        }
+    }
+    component.set_from("headers", headers, &view);
+}
+
+fn header_entries<'d>(view: &View<'d>) -> Vec<(String, View<'d>)> {
+    if !matches!(view.value(), Yaml::List(_)) {
+        return view.entries().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    }
+    let entry = |item: View<'d>| {
+        let section = item.section(&[keys::HEADER]);
+        let entry = section.get("name").and_then(|name| name.text()).zip(section.get("value"));
+        if entry.is_none() && matches!(item.value(), Yaml::Map(_)) {
+            item.error("a header needs `name` and `value`");
+        }
+        entry.map(|(name, value)| (name.to_owned(), value))
+    };
+    view.list().into_iter().filter_map(entry).collect()
+}
+
+/// How requests are authenticated.
+pub(super) enum Authenticator<'e, 'd> {
+    /// Not at all.
+    None,
+    /// In a way that was reported as an error.
+    Unusable,
+    /// By a signature.
+    Sigv4(&'e Sigv4Auth<'d>),
+    /// By a signature whose settings stand in the exporter itself.
+    Own(Box<Sigv4Auth<'d>>),
+}
+
+/// Reads `auth.authenticator` and finds the extension it names, or `aws_auth` in its place.
+pub(super) fn read_authenticator<'e, 'd>(
+    exporter: &Section<'d>,
+    client: &Section<'d>,
+    extensions: &'e Extensions<'d>,
+) -> Authenticator<'e, 'd> {
+    let own = exporter.get("aws_auth");
+    let Some(auth) = client.get("auth") else {
+        return own.map_or(Authenticator::None, |view| Authenticator::Own(Box::new(read_aws_auth(&view))));
+    };
+    if let Some(own) = own {
+        own.key_error("cannot stand beside `auth`: keep one of the two");
+    }
+    let Some(reference) = auth.section(&[keys::AUTH]).get("authenticator") else {
+        auth.error("lacks `authenticator`, the id of an extension such as sigv4auth");
+        return Authenticator::Unusable;
+    };
+    extensions.authenticator(&reference).map_or(Authenticator::Unusable, Authenticator::Sigv4)
+}
+
+/// Reads how long one attempt may take.
+pub(super) fn read_timeout(section: &Section) -> Option<Duration> {
+    let view = section.get("timeout")?;
+    let timeout = view.duration()?;
+    if timeout.is_zero() {
+        view.error("an attempt without a time limit is not supported; write one, such as 5s");
+        return None;
+    }
+    Some(timeout)
+}

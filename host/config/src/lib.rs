@@ -1,0 +1,61 @@
+//! What a configuration means to the host. Options of the translation are carried to the component unread, as
+//! JSON.
+//!
+//! The way of it: each `source` has a text, which `yaml` makes a tree with positions; `formats` makes a Collector
+//! file of whatever it is (`bindplane`, `kubernetes`, `prometheus`); `merge` puts them together, and `substitution` fills references in.
+//! From there `root` reads it, each section by the module of its name, and the metrics pipelines decide what
+//! of it runs. All problems are collected, each with its place.
+
+mod bindplane;
+mod cipher_suites;
+mod component;
+mod defaults;
+mod diagnostic;
+mod draft;
+mod duration;
+mod embedded;
+mod exporter;
+mod extensions;
+mod formats;
+mod health;
+mod ids;
+mod keys;
+mod kubernetes;
+mod load;
+mod merge;
+mod path;
+mod print;
+mod processors;
+mod prometheus;
+mod receiver;
+mod root;
+mod secrets;
+mod senders;
+mod service;
+mod serving;
+mod settings;
+mod sigv4auth;
+mod source;
+mod storage;
+mod substitution;
+mod telemetry;
+mod tls;
+mod view;
+mod yaml;
+
+pub use cipher_suites::CIPHER_SUITES;
+pub use diagnostic::{Diagnostic, Diagnostics, Place};
+pub use load::{Converted, Loaded, Request, convert, explain, load, load_exporter, parse};
+pub use preamp_base::Directory;
+pub use settings::{
+    AssumeRole, AttributeAction, AttributeKeys, AttributeType, AttributeValue, AwsCredentials,
+    BaseCredentials, Batching, Change, ClientSettings, ClientTls, Connections, ExporterSettings, Health,
+    HealthAnswer, Hosts, Listener, LogFormat, MemoryLimit, MemoryLimiter, Nats, NatsCredentials,
+    OtlpReceiver, Overflow, Pem, Processors, Proof, Queue, Retry, Senders, ServerTls, Serving, Settings,
+    SigV4, Storage, Telemetry, TlsIdentity, TlsProtocol, TlsVersion, Tokens,
+};
+pub use source::Source;
+pub use substitution::Environment;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,139 @@
+//! Connections to the receiver: through a proxy or not, with TLS or not.
+
+use std::error::Error;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::Uri;
+use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::proxy::Tunnel;
+use hyper_util::client::proxy::matcher::{Intercept, Matcher};
+use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
+use tower_service::Service;
+
+use crate::tls::{self, FromFiles, TlsError};
+use preamp_config::ClientSettings;
+
+/// Connections whose other side is gone are found after this long.
+const KEEPALIVE: Duration = Duration::from_secs(50);
+
+/// Connects, each time with the TLS files as they are then.
+#[derive(Clone)]
+pub(super) struct Connector {
+    tcp: HttpConnector,
+    tls: Arc<FromFiles<ClientConfig>>,
+    server_name: Option<ServerName<'static>>,
+    offers_http2: bool,
+    proxy: Arc<Proxy>,
+}
+
+/// Which proxy leads where.
+struct Proxy {
+    matcher: Matcher,
+    /// A proxy of the environment is for other machines only.
+    spares_loopback: bool,
+}
+
+impl Connector {
+    /// Connects as configured.
+    ///
+    /// # Errors
+    /// When the TLS settings cannot be used.
+    pub(super) fn new(settings: &ClientSettings) -> Result<Self, TlsError> {
+        let mut tcp = HttpConnector::new();
+        tcp.set_nodelay(true);
+        tcp.set_keepalive(Some(KEEPALIVE));
+        // Lets the connector of HTTPS hand URLs with that scheme to it.
+        tcp.enforce_http(false);
+        let server_name = settings.tls.server_name.clone().map(ServerName::try_from).transpose();
+        let server_name = server_name.map_err(|error| {
+            rustls::Error::General(format!("tls.server_name_override is no name of a host: {error}"))
+        })?;
+        Ok(Self {
+            tcp,
+            tls: Arc::new(tls::client(&settings.tls)?),
+            server_name,
+            offers_http2: settings.connections.offers_http2,
+            proxy: Arc::new(Proxy::new(settings.proxy_url.as_ref().map(|url| url.expose()))),
+        })
+    }
+
+    fn with_tls<T>(&self, below: T) -> HttpsConnector<T> {
+        let config = ClientConfig::clone(&self.tls.current());
+        let mut builder = HttpsConnectorBuilder::new().with_tls_config(config).https_or_http();
+        if let Some(name) = &self.server_name {
+            builder = builder.with_server_name_resolver(FixedServerNameResolver::new(name.clone()));
+        }
+        let builder = builder.enable_http1();
+        if self.offers_http2 {
+            builder.enable_http2().wrap_connector(below)
+        } else {
+            builder.wrap_connector(below)
+        }
+    }
+}
+
+impl Service<Uri> for Connector {
+    type Response = MaybeHttpsStream<TokioIo<TcpStream>>;
+    type Error = Box<dyn Error + Send + Sync>;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, receiver: Uri) -> Self::Future {
+        let Some(proxy) = self.proxy.on_the_way_to(&receiver) else {
+            return Box::pin(self.with_tls(self.tcp.clone()).call(receiver));
+        };
+        if proxy.uri().scheme_str() != Some("http") {
+            let scheme = proxy.uri().scheme_str().unwrap_or_default();
+            let problem =
+                format!("the proxy of the environment speaks {scheme}; preamp knows those of http only");
+            return Box::pin(std::future::ready(Err(problem.into())));
+        }
+        let tunnel = Tunnel::new(proxy.uri().clone(), self.tcp.clone());
+        let tunnel = match proxy.basic_auth() {
+            Some(password) => tunnel.with_auth(password.clone()),
+            None => tunnel,
+        };
+        let connecting = self.with_tls(tunnel).call(receiver);
+        Box::pin(async { connecting.await.map_err(|error| format!("through the proxy: {error}").into()) })
+    }
+}
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connector").finish_non_exhaustive()
+    }
+}
+
+impl Proxy {
+    fn new(url: Option<&str>) -> Self {
+        match url {
+            Some(url) => Self { matcher: Matcher::builder().all(url).build(), spares_loopback: false },
+            None => Self { matcher: Matcher::from_env(), spares_loopback: true },
+        }
+    }
+
+    fn on_the_way_to(&self, receiver: &Uri) -> Option<Intercept> {
+        if self.spares_loopback && receiver.host().is_some_and(is_loopback) {
+            return None;
+        }
+        self.matcher.intercept(receiver)
+    }
+}
+
+/// Whether a host is this machine, as far as its name tells.
+fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    bare.eq_ignore_ascii_case("localhost")
+        || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}

@@ -1,0 +1,301 @@
+//! From payload to queue: what both receivers do with a request once it is unpacked.
+
+mod rejection_log;
+mod room;
+
+use crate::metrics::Metrics;
+use crate::processors::{ProcessError, Processors};
+use crate::receiver_clock::ReceiverClock;
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use preamp_config::Overflow;
+use preamp_contract::{Acceptance, Batch, Encoding, Refusal, Rejection};
+use preamp_queue::{self, AppendError, Queue, Ticket};
+use preamp_wasm::{CallError, InUse};
+use rejection_log::RejectionLog;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+pub use crate::metrics::{RequestOutcome, Transport};
+pub use room::{Full, Room, Share};
+
+/// What became of a payload.
+#[derive(Debug)]
+pub enum Outcome {
+    /// All of it is queued.
+    Accepted,
+    /// The rest of it is queued; these points never can be.
+    Partial {
+        /// How many.
+        rejected_points: u64,
+        /// Why, and what helps.
+        message: String,
+    },
+    /// Nothing is queued: the component refused the payload.
+    Refused(Refusal),
+    /// Nothing is queued: the payload is larger than the queue may ever be.
+    Oversized(String),
+    /// Nothing is queued, but may be if it is sent again later; why.
+    Busy(String),
+    /// Nothing is queued: the component failed on the payload.
+    Failed(CallError),
+}
+
+/// Takes payloads, has the component translate them, and queues what comes out: all batches of a
+/// payload or none.
+pub struct Intake {
+    exporters: Arc<InUse>,
+    queue: Arc<dyn Queue>,
+    clock: Arc<ReceiverClock>,
+    metrics: Arc<Metrics>,
+    room: Room,
+    rejections: RejectionLog,
+    processors: ArcSwap<Processors>,
+    patience: Patience,
+}
+
+/// For what senders are kept waiting.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Patience {
+    /// What is done where there is no room in the queue for their payload.
+    pub on_overflow: Overflow,
+    /// Until their payload is delivered.
+    pub for_result: bool,
+}
+
+/// How often it is looked whether there is room.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// The reasons of the contract for points that are not of the time that the receiver takes.
+const TIME_REASONS: [&str; 2] = ["too-old", "too-far-in-the-future"];
+
+/// Why such points are not refused for good yet.
+const WHAT_TIME: &str = "the points are too old, or of the future, by the clock of this machine, and the receiver has not \
+                         said its time yet; it is being asked";
+
+impl Intake {
+    /// An intake that fills `queue`.
+    #[must_use]
+    pub fn new(
+        exporters: Arc<InUse>,
+        queue: Arc<dyn Queue>,
+        clock: Arc<ReceiverClock>,
+        metrics: Arc<Metrics>,
+        processors: Processors,
+        room: Room,
+    ) -> Intake {
+        Intake {
+            exporters,
+            queue,
+            clock,
+            metrics,
+            room,
+            rejections: RejectionLog::default(),
+            processors: ArcSwap::from_pointee(processors),
+            patience: Patience::default(),
+        }
+    }
+
+    /// The same with senders that are kept waiting.
+    #[must_use]
+    pub fn with_patience(self, patience: Patience) -> Intake {
+        Intake { patience, ..self }
+    }
+
+    /// Goes on with other processors.
+    pub fn process_with(&self, processors: Processors) {
+        self.processors.store(Arc::new(processors));
+    }
+
+    /// The room that requests must fit into while they are read.
+    #[must_use]
+    pub fn room(&self) -> &Room {
+        &self.room
+    }
+
+    /// Counts a request that ended before it became a payload: it could not be read or unpacked, or
+    /// there was no room for it.
+    pub fn ended_early(&self, transport: Transport, outcome: RequestOutcome) {
+        self.metrics.receiver.request(transport, outcome, 0, 0);
+    }
+
+    /// Counts a request of which nothing was read, since it is of nobody who may send: why.
+    pub fn denied(&self, transport: Transport, reason: &'static str) {
+        self.metrics.receiver.denied(transport, reason);
+        self.ended_early(transport, RequestOutcome::Failure);
+    }
+
+    /// Takes one payload. When this returns [`Outcome::Accepted`] or [`Outcome::Partial`], what was
+    /// accepted is as safe as the queue makes it.
+    ///
+    /// Once begun it goes on to its end even if the caller stops waiting, so that nothing is queued
+    /// without being counted. It is only for room that it does not wait without the caller.
+    ///
+    /// `share` is the room that the payload was read into; it is given back once the payload is translated.
+    pub async fn submit(
+        self: &Arc<Self>,
+        payload: Bytes,
+        share: Share,
+        encoding: Encoding,
+        transport: Transport,
+    ) -> Outcome {
+        let intake = self.clone();
+        let leaving = CancellationToken::new();
+        let left = leaving.clone();
+        let _leaving = leaving.drop_guard();
+        let taking = tokio::spawn(async move {
+            let (outcome, accepted) = intake.take(payload, share, encoding, &left).await;
+            intake.count(&outcome, accepted, transport);
+            outcome
+        });
+        taking.await.unwrap_or_else(|error| Outcome::Busy(format!("the payload was not queued: {error}")))
+    }
+
+    /// Takes one payload, and says how many of its points could be translated.
+    async fn take(
+        &self,
+        payload: Bytes,
+        mut share: Share,
+        encoding: Encoding,
+        left: &CancellationToken,
+    ) -> (Outcome, u64) {
+        let processors = self.processors.load_full();
+        if let Err(reason) = processors.allow(&*self.queue) {
+            return (Outcome::Busy(reason), 0);
+        }
+        let payload = match processors.process(payload, encoding, &mut |bytes| share.grow(bytes)) {
+            Ok(payload) => payload,
+            Err(ProcessError::NoRoom(full)) => return (Outcome::Busy(full.to_string()), 0),
+            Err(error) => return (Outcome::Oversized(error.to_string()), 0),
+        };
+        let accepting = self.exporters.accepting().await;
+        let is_unverified = self.clock.is_unverified();
+        let accepted = accepting.exporters.accept(payload, encoding, self.clock.accepting_now()).await;
+        // What comes out of it is counted by the queue.
+        drop(share);
+        let acceptance = match accepted {
+            Ok(Ok(acceptance)) => acceptance,
+            Ok(Err(refusal)) => return (Outcome::Refused(refusal), 0),
+            Err(error) => return (Outcome::Failed(error), 0),
+        };
+        if is_unverified && is_of_another_time(&acceptance) {
+            self.clock.request_probe();
+            return (Outcome::Busy(WHAT_TIME.to_owned()), 0);
+        }
+        let points = acceptance.accepted_points;
+        let ticket = (self.patience.for_result && !acceptance.batches.is_empty()).then(Ticket::default);
+        if self.patience.on_overflow != Overflow::Refuse {
+            left.run_until_cancelled(self.wait_for_room(&acceptance.batches)).await;
+        }
+        let outcome = self.queue_up(acceptance, ticket.clone()).await;
+        // Whoever takes the exporter's place need not wait for the receiver.
+        drop(accepting);
+        match ticket {
+            Some(ticket) if matches!(outcome, Outcome::Accepted | Outcome::Partial { .. }) => {
+                (lost(outcome, &ticket.ended().await, points), points)
+            }
+            _ => (outcome, points),
+        }
+    }
+
+    async fn wait_for_room(&self, batches: &[Batch]) {
+        while let Err(error) = self.queue.has_room_for(batches) {
+            match error {
+                AppendError::Full { .. } if self.patience.on_overflow == Overflow::DropOldest => {
+                    self.queue.give_up_oldest();
+                }
+                // A disk that others fill would be no less full for it.
+                AppendError::Full { .. } | AppendError::DiskIsLow { .. } => {}
+                _ => return,
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    async fn queue_up(&self, acceptance: Acceptance, ticket: Option<Ticket>) -> Outcome {
+        let Acceptance { batches, accepted_points, rejections } = acceptance;
+        let newest = batches.iter().map(|batch| batch.last).max();
+        let series = batches.iter().map(|batch| u64::from(batch.series)).sum();
+        if let Err(error) = self.queue.append_followed(batches, ticket).await {
+            return self.not_queued(&error, accepted_points);
+        }
+        self.metrics.ledger.accepted(accepted_points);
+        if let Some(newest) = newest {
+            self.metrics.delivery.enqueued(series, newest);
+        }
+        if !rejections.is_empty() {
+            self.metrics.delivery.failed_translation();
+        }
+        for rejection in &rejections {
+            self.metrics.receiver.untranslated(&rejection.reason, rejection.points);
+            self.rejections.log(rejection);
+        }
+        outcome(&rejections)
+    }
+
+    fn not_queued(&self, error: &AppendError, points: u64) -> Outcome {
+        self.metrics.delivery.enqueue_failed(error.limit(), points);
+        match error {
+            AppendError::TooLarge { .. } | AppendError::BatchTooLarge { .. } => {
+                Outcome::Oversized(error.to_string())
+            }
+            AppendError::UnknownPartition { .. } => Outcome::Failed(CallError::Trapped(error.to_string())),
+            AppendError::Full { .. }
+            | AppendError::DiskIsLow { .. }
+            | AppendError::Closed
+            | AppendError::Storage(_) => Outcome::Busy(error.to_string()),
+        }
+    }
+
+    fn count(&self, outcome: &Outcome, accepted: u64, transport: Transport) {
+        let (request, taken, lost) = match outcome {
+            Outcome::Accepted => (RequestOutcome::Success, accepted, 0),
+            Outcome::Partial { rejected_points, .. } => (RequestOutcome::Success, accepted, *rejected_points),
+            Outcome::Busy(_) => (RequestOutcome::Refused, 0, accepted),
+            Outcome::Refused(_) | Outcome::Oversized(_) | Outcome::Failed(_) => {
+                (RequestOutcome::Failure, 0, accepted)
+            }
+        };
+        self.metrics.receiver.request(transport, request, taken, lost);
+    }
+}
+
+/// Whether nothing of a payload was taken, and that for its time.
+fn is_of_another_time(acceptance: &Acceptance) -> bool {
+    let is_of_time = |rejection: &Rejection| TIME_REASONS.contains(&&*rejection.reason);
+    acceptance.accepted_points == 0 && acceptance.rejections.iter().any(is_of_time)
+}
+
+/// What to tell a sender who waited for the end of a payload of so many points.
+fn lost(outcome: Outcome, lost: &BTreeMap<preamp_queue::Outcome, u64>, points: u64) -> Outcome {
+    if lost.is_empty() {
+        return outcome;
+    }
+    let (before, mut lines) = match outcome {
+        Outcome::Partial { rejected_points, message } => (rejected_points, vec![message]),
+        _ => (0, Vec::new()),
+    };
+    lines.extend(lost.iter().map(|(outcome, points)| {
+        let (state, reason) = outcome.state();
+        format!("{state} {reason}: {points} points of the requests that it was sent in")
+    }));
+    let in_requests = lost.values().sum::<u64>().min(points);
+    Outcome::Partial { rejected_points: before + in_requests, message: lines.join("\n") }
+}
+
+/// What to tell the sender about points that were rejected.
+fn outcome(rejections: &[Rejection]) -> Outcome {
+    if rejections.is_empty() {
+        return Outcome::Accepted;
+    }
+    let rejected_points = rejections.iter().map(|rejection| rejection.points).sum();
+    let lines: Vec<_> = rejections
+        .iter()
+        .map(|Rejection { reason, points, example, remedy }| {
+            format!("{reason}: {points} points, the first: {example}; {remedy}")
+        })
+        .collect();
+    Outcome::Partial { rejected_points, message: lines.join("\n") }
+}

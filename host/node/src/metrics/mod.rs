@@ -1,0 +1,106 @@
+//! What the process says about itself on `/metrics`.
+//!
+//! Names are those people have dashboards for: the Collector's where the meaning is the same
+//! (`otelcol_…`), Prometheus' for remote write (`prometheus_remote_storage_…`), and our own
+//! (`preamp_…`) for what neither has. Counters end in `_total`, as OpenMetrics wants it.
+
+mod component;
+mod connections;
+mod delivery;
+mod ledger;
+mod process;
+mod queue;
+mod receiver;
+mod reload;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use component::ComponentCollector;
+pub use connections::{ConnectionMetrics, ListenerMetrics};
+pub use delivery::{Attempt, Content, DeliveryMetrics};
+pub use ledger::{Ledger, Snapshot};
+use process::ProcessCollector;
+pub(crate) use process::process_memory;
+use prometheus_client::encoding::text;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::Registry;
+pub use receiver::{ReceiverMetrics, RequestOutcome, Transport};
+pub use reload::ReloadMetrics;
+
+use preamp_queue::Queue;
+use preamp_wasm::PoolStats;
+
+/// The media type of [`Metrics::encode`].
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Counters by one label.
+type ByLabel = Family<[(&'static str, String); 1], Counter>;
+
+/// All self-metrics of one receiver, one exporter and the queue between them.
+pub struct Metrics {
+    registry: Registry,
+    /// What became of the points.
+    pub ledger: Arc<Ledger>,
+    /// What came in.
+    pub receiver: ReceiverMetrics,
+    /// What went out.
+    pub delivery: DeliveryMetrics,
+    /// How often the configuration was read again.
+    pub reloads: ReloadMetrics,
+}
+
+impl Metrics {
+    /// Metrics of a receiver and an exporter, by their ids in the configuration, of `queue`, and of
+    /// the component's instances, about which `pool` is asked.
+    #[must_use]
+    pub fn new(
+        receiver: &str,
+        exporter: &str,
+        queue: Arc<dyn Queue>,
+        pool: impl Fn() -> PoolStats + Send + Sync + 'static,
+    ) -> Self {
+        let mut registry = Registry::default();
+        let ledger = Arc::new(Ledger::new(Arc::clone(&queue)));
+        let receiver = ReceiverMetrics::register(&mut registry, receiver);
+        let delivery = DeliveryMetrics::register(&mut registry, exporter);
+        registry.register_collector(Box::new(ComponentCollector(pool)));
+        registry.register_collector(Box::new(ProcessCollector { started: Instant::now() }));
+        let reloads = ReloadMetrics::register(&mut registry);
+        queue::register(&mut registry, exporter, queue);
+        registry.register_collector(Box::new(Arc::clone(&ledger)));
+        Self { registry, ledger, receiver, delivery, reloads }
+    }
+
+    /// The same with those of connections, which are counted from before there is anything else to count.
+    #[must_use]
+    pub fn with_connections(mut self, connections: &ConnectionMetrics) -> Self {
+        connections.register(&mut self.registry);
+        self
+    }
+
+    /// One page in the OpenMetrics text format, of type [`CONTENT_TYPE`].
+    #[must_use]
+    pub fn encode(&self) -> String {
+        let mut page = String::new();
+        // Writing to a string cannot fail.
+        let _ = text::encode(&mut page, &self.registry);
+        page
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+/// Adds to the counter of `family` whose only label is `name`=`value`.
+fn add(family: &ByLabel, name: &'static str, value: &str, amount: u64) {
+    family.get_or_create_owned(&[(name, value.to_owned())]).inc_by(amount);
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,135 @@
+//! A service at work, and its end.
+
+use super::probes::Probes;
+use super::receivers::Receivers;
+use super::state::Saver;
+use super::{Addresses, Base};
+use crate::credentials::SigningKeys;
+use crate::delivery::{Delivery, Remains};
+use crate::metrics::{Metrics, Snapshot};
+use preamp_config::Settings;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
+
+/// The part of the time for stopping that receivers get to finish the requests under way.
+const SHARE_OF_RECEIVERS: u32 = 4;
+
+/// Tasks of one kind, each of which ends with what went wrong, if anything did.
+pub(super) type Tasks = JoinSet<Result<(), String>>;
+
+/// A service at work. Dropping it stops everything at once and loses what a queue in memory holds;
+/// [`shutdown`](Self::shutdown) does not.
+pub struct Running {
+    /// What it works by.
+    pub(super) settings: Settings,
+    pub(super) base: Base,
+    pub(super) keys: Option<SigningKeys>,
+    pub(super) delivery: Delivery,
+    pub(super) receivers: Receivers,
+    saver: Option<Saver>,
+    probes: Probes,
+}
+
+/// What was left when a service had stopped.
+#[derive(Clone, Debug)]
+pub struct Stopped {
+    /// Where every point is.
+    pub ledger: Snapshot,
+    /// Whether requests under way had to be broken off, because they did not end in time.
+    pub receivers_aborted: bool,
+    /// What the queue still held: it was not delivered in time.
+    pub remains: Remains,
+    /// Whether the queue is kept for the next process.
+    pub outlives: bool,
+    /// Why what the exporter remembers could not be saved, if it was to be.
+    pub unsaved: Option<String>,
+}
+
+impl Running {
+    pub(super) fn new(
+        settings: Settings,
+        base: Base,
+        keys: Option<SigningKeys>,
+        delivery: Delivery,
+        receivers: Receivers,
+        saver: Option<Saver>,
+        mut probes: Probes,
+    ) -> Running {
+        probes.ready(&base.metrics);
+        Running { settings, base, keys, delivery, receivers, saver, probes }
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn addresses(&self) -> Addresses {
+        self.receivers.sockets.addresses(self.probes.metrics, self.probes.health)
+    }
+
+    /// What it says about itself.
+    #[must_use]
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.base.metrics
+    }
+
+    /// Where every point is now.
+    #[must_use]
+    pub fn ledger(&self) -> Snapshot {
+        self.base.metrics.ledger.snapshot()
+    }
+
+    /// Waits until a part ends that should not have, and says why. Without that, waits for ever.
+    pub async fn failure(&mut self) -> String {
+        let (part, ended) = tokio::select! {
+            Some(ended) = self.receivers.next_ended() => ("receiver", ended),
+            Some(ended) = self.probes.next_ended() => ("server of metrics or health", ended),
+            else => return std::future::pending().await,
+        };
+        match ended {
+            Ok(Err(error)) => error,
+            Ok(Ok(())) => format!("a {part} ended by itself"),
+            Err(panic) => format!("a {part} broke down: {panic}"),
+        }
+    }
+
+    /// Stops: no more requests are taken, those under way are answered, what the queue holds is
+    /// delivered. What does not end within `deadline` is broken off.
+    pub async fn shutdown(mut self, deadline: Duration) -> Stopped {
+        let now = Instant::now();
+        self.probes.state.stopping();
+        let receivers_done = self.receivers.stop(now + deadline / SHARE_OF_RECEIVERS).await;
+        // Before delivery ends, which may take until somebody loses patience.
+        let unsaved = match self.saver.take() {
+            Some(saver) => saver.finish().await.err().map(|error| error.to_string()),
+            None => None,
+        };
+        let remains = self.delivery.drain((now + deadline).saturating_duration_since(Instant::now())).await;
+        self.probes.stop().await;
+        Stopped {
+            ledger: self.base.metrics.ledger.snapshot(),
+            receivers_aborted: !receivers_done,
+            remains,
+            outlives: self.settings.exporter.queue.storage.outlives(),
+            unsaved,
+        }
+    }
+}
+
+/// Waits for all tasks, and ends those that are not done at the deadline. Returns whether all were.
+pub(super) async fn finish(tasks: &mut Tasks, deadline: Instant) -> bool {
+    let all = async {
+        while let Some(ended) = tasks.join_next().await {
+            match ended {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::error!(error, "while stopping"),
+                Err(panic) => tracing::error!(error = %panic, "while stopping"),
+            }
+        }
+    };
+    let done = timeout_at(deadline, all).await.is_ok();
+    if !done {
+        tasks.shutdown().await;
+    }
+    done
+}

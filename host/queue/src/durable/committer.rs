@@ -1,0 +1,267 @@
+//! The one that writes, on a thread of its own. What is asked of it while it waits for the disk becomes safe together,
+//! the next time.
+
+use super::log::{Change, Location, Log};
+use super::quarantine::{Kept, Place, Quarantine};
+use super::{Shared, Stored};
+use crate::backlog::{Entry, Size};
+use crate::{AppendError, Outcome, Settlement, StorageError, Ticket};
+use preamp_base::clock::now_ms;
+use preamp_contract::Batch;
+use std::io;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::Receiver;
+use std::time::Instant;
+use tokio::sync::oneshot;
+
+/// What is written at once, at most: enough to make the time the disk takes for it matter little.
+const GROUP_BYTES: u64 = 8 << 20;
+const GROUP_REQUESTS: usize = 1024;
+
+/// What is asked of the thread.
+pub(super) enum Request {
+    Append(Append),
+    Settle {
+        partition: u32,
+        count: usize,
+        settlement: Settlement,
+        reply: oneshot::Sender<Result<(), StorageError>>,
+    },
+    /// Keeps only these of what was set aside, and counts the points that are not any more.
+    Release {
+        rest: Vec<Kept>,
+        points: u64,
+        reply: oneshot::Sender<Result<(), StorageError>>,
+    },
+    PutAway {
+        is_in_doubt: bool,
+        reply: oneshot::Sender<Result<(), StorageError>>,
+    },
+}
+
+impl Request {
+    fn bytes(&self) -> u64 {
+        match self {
+            Request::Append(append) => append.size.bytes,
+            Request::Settle { .. } | Request::Release { .. } | Request::PutAway { .. } => 0,
+        }
+    }
+}
+
+/// Does what is asked.
+pub(super) struct Committer {
+    pub log: Log,
+    pub quarantine: Quarantine,
+    pub shared: Arc<Shared>,
+}
+
+impl Committer {
+    /// Serves requests until it is told to end, or nobody is left who could ask.
+    pub fn serve(mut self, requests: &Receiver<Request>) {
+        while let Ok(first) = requests.recv() {
+            let mut bytes = first.bytes();
+            let mut group = vec![first];
+            while group.len() < GROUP_REQUESTS && bytes < GROUP_BYTES {
+                let Ok(next) = requests.try_recv() else { break };
+                bytes += next.bytes();
+                group.push(next);
+            }
+            if self.commit(group).is_break() {
+                return;
+            }
+        }
+    }
+
+    /// Does all of this together, and says whether it was told to end.
+    pub fn commit(&mut self, group: Vec<Request>) -> ControlFlow<()> {
+        let Committer { log, quarantine, shared } = self;
+        let mut end = None;
+        let mut appends = Vec::new();
+        let mut settles = Vec::new();
+        for request in group {
+            match request {
+                Request::Append(append) => appends.push(append),
+                Request::Settle { partition, count, settlement, reply } => {
+                    settles.extend(Settle::new(shared, partition, count, settlement, reply));
+                }
+                Request::Release { rest, points, reply } => {
+                    let released =
+                        quarantine.keep_only(&rest).and_then(|()| log.released_from_quarantine(points));
+                    let _nobody_waits = reply.send(released.map_err(|error| shared.failed(&error)));
+                }
+                Request::PutAway { is_in_doubt, reply } => end = Some((is_in_doubt, reply)),
+            }
+        }
+        let accepted_at = now_ms();
+        settles.iter_mut().for_each(|settle| settle.set_aside(quarantine, shared, accepted_at));
+        commit(log, shared, appends, settles, accepted_at);
+        let Some((is_in_doubt, reply)) = end else { return ControlFlow::Continue(()) };
+        let ended = match is_in_doubt || shared.is_in_doubt() {
+            true => Ok(()),
+            false => log.close().map_err(|error| shared.failed(&error)),
+        };
+        let _nobody_waits = reply.send(ended);
+        ControlFlow::Break(())
+    }
+}
+
+/// A payload to be written.
+pub(super) struct Append {
+    pub batches: Vec<Arc<Batch>>,
+    pub size: Size,
+    pub ticket: Option<Ticket>,
+    pub reply: oneshot::Sender<Result<(), AppendError>>,
+}
+
+struct Settle {
+    layout: u32,
+    partition: u32,
+    count: usize,
+    waiting_from: u64,
+    settlement: Settlement,
+    reply: oneshot::Sender<Result<(), StorageError>>,
+}
+
+impl Settle {
+    /// `None` if nothing waits, and there is nothing to do.
+    fn new(
+        shared: &Shared,
+        partition: u32,
+        count: usize,
+        settlement: Settlement,
+        reply: oneshot::Sender<Result<(), StorageError>>,
+    ) -> Option<Settle> {
+        let last =
+            shared.backlog().nth(partition, count.checked_sub(1)?).map(|stored| stored.location.clone());
+        match last {
+            Some(last) => Some(Settle {
+                layout: last.layout,
+                partition,
+                count,
+                waiting_from: last.sequence + 1,
+                settlement,
+                reply,
+            }),
+            None => {
+                let _nobody_waits = reply.send(Ok(()));
+                None
+            }
+        }
+    }
+
+    /// Keeps what is to be set aside, before it is settled. What cannot be kept is told of, and counts as rejected.
+    fn set_aside(&mut self, quarantine: &mut Quarantine, shared: &Shared, at: i64) {
+        if self.settlement.set_aside.is_empty() {
+            return;
+        }
+        let place = Place { layout: self.layout, partition: self.partition, waiting_from: self.waiting_from };
+        if let Err(error) = quarantine.keep(&self.settlement.set_aside, at, place) {
+            if let Some(suppressed) = shared.log_limiter.allow("set-aside", 1) {
+                let directory = &shared.place;
+                tracing::error!(directory, %error, suppressed, "rejected points could not be kept in quarantine");
+            }
+            self.settlement.keep_nothing();
+        }
+    }
+
+    fn change(&self) -> Change<'_> {
+        Change::Settle {
+            layout: self.layout,
+            partition: self.partition,
+            waiting_from: self.waiting_from,
+            settlement: &self.settlement,
+        }
+    }
+}
+
+/// Makes all changes, or only the settlements if there is no room for more.
+fn commit(log: &mut Log, shared: &Shared, appends: Vec<Append>, settles: Vec<Settle>, accepted_at: i64) {
+    if appends.is_empty() && settles.is_empty() {
+        return;
+    }
+    let settling = settles.iter().map(Settle::change);
+    let appending = appends.iter().map(|append| Change::Append { batches: &append.batches, accepted_at });
+    let changes: Vec<_> = settling.chain(appending).collect();
+    match log.commit(&changes) {
+        Ok(locations) => {
+            settled(log, shared, settles);
+            appended(shared, appends, locations);
+        }
+        Err(error) => {
+            refuse(shared, appends, &error);
+            let changes: Vec<_> = settles.iter().map(Settle::change).collect();
+            // In another segment, since the one that failed is left alone.
+            match if changes.is_empty() { Ok(Vec::new()) } else { log.commit(&changes) } {
+                Ok(_) => settled(log, shared, settles),
+                Err(error) => {
+                    for settle in settles {
+                        let _nobody_waits = settle.reply.send(Err(shared.failed(&error)));
+                    }
+                }
+            }
+        }
+    }
+    shared.on_disk.store(log.bytes_on_disk(), Ordering::Relaxed);
+}
+
+fn appended(shared: &Shared, appends: Vec<Append>, locations: Vec<Location>) {
+    let since = Instant::now();
+    let mut locations = locations.into_iter();
+    for append in appends {
+        let mut backlog = shared.backlog();
+        let payload = backlog.begin_payload(append.ticket);
+        for batch in append.batches {
+            let Some(location) = locations.next() else { break };
+            let (partition, size) = (batch.partition, Size::of(&batch));
+            let cached = shared.cache(batch);
+            let item = Stored { location, cached };
+            backlog.publish(partition, Entry { item, size, payload: payload.clone(), since });
+            shared.changes.tell(partition);
+        }
+        drop(backlog);
+        let _nobody_waits = append.reply.send(Ok(()));
+    }
+}
+
+fn refuse(shared: &Shared, appends: Vec<Append>, error: &io::Error) {
+    if let Some(suppressed) = shared.log_limiter.allow("append", appends.len() as u64) {
+        tracing::error!(
+            directory = shared.place,
+            %error,
+            suppressed,
+            "payloads are refused, since the queue cannot be written; their senders are asked to try again"
+        );
+    }
+    for append in appends {
+        shared.backlog().release(append.size);
+        let _nobody_waits = append.reply.send(Err(AppendError::Storage(shared.failed(error).0)));
+    }
+}
+
+fn settled(log: &mut Log, shared: &Shared, settles: Vec<Settle>) {
+    for settle in settles {
+        let mut segments = Vec::new();
+        let has_new_layout =
+            shared.backlog().remove(settle.partition, settle.count, &settle.settlement, |stored| {
+                shared.uncache(&stored);
+                segments.push(stored.location.segment.number);
+            });
+        // One request of a partition was under way when the process before ended, and what was in it comes first.
+        if let Some(flag) = shared.taken_over.get(settle.partition as usize) {
+            flag.store(false, Ordering::Relaxed);
+        }
+        if settle.settlement.outcomes.iter().any(|(outcome, _)| *outcome == Outcome::Damaged) {
+            log.damaged.extend(&segments);
+        }
+        for of_one in segments.chunk_by(|one, other| one == other) {
+            log.released(of_one[0], of_one.len() as u64);
+        }
+        if has_new_layout {
+            log.forget_layouts_before(shared.backlog().first_layout());
+            shared.changes.tell_all();
+        }
+        let _nobody_waits = settle.reply.send(Ok(()));
+    }
+}

@@ -1,0 +1,469 @@
+//! The queue on disk: what it has taken is there after any crash, and after a power cut.
+//!
+//! It is a [log](self::log) of records. An append returns when its record is on the disk, and so does an
+//! acknowledgement; what comes together is written and synchronized together.
+
+mod committer;
+mod disk;
+mod inspect;
+mod log;
+mod quarantine;
+mod read;
+mod recovery;
+mod scan;
+mod set_aside;
+
+pub use disk::{Disk, DiskFile, Folder, FolderError};
+pub use inspect::{Inspection, WaitingBatch};
+pub use quarantine::Kept;
+pub use recovery::OpenError;
+pub use set_aside::SetAsideFiles;
+
+pub use preamp_base::own_files::{Holder, NotOurs};
+
+use super::backlog::{Backlog, Entry, First, Limits, Size};
+use super::changes::Changes;
+use super::{
+    AppendError, Limit, Outcome, Pending, Queue, Settlement, Statistics, StorageError, Ticket, Window,
+};
+use committer::{Append, Committer, Request};
+use log::Location;
+use preamp_base::LogLimiter;
+use preamp_base::clock::since_epoch;
+use preamp_contract::Batch;
+use quarantine::Quarantine;
+use read::Unreadable;
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+use tokio::sync::oneshot;
+
+/// How a durable queue is set up.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The exporter it is for, which is written into its files.
+    pub exporter: String,
+    /// How many partitions there are.
+    pub partitions: u32,
+    /// The most payloads waiting.
+    pub max_payloads: u64,
+    /// The most points waiting.
+    pub max_points: u64,
+    /// The most bytes of bodies waiting, and on the disk.
+    pub max_bytes: u64,
+    /// What has to stay free on the disk, in bytes.
+    pub min_free_bytes: u64,
+    /// The most bytes of bodies that are kept in memory too, so that they need not be read.
+    pub cached_bytes: u64,
+    /// The most memory for what is known of each batch, in bytes.
+    pub index_bytes: u64,
+}
+
+/// What a durable queue found when it was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Batches that wait.
+    pub batches: u64,
+    /// Points in them.
+    pub points: u64,
+    /// Whether the process before ended in order, with nothing under way, or there was none.
+    pub was_closed: bool,
+    /// Bytes that could not be read as what they were.
+    pub damaged_bytes: u64,
+    /// Points that were accepted once, and are lost because of damage.
+    pub damaged_points: u64,
+}
+
+/// Keeps batches on disk until they are acknowledged.
+pub struct DurableQueue {
+    shared: Arc<Shared>,
+    writer: Writer,
+}
+
+/// Who writes.
+enum Writer {
+    /// A thread, which is asked.
+    Thread(Sender<Request>),
+    /// Whoever asks; nobody any more once it was put away.
+    Caller(Mutex<Option<Box<Committer>>>),
+}
+
+/// What readers and the writing thread share.
+struct Shared {
+    backlog: Mutex<Backlog<Stored>>,
+    changes: Changes,
+    place: String,
+    /// Whether everything is done where it is asked for.
+    is_in_place: bool,
+    /// By partition, whether the process before may have sent what waits first.
+    taken_over: Vec<AtomicBool>,
+    max_bytes: u64,
+    disk: Arc<dyn Disk>,
+    min_free_bytes: u64,
+    on_disk: AtomicU64,
+    cached_bytes: u64,
+    cached: AtomicU64,
+    damaged_points: AtomicU64,
+    log_limiter: LogLimiter,
+}
+
+/// A batch in the log.
+struct Stored {
+    location: Location,
+    /// The batch itself, if there was room for it in memory.
+    cached: Option<Arc<Batch>>,
+}
+
+/// Segments of this part of the whole, so that little is kept that is not needed any more.
+const SEGMENTS: u64 = 32;
+const SEGMENT_MAX: u64 = 64 << 20;
+const SEGMENT_LEAST: u64 = 256 << 10;
+
+/// This part of a queue may be set aside.
+const QUARANTINE: u64 = 16;
+
+impl Options {
+    fn segment_bytes(&self) -> u64 {
+        (self.max_bytes / SEGMENTS).clamp(SEGMENT_LEAST, SEGMENT_MAX)
+    }
+}
+
+impl DurableQueue {
+    /// Opens the queue in a folder, with what an earlier process left there.
+    ///
+    /// # Errors
+    /// When the folder cannot be used; nothing in it is changed then.
+    pub fn open(disk: Arc<dyn Disk>, options: &Options) -> Result<(DurableQueue, Found), OpenError> {
+        let place = disk.place();
+        let (committer, found) = Self::recover(disk, options, false)?;
+        let shared = committer.shared.clone();
+        let (requests, to_serve) = mpsc::channel();
+        thread::Builder::new()
+            .name("preamp-queue".to_owned())
+            .spawn(move || committer.serve(&to_serve))
+            .map_err(|error| OpenError::System { place, error })?;
+        Ok((DurableQueue { shared, writer: Writer::Thread(requests) }, found))
+    }
+
+    /// The same without a thread: each change is made where it is asked for, by itself. It takes the caller's time, and
+    /// comes out the same each time, as a simulation needs it.
+    ///
+    /// # Errors
+    /// When the folder cannot be used; nothing in it is changed then.
+    pub fn open_in_place(disk: Arc<dyn Disk>, options: &Options) -> Result<(DurableQueue, Found), OpenError> {
+        let (committer, found) = Self::recover(disk, options, true)?;
+        let shared = committer.shared.clone();
+        Ok((DurableQueue { shared, writer: Writer::Caller(Mutex::new(Some(Box::new(committer)))) }, found))
+    }
+
+    fn recover(
+        disk: Arc<dyn Disk>,
+        options: &Options,
+        is_in_place: bool,
+    ) -> Result<(Committer, Found), OpenError> {
+        let place = disk.place();
+        let system = |error| OpenError::System { place: place.clone(), error };
+        let mut quarantine =
+            Quarantine::open(disk.clone(), options.max_bytes / QUARANTINE).map_err(system)?;
+        let recovered = recovery::recover(disk.clone(), options)?;
+        let limits = Limits {
+            payloads: options.max_payloads,
+            points: options.max_points,
+            bytes: options.max_bytes,
+            memory: options.index_bytes,
+            holds_bodies: false,
+        };
+        let layouts = recovered.log.layouts.iter().map(|(number, layout)| (*number, layout.len() as u32));
+        let mut backlog = Backlog::new(limits, layouts);
+        let mut found = Found {
+            was_closed: recovered.was_closed,
+            damaged_bytes: recovered.damaged_bytes,
+            damaged_points: recovered.damaged_points,
+            ..Found::default()
+        };
+        restore(&mut backlog, recovered.waiting, &mut found);
+        let mut log = recovered.log;
+        if !found.was_closed {
+            // Not worth refusing to start on a disk that is full: something may be shown twice in quarantine then.
+            if let Err(error) = quarantine.resume(log.layouts()) {
+                tracing::warn!(directory = place, %error, "the quarantine could not be written to");
+            }
+        }
+        log.forget_layouts_before(backlog.first_layout());
+        let readers = backlog.readers();
+        let shared = Arc::new(Shared {
+            changes: Changes::new(readers),
+            backlog: Mutex::new(backlog),
+            place,
+            is_in_place,
+            taken_over: (0..readers).map(|_| AtomicBool::new(!found.was_closed)).collect(),
+            max_bytes: options.max_bytes,
+            disk,
+            min_free_bytes: options.min_free_bytes,
+            on_disk: AtomicU64::new(log.bytes_on_disk()),
+            cached_bytes: options.cached_bytes,
+            cached: AtomicU64::new(0),
+            damaged_points: AtomicU64::new(0),
+            log_limiter: LogLimiter::default(),
+        });
+        Ok((Committer { log, quarantine, shared }, found))
+    }
+
+    /// Asks the one that writes, who answers when it is done.
+    async fn ask<T>(
+        &self,
+        request: impl FnOnce(oneshot::Sender<T>) -> Request,
+        if_ended: impl FnOnce() -> T,
+    ) -> T {
+        let (reply, answer) = oneshot::channel();
+        match &self.writer {
+            Writer::Thread(requests) => {
+                if requests.send(request(reply)).is_err() {
+                    return if_ended();
+                }
+            }
+            Writer::Caller(committer) => {
+                let mut committer = committer.lock().unwrap_or_else(PoisonError::into_inner);
+                if committer
+                    .as_mut()
+                    .is_none_or(|committer| committer.commit(vec![request(reply)]).is_break())
+                {
+                    *committer = None;
+                }
+            }
+        }
+        answer.await.unwrap_or_else(|_| if_ended())
+    }
+
+    async fn try_append(&self, payload: Vec<Batch>, ticket: Option<Ticket>) -> Result<(), AppendError> {
+        if payload.is_empty() {
+            return Ok(());
+        }
+        let size = self.shared.reserve(&payload)?;
+        let batches = payload.into_iter().map(Arc::new).collect();
+        let append = |reply| Request::Append(Append { batches, size, ticket, reply });
+        self.ask(append, || Err(AppendError::Closed)).await
+    }
+
+    async fn settle(&self, partition: u32, count: usize, settlement: Settlement) -> Result<(), StorageError> {
+        let request = |reply| Request::Settle { partition, count, settlement, reply };
+        self.ask(request, || Err(StorageError("it was put away".to_owned()))).await
+    }
+
+    /// Keeps only these of what was set aside; `points` is what is given up of it. Nothing else may be done with
+    /// the queue afterwards: it is put away.
+    ///
+    /// # Errors
+    /// When the files cannot be written.
+    pub async fn release(self, rest: Vec<Kept>, points: u64) -> Result<(), StorageError> {
+        self.ask(|reply| Request::Release { rest, points, reply }, || Ok(())).await?;
+        self.put_away(false).await
+    }
+
+    async fn read(&self, partition: u32, window: Window) -> Result<Vec<Arc<Batch>>, StorageError> {
+        loop {
+            let shared = &self.shared;
+            let waiting = shared.changes.wait_for(partition, || shared.first(partition, window)).await;
+            let is_end = waiting.is_empty();
+            match read::batches(waiting, shared.is_in_place).await {
+                (batches, Some(unreadable)) if batches.is_empty() => {
+                    self.give_up(partition, &unreadable).await?;
+                }
+                (batches, _) if is_end || !batches.is_empty() => return Ok(batches),
+                _ => {}
+            }
+        }
+    }
+
+    /// Goes on behind a batch that the disk did not keep.
+    async fn give_up(&self, partition: u32, unreadable: &Unreadable) -> Result<(), StorageError> {
+        let Unreadable { points, segment, reason } = unreadable;
+        if let Some(suppressed) = self.shared.log_limiter.allow("unreadable", 1) {
+            tracing::error!(
+                directory = self.shared.place,
+                file = disk::file_name(*segment, log::SUFFIX),
+                reason,
+                points,
+                suppressed,
+                "a batch of the queue cannot be read and is lost; the file is kept under the name .damaged"
+            );
+        }
+        let mut settlement = Settlement::default();
+        settlement.add(Outcome::Damaged, *points);
+        self.settle(partition, 1, settlement).await?;
+        self.shared.damaged_points.fetch_add(*points, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+impl Queue for DurableQueue {
+    fn partitions(&self) -> u32 {
+        self.shared.backlog().partitions()
+    }
+
+    fn readers(&self) -> u32 {
+        self.shared.backlog().readers()
+    }
+
+    fn append_followed(
+        &self,
+        payload: Vec<Batch>,
+        ticket: Option<Ticket>,
+    ) -> Pending<'_, Result<(), AppendError>> {
+        Box::pin(self.try_append(payload, ticket))
+    }
+
+    fn has_room_for(&self, payload: &[Batch]) -> Result<(), AppendError> {
+        self.shared.check(&self.shared.backlog(), payload).map(drop)
+    }
+
+    fn peek(&self, partition: u32, window: Window) -> Pending<'_, Result<Vec<Arc<Batch>>, StorageError>> {
+        Box::pin(self.read(partition, window))
+    }
+
+    fn acknowledge(
+        &self,
+        partition: u32,
+        count: usize,
+        settlement: Settlement,
+    ) -> Pending<'_, Result<(), StorageError>> {
+        Box::pin(self.settle(partition, count, settlement))
+    }
+
+    fn give_up_oldest(&self) {
+        self.shared.backlog().give_up_oldest();
+        self.shared.changes.tell_all();
+    }
+
+    fn given_up(&self, partition: u32) -> usize {
+        self.shared.backlog().given_up(partition)
+    }
+
+    fn until_given_up(&self, partition: u32) -> Pending<'_, ()> {
+        let is_given_up = move || (self.given_up(partition) > 0).then_some(());
+        Box::pin(self.shared.changes.wait_for(partition, is_given_up))
+    }
+
+    fn keeps_set_aside(&self) -> bool {
+        true
+    }
+
+    fn is_taken_over(&self, partition: u32) -> bool {
+        self.shared.taken_over.get(partition as usize).is_some_and(|flag| flag.load(Ordering::Relaxed))
+    }
+
+    fn statistics(&self) -> Statistics {
+        let statistics = self.shared.backlog().statistics();
+        Statistics { damaged_points: self.shared.damaged_points.load(Ordering::Relaxed), ..statistics }
+    }
+
+    fn close(&self) {
+        self.shared.backlog().close();
+        self.shared.changes.tell_all();
+    }
+
+    fn put_away(&self, is_in_doubt: bool) -> Pending<'_, Result<(), StorageError>> {
+        Box::pin(self.ask(move |reply| Request::PutAway { is_in_doubt, reply }, || Ok(())))
+    }
+}
+
+impl Shared {
+    /// No code that holds the lock can panic half-way through a change, so a poisoned one is sound.
+    fn backlog(&self) -> MutexGuard<'_, Backlog<Stored>> {
+        self.backlog.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn reserve(&self, payload: &[Batch]) -> Result<Size, AppendError> {
+        let mut backlog = self.backlog();
+        let size = self.check(&backlog, payload)?;
+        backlog.take(size);
+        Ok(size)
+    }
+
+    fn check(&self, backlog: &Backlog<Stored>, payload: &[Batch]) -> Result<Size, AppendError> {
+        let size = backlog.check(payload)?;
+        let needed = size.bytes;
+        // What is settled keeps its place on the disk for the sake of what waits in the same segment.
+        let waiting = self.on_disk.load(Ordering::Relaxed);
+        if backlog.has_waiting() && waiting.saturating_add(needed) > self.max_bytes {
+            return Err(AppendError::Full { limit: Limit::Bytes, waiting, needed, allowed: self.max_bytes });
+        }
+        self.check_disk()?;
+        Ok(size)
+    }
+
+    fn check_disk(&self) -> Result<(), AppendError> {
+        let least = self.min_free_bytes;
+        if least == 0 {
+            return Ok(());
+        }
+        match self.disk.free() {
+            Ok(free) if free < least => Err(AppendError::DiskIsLow { free, least }),
+            // A disk that does not say it says more when it is written to.
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether an earlier process may have delivered what waits first somewhere.
+    fn is_in_doubt(&self) -> bool {
+        let partitions = self.backlog().statistics().partitions;
+        let mut partitions = self.taken_over.iter().zip(partitions);
+        partitions.any(|(taken_over, waiting)| taken_over.load(Ordering::Relaxed) && waiting.batches > 0)
+    }
+
+    fn first(&self, partition: u32, window: Window) -> Option<Vec<read::Waiting>> {
+        match self.backlog().first(partition, window) {
+            First::Waiting(entries) => Some(entries.into_iter().map(read::Waiting::of).collect()),
+            First::Nothing => None,
+            First::End => Some(Vec::new()),
+        }
+    }
+
+    /// Keeps a batch in memory too, if there is room for it.
+    fn cache(&self, batch: Arc<Batch>) -> Option<Arc<Batch>> {
+        let bytes = batch.body.len() as u64;
+        let has_room = self.cached.load(Ordering::Relaxed) + bytes <= self.cached_bytes;
+        has_room.then(|| {
+            self.cached.fetch_add(bytes, Ordering::Relaxed);
+            batch
+        })
+    }
+
+    fn uncache(&self, stored: &Stored) {
+        let bytes = stored.cached.as_ref().map_or(0, |batch| batch.body.len() as u64);
+        self.cached.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    fn failed(&self, error: &io::Error) -> StorageError {
+        StorageError(format!("{}: {error}", self.place))
+    }
+}
+
+/// Puts what an earlier process left into its place.
+fn restore(backlog: &mut Backlog<Stored>, waiting: Vec<recovery::Found>, found: &mut Found) {
+    let now = (Instant::now(), Duration::from_nanos(since_epoch(SystemTime::now())));
+    let mut payload = (None, backlog.begin_payload(None));
+    for recovery::Found { location, partition, size, accepted_at } in waiting {
+        let place = Some((location.segment.number, location.record));
+        let begins_payload = payload.0 != place;
+        if begins_payload {
+            payload = (place, backlog.begin_payload(None));
+        }
+        found.batches += 1;
+        found.points += size.points;
+        let age = now.1.saturating_sub(Duration::from_millis(accepted_at.max(0) as u64));
+        let since = now.0.checked_sub(age).unwrap_or(now.0);
+        let layout = location.layout;
+        let item = Stored { location, cached: None };
+        backlog.restore(
+            layout,
+            partition,
+            Entry { item, size, payload: payload.1.clone(), since },
+            begins_payload,
+        );
+    }
+    backlog.leave_empty_layouts();
+}

@@ -1,0 +1,343 @@
+//! What lies between acceptance and delivery: a log in partitions.
+//!
+//! A payload is appended whole or not at all, each partition is read in order by one reader, and
+//! what was delivered is acknowledged from the front. Nothing leaves a queue in another way. That is
+//! little enough for a log on disk, or one kept by several machines, to offer the same.
+
+mod backlog;
+mod changes;
+pub mod durable;
+pub mod jetstream;
+mod memory;
+mod record;
+mod settlement;
+mod ticket;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use durable::DurableQueue;
+pub use jetstream::JetStreamQueue;
+pub use memory::MemoryQueue;
+pub use settlement::{Outcome, SetAside, Settlement};
+pub use ticket::Ticket;
+
+use preamp_contract::Batch;
+
+/// A call in progress.
+pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// How much [`Queue::peek`] returns at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Batches.
+    pub batches: usize,
+    /// Bytes of their bodies. The first batch is returned whatever its size.
+    pub bytes: u64,
+}
+
+impl Window {
+    /// How many batches of these sizes are within it.
+    fn count(self, sizes: impl Iterator<Item = u64>) -> usize {
+        let mut bytes = 0;
+        let fits = |size: &u64| {
+            let first = bytes == 0;
+            bytes += size;
+            first || bytes <= self.bytes
+        };
+        sizes.take(self.batches.max(1)).take_while(fits).count()
+    }
+}
+
+/// A limit of a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// The number of payloads waiting.
+    Payloads,
+    /// The number of points waiting.
+    Points,
+    /// The bytes of bodies waiting.
+    Bytes,
+    /// The bytes of memory that what waits takes.
+    Memory,
+}
+
+impl Limit {
+    /// A name fit for a metric label.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Payloads => "payloads",
+            Self::Points => "points",
+            Self::Bytes => "bytes",
+            Self::Memory => "memory",
+        }
+    }
+
+    /// The unit of its numbers.
+    fn unit(self) -> &'static str {
+        match self {
+            Self::Memory => "bytes of memory",
+            other => other.name(),
+        }
+    }
+
+    /// What helps if the receiver is fast enough.
+    fn remedy(self) -> &'static str {
+        match self {
+            Self::Memory => "give the process more memory, or have senders send more points in each request",
+            Self::Payloads | Self::Points | Self::Bytes => "raise the queue limits",
+        }
+    }
+}
+
+/// Why a payload was not appended. Nothing of it is in the queue.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AppendError {
+    /// A limit is reached. The sender shall try again later.
+    #[error(
+        "queue full: {waiting} {} waiting, {needed} more do not fit into {allowed}; senders are asked to retry \
+         ({} if the receiver is fast enough, else look why it is not)",
+        limit.unit(),
+        limit.remedy()
+    )]
+    Full {
+        /// Which limit.
+        limit: Limit,
+        /// How much of it is taken, in its unit.
+        waiting: u64,
+        /// How much the payload needs.
+        needed: u64,
+        /// The limit.
+        allowed: u64,
+    },
+    /// The payload alone is larger than the queue may ever be, so trying again cannot help.
+    #[error(
+        "payload of {needed} bytes is larger than the whole queue of {allowed} bytes; raise the queue's limit of bytes"
+    )]
+    TooLarge {
+        /// Bytes of the payload's bodies.
+        needed: u64,
+        /// The limit of bytes.
+        allowed: u64,
+    },
+    /// A batch alone is larger than what the queue takes of one, so trying again cannot help.
+    #[error(
+        "batch of {needed} bytes, and a message of the queue's servers takes {allowed}; lower max_batch_size_bytes, or \
+         raise their max_payload"
+    )]
+    BatchTooLarge {
+        /// Bytes of the batch.
+        needed: u64,
+        /// The limit.
+        allowed: u64,
+    },
+    /// A batch is of a partition that the queue does not have.
+    #[error(
+        "batch of partition {partition}, but the queue has {partitions}; component and queue must be configured alike"
+    )]
+    UnknownPartition {
+        /// The partition of the batch.
+        partition: u32,
+        /// How many partitions there are.
+        partitions: u32,
+    },
+    /// The disk is for others, too. The sender shall try again later.
+    #[error(
+        "{free} bytes are free on the disk of the queue, and {least} have to stay so (min_free_disk_bytes); senders are \
+         asked to retry"
+    )]
+    DiskIsLow {
+        /// Bytes free.
+        free: u64,
+        /// The limit.
+        least: u64,
+    },
+    /// The queue takes no more, because the process is stopping.
+    #[error("queue closed: the process is stopping")]
+    Closed,
+    /// What holds the queue failed; what and where.
+    #[error("queue storage: {0}")]
+    Storage(String),
+}
+
+impl AppendError {
+    /// The limits there are, by names fit for a metric label.
+    pub const LIMITS: [&str; 5] = ["payloads", "points", "bytes", "memory", "disk"];
+
+    /// Which of them is reached, if that is why.
+    #[must_use]
+    pub fn limit(&self) -> Option<&'static str> {
+        match self {
+            Self::Full { limit, .. } => Some(limit.name()),
+            Self::DiskIsLow { .. } => Some("disk"),
+            _ => None,
+        }
+    }
+}
+
+/// What holds the queue failed while it was read or acknowledged; what and where.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("queue storage: {0}")]
+pub struct StorageError(pub String);
+
+/// What waits in one partition, those being delivered included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PartitionStatistics {
+    /// Batches.
+    pub batches: u64,
+    /// Bytes of their bodies.
+    pub bytes: u64,
+    /// OTLP points in them.
+    pub points: u64,
+    /// Samples in them.
+    pub samples: u64,
+    /// How long the oldest of them has been waiting.
+    pub oldest: Option<Duration>,
+}
+
+/// What waits in a queue, those being delivered included.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Payloads of which at least one batch is not acknowledged.
+    pub payloads: u64,
+    /// The most payloads taken; as many as there can be if something else is the limit.
+    pub max_payloads: u64,
+    /// The most bytes taken.
+    pub max_bytes: u64,
+    /// Points that were lost since the queue was opened, because what holds it did not keep them.
+    pub damaged_points: u64,
+    /// Points that this process put, or left, where another may take them from. Those that are then taken by itself
+    /// are among these as well.
+    pub handed_over_points: u64,
+    /// Points that this process took from there.
+    pub taken_over_points: u64,
+    /// Points of the batches that were acknowledged since the queue was opened. Counted in the same moment in which
+    /// they do not wait any more.
+    pub acknowledged_points: u64,
+    /// Each partition, by its number.
+    pub partitions: Vec<PartitionStatistics>,
+}
+
+impl PartitionStatistics {
+    /// Both together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            batches: self.batches + other.batches,
+            bytes: self.bytes + other.bytes,
+            points: self.points + other.points,
+            samples: self.samples + other.samples,
+            oldest: self.oldest.max(other.oldest),
+        }
+    }
+}
+
+impl Statistics {
+    /// All partitions together.
+    #[must_use]
+    pub fn total(&self) -> PartitionStatistics {
+        self.partitions.iter().copied().fold(PartitionStatistics::default(), PartitionStatistics::plus)
+    }
+}
+
+/// A log in partitions. One reader per partition; any number of writers.
+pub trait Queue: Send + Sync {
+    /// How many partitions payloads are shared out to.
+    fn partitions(&self) -> u32;
+
+    /// How many partitions have to be read, from 0 on: more than there are now if something waits from a time when
+    /// there were more.
+    fn readers(&self) -> u32;
+
+    /// Appends the batches of one payload as one unit, each to its partition. Returns when they are
+    /// as safe as this queue makes them. A payload without batches is taken without a trace.
+    ///
+    /// # Errors
+    /// When the payload is refused; then nothing of it is in the queue.
+    fn append(&self, payload: Vec<Batch>) -> Pending<'_, Result<(), AppendError>> {
+        self.append_followed(payload, None)
+    }
+
+    /// The same, with a ticket that tells when all of it has left the queue. A queue that is shared with other
+    /// processes does not know that, and tells it at once.
+    ///
+    /// # Errors
+    /// As for `append`.
+    fn append_followed(
+        &self,
+        payload: Vec<Batch>,
+        ticket: Option<Ticket>,
+    ) -> Pending<'_, Result<(), AppendError>>;
+
+    /// Whether there is room for a payload at the moment.
+    ///
+    /// # Errors
+    /// Why there is none.
+    fn has_room_for(&self, payload: &[Batch]) -> Result<(), AppendError>;
+
+    /// Waits until `partition` holds a batch, then returns its first ones within `window`, in order,
+    /// without removing them. Returns none at all only when the queue is closed and the partition
+    /// empty, or when there is no such partition. May be dropped while waiting.
+    ///
+    /// # Errors
+    /// When what holds the queue cannot be read.
+    fn peek(&self, partition: u32, window: Window) -> Pending<'_, Result<Vec<Arc<Batch>>, StorageError>>;
+
+    /// Removes the first `count` batches of `partition`, of which that became which is said. Returns when they will
+    /// not come back, so a crash after it repeats none of them.
+    ///
+    /// # Errors
+    /// When that cannot be recorded; the batches may come back then.
+    fn acknowledge(
+        &self,
+        partition: u32,
+        count: usize,
+        settlement: Settlement,
+    ) -> Pending<'_, Result<(), StorageError>>;
+
+    /// Gives up the oldest payloads that wait, a small part of all, so that there is room for others. Whoever reads the
+    /// partitions that they are in finds them among those [given up](Self::given_up). A shared queue gives up nothing.
+    fn give_up_oldest(&self) {}
+
+    /// How many of the first batches of a partition are given up: they are to be acknowledged without being sent.
+    fn given_up(&self, _partition: u32) -> usize {
+        0
+    }
+
+    /// Waits until there are such. May be dropped while waiting.
+    fn until_given_up(&self, _partition: u32) -> Pending<'_, ()> {
+        Box::pin(std::future::pending())
+    }
+
+    /// Whether it keeps what settlements set aside.
+    fn keeps_set_aside(&self) -> bool;
+
+    /// Whether another process may have sent what waits first in a partition, and did not get to acknowledge it.
+    fn is_taken_over(&self, partition: u32) -> bool;
+
+    /// Whether a partition is this process' to deliver, and will be for so long. Of a queue that is not shared all are.
+    fn is_held_for(&self, _partition: u32, _duration: Duration) -> bool {
+        true
+    }
+
+    /// Whether another process may deliver a partition by now, and settle it.
+    fn is_lost(&self, _partition: u32) -> bool {
+        false
+    }
+
+    /// What waits.
+    fn statistics(&self) -> Statistics;
+
+    /// Takes no more payloads. What waits can still be read, and readers of empty partitions return.
+    fn close(&self);
+
+    /// Puts what waits away for the next process. Nothing can be read or acknowledged any more. What waits first is in
+    /// doubt if it may have been delivered: the next process then begins as after a crash.
+    ///
+    /// # Errors
+    /// When it cannot be recorded that this was the end; then the next process takes it for a crash.
+    fn put_away(&self, is_in_doubt: bool) -> Pending<'_, Result<(), StorageError>>;
+}
