@@ -374,4 +374,45 @@ mod tests {
         documented.sort();
         assert_eq!(documented, read);
     }
+
+    #[test]
+    fn the_defaults_that_the_schema_names_are_those_that_hold() {
+        let schema: serde_json::Value = serde_json::from_str(SCHEMA).unwrap();
+        for (profile, endpoint) in [("aps", AMP), ("prometheus", "http://localhost:9090/api/v1/write")] {
+            let base = serde_json::json!({ "endpoint": endpoint, "delta": "accumulate" });
+            let usual = Config::read(&base.to_string()).unwrap();
+            let mut named = 0;
+            for (path, default) in defaults(&schema, profile) {
+                let mut with = base.clone();
+                with[path[0]] = match path.as_slice() {
+                    [_, part] => serde_json::json!({ *part: default }),
+                    _ => default,
+                };
+                // Without it nothing is remembered of deltas.
+                if path[0] == "delta" {
+                    with["delta"] = "accumulate".into();
+                }
+                assert_eq!(Config::read(&with.to_string()).unwrap(), usual, "{path:?}");
+                named += 1;
+            }
+            assert!(named > 20, "{named}");
+        }
+    }
+
+    /// The defaults of all options, and of those in sections.
+    fn defaults<'s>(schema: &'s serde_json::Value, profile: &str) -> Vec<(Vec<&'s str>, serde_json::Value)> {
+        let default = |property: &serde_json::Value| {
+            property.get("default").or(property["x-default-by-profile"].get(profile)).cloned()
+        };
+        let properties =
+            |schema: &'s serde_json::Value| schema["properties"].as_object().into_iter().flatten();
+        let mut found = Vec::new();
+        for (name, property) in properties(schema) {
+            found.extend(default(property).map(|default| (vec![name.as_str()], default)));
+            for (part, property) in properties(property) {
+                found.extend(default(property).map(|default| (vec![name.as_str(), part.as_str()], default)));
+            }
+        }
+        found
+    }
 }

@@ -1,5 +1,6 @@
 //! What is wrong with a configuration file, and where.
 
+use super::yaml::Node;
 use preamp_base::files;
 use preamp_base::printable::Line;
 use std::cell::RefCell;
@@ -29,6 +30,9 @@ pub struct Place {
 }
 
 impl Place {
+    /// That of what stands in none of the texts.
+    pub(super) const NOWHERE: Place = Place::start_of(usize::MAX);
+
     /// Where a text begins.
     pub(super) const fn start_of(source: usize) -> Place {
         Place { source, line: 1, column: 1 }
@@ -115,6 +119,18 @@ pub(super) struct Report {
     errors: RefCell<Notes>,
     warnings: RefCell<Notes>,
     missing: RefCell<Notes>,
+    /// `None` where nobody wants to know.
+    defaults: Option<RefCell<Vec<Taken>>>,
+}
+
+/// What holds where the document says nothing, as its reader took it.
+pub(super) struct Taken {
+    /// The part of the document that it belongs to (`view::identity`).
+    pub part: usize,
+    /// The keys of the sections that lead there from that part and are not in the document.
+    pub sections: Vec<&'static str>,
+    pub key: &'static str,
+    pub value: Node,
 }
 
 /// Problems of one kind: each once, however often its place is read.
@@ -145,7 +161,25 @@ impl Report {
             errors: RefCell::default(),
             warnings: RefCell::default(),
             missing: RefCell::default(),
+            defaults: None,
         }
+    }
+
+    /// The same, which keeps the defaults that were taken too.
+    pub fn with_defaults(self) -> Report {
+        Report { defaults: Some(RefCell::default()), ..self }
+    }
+
+    /// Notes what holds where the document says nothing.
+    pub fn default(&self, default: impl FnOnce() -> Taken) {
+        if let Some(defaults) = &self.defaults {
+            defaults.borrow_mut().push(default());
+        }
+    }
+
+    /// The defaults that were taken so far, in their order.
+    pub fn take_defaults(&self) -> Vec<Taken> {
+        self.defaults.as_ref().map(RefCell::take).unwrap_or_default()
     }
 
     /// Notes what keeps the file from being used.

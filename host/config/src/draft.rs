@@ -1,6 +1,8 @@
 //! Making a Collector file of another form of configuration.
 
 use super::diagnostic::Place;
+use super::keys::{Key, Text};
+use super::receiver::{grpc, http, protocols};
 use super::yaml::{Entry, Node, Value};
 
 /// What the file sends with, and signs with.
@@ -56,19 +58,13 @@ impl Draft {
         Node::new(self.place, Value::Integer(number), number.to_string())
     }
 
-    /// A number of things.
-    pub fn count(self, number: u64) -> Node {
-        self.integer(i64::try_from(number).unwrap_or(i64::MAX))
-    }
-
-    /// A number.
-    pub fn number(self, number: f64) -> Node {
-        Node::new(self.place, Value::Float(number), number.to_string())
-    }
-
     /// A list of texts.
     pub fn texts(self, items: &[&str]) -> Node {
-        let items = items.iter().map(|item| self.text(item)).collect();
+        self.list(items.iter().map(|item| self.text(item)).collect())
+    }
+
+    /// A list.
+    pub fn list(self, items: Vec<Node>) -> Node {
         Node::new(self.place, Value::List(items), String::new())
     }
 
@@ -91,9 +87,15 @@ impl Draft {
         ])
     }
 
-    /// The addresses of the receiver where nothing says otherwise.
+    /// The receiver's protocols, both at their defaults.
     pub fn local_protocols(self) -> Node {
-        let protocol = |endpoint: &str| Some(self.within("endpoint", self.text(endpoint)));
-        self.section([("grpc", protocol("localhost:4317")), ("http", protocol("localhost:4318"))])
+        let protocol = |endpoint: &Key<Text>| {
+            let default = endpoint.preset().map(|address| self.text(address));
+            Some(self.section([(endpoint.definition.name, default)]))
+        };
+        self.section([
+            (protocols::grpc.definition.name, protocol(&grpc::endpoint)),
+            (protocols::http.definition.name, protocol(&http::endpoint)),
+        ])
     }
 }

@@ -81,6 +81,21 @@ pub(super) fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }
 
+/// A duration as a person writes it, in whole units: `1h30m`, `50ms`.
+pub(super) fn shown(duration: Duration) -> String {
+    const SHOWN: [&str; 6] = ["h", "m", "s", "ms", "us", "ns"];
+    let mut rest = duration.as_nanos();
+    let mut text = String::new();
+    for unit in SHOWN {
+        let scale = UNITS.iter().find(|(name, _)| *name == unit).map_or(1, |(_, scale)| u128::from(*scale));
+        if rest >= scale {
+            text.push_str(&format!("{}{unit}", rest / scale));
+            rest %= scale;
+        }
+    }
+    if text.is_empty() { "0s".to_owned() } else { text }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,6 +119,13 @@ mod tests {
             ("1h0.25s", 3_600_250_000_000),
         ] {
             assert_eq!(parse(text), Ok(Duration::from_nanos(nanoseconds)), "{text}");
+        }
+    }
+
+    #[test]
+    fn shows_what_it_reads() {
+        for text in ["0s", "50ms", "1m", "2m", "59m", "1h30m", "1h1m1s1ms1us1ns", "12h"] {
+            assert_eq!(shown(parse(text).unwrap()), text);
         }
     }
 

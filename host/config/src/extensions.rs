@@ -1,20 +1,18 @@
 //! `extensions`: of those that the Collector has, this version serves `sigv4auth`, `bearertokenauth` and `basicauth` of
 //! receivers, the health checks and `file_storage`; `nats` is its own.
 
-use super::health::{HEALTH_CHECK, read_health};
+use super::definition::Type;
+use super::health::{self, HEALTH_CHECK, read_health};
 use super::ids::{Component, find};
 use super::keys::NOT_YET;
-use super::senders::{BASIC, BEARER, NEEDED, is_of_senders, read_senders};
+use super::senders::{self, BASIC, BEARER, NEEDED, is_of_senders, read_senders};
 use super::service::read_references;
 use super::settings::{Health, Senders};
-use super::sigv4auth::{Sigv4Auth, read_sigv4auth};
-use super::storage::{FILE_STORAGE, Kept, NATS, read_file_storage, read_nats};
+use super::sigv4auth::{self, SIGV4AUTH, Sigv4Auth, read_sigv4auth};
+use super::storage::{self, FILE_STORAGE, Kept, NATS, read_file_storage, read_nats};
 use super::view::View;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-
-/// The name of the type, and the one it is going to have.
-const SIGV4AUTH: [&str; 2] = ["sigv4auth", "sigv4_auth"];
 
 /// All types that do something.
 const SERVED: [&str; 10] = [
@@ -28,6 +26,16 @@ const SERVED: [&str; 10] = [
     HEALTH_CHECK[1],
     FILE_STORAGE,
     NATS,
+];
+
+/// The same, with their keys.
+pub(super) const TYPES: &[Type] = &[
+    sigv4auth::TYPES[0],
+    senders::TYPES[0],
+    senders::TYPES[1],
+    health::TYPES[0],
+    storage::TYPES[0],
+    storage::TYPES[1],
 ];
 
 /// Types that only serve whoever debugs the Collector itself.

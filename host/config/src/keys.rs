@@ -1,113 +1,111 @@
-//! What is to be done with each key that the Collector knows.
+//! Keys of sections, each with the type of what its reader gets. A reader cannot ask for a key that is not defined, and
+//! a key that is defined and never asked for is one that the compiler warns of (`dead_code`).
 
-use super::view::View;
-use super::yaml::Value;
+mod check;
+mod kinds;
 
-/// A key of a section.
-pub(super) struct Key {
-    pub name: &'static str,
-    pub class: Class,
+use super::definition::{Definition, Form, Preset};
+pub(super) use check::NOT_YET;
+pub(super) use kinds::{Choice, Count, Flag, Kind, Number, Other, Sub, Text, Texts, Time};
+use std::marker::PhantomData;
+
+/// A key whose value is of a kind.
+pub(super) struct Key<K> {
+    pub definition: Definition,
+    kind: PhantomData<K>,
 }
 
-/// How this version treats a key.
-pub(super) enum Class {
-    /// Its reader asks for it.
-    Read,
-    /// Accepted with one warning, which says why it changes nothing.
-    Ignored(&'static str),
-    /// Known to the Collector, but only the values that change nothing are taken.
-    NotYet(Harmless),
-    /// Of the values that the Collector knows, only the first few are taken.
-    Only { taken: &'static [&'static str], not_yet: &'static [&'static str] },
-}
-
-/// The values of a key that ask for what preamp does anyway.
-pub(super) enum Harmless {
-    /// Nothing, or a section that is switched off.
-    Off,
-    /// An empty text, list or section.
-    Empty,
-    /// This boolean.
-    Flag(bool),
-}
-
-/// A key that its reader asks for.
-pub(super) const fn read(name: &'static str) -> Key {
-    Key { name, class: Class::Read }
-}
-
-/// A key that is accepted with a warning.
-pub(super) const fn ignored(name: &'static str, why: &'static str) -> Key {
-    Key { name, class: Class::Ignored(why) }
-}
-
-/// A key that is taken only where it changes nothing.
-pub(super) const fn not_yet(name: &'static str, harmless: Harmless) -> Key {
-    Key { name, class: Class::NotYet(harmless) }
-}
-
-/// A key of which only some values are taken.
-pub(super) const fn only(
-    name: &'static str,
-    taken: &'static [&'static str],
-    not_yet: &'static [&'static str],
-) -> Key {
-    Key { name, class: Class::Only { taken, not_yet } }
-}
-
-/// What is said of things that are right, but not there yet.
-pub(super) const NOT_YET: &str = "known to the Collector, but not supported by this version of preamp yet";
-
-impl Key {
-    /// Reports what this version cannot do with the key's value.
-    pub fn check(&self, view: &View) {
-        if view.is_null() {
-            return;
+/// Defines the keys of a section: a module with a constant for each of those that are read, under the name that the
+/// key has in files, and the table of all of them. What is not read stands behind `and`.
+macro_rules! keys {
+    (
+        $(#[$attribute:meta])*
+        $vis:vis mod $table:ident {
+            $(
+                $(#[doc = $meaning:literal])+
+                $name:ident : $kind:ident $(. $builder:ident ($($argument:expr),* $(,)?))*
+            ),* $(,)?
         }
-        match &self.class {
-            Class::Read => {}
-            Class::Ignored(why) => view.warn(format!("is ignored: {why}")),
-            Class::NotYet(harmless) if harmless.takes(view) => {}
-            Class::NotYet(harmless) => view.key_error(format!("{NOT_YET}{}", harmless.hint())),
-            Class::Only { taken, not_yet } => check_choice(view, taken, not_yet),
+        $(and [$($other:expr),* $(,)?])?
+    ) => {
+        $(#[$attribute])*
+        $vis mod $table {
+            #[allow(unused_imports)]
+            use super::*;
+            #[allow(unused_imports)]
+            use $crate::{definition::*, keys::*};
+
+            $(
+                $(#[doc = $meaning])+
+                #[allow(non_upper_case_globals)]
+                pub const $name: Key<$kind> =
+                    Key::<$kind>::new(stringify!($name), concat!($($meaning),+))$(.$builder($($argument),*))*;
+            )*
+
+            // Not made of the constants, so that one that nobody reads is noticed.
+            pub const TABLE: Table = &[
+                $(
+                    Key::<$kind>::new(stringify!($name), concat!($($meaning),+))
+                        $(.$builder($($argument),*))*.definition,
+                )*
+                $($($other),*)?
+            ];
         }
+    };
+}
+pub(super) use keys;
+
+impl<K> Key<K> {
+    const fn with(name: &'static str, form: Form, meaning: &'static str) -> Self {
+        Key { definition: Definition::new(name, form, meaning), kind: PhantomData }
+    }
+
+    const fn of_form(mut self, form: Form) -> Self {
+        self.definition.form = form;
+        self
+    }
+
+    const fn preset_to(mut self, preset: Preset) -> Self {
+        self.definition.preset = preset;
+        self
+    }
+
+    /// Only preamp has it.
+    pub const fn own(mut self) -> Self {
+        self.definition.is_own = true;
+        self
+    }
+
+    /// It cannot be left out.
+    pub const fn required(self) -> Self {
+        self.preset_to(Preset::Required)
+    }
+
+    /// What holds without it depends on something that these words name.
+    pub const fn says(self, words: &'static str) -> Self {
+        self.preset_to(Preset::Says(words))
+    }
+
+    /// The same, with words that hold values of the program.
+    pub const fn told(self, words: fn() -> String) -> Self {
+        self.preset_to(Preset::Told(words))
     }
 }
 
-fn check_choice(view: &View, taken: &[&'static str], not_yet: &[&'static str]) {
-    let Some(text) = view.text() else { return };
-    if taken.contains(&text) {
-        return;
+impl<K: Kind> Key<K> {
+    /// The default, where there is one that depends on nothing.
+    pub fn preset<'d>(&self) -> Option<K::Value<'d>> {
+        if let Preset::Is(literal) = self.definition.preset { K::of(literal) } else { None }
     }
-    let named = taken.iter().copied().filter(|name| !name.is_empty());
-    if not_yet.contains(&text) {
-        let named: Vec<_> = named.collect();
-        view.error(format!("{} is {NOT_YET}; it takes {}", view.shown(), named.join(", ")));
-    } else {
-        let known = named.chain(not_yet.iter().copied());
-        view.error(format!("{} is no value of this key; {}", view.shown(), view.suggest(text, known)));
-    }
-}
 
-impl Harmless {
-    fn takes(&self, view: &View) -> bool {
-        match (self, view.value()) {
-            (Harmless::Flag(harmless), Value::Boolean(flag)) => flag == harmless,
-            (Harmless::Empty, Value::Text) => view.text() == Some(""),
-            (Harmless::Empty, Value::List(items)) => items.is_empty(),
-            (Harmless::Empty, Value::Map(entries)) if entries.is_empty() => true,
-            (Harmless::Off | Harmless::Empty, Value::Map(entries)) => {
-                let switch = entries.iter().find(|entry| entry.key == "enabled");
-                matches!(switch.map(|entry| &entry.value.value), Some(Value::Boolean(false)))
+    /// The default where the queue is in memory, or is persistent.
+    pub fn preset_for<'d>(&self, is_persistent: bool) -> Option<K::Value<'d>> {
+        match self.definition.preset {
+            Preset::ByQueue { in_memory, persistent } => {
+                K::of(if is_persistent { persistent } else { in_memory })
             }
-            _ => false,
-        }
-    }
-
-    fn hint(&self) -> String {
-        match self {
-            Harmless::Off | Harmless::Empty => "; leave it out".to_owned(),
-            Harmless::Flag(flag) => format!("; it takes {flag}"),
+            Preset::Is(literal) => K::of(literal),
+            _ => None,
         }
     }
 }

@@ -9,10 +9,11 @@
 mod bindplane;
 mod cipher_suites;
 mod component;
-mod defaults;
+mod definition;
 mod diagnostic;
 mod draft;
 mod duration;
+mod effective;
 mod embedded;
 mod exporter;
 mod extensions;
@@ -23,12 +24,15 @@ mod keys;
 mod kubernetes;
 mod load;
 mod merge;
+mod options;
 mod path;
 mod print;
 mod processors;
 mod prometheus;
 mod receiver;
+mod reference;
 mod root;
+mod schema;
 mod secrets;
 mod senders;
 mod service;
@@ -46,7 +50,10 @@ mod yaml;
 pub use cipher_suites::CIPHER_SUITES;
 pub use diagnostic::{Diagnostic, Diagnostics, Place};
 pub use load::{Converted, Loaded, Request, convert, explain, load, load_exporter, parse};
+pub use options::Options;
 pub use preamp_base::Directory;
+pub use reference::{KeyClass, KeyReference, key_references, markdown};
+pub use schema::schema;
 pub use settings::{
     AssumeRole, AttributeAction, AttributeKeys, AttributeType, AttributeValue, AwsCredentials,
     BaseCredentials, Batching, Change, ClientSettings, ClientTls, Connections, ExporterSettings, Health,

@@ -1,10 +1,11 @@
 //! From the sources of a configuration to settings.
 
 use super::component::{Places, nearest};
-use super::defaults::{defaults, fill};
 use super::diagnostic::{Diagnostic, Diagnostics, Findings, Report, name_of};
+use super::effective::fill_options;
 use super::formats::{Context, collector, expect_sections};
 use super::merge::merge;
+use super::options::Options;
 use super::print::{Style, print};
 use super::root::{read_exporter, read_root};
 use super::secrets;
@@ -150,18 +151,26 @@ pub fn convert(
     })
 }
 
-/// Reads a configuration, and gives what it comes to, defaults of the host included, without secrets: one
-/// Collector file, each value with the place it comes from.
+/// Reads a configuration, and gives what it comes to, all defaults included, without secrets: one Collector file, each
+/// value with the place it comes from. `options` are those of the component, and `profile` says what the component
+/// takes the receiver of an exporter for.
 ///
 /// # Errors
 ///
 /// All problems, in the order of their places.
-pub fn explain(request: &Request, environment: Environment) -> Result<Loaded<String>, Diagnostics> {
+pub fn explain(
+    request: &Request,
+    options: &Options,
+    profile: impl FnOnce(&ExporterSettings) -> Option<String>,
+    environment: Environment,
+) -> Result<Loaded<String>, Diagnostics> {
     let sources: Vec<_> = request.sources.iter().map(Source::to_string).collect();
-    load_part(request, environment, |root| {
+    let report = Report::new(sources.clone()).with_defaults();
+    load_reported(request, environment, report, |root| {
         let (settings, places) = read_root(root)?;
-        let mut document = root.carried();
-        fill(&mut document, defaults(&settings, root));
+        let mut document = root.with_defaults();
+        let profile = profile(&settings.exporter);
+        fill_options(&mut document, &settings.exporter.id, options, profile.as_deref());
         Some((print(&document, Style::Explained(&sources)), places))
     })
 }
@@ -185,8 +194,17 @@ fn load_part<S>(
     environment: Environment,
     read: impl FnOnce(&View) -> Option<(S, Places)>,
 ) -> Result<Loaded<S>, Diagnostics> {
-    let texts = read_texts(&request.sources, environment)?;
     let report = Report::new(request.sources.iter().map(Source::to_string).collect());
+    load_reported(request, environment, report, read)
+}
+
+fn load_reported<S>(
+    request: &Request,
+    environment: Environment,
+    report: Report,
+    read: impl FnOnce(&View) -> Option<(S, Places)>,
+) -> Result<Loaded<S>, Diagnostics> {
+    let texts = read_texts(&request.sources, environment)?;
     let settings = merged(request, &texts, environment, &report)
         .and_then(|document| read_document(document, environment, &report, read));
     finish(settings, report)

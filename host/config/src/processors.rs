@@ -1,58 +1,108 @@
 //! `processors`: of those that the Collector has, `batch`, `memory_limiter` and `resource`.
 
+use super::definition::{Definition, Form, Harmless, Type, ignored, not_yet};
 use super::ids::Component;
-use super::keys::{Harmless, Key, NOT_YET, ignored, not_yet, read};
+use super::keys::{Count, Key, NOT_YET, keys};
 use super::settings::{AttributeAction, AttributeKeys, AttributeType, AttributeValue, Batching, Change};
 use super::settings::{MemoryLimit, MemoryLimiter, Processors};
-use super::view::{Section, View};
+use super::view::{Section, View, tables};
 use super::yaml::Value;
 use std::time::Duration;
 
 /// The types that this version serves.
 pub(super) const PROCESSORS: [&str; 3] = ["batch", "memory_limiter", "resource"];
 
-/// The Collector's defaults.
-const BATCH_TIMEOUT: Duration = Duration::from_millis(200);
-const SEND_BATCH_SIZE: u64 = 8192;
+/// The same with their keys.
+pub(super) const TYPES: &[Type] = &[
+    Type { names: &["batch"], tables: &[batch::TABLE] },
+    Type { names: &["memory_limiter"], tables: &[memory_limiter::TABLE] },
+    Type { names: &["resource"], tables: &[resource::TABLE] },
+];
+
 /// A limit without one of its own leaves this part of itself for what comes between two looks.
 const SPIKE_PERCENTAGE: u64 = 20;
 
 const MEBIBYTE: u64 = 1024 * 1024;
 
-const BATCH: &[Key] = &[
-    read("timeout"),
-    read("send_batch_size"),
-    read("send_batch_max_size"),
-    ignored("metadata_cardinality_limit", "preamp passes no request metadata on"),
-    not_yet("metadata_keys", Harmless::Empty),
-];
+/// The most points, and the most MiB, that can be asked for.
+const POINTS_MAX: i64 = u32::MAX as i64;
+const MEBIBYTES_MAX: i64 = 1 << 32;
+
+keys! {
+    /// The keys of `batch`.
+    mod batch {
+        /// How long delivery waits for a fuller request.
+        timeout: Time.or(Duration::from_millis(200)),
+        /// Delivery starts at once when so many points are queued.
+        send_batch_size: Count.within(0, POINTS_MAX).or(8192),
+        /// Ignored with a warning unless 0: `max_batch_size_bytes` of the exporter bounds a request.
+        send_batch_max_size: Count.within(0, POINTS_MAX).or(0),
+    } and [
+        ignored("metadata_cardinality_limit", "preamp passes no request metadata on"),
+        not_yet("metadata_keys", Harmless::Empty),
+    ]
+}
 
 const NO_GARBAGE: &str = "preamp has no garbage to collect";
 
-const MEMORY_LIMITER: &[Key] = &[
-    read("check_interval"),
-    read("limit_mib"),
-    read("limit_percentage"),
-    read("spike_limit_mib"),
-    read("spike_limit_percentage"),
-    ignored("min_gc_interval_when_soft_limited", NO_GARBAGE),
-    ignored("min_gc_interval_when_hard_limited", NO_GARBAGE),
-    ignored("max_gc_interval_when_soft_limited", NO_GARBAGE),
-    ignored("max_gc_interval_when_hard_limited", NO_GARBAGE),
-];
+fn usual_margin() -> String {
+    format!("{SPIKE_PERCENTAGE} % of the limit")
+}
 
-const RESOURCE: &[Key] = &[read("attributes")];
+keys! {
+    /// The keys of `memory_limiter`.
+    mod memory_limiter {
+        /// How often the resident memory is looked at.
+        check_interval: Time.required(),
+        /// What the process may use. One of the two limits must be given; this one wins.
+        limit_mib: Count.mebibytes(0, MEBIBYTES_MAX).says("from `limit_percentage`"),
+        /// The same, in percent of the control group's limit or of the machine's memory.
+        limit_percentage: Count.percent().says("from `limit_mib`"),
+        /// Payloads are refused when the process uses more than the limit less this.
+        spike_limit_mib: Count.mebibytes(0, MEBIBYTES_MAX).told(usual_margin),
+        /// The same beside `limit_percentage`.
+        spike_limit_percentage: Count.percent().told(usual_margin),
+    } and [
+        ignored("min_gc_interval_when_soft_limited", NO_GARBAGE),
+        ignored("min_gc_interval_when_hard_limited", NO_GARBAGE),
+        ignored("max_gc_interval_when_soft_limited", NO_GARBAGE),
+        ignored("max_gc_interval_when_hard_limited", NO_GARBAGE),
+    ]
+}
 
-const ACTION: &[Key] = &[
-    read("key"),
-    read("action"),
-    read("value"),
-    read("from_attribute"),
-    not_yet("from_context", Harmless::Empty),
-    read("default_value"),
-    read("pattern"),
-    read("converted_type"),
-];
+keys! {
+    /// The keys of `resource`.
+    mod resource {
+        /// What is done to attributes of resources, in this order.
+        attributes: Sub.list_of(&[action::TABLE]).required(),
+    }
+}
+
+const ACTIONS: &[&str] = &["insert", "update", "upsert", "delete", "hash", "extract", "convert"];
+
+const TYPE_NAMES: &[&str] = &["int", "double", "string", "bool"];
+
+const FROM_CONTEXT: Definition = not_yet("from_context", Harmless::Empty);
+
+keys! {
+    /// The keys of an action of `resource`.
+    mod action {
+        /// The name of the attribute. `delete` and `hash` take `pattern` in its place.
+        key: Text,
+        /// What is done.
+        action: Choice.among_in_any_case(ACTIONS).required(),
+        /// The value that is set.
+        value: Other.form(Form::Scalar),
+        /// The attribute whose value is set, in place of `value`.
+        from_attribute: Text,
+        /// The value where there is no such attribute.
+        default_value: Other.form(Form::Scalar),
+        /// A regular expression: names of attributes, or for `extract` one with named groups.
+        pattern: Text,
+        /// The type that `convert` makes of the value.
+        converted_type: Choice.among(TYPE_NAMES),
+    } and [FROM_CONTEXT]
+}
 
 /// Adds what a processor of a pipeline does. What is wrong is reported.
 pub(super) fn read_processor(processor: &Component, reference: &View, into: &mut Processors) {
@@ -65,65 +115,68 @@ pub(super) fn read_processor(processor: &Component, reference: &View, into: &mut
 }
 
 fn read_batch(view: &View) -> Batching {
-    let section = view.section(&[BATCH]);
-    let size =
-        |key| section.get(key).and_then(|view| view.integer(0, i64::from(u32::MAX))).map(i64::unsigned_abs);
-    let points = size("send_batch_size").unwrap_or(SEND_BATCH_SIZE);
-    if let (Some(most @ 1..), Some(view)) = (size("send_batch_max_size"), section.get("send_batch_max_size"))
-    {
+    let section = view.section(TYPES[0].tables);
+    let points = section.value(&batch::send_batch_size);
+    let most = section.value(&batch::send_batch_max_size);
+    if let (1.., Some(view)) = (most, section.get(&batch::send_batch_max_size)) {
         if most < points {
             view.error(format!("is less than `send_batch_size`, which is {points}"));
         } else {
             view.warn("is ignored: `max_batch_size_bytes` of the exporter bounds a request");
         }
     }
-    let timeout = section.get("timeout").and_then(|view| view.duration()).unwrap_or(BATCH_TIMEOUT);
-    Batching { timeout, points }
+    Batching { timeout: section.value(&batch::timeout), points: points.unsigned_abs() }
 }
 
 fn read_memory_limiter(view: &View) -> Option<MemoryLimiter> {
-    let section = view.section(&[MEMORY_LIMITER]);
-    let check_interval = section.get("check_interval").and_then(|view| view.duration());
-    if check_interval.is_none_or(|interval| interval.is_zero()) {
+    use memory_limiter::{limit_mib, limit_percentage, spike_limit_mib, spike_limit_percentage};
+    let section = view.section(TYPES[1].tables);
+    let interval = section.given(&memory_limiter::check_interval).filter(|interval| !interval.is_zero());
+    let Some(check_interval) = interval else {
         section
-            .get("check_interval")
+            .get(&memory_limiter::check_interval)
             .unwrap_or_else(|| view.clone())
             .error("needs a `check_interval` above zero: how often to look at the memory, such as 1s");
         return None;
-    }
-    let mebibytes = |key| section.get(key).and_then(|view| view.integer(0, 1 << 32)).filter(|size| *size > 0);
-    let percentage = |key| section.get(key).and_then(|view| view.integer(0, 100)).filter(|part| *part > 0);
-    let limit = match (mebibytes("limit_mib"), percentage("limit_percentage")) {
-        (Some(size), _) => MemoryLimit::Bytes(size.unsigned_abs() * MEBIBYTE),
-        (None, Some(part)) => MemoryLimit::Percentage(part.unsigned_abs()),
+    };
+    let positive = |key: &Key<Count>| section.given(key).filter(|number| *number > 0).map(i64::unsigned_abs);
+    // As in the Collector, the margin is told in the unit of the limit.
+    let (limit, margin) = match (positive(&limit_mib), positive(&limit_percentage)) {
+        (Some(limit), _) => {
+            let limit = limit * MEBIBYTE;
+            let spike = positive(&spike_limit_mib).map(|spike| spike * MEBIBYTE);
+            let margin = spike.unwrap_or(limit * SPIKE_PERCENTAGE / 100);
+            if margin % MEBIBYTE == 0 {
+                note_margin(&section, &spike_limit_mib, margin / MEBIBYTE);
+            }
+            (MemoryLimit::Bytes(limit), MemoryLimit::Bytes(margin))
+        }
+        (None, Some(limit)) => {
+            let margin = positive(&spike_limit_percentage).unwrap_or(limit * SPIKE_PERCENTAGE / 100);
+            note_margin(&section, &spike_limit_percentage, margin);
+            (MemoryLimit::Percentage(limit), MemoryLimit::Percentage(margin))
+        }
         (None, None) => {
             view.error("needs `limit_mib` or `limit_percentage`");
             return None;
         }
     };
-    // As in the Collector, the margin is told in the unit of the limit.
-    let margin = match limit {
-        MemoryLimit::Bytes(limit) => {
-            let spike = mebibytes("spike_limit_mib").map(|size| size.unsigned_abs() * MEBIBYTE);
-            MemoryLimit::Bytes(spike.unwrap_or(limit * SPIKE_PERCENTAGE / 100))
-        }
-        MemoryLimit::Percentage(limit) => {
-            let spike = percentage("spike_limit_percentage").map(i64::unsigned_abs);
-            MemoryLimit::Percentage(spike.unwrap_or(limit * SPIKE_PERCENTAGE / 100))
-        }
-    };
     let (MemoryLimit::Bytes(whole) | MemoryLimit::Percentage(whole)) = limit;
     let (MemoryLimit::Bytes(part) | MemoryLimit::Percentage(part)) = margin;
     if part >= whole {
-        let key = ["spike_limit_mib", "spike_limit_percentage"].into_iter().find_map(|key| section.get(key));
+        let key = [&spike_limit_mib, &spike_limit_percentage].into_iter().find_map(|key| section.get(key));
         key.unwrap_or_else(|| view.clone()).error("must be less than the limit");
     }
-    Some(MemoryLimiter { check_interval: check_interval.unwrap_or_default(), limit, margin })
+    Some(MemoryLimiter { check_interval, limit, margin })
+}
+
+fn note_margin(section: &Section, key: &Key<Count>, margin: u64) {
+    section.note(key, &i64::try_from(margin).unwrap_or(i64::MAX));
 }
 
 fn read_resource(view: &View) -> Vec<AttributeAction> {
-    let section = view.section(&[RESOURCE]);
-    let actions = section.get("attributes").map(|view| view.list()).unwrap_or_default();
+    let section = view.section(TYPES[2].tables);
+    let actions = section.get(&resource::attributes).map(|view| view.list()).unwrap_or_default();
     if actions.is_empty() {
         view.error("needs `attributes`, a list of actions");
     }
@@ -131,20 +184,19 @@ fn read_resource(view: &View) -> Vec<AttributeAction> {
 }
 
 fn read_action(view: &View) -> Option<AttributeAction> {
-    const ACTIONS: [&str; 7] = ["insert", "update", "upsert", "delete", "hash", "extract", "convert"];
-    let section = view.section(&[ACTION]);
-    let Some(action) = section.get("action") else {
+    let section = view.section(tables(&resource::attributes));
+    if section.get(&action::action).is_none() {
         view.error(format!("lacks `action`: one of {}", ACTIONS.join(", ")));
         return None;
-    };
-    let action = action.choice_of_any_case(&ACTIONS)?;
-    let pattern = section.text("pattern").map(|(text, view)| {
+    }
+    let action = section.given(&action::action)?;
+    let pattern = section.text(&action::pattern).map(|(text, view)| {
         if let Err(error) = regex_lite::Regex::new(text) {
             view.error(format!("is no regular expression: {error}"));
         }
         text.to_owned()
     });
-    let key = section.text("key").map(|(key, _)| key.to_owned());
+    let key = section.text(&action::key).map(|(key, _)| key.to_owned());
     let keys = match (key, &pattern, action) {
         (Some(key), ..) => AttributeKeys::One(key),
         (None, Some(pattern), "delete" | "hash") => AttributeKeys::Matching(pattern.clone()),
@@ -177,11 +229,10 @@ fn read_action(view: &View) -> Option<AttributeAction> {
 }
 
 fn read_type(section: &Section, action: &View) -> Option<AttributeType> {
-    let Some(view) = section.get("converted_type") else {
+    if section.get(&action::converted_type).is_none() {
         action.error("lacks `converted_type`: int, double, string or bool");
-        return None;
-    };
-    Some(match view.choice(&["int", "double", "string", "bool"])? {
+    }
+    Some(match section.given(&action::converted_type)? {
         "int" => AttributeType::Int,
         "double" => AttributeType::Double,
         "bool" => AttributeType::Bool,
@@ -202,10 +253,10 @@ fn read_value(section: &Section, action: &View) -> Option<AttributeValue> {
             None
         }
     };
-    match (section.present("value"), section.text("from_attribute")) {
+    match (section.present_at(&action::value), section.text(&action::from_attribute)) {
         (Some(value), None) => fixed(value),
         (None, Some((from, _))) => {
-            let default = section.get("default_value").and_then(fixed).map(Box::new);
+            let default = section.get(&action::default_value).and_then(fixed).map(Box::new);
             Some(AttributeValue::Of { attribute: from.to_owned(), default })
         }
         (Some(_), Some((_, from))) => {
@@ -214,7 +265,7 @@ fn read_value(section: &Section, action: &View) -> Option<AttributeValue> {
         }
         (None, None) => {
             // What is said about `from_context` is enough.
-            if section.get("from_context").is_none() {
+            if section.at(&FROM_CONTEXT).is_none() {
                 action.error("lacks `value` or `from_attribute`");
             }
             None

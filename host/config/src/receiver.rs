@@ -1,68 +1,120 @@
 //! `receivers.otlp`: the addresses that OTLP is taken on.
 
+use super::definition::{Harmless, Sort, Table, Tables, Type, ignored, not_yet, only};
 use super::extensions::Extensions;
-use super::keys::{Harmless, Key, ignored, not_yet, only, read};
-use super::serving::{BOUNDS, HOSTS, STREAMS, TIMES, read_grpc_serving, read_http_serving};
+use super::keys::{Count, Key, Sub, Text, keys};
+use super::serving::{bounds, hosts, read_grpc_serving, read_http_serving, streams, times};
 use super::settings::{Listener, OtlpReceiver, Senders, ServerTls};
-use super::tls::read_server_tls;
-use super::view::{Section, View};
+use super::tls::{self, read_server_tls};
+use super::view::{Section, View, tables};
 
-/// The Collector's limits for one request where the file gives none, in bytes.
-const GRPC_REQUEST_BYTES: u64 = 4 * MEBIBYTE;
-const HTTP_REQUEST_BYTES: u64 = 20 * MEBIBYTE;
+/// The type, and its keys.
+pub(super) const TYPES: &[Type] = &[Type { names: &["otlp"], tables: &[receiver::TABLE] }];
 
-const MEBIBYTE: u64 = 1024 * 1024;
+const MEBIBYTE: i64 = 1024 * 1024;
 
 /// The largest request that can be asked for, in MiB: what a 32-bit size can say.
 const REQUEST_MIB_MAX: i64 = 4095;
 
-const RECEIVER: &[Key] = &[read("protocols")];
+keys! {
+    /// The keys of the receiver.
+    mod receiver {
+        /// The protocols that are served, `grpc`, `http` or both. One that is not named is off.
+        protocols: Sub.of(&[protocols::TABLE]),
+    }
+}
 
-const PROTOCOLS: &[Key] = &[read("grpc"), read("http")];
+keys! {
+    /// The protocols. One that is named is on, with whatever its section leaves out at its default.
+    pub(super) mod protocols {
+        /// OTLP/gRPC.
+        grpc: Sub.of(GRPC),
+        /// OTLP/HTTP.
+        http: Sub.of(HTTP),
+    }
+}
 
-const SERVER: &[Key] = &[read("enabled"), read("endpoint"), read("tls"), read("auth")];
+const GRPC: Tables = &[grpc::TABLE, server::TABLE, SERVER_FIELDS, bounds::TABLE, streams::TABLE];
 
-const AUTH: &[Key] = &[read("authenticator"), not_yet("request_params", Harmless::Empty)];
+const HTTP: Tables =
+    &[http::TABLE, server::TABLE, SERVER_FIELDS, bounds::TABLE, times::TABLE, hosts::TABLE, HTTP_FIELDS];
+
+keys! {
+    /// What both protocols have.
+    mod server {
+        /// Serves the protocol.
+        enabled: Flag.or(true),
+        /// TLS. Without the section connections are plain.
+        tls: Sub.of(tls::SERVER),
+        /// Who may send. Without the section everybody may.
+        auth: Sub.of(&[auth::TABLE]),
+    }
+}
+
+keys! {
+    /// The keys of `auth` of a protocol.
+    mod auth {
+        /// The id of an extension `bearertokenauth` or `basicauth`.
+        authenticator: Text.sort(Sort::Id).required(),
+    } and [not_yet("request_params", Harmless::Empty)]
+}
 
 /// What every server has, and every one of preamp's treats alike.
-pub(super) const SERVER_FIELDS: &[Key] = &[
+pub(super) const SERVER_FIELDS: Table = &[
     only("transport", &["tcp"], &["tcp4", "tcp6", "unix"]),
     not_yet("middlewares", Harmless::Empty),
     ignored("include_metadata", "preamp passes no request metadata on"),
 ];
 
 /// What every HTTP server has beside that.
-pub(super) const HTTP_FIELDS: &[Key] = &[
+pub(super) const HTTP_FIELDS: Table = &[
     not_yet("cors", Harmless::Empty),
     not_yet("response_headers", Harmless::Empty),
     not_yet("compression_algorithms", Harmless::Off),
 ];
 
-const GRPC: &[Key] = &[
-    read("max_recv_msg_size_mib"),
-    ignored("read_buffer_size", "preamp sizes its buffers itself"),
-    ignored("write_buffer_size", "preamp sizes its buffers itself"),
-];
+keys! {
+    /// What OTLP/gRPC has beside that.
+    pub(super) mod grpc {
+        /// The address to listen on. Without a host it means all IPv4 addresses.
+        endpoint: Text.sort(Sort::Address).or("localhost:4317"),
+        /// The largest request, after decompression too; 0 means the default.
+        max_recv_msg_size_mib: Count.mebibytes(0, REQUEST_MIB_MAX).or(4),
+    } and [
+        ignored("read_buffer_size", "preamp sizes its buffers itself"),
+        ignored("write_buffer_size", "preamp sizes its buffers itself"),
+    ]
+}
 
-const HTTP: &[Key] = &[
-    read("max_request_body_size"),
-    read("metrics_url_path"),
-    HOSTS,
-    ignored("traces_url_path", "preamp takes metrics only"),
-    ignored("logs_url_path", "preamp takes metrics only"),
-];
+keys! {
+    /// What OTLP/HTTP has beside that.
+    pub(super) mod http {
+        /// The address to listen on. Without a host it means all IPv4 addresses.
+        endpoint: Text.sort(Sort::Address).or("localhost:4318"),
+        /// The largest request, after decompression too; 0 means the default.
+        max_request_body_size: Count.bytes(0, REQUEST_MIB_MAX * MEBIBYTE).or(20 * MEBIBYTE),
+        /// The path for metrics.
+        metrics_url_path: Text.or("/v1/metrics"),
+    } and [
+        ignored("traces_url_path", "preamp takes metrics only"),
+        ignored("logs_url_path", "preamp takes metrics only"),
+    ]
+}
 
 /// Reads a receiver of type `otlp`; `None` after something was reported.
 pub(super) fn read_otlp<'d>(id: &str, view: &View<'d>, extensions: &Extensions<'d>) -> Option<OtlpReceiver> {
-    let receiver = view.section(&[RECEIVER]);
-    let Some(protocols) = receiver.get("protocols") else {
+    let receiver = view.section(TYPES[0].tables);
+    let Some(protocols) = receiver.get(&receiver::protocols) else {
         view.error("lacks `protocols`, with `grpc`, `http` or both");
         return None;
     };
-    let section = protocols.section(&[PROTOCOLS]);
-    let switched_on = |key, tables| section.present(key).map(|view| view.section(tables)).filter(is_on);
-    let grpc = switched_on("grpc", &[SERVER, SERVER_FIELDS, BOUNDS, STREAMS, GRPC]);
-    let http = switched_on("http", &[SERVER, SERVER_FIELDS, BOUNDS, TIMES, HTTP, HTTP_FIELDS]);
+    let section = protocols.section(tables(&receiver::protocols));
+    let switched_on = |key: &Key<Sub>| {
+        let section = section.present_at(key).map(|view| view.section(tables(key)));
+        section.filter(|section| section.value(&server::enabled))
+    };
+    let grpc = switched_on(&protocols::grpc);
+    let http = switched_on(&protocols::http);
     if grpc.is_none() && http.is_none() {
         protocols.error("switches neither `grpc` nor `http` on: nothing would be received");
         return None;
@@ -82,57 +134,55 @@ pub(super) fn read_otlp<'d>(id: &str, view: &View<'d>, extensions: &Extensions<'
     Some(OtlpReceiver { id: id.to_owned(), grpc: usable(grpc)?, http: usable(http)? })
 }
 
-fn is_on(section: &Section) -> bool {
-    section.get("enabled").and_then(|view| view.boolean()) != Some(false)
-}
-
 fn read_grpc<'d>(section: &Section<'d>, extensions: &Extensions<'d>) -> Option<Listener> {
-    let limit = section.get("max_recv_msg_size_mib").and_then(|view| view.integer(0, REQUEST_MIB_MAX));
+    let limit = positive_or_default(section, &grpc::max_recv_msg_size_mib);
     Some(Listener {
-        endpoint: read_endpoint(section, "localhost:4317")?,
-        max_request_bytes: limit
-            .filter(|mib| *mib > 0)
-            .map_or(GRPC_REQUEST_BYTES, |mib| mib as u64 * MEBIBYTE),
+        endpoint: read_endpoint(section, &grpc::endpoint)?,
+        max_request_bytes: limit * MEBIBYTE.unsigned_abs(),
         metrics_path: String::new(),
-        tls: read_tls(section)?,
+        tls: read_tls(section, &server::tls)?,
         serving: read_grpc_serving(section),
         senders: read_auth(section, extensions)?,
     })
 }
 
 fn read_http<'d>(section: &Section<'d>, extensions: &Extensions<'d>) -> Option<Listener> {
-    let most = REQUEST_MIB_MAX * MEBIBYTE as i64;
-    let limit = section.get("max_request_body_size").and_then(|view| view.integer(0, most));
-    let metrics_path = read_path(section);
     Some(Listener {
-        endpoint: read_endpoint(section, "localhost:4318")?,
-        max_request_bytes: limit.filter(|bytes| *bytes > 0).map_or(HTTP_REQUEST_BYTES, |bytes| bytes as u64),
-        metrics_path,
-        tls: read_tls(section)?,
+        endpoint: read_endpoint(section, &http::endpoint)?,
+        max_request_bytes: positive_or_default(section, &http::max_request_body_size),
+        metrics_path: read_path(section),
+        tls: read_tls(section, &server::tls)?,
         serving: read_http_serving(section),
         senders: read_auth(section, extensions)?,
     })
 }
 
+/// A number of which 0 means the default.
+fn positive_or_default(section: &Section, key: &Key<Count>) -> u64 {
+    let numbers = [section.value(key), key.preset().unwrap_or_default()];
+    numbers.into_iter().find(|number| *number > 0).unwrap_or_default().unsigned_abs()
+}
+
 /// Reads who may send; `None` after something was reported.
 fn read_auth<'d>(section: &Section<'d>, extensions: &Extensions<'d>) -> Option<Option<Senders>> {
-    let Some(auth) = section.get("auth") else { return Some(None) };
-    let Some(reference) = auth.section(&[AUTH]).get("authenticator") else {
-        auth.error("lacks `authenticator`, the id of an extension");
+    let Some(auth) = section.within(&server::auth) else { return Some(None) };
+    let Some(reference) = auth.get(&auth::authenticator) else {
+        auth.view().error("lacks `authenticator`, the id of an extension");
         return None;
     };
     extensions.senders(&reference).map(Some)
 }
 
 /// Reads whether TLS is spoken; `None` after something was reported.
-pub(super) fn read_tls(section: &Section) -> Option<Option<ServerTls>> {
-    section.get("tls").map_or(Some(None), |view| read_server_tls(&view))
+pub(super) fn read_tls(section: &Section, key: &Key<Sub>) -> Option<Option<ServerTls>> {
+    section.within(key).map_or(Some(None), |section| read_server_tls(&section))
 }
 
-fn read_endpoint(section: &Section, default: &str) -> Option<String> {
-    match section.get("endpoint") {
+/// Reads an address to listen on; `None` after something was reported.
+pub(super) fn read_endpoint(section: &Section, key: &Key<Text>) -> Option<String> {
+    match section.get(key) {
         Some(view) => read_address(&view),
-        None => Some(default.to_owned()),
+        None => Some(section.text_or_default(key).to_owned()),
     }
 }
 
@@ -161,8 +211,7 @@ fn is_host(text: &str) -> bool {
 }
 
 fn read_path(section: &Section) -> String {
-    let path = section.get("metrics_url_path").and_then(|view| view.text());
-    match path.unwrap_or("/v1/metrics") {
+    match section.value(&http::metrics_url_path) {
         path if path.starts_with('/') => path.to_owned(),
         path => format!("/{path}"),
     }

@@ -1,35 +1,49 @@
 //! From a Collector file to settings: each section is read by the module of its name.
 
 use super::component::Places;
-use super::exporter::{EXPORTERS, Exporter, read_remote_write};
-use super::extensions::{Extensions, read_signers};
+use super::definition::Tables;
+use super::exporter::{self, EXPORTERS, Exporter, read_remote_write};
+use super::extensions::{self, Extensions, read_signers};
 use super::ids::{Component, find, read_components};
-use super::keys::{Key, read};
-use super::receiver::read_otlp;
-use super::service::{Connected, Defined, RECEIVERS, connect, read_service};
+use super::keys::{Key, Other, keys};
+use super::processors;
+use super::receiver::{self, read_otlp};
+use super::service::{Connected, Defined, RECEIVERS, connect, read_service, service};
 use super::settings::{ExporterSettings, OtlpReceiver, Settings};
 use super::view::View;
 
-const ROOT: &[Key] = &[
-    read("receivers"),
-    read("processors"),
-    read("exporters"),
-    read("connectors"),
-    read("extensions"),
-    read("service"),
-];
+/// All keys of a file.
+pub(super) const TABLES: Tables = &[file::TABLE];
+
+keys! {
+    /// The sections of a file.
+    mod file {
+        /// Where data comes from.
+        receivers: Other.components(receiver::TYPES),
+        /// What is done in between.
+        processors: Other.components(processors::TYPES),
+        /// Where data goes.
+        exporters: Other.components(exporter::TYPES),
+        /// Known to the Collector; preamp has none.
+        connectors: Other.components(&[]),
+        /// What receivers, exporters and the process make use of.
+        extensions: Other.components(extensions::TYPES),
+        /// What runs, and how it is connected.
+        service: Sub.of(&[service::TABLE]).required(),
+    }
+}
 
 /// Reads a whole configuration; `None` after something was reported.
 pub(super) fn read_root(root: &View) -> Option<(Settings, Places)> {
-    let section = root.section(&[ROOT]);
-    let service = read_service(section.get("service"), root);
-    let components = |key| read_components(section.get(key));
-    let extensions = Extensions::read(components("extensions"), &service.extensions);
+    let section = root.section(TABLES);
+    let service = read_service(section.get(&file::service), root);
+    let components = |key: &Key<Other>| read_components(section.get(key));
+    let extensions = Extensions::read(components(&file::extensions), &service.extensions);
     let defined = Defined {
-        receivers: components("receivers"),
-        processors: components("processors"),
-        exporters: components("exporters"),
-        connectors: components("connectors"),
+        receivers: components(&file::receivers),
+        processors: components(&file::processors),
+        exporters: components(&file::exporters),
+        connectors: components(&file::connectors),
     };
     for connector in &defined.connectors {
         connector.view.warn("connectors are not supported by this version of preamp yet; it does nothing");
@@ -48,16 +62,16 @@ pub(super) fn read_root(root: &View) -> Option<(Settings, Places)> {
 
 /// Reads nothing but an exporter and what it signs with.
 pub(super) fn read_exporter(root: &View, id: &str) -> Option<(ExporterSettings, Places)> {
-    let section = root.section(&[ROOT]);
-    let defined = section.get("exporters");
+    let section = root.section(TABLES);
+    let defined = section.get(&file::exporters);
     let exporters = read_components(defined.clone());
     let exporter = find(&exporters, id, "exporter", defined.as_ref().unwrap_or(root))?;
     if !EXPORTERS.contains(&exporter.kind) {
         exporter.view.error(exporter.unsupported("exporter", &EXPORTERS));
         return None;
     }
-    let signers = read_signers(section.get("service"));
-    let extensions = Extensions::read(read_components(section.get("extensions")), &signers);
+    let signers = read_signers(section.get(&file::service));
+    let extensions = Extensions::read(read_components(section.get(&file::extensions)), &signers);
     let exporter = read_remote_write(exporter, &extensions)?;
     Some(settle(id, exporter, None))
 }

@@ -1,7 +1,8 @@
 //! `extensions.bearertokenauth` and `extensions.basicauth`: who may send.
 
+use super::definition::{Sort, Type, ignored};
 use super::ids::Component;
-use super::keys::{Key, ignored, read};
+use super::keys::{Key, Text, keys};
 use super::settings::{Proof, Senders, Tokens};
 use super::view::View;
 use preamp_base::Secret;
@@ -11,14 +12,43 @@ use std::path::PathBuf;
 pub(super) const BEARER: [&str; 2] = ["bearertokenauth", "bearer_token_auth"];
 pub(super) const BASIC: [&str; 2] = ["basicauth", "basic_auth"];
 
-const TOKEN: &[Key] = &[read("header"), read("scheme"), read("token"), read("tokens"), read("filename")];
+/// The same with their keys.
+pub(super) const TYPES: &[Type] =
+    &[Type { names: &BEARER, tables: &[token::TABLE] }, Type { names: &BASIC, tables: &[password::TABLE] }];
 
-const PASSWORD: &[Key] = &[
-    read("htpasswd"),
-    ignored("client_auth", "preamp's exporter shows no name and password of an extension"),
-];
+keys! {
+    /// The keys of `bearertokenauth`.
+    mod token {
+        /// The field of the request that holds the token.
+        header: Text.or("Authorization"),
+        /// What stands before the token there.
+        scheme: Text.or("Bearer"),
+        /// A token that is accepted.
+        token: Text.sort(Sort::Secret),
+        /// Tokens that are accepted.
+        tokens: Texts.sort(Sort::Secret),
+        /// A file with a token on each line. `token` and `tokens` say nothing beside it.
+        filename: Text.sort(Sort::Path),
+    }
+}
 
-const HTPASSWD: &[Key] = &[read("file"), read("inline")];
+keys! {
+    /// The keys of `basicauth`.
+    mod password {
+        /// The users that are accepted.
+        htpasswd: Sub.of(&[htpasswd::TABLE]),
+    } and [ignored("client_auth", "preamp's exporter shows no name and password of an extension")]
+}
+
+keys! {
+    /// The keys of `htpasswd`.
+    mod htpasswd {
+        /// A file of `NAME:PASSWORD` lines; passwords plain, `{SHA}` or `{SSHA}`.
+        file: Text.sort(Sort::Path),
+        /// The same, in the configuration itself. It comes after the file.
+        inline: Text.sort(Sort::Secret),
+    }
+}
 
 /// Whether a type says who may send.
 pub(super) fn is_of_senders(kind: &str) -> bool {
@@ -37,18 +67,19 @@ pub(super) const NEEDED: &str =
     "`token`, `tokens` or `filename` for bearertokenauth, `htpasswd` with `file` or `inline` for basicauth";
 
 fn read_token(view: &View) -> Option<Proof> {
-    let section = view.section(&[TOKEN]);
-    let header = section.text("header").map_or("authorization", |(name, _)| name);
+    let section = view.section(TYPES[0].tables);
+    let header = section.text_or_default(&token::header);
     if header.parse::<http::HeaderName>().is_err()
-        && let Some(view) = section.get("header")
+        && let Some(view) = section.get(&token::header)
     {
         view.error("is no name of a header field");
     }
-    let scheme = section.get("scheme").and_then(|view| view.text()).unwrap_or("Bearer");
-    let listed = section.get("tokens").map(|view| view.list()).unwrap_or_default();
+    let scheme = section.value(&token::scheme);
+    let listed = section.get(&token::tokens).map(|view| view.list()).unwrap_or_default();
     let listed = listed.iter().filter_map(|view| view.text());
-    let tokens: Vec<_> = section.text("token").map(|(token, _)| token).into_iter().chain(listed).collect();
-    let tokens = match section.text("filename") {
+    let tokens: Vec<_> =
+        section.text(&token::token).map(|(token, _)| token).into_iter().chain(listed).collect();
+    let tokens = match section.text(&token::filename) {
         Some((path, view)) => {
             if !tokens.is_empty() {
                 view.warn("stands above `token` and `tokens`, which say nothing beside it");
@@ -65,12 +96,12 @@ fn read_token(view: &View) -> Option<Proof> {
 }
 
 fn read_password(view: &View) -> Option<Proof> {
-    let htpasswd = view.section(&[PASSWORD]).get("htpasswd").map(|view| view.section(&[HTPASSWD]));
-    let text = |key| htpasswd.as_ref().and_then(|section| section.text(key));
-    let file = text("file").map(|(path, view)| {
+    let htpasswd = view.section(TYPES[1].tables).within(&password::htpasswd);
+    let text = |key: &Key<Text>| htpasswd.as_ref().and_then(|section| section.text(key));
+    let file = text(&htpasswd::file).map(|(path, view)| {
         view.names_file(path.as_ref());
         PathBuf::from(path)
     });
-    let inline = text("inline").map(|(text, _)| Secret::new(text.to_owned()));
+    let inline = text(&htpasswd::inline).map(|(text, _)| Secret::new(text.to_owned()));
     (file.is_some() || inline.is_some()).then_some(Proof::Password { file, inline })
 }

@@ -1,18 +1,42 @@
 //! `service`: what of the file runs, and how it is connected.
 
+use super::definition::{Form, Sort};
 use super::exporter::EXPORTERS;
 use super::ids::{Component, find, read_kind};
-use super::keys::{Key, NOT_YET, read};
+use super::keys::{Key, NOT_YET, Texts, keys};
 use super::processors::read_processor;
 use super::settings::{Processors, Telemetry};
-use super::telemetry::read_telemetry;
-use super::view::{HIDDEN, View};
+use super::telemetry::{read_telemetry, telemetry};
+use super::view::{HIDDEN, View, of_nothing};
 use super::yaml::Value;
 use std::collections::BTreeSet;
 
-const SERVICE: &[Key] = &[read("extensions"), read("pipelines"), read("telemetry")];
+/// What pipelines may be for. Preamp takes the first.
+pub(super) const SIGNALS: [&str; 4] = ["metrics", "traces", "logs", "profiles"];
 
-const PIPELINE: &[Key] = &[read("receivers"), read("processors"), read("exporters")];
+keys! {
+    /// The keys of the section.
+    pub(super) mod service {
+        /// The ids of the extensions that are switched on.
+        extensions: Texts.sort(Sort::Id),
+        /// The pipelines, `metrics` or `metrics/NAME`. Those of other signals are ignored with a warning.
+        pipelines: Other.form(Form::Pipelines(&[pipeline::TABLE])).required(),
+        /// How the process reports on itself.
+        telemetry: Sub.of(&[telemetry::TABLE]),
+    }
+}
+
+keys! {
+    /// The keys of a pipeline.
+    mod pipeline {
+        /// The ids of the receivers. This version has one.
+        receivers: Texts.sort(Sort::Id).required(),
+        /// The ids of the processors, in their order.
+        processors: Texts.sort(Sort::Id),
+        /// The ids of the exporters. This version has one.
+        exporters: Texts.sort(Sort::Id).required(),
+    }
+}
 
 /// The types that this version serves, under all their names.
 pub(super) const RECEIVERS: [&str; 1] = ["otlp"];
@@ -42,21 +66,25 @@ pub(super) struct Pipeline<'d> {
 pub(super) fn read_service<'d>(view: Option<View<'d>>, root: &View<'d>) -> Service<'d> {
     let Some(view) = view else {
         root.error("lacks `service`, which says what is to run");
-        return Service { extensions: Vec::new(), pipelines: Vec::new(), telemetry: read_telemetry(None) };
+        return Service {
+            extensions: Vec::new(),
+            pipelines: Vec::new(),
+            telemetry: of_nothing(read_telemetry),
+        };
     };
-    let section = view.section(&[SERVICE]);
-    let pipelines = section.get("pipelines").map(|view| {
+    let section = view.section(&[service::TABLE]);
+    let pipelines = section.get(&service::pipelines).map(|view| {
         let pipelines = view.few_entries("pipelines").into_iter();
         pipelines.filter_map(|pipeline| read_pipeline(pipeline, view.is_hidden())).collect()
     });
     let pipelines: Vec<_> = pipelines.unwrap_or_default();
     if pipelines.is_empty() {
-        section.get("pipelines").unwrap_or(view).error("names no pipeline of type `metrics`");
+        section.get(&service::pipelines).unwrap_or(view).error("names no pipeline of type `metrics`");
     }
     Service {
-        extensions: section.get("extensions").map(|view| read_references(&view)).unwrap_or_default(),
+        extensions: section.get(&service::extensions).map(|view| read_references(&view)).unwrap_or_default(),
         pipelines,
-        telemetry: read_telemetry(section.get("telemetry")),
+        telemetry: read_telemetry(&section.below(&service::telemetry)),
     }
 }
 
@@ -69,7 +97,6 @@ pub(super) fn read_references<'d>(view: &View<'d>) -> References<'d> {
 }
 
 fn read_pipeline<'d>((id, view): (&'d str, View<'d>), is_hidden: bool) -> Option<Pipeline<'d>> {
-    const SIGNALS: [&str; 4] = ["metrics", "traces", "logs", "profiles"];
     match read_kind(id, &view)? {
         "metrics" => {}
         "traces" | "logs" | "profiles" => {
@@ -82,19 +109,20 @@ fn read_pipeline<'d>((id, view): (&'d str, View<'d>), is_hidden: bool) -> Option
             return None;
         }
     }
-    let section = view.section(&[PIPELINE]);
-    let references = |key| section.get(key).map(|view| read_references(&view)).unwrap_or_default();
-    let needed = |key| {
+    let section = view.section(&[pipeline::TABLE]);
+    let references =
+        |key: &Key<Texts>| section.get(key).map(|view| read_references(&view)).unwrap_or_default();
+    let needed = |key: &Key<Texts>| {
         let references = references(key);
         if references.is_empty() {
-            view.error(format!("lacks `{key}`: a pipeline needs at least one"));
+            view.error(format!("lacks `{}`: a pipeline needs at least one", key.definition.name));
         }
         references
     };
     Some(Pipeline {
-        receivers: needed("receivers"),
-        processors: references("processors"),
-        exporters: needed("exporters"),
+        receivers: needed(&pipeline::receivers),
+        processors: references(&pipeline::processors),
+        exporters: needed(&pipeline::exporters),
         view: view.clone(),
     })
 }

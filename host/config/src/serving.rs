@@ -1,45 +1,10 @@
 //! How a server treats those who connect to it: the times and numbers that connections may take.
 
-use super::keys::{Key, ignored, read};
+use super::definition::ignored;
+use super::keys::{Key, Time, keys};
 use super::settings::{Hosts, Serving};
-use super::view::{Section, View};
+use super::view::{Section, View, of_nothing};
 use std::time::Duration;
-
-/// The times of an HTTP server.
-pub(super) const TIMES: &[Key] = &[
-    read("read_timeout"),
-    read("read_header_timeout"),
-    read("write_timeout"),
-    read("idle_timeout"),
-    read("keep_alives_enabled"),
-];
-
-/// What preamp bounds beside what the Collector does.
-pub(super) const BOUNDS: &[Key] = &[read("max_connections"), read("max_connections_per_address")];
-
-/// Which names an HTTP server is called by.
-pub(super) const HOSTS: Key = read("allowed_hosts");
-
-/// What a gRPC server bounds in one connection.
-pub(super) const STREAMS: &[Key] = &[read("max_concurrent_streams"), read("keepalive")];
-
-const KEEPALIVE: &[Key] = &[
-    read("enabled"),
-    read("server_parameters"),
-    ignored(
-        "enforcement_policy",
-        "preamp answers a client's pings however often they come, since they cost next to nothing",
-    ),
-];
-
-const SERVER_PARAMETERS: &[Key] = &[
-    read("enabled"),
-    read("max_connection_idle"),
-    read("max_connection_age"),
-    read("max_connection_age_grace"),
-    read("time"),
-    read("timeout"),
-];
 
 /// The most connections that can be asked for.
 const CONNECTIONS_MAX: i64 = 1_000_000;
@@ -47,94 +12,160 @@ const CONNECTIONS_MAX: i64 = 1_000_000;
 /// gRPC for Go pings no more often either.
 const PING_INTERVAL_MIN: Duration = Duration::from_secs(1);
 
+keys! {
+    /// The times of an HTTP server.
+    pub(super) mod times {
+        /// How long the body of a request may take to arrive, once its head is there; 0 sets no limit.
+        read_timeout: Time.or(Duration::from_secs(60)),
+        /// How long the head of a request may take to arrive; 0 means `read_timeout`, if that is set.
+        read_header_timeout: Time.or(Duration::from_secs(60)),
+        /// How long an answer may wait to be read; 0 sets no limit.
+        write_timeout: Time.or(Duration::from_secs(30)),
+        /// How long a connection may be without a request; 0 means `read_timeout`, if that is set.
+        idle_timeout: Time.or(Serving::IDLE),
+        /// Serves more than one request over a connection of HTTP/1.
+        keep_alives_enabled: Flag.or(true),
+    }
+}
+
+keys! {
+    /// What preamp bounds beside what the Collector does.
+    pub(super) mod bounds {
+        /// The most connections of this port, as far as the system's limit of open files allows them.
+        max_connections: Count.within(1, CONNECTIONS_MAX).or(10_000).own(),
+        /// The most connections from one address, in IPv6 from one /64; 0 sets no limit.
+        max_connections_per_address: Count.within(0, CONNECTIONS_MAX).or(0).own(),
+    }
+}
+
+keys! {
+    /// Which names an HTTP server is called by.
+    pub(super) mod hosts {
+        /// Further names that a server on loopback without TLS may be called by; `"*"` allows any.
+        allowed_hosts: Texts.own(),
+    }
+}
+
+keys! {
+    /// What a gRPC server bounds in one connection.
+    pub(super) mod streams {
+        /// The most requests at a time in one connection; 0 means the default.
+        max_concurrent_streams: Count.within(0, u32::MAX as i64).or(100),
+        /// How connections are tested and ended.
+        keepalive: Sub.of(&[keepalive::TABLE]),
+    }
+}
+
+keys! {
+    /// The keys of `keepalive`.
+    mod keepalive {
+        /// Takes the section into account.
+        enabled: Flag.or(true),
+        /// What the server does. In it 0 means the default.
+        server_parameters: Sub.of(&[server_parameters::TABLE]),
+    } and [
+        ignored(
+            "enforcement_policy",
+            "preamp answers a client's pings however often they come, since they cost next to nothing",
+        ),
+    ]
+}
+
+keys! {
+    /// The keys of `keepalive.server_parameters`.
+    mod server_parameters {
+        /// Takes the section into account.
+        enabled: Flag.or(true),
+        /// How long a connection may be without a request.
+        max_connection_idle: Time.or(Serving::IDLE),
+        /// How old a connection may get.
+        max_connection_age: Time,
+        /// How long requests of a connection that is too old may go on.
+        max_connection_age_grace: Time,
+        /// How often a connection is tested with a ping; less than 1s counts as 1s.
+        time: Time.or(Duration::from_secs(60)),
+        /// How long the answer to a ping may take.
+        timeout: Time.or(Duration::from_secs(20)),
+    }
+}
+
 /// Reads what an HTTP server bounds.
 pub(super) fn read_http_serving(section: &Section) -> Serving {
-    let default = Serving::default();
-    let read_timeout = read_time(section, "read_timeout");
-    // As in Go, the time for all of a request stands in for those that are 0.
-    let time = |key, default| match read_time(section, key) {
-        None => default,
-        Some(Duration::ZERO) => endless(section, key, read_timeout),
-        time => time,
-    };
-    Serving {
-        read_header_timeout: time("read_header_timeout", default.read_header_timeout),
-        idle_timeout: time("idle_timeout", default.idle_timeout),
-        read_timeout: match read_timeout {
-            Some(Duration::ZERO) => endless(section, "read_timeout", None),
-            time => time.or(default.read_timeout),
-        },
-        write_timeout: match read_time(section, "write_timeout") {
-            Some(Duration::ZERO) => endless(section, "write_timeout", None),
-            time => time.or(default.write_timeout),
-        },
-        keeps_alive: section.get("keep_alives_enabled").and_then(|view| view.boolean()).unwrap_or(true),
-        hosts: read_hosts(section),
-        ..read_bounds(section)
-    }
+    of_nothing(|nothing| read_serving(section, section, nothing))
+}
+
+/// The same of a server whose number of connections is preamp's own affair.
+pub(super) fn read_unbounded_http_serving(section: &Section) -> Serving {
+    of_nothing(|nothing| read_serving(nothing, section, nothing))
 }
 
 /// Reads what a gRPC server bounds.
 pub(super) fn read_grpc_serving(section: &Section) -> Serving {
-    let bounds = read_bounds(section);
-    let streams = section.get("max_concurrent_streams");
-    let streams = streams.and_then(|view| view.integer(0, i64::from(u32::MAX))).filter(|count| *count > 0);
-    let streams = streams.and_then(|count| u32::try_from(count).ok());
-    let bounds =
-        Serving { max_concurrent_streams: streams.unwrap_or(bounds.max_concurrent_streams), ..bounds };
-    let keepalive = section.get("keepalive").map(|view| view.section(&[KEEPALIVE])).filter(is_on);
-    let parameters = keepalive.and_then(|keepalive| keepalive.get("server_parameters"));
-    let parameters = parameters.map(|view| view.section(&[SERVER_PARAMETERS]));
-    let Some(parameters) = parameters.filter(is_on) else { return bounds };
-    // As in gRPC for Go, 0 means the default.
-    let time = |key| read_time(&parameters, key).filter(|time| !time.is_zero());
-    Serving {
-        idle_timeout: time("max_connection_idle").or(bounds.idle_timeout),
-        max_age: time("max_connection_age"),
-        max_age_grace: time("max_connection_age_grace"),
-        ping_interval: time("time").map(|time| time.max(PING_INTERVAL_MIN)).or(bounds.ping_interval),
-        ping_timeout: time("timeout").unwrap_or(bounds.ping_timeout),
-        ..bounds
+    of_nothing(|nothing| read_serving(section, nothing, section))
+}
+
+impl Default for Serving {
+    fn default() -> Self {
+        of_nothing(|nothing| read_serving(nothing, nothing, nothing))
     }
 }
 
-fn is_on(section: &Section) -> bool {
-    section.get("enabled").and_then(|view| view.boolean()) != Some(false)
-}
-
-fn read_bounds(section: &Section) -> Serving {
-    let count = |key, least| {
-        let count = section.get(key).and_then(|view| view.integer(least, CONNECTIONS_MAX))?;
-        usize::try_from(count).ok().filter(|count| *count > 0)
+/// What is read of three sections, of which any may be nothing: of the number of connections, of the times of HTTP, and
+/// of the streams of gRPC.
+fn read_serving(bounds: &Section, http: &Section, grpc: &Section) -> Serving {
+    // As in Go, the time for all of a request stands in for those that are 0.
+    let whole = http.given(&times::read_timeout);
+    let keepalive =
+        Some(grpc.below(&streams::keepalive)).filter(|section| section.value(&keepalive::enabled));
+    let parameters = keepalive.map(|section| section.below(&keepalive::server_parameters));
+    let parameters = parameters.filter(|section| section.value(&server_parameters::enabled));
+    let parameter = |key: &Key<Time>| {
+        let section = parameters.as_ref()?;
+        if key.preset().is_some() { Some(section.value(key)) } else { section.given(key) }
     };
-    let default = Serving::default();
+    // As in gRPC for Go, 0 means the default.
+    let parameter = |key: &Key<Time>| parameter(key).filter(|time| !time.is_zero()).or(key.preset());
+    let max_connections = bounds.value(&bounds::max_connections);
+    let of_address = bounds.value(&bounds::max_connections_per_address);
+    let most_streams = &streams::max_concurrent_streams;
+    let streams = [grpc.value(most_streams), most_streams.preset().unwrap_or_default()];
+    let idle_timeout = match grpc.is_nothing() {
+        true => time(http, &times::idle_timeout, whole),
+        false => parameter(&server_parameters::max_connection_idle),
+    };
     Serving {
-        max_connections: count("max_connections", 1).unwrap_or(default.max_connections),
-        max_connections_per_address: count("max_connections_per_address", 0),
-        ..default
+        read_header_timeout: time(http, &times::read_header_timeout, whole),
+        read_timeout: time(http, &times::read_timeout, None),
+        write_timeout: time(http, &times::write_timeout, None),
+        idle_timeout,
+        keeps_alive: http.value(&times::keep_alives_enabled),
+        max_connections: usize::try_from(max_connections).unwrap_or(usize::MAX),
+        max_connections_per_address: usize::try_from(of_address).ok().filter(|count| *count > 0),
+        max_concurrent_streams: streams.into_iter().find(|count| *count > 0).unwrap_or_default() as u32,
+        ping_interval: parameter(&server_parameters::time).map(|time| time.max(PING_INTERVAL_MIN)),
+        ping_timeout: parameter(&server_parameters::timeout).unwrap_or_default(),
+        max_age: parameter(&server_parameters::max_connection_age),
+        max_age_grace: parameter(&server_parameters::max_connection_age_grace),
+        hosts: read_hosts(http),
     }
 }
 
-/// A time; 0 is one too.
-fn read_time(section: &Section, key: &str) -> Option<Duration> {
-    section.get(key)?.duration()
-}
-
-/// What stands in for a time of 0, if anything does.
-fn endless(section: &Section, key: &str, stand_in: Option<Duration>) -> Option<Duration> {
-    let stand_in = stand_in.filter(|time| !time.is_zero());
-    if let (None, Some(view)) = (stand_in, section.get(key)) {
+/// A time of which 0 is none, unless something stands in for it.
+fn time(section: &Section, key: &Key<Time>, stand_in: Option<Duration>) -> Option<Duration> {
+    let time = Some(section.value(key)).filter(|time| !time.is_zero());
+    let time = time.or(stand_in.filter(|time| !time.is_zero()));
+    if let (None, Some(view)) = (time, section.get(key)) {
         view.warn(
             "0 sets no limit: whoever connects and does no more keeps a connection for as long as they like; \
              leave it out for preamp's default",
         );
     }
-    stand_in
+    time
 }
 
 /// Reads which names a server is called by.
 pub(super) fn read_hosts(section: &Section) -> Hosts {
-    let texts = section.get(HOSTS.name).map(|view| view.texts()).unwrap_or_default();
+    let texts = section.get(&hosts::allowed_hosts).map(|view| view.texts()).unwrap_or_default();
     if texts.iter().any(|(text, _)| *text == "*") {
         return Hosts::Any;
     }

@@ -325,19 +325,6 @@ pub struct Connections {
     pub http2_ping_timeout: Duration,
 }
 
-impl Default for Connections {
-    fn default() -> Self {
-        Self {
-            // Receivers and balancers close idle connections after a minute or so; this is sooner.
-            idle_timeout: Some(Duration::from_secs(50)),
-            max_idle: usize::MAX,
-            offers_http2: true,
-            http2_read_idle_timeout: None,
-            http2_ping_timeout: Duration::from_secs(15),
-        }
-    }
-}
-
 /// `tls` of a client.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ClientTls {
@@ -393,12 +380,6 @@ pub struct TlsProtocol {
     pub max: TlsVersion,
     /// Cipher suites by their IANA names; none means all that there are.
     pub cipher_suites: Vec<String>,
-}
-
-impl Default for TlsProtocol {
-    fn default() -> Self {
-        Self { min: TlsVersion::V1_2, max: TlsVersion::V1_3, cipher_suites: Vec::new() }
-    }
 }
 
 /// A version of TLS that is spoken at all.

@@ -1,95 +1,128 @@
 //! `service.telemetry`: how the process reports on itself.
 
-use super::keys::{Harmless, Key, NOT_YET, ignored, not_yet, read};
+use super::definition::{Harmless, Sort, ignored, not_yet};
+use super::diagnostic::Place;
+use super::draft::Draft;
+use super::keys::{NOT_YET, keys};
 use super::receiver::read_address;
-use super::serving::{HOSTS, read_hosts};
+use super::serving::{hosts, read_hosts};
 use super::settings::{Hosts, LogFormat, Telemetry};
-use super::view::{Section, View};
+use super::view::{Section, of_nothing};
+use super::yaml::Node;
 use tracing::Level;
 
-const TELEMETRY: &[Key] = &[
-    read("logs"),
-    read("metrics"),
-    ignored("traces", "preamp traces nothing of itself"),
-    ignored("resource", "preamp's own metrics carry no resource"),
-];
+keys! {
+    /// The keys of `service.telemetry`.
+    pub(super) mod telemetry {
+        /// Log lines, which go to standard error.
+        logs: Sub.of(&[logs::TABLE]),
+        /// The metrics of the process itself.
+        metrics: Sub.of(&[metrics::TABLE]),
+    } and [
+        ignored("traces", "preamp traces nothing of itself"),
+        ignored("resource", "preamp's own metrics carry no resource"),
+    ]
+}
 
-const LOGS: &[Key] = &[
-    read("level"),
-    read("encoding"),
-    ignored("development", "there is no development mode"),
-    ignored("disable_caller", "log lines name no line of source"),
-    ignored("disable_stacktrace", "log lines carry no stack trace"),
-    ignored("sampling", "each kind of trouble is told once a minute, with the number held back"),
-    ignored("error_output_paths", "all log lines go to standard error"),
-    ignored("processors", "log lines go to standard error only"),
-    ignored("disable_zap_resource", "log lines carry no resource"),
-    read("output_paths"),
-    not_yet("initial_fields", Harmless::Empty),
-];
+/// Levels above error end the Collector's own process; here they are the least talkative.
+const LOG_LEVELS: &[&str] = &["debug", "info", "warn", "error", "dpanic", "panic", "fatal"];
 
-const METRICS: &[Key] = &[
-    read("level"),
-    read("readers"),
-    read("address"),
-    ignored("views", "preamp's own metrics are always the same"),
-];
+keys! {
+    /// The keys of `logs`.
+    mod logs {
+        /// The least severe level that is logged. Levels above `error` count as `error`.
+        level: Choice.among_in_any_case(LOG_LEVELS).or("info"),
+        /// How a log line looks: for people, or one JSON object.
+        encoding: Choice.among(&["console", "json"]).or("console"),
+        /// Where log lines go: `stderr` only.
+        output_paths: Texts.says("[stderr]"),
+    } and [
+        ignored("development", "there is no development mode"),
+        ignored("disable_caller", "log lines name no line of source"),
+        ignored("disable_stacktrace", "log lines carry no stack trace"),
+        ignored("sampling", "each kind of trouble is told once a minute, with the number held back"),
+        ignored("error_output_paths", "all log lines go to standard error"),
+        ignored("processors", "log lines go to standard error only"),
+        ignored("disable_zap_resource", "log lines carry no resource"),
+        not_yet("initial_fields", Harmless::Empty),
+    ]
+}
 
-const READER: &[Key] =
-    &[read("pull"), ignored("periodic", "preamp's own metrics are not pushed; scrape them instead")];
+keys! {
+    /// The keys of `metrics`.
+    mod metrics {
+        /// `none` serves no metrics; all other levels mean the same.
+        level: Choice.among_in_any_case(&["none", "basic", "normal", "detailed"]).or("normal"),
+        /// Where metrics are scraped: at most one reader with `pull.exporter.prometheus`.
+        readers: Sub.list_of(&[reader::TABLE]).says("one with the defaults"),
+        /// The old form of a reader: the address where metrics are served.
+        address: Text.sort(Sort::Address).says("as `readers` say"),
+    } and [ignored("views", "preamp's own metrics are always the same")]
+}
 
-const PULL: &[Key] = &[read("exporter")];
+keys! {
+    /// The keys of a reader.
+    mod reader {
+        /// Serves the metrics.
+        pull: Sub.of(&[pull::TABLE]),
+    } and [ignored("periodic", "preamp's own metrics are not pushed; scrape them instead")]
+}
 
-const PULL_EXPORTER: &[Key] = &[read("prometheus")];
+keys! {
+    /// The key of `pull`.
+    mod pull {
+        /// The form that metrics are served in.
+        exporter: Sub.of(&[pull_exporter::TABLE]),
+    }
+}
+
+keys! {
+    /// The key of `pull.exporter`.
+    mod pull_exporter {
+        /// Prometheus' text format at `/metrics`.
+        prometheus: Sub.of(&[prometheus::TABLE, hosts::TABLE]),
+    }
+}
 
 const NAMES_ARE_FIXED: &str = "the names and labels of preamp's own metrics are fixed";
 
-const PROMETHEUS: &[Key] = &[
-    read("host"),
-    read("port"),
-    HOSTS,
-    ignored("without_units", NAMES_ARE_FIXED),
-    ignored("without_type_suffix", NAMES_ARE_FIXED),
-    ignored("without_scope_info", NAMES_ARE_FIXED),
-    ignored("with_resource_constant_labels", NAMES_ARE_FIXED),
-];
-
-/// Where metrics of the process are served unless the file says otherwise.
-const HOST: &str = "localhost";
-const PORT: i64 = 8888;
+keys! {
+    /// The keys of the server of `/metrics`.
+    mod prometheus {
+        /// The host to listen on; an empty text means all IPv4 addresses.
+        host: Text.or("localhost"),
+        /// The port to listen on; 0 lets the system choose.
+        port: Count.within(0, u16::MAX as i64).or(8888),
+    } and [
+        ignored("without_units", NAMES_ARE_FIXED),
+        ignored("without_type_suffix", NAMES_ARE_FIXED),
+        ignored("without_scope_info", NAMES_ARE_FIXED),
+        ignored("with_resource_constant_labels", NAMES_ARE_FIXED),
+    ]
+}
 
 /// Reads `service.telemetry`; absent parts mean the Collector's defaults.
-pub(super) fn read_telemetry(view: Option<View>) -> Telemetry {
-    let section = view.map(|view| view.section(&[TELEMETRY]));
-    let part = |key: &str| section.as_ref().and_then(|section| section.get(key));
-    let logs = part("logs").map(|view| view.section(&[LOGS]));
-    let (log_level, log_format) = logs.map_or((Level::INFO, LogFormat::Console), |logs| read_logs(&logs));
-    let default = (format!("{HOST}:{PORT}"), Hosts::Named(Vec::new()));
-    let metrics = match part("metrics") {
-        Some(view) => read_metrics(&view.section(&[METRICS]), default.clone()),
-        None => Some(default.clone()),
-    };
-    let (metrics_endpoint, metrics_hosts) = match metrics {
+pub(super) fn read_telemetry(section: &Section) -> Telemetry {
+    let (log_level, log_format) = read_logs(&section.below(&telemetry::logs));
+    let (metrics_endpoint, metrics_hosts) = match read_metrics(&section.below(&telemetry::metrics)) {
         Some((endpoint, hosts)) => (Some(endpoint), hosts),
-        None => (None, default.1),
+        None => (None, Hosts::Named(Vec::new())),
     };
     Telemetry { log_level, log_format, metrics_endpoint, metrics_hosts }
 }
 
 fn read_logs(logs: &Section) -> (Level, LogFormat) {
-    // Levels above error end the Collector's own process; here they are the least talkative.
-    const LEVELS: [&str; 7] = ["debug", "info", "warn", "error", "dpanic", "panic", "fatal"];
-    let level = match logs.get("level").and_then(|view| view.choice_of_any_case(&LEVELS)) {
-        Some("debug") => Level::DEBUG,
-        Some("info") | None => Level::INFO,
-        Some("warn") => Level::WARN,
-        Some(_) => Level::ERROR,
+    let level = match logs.value(&logs::level) {
+        "debug" => Level::DEBUG,
+        "info" => Level::INFO,
+        "warn" => Level::WARN,
+        _ => Level::ERROR,
     };
-    let format = match logs.get("encoding").and_then(|view| view.choice(&["console", "json"])) {
-        Some("json") => LogFormat::Json,
+    let format = match logs.value(&logs::encoding) {
+        "json" => LogFormat::Json,
         _ => LogFormat::Console,
     };
-    if let Some(view) = logs.get("output_paths")
+    if let Some(view) = logs.get(&logs::output_paths)
         && view.texts().iter().any(|(path, _)| *path != "stderr")
     {
         view.key_error(format!("{NOT_YET}; log lines go to [stderr]"));
@@ -97,44 +130,62 @@ fn read_logs(logs: &Section) -> (Level, LogFormat) {
     (level, format)
 }
 
-fn read_metrics(metrics: &Section, default: (String, Hosts)) -> Option<(String, Hosts)> {
-    const LEVELS: [&str; 4] = ["none", "basic", "normal", "detailed"];
-    let level = metrics.get("level").and_then(|view| view.choice_of_any_case(&LEVELS));
-    let address = metrics.get("address").and_then(|view| {
+/// The address of `/metrics`, and the names it is called by; `None` where nothing is served.
+fn read_metrics(metrics: &Section) -> Option<(String, Hosts)> {
+    let level = metrics.value(&metrics::level);
+    let address = metrics.get(&metrics::address).and_then(|view| {
         view.warn("newer Collectors do not know it: write it as a reader with `pull.exporter.prometheus`");
         read_address(&view)
     });
-    let endpoint = match metrics.get("readers") {
-        Some(readers) => read_readers(&readers),
-        None => Some((address.unwrap_or(default.0), default.1)),
+    let (usual, hosts) = of_nothing(read_prometheus);
+    let endpoint = match (metrics.get(&metrics::readers), address) {
+        (Some(_), _) => read_readers(metrics),
+        (None, Some(address)) => Some((address, hosts)),
+        (None, None) => {
+            if level != "none" {
+                metrics.note_node(&metrics::readers, usual_reader);
+            }
+            Some((usual, hosts))
+        }
     };
-    endpoint.filter(|_| level != Some("none"))
+    endpoint.filter(|_| level != "none")
+}
+
+/// The readers that a file without any has.
+fn usual_reader() -> Node {
+    let draft = Draft { place: Place::NOWHERE };
+    let parts = draft.section([
+        (prometheus::host.definition.name, prometheus::host.preset().map(|host| draft.text(host))),
+        (prometheus::port.definition.name, prometheus::port.preset().map(|port| draft.integer(port))),
+    ]);
+    let keys = [pull_exporter::prometheus.definition, pull::exporter.definition, reader::pull.definition];
+    draft.list(vec![keys.iter().fold(parts, |part, key| draft.within(key.name, part))])
 }
 
 /// The address of the reader that is scraped, and the names it is called by; `None` without one.
-fn read_readers(readers: &View) -> Option<(String, Hosts)> {
+fn read_readers(metrics: &Section) -> Option<(String, Hosts)> {
     let mut endpoint = None;
-    for reader in readers.list() {
-        let Some(pull) = reader.section(&[READER]).get("pull") else { continue };
-        let exporter = pull.section(&[PULL]).get("exporter").map(|view| view.section(&[PULL_EXPORTER]));
-        let Some(prometheus) = exporter.and_then(|exporter| exporter.present("prometheus")) else {
-            pull.error("lacks `exporter.prometheus`");
+    for reader in metrics.items(&metrics::readers) {
+        let Some(pull) = reader.within(&reader::pull) else { continue };
+        let exporter = pull.within(&pull::exporter);
+        let prometheus = &pull_exporter::prometheus;
+        if exporter.as_ref().and_then(|exporter| exporter.present_at(prometheus)).is_none() {
+            pull.view().error("lacks `exporter.prometheus`");
             continue;
-        };
-        if endpoint.is_some() {
-            pull.key_error(format!("a second reader is {NOT_YET}"));
         }
-        endpoint = endpoint.or(Some(read_prometheus(&prometheus.section(&[PROMETHEUS]))));
+        if endpoint.is_some() {
+            pull.view().key_error(format!("a second reader is {NOT_YET}"));
+        }
+        endpoint = endpoint.or(exporter.map(|exporter| read_prometheus(&exporter.below(prometheus))));
     }
     endpoint
 }
 
 fn read_prometheus(section: &Section) -> (String, Hosts) {
-    let host = match section.get("host").and_then(|view| view.text()).unwrap_or(HOST) {
+    let host = match section.value(&prometheus::host) {
         "" => "0.0.0.0".to_owned(),
         host if host.contains(':') && !host.starts_with('[') => format!("[{host}]"),
         host => host.to_owned(),
     };
-    let port = section.get("port").and_then(|view| view.integer(0, i64::from(u16::MAX))).unwrap_or(PORT);
-    (format!("{host}:{port}"), read_hosts(section))
+    (format!("{host}:{}", section.value(&prometheus::port)), read_hosts(section))
 }

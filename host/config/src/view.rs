@@ -2,12 +2,13 @@
 
 mod section;
 
+use super::definition::Tables;
 use super::diagnostic::{self, Place, Report};
 use super::duration;
-use super::keys::Key;
+use super::effective::fill_in;
 use super::path::{join, join_number};
 use super::yaml::{Entry, Node, Value};
-pub(super) use section::Section;
+pub(super) use section::{Section, of_nothing, tables};
 use std::path::Path;
 use std::time::Duration;
 
@@ -66,6 +67,11 @@ impl<'d> View<'d> {
     /// Notes that the value names a file which must be there when the configuration is used.
     pub fn names_file(&self, file: &Path) {
         self.report.file(self.node.place, &self.path, file, self.is_hidden());
+    }
+
+    /// Which part of the document it is: no other has the same number as long as the document is there.
+    pub fn identity(&self) -> usize {
+        identity(self.node)
     }
 
     /// The value as it is.
@@ -229,7 +235,7 @@ impl<'d> View<'d> {
 
     /// A section with fixed keys. Those that are not in the tables, and those that this version cannot
     /// serve, are reported here, whether anybody asks for them or not.
-    pub fn section(&self, tables: &'static [&'static [Key]]) -> Section<'d> {
+    pub fn section(&self, tables: Tables) -> Section<'d> {
         let mut entries = self.entries();
         let keys = || tables.iter().copied().flatten();
         for (name, view) in &mut entries {
@@ -248,7 +254,7 @@ impl<'d> View<'d> {
                 None => view.key_error(format!("unknown key; {}", self.suggest(name, known))),
             }
         }
-        Section { view: self.clone(), entries }
+        Section::present(self.clone(), entries, tables)
     }
 
     /// Whether what it holds, its keys included, comes from a reference, so that no message may show it.
@@ -337,6 +343,13 @@ impl<'d> View<'d> {
         }
     }
 
+    /// The value as it stands in the document, with the defaults that were taken while it was read.
+    pub fn with_defaults(&self) -> Node {
+        let mut copy = self.node.clone();
+        fill_in(&mut copy, self.node, self.report.take_defaults());
+        copy
+    }
+
     /// The value, to be put into another document; messages name it as they do here.
     pub fn carried(&self) -> Node {
         Node { known_as: Some(self.path.clone()), ..self.node.clone() }
@@ -346,6 +359,11 @@ impl<'d> View<'d> {
     pub fn carried_as(&self, value: Value, text: String) -> Node {
         self.carried().replaced(value, text)
     }
+}
+
+/// Which part of a document this is.
+pub(super) fn identity(node: &Node) -> usize {
+    std::ptr::from_ref(node).addr()
 }
 
 fn kind(node: &Node) -> &'static str {

@@ -5,21 +5,22 @@ use crate::component::ComponentConfig;
 use crate::extensions::Extensions;
 use crate::settings::Connections;
 use crate::sigv4auth::{Sigv4Auth, is_aps, read_aws_auth};
-use crate::view::{HIDDEN, Section, View};
+use crate::view::{Section, View, of_nothing};
 use crate::yaml::Value as Yaml;
 use preamp_base::Secret;
 use serde_json::Map;
 use std::time::Duration;
 
-/// The client's keys in a section of their own (the Collector's form since 0.158).
-pub(super) fn read_nested<'d>(exporter: &Section<'d>, http: &View<'d>) -> Section<'d> {
-    // The time limit exists twice in the Collector, for the exporter and for its client.
-    for key in keys::CLIENT.iter().filter(|key| key.name != "timeout") {
-        if let Some(view) = exporter.get(key.name) {
+/// Reports the client's keys that stand beside a section of their own (the Collector's form since 0.158).
+pub(super) fn check_nested(exporter: &Section) {
+    for key in keys::client::TABLE {
+        // The time limit exists twice in the Collector, for the exporter and for its client.
+        if key.name != keys::client::timeout.definition.name
+            && let Some(view) = exporter.at(key)
+        {
             view.key_error("cannot stand beside `http`, which takes its place: move it there");
         }
     }
-    http.section(&[keys::CLIENT])
 }
 
 /// Where requests go.
@@ -30,21 +31,17 @@ pub(super) struct Endpoint<'d> {
 }
 
 impl Endpoint<'_> {
-    /// The host for people, unless it comes from a reference.
-    pub fn shown_host(&self) -> String {
-        if self.view.is_hidden() { HIDDEN.to_owned() } else { self.host.clone() }
-    }
-
     /// Warns of what Amazon Managed Prometheus is going to refuse.
     pub fn warn_of_traps(&self, exporter: &Section, client: &Section) {
         if !is_aps(&self.host) {
             return;
         }
-        let size = exporter.get("max_batch_size_bytes");
+        let size = exporter.at(&keys::MAX_BATCH_SIZE_BYTES);
         if let Some(view) = size.filter(|view| matches!(view.value(), Yaml::Integer(AMP_BYTES_MAX..))) {
             view.warn("Amazon Managed Prometheus takes requests of less than 1 MB: they are made no larger");
         }
-        let headers = client.get("headers").map(|view| header_entries(&view)).unwrap_or_default();
+        let headers =
+            client.get(&keys::client::headers).map(|view| header_entries(&view)).unwrap_or_default();
         for (name, view) in headers {
             if name.eq_ignore_ascii_case("X-Scope-OrgID") {
                 view.warn(
@@ -70,7 +67,7 @@ const AMP_BYTES_MAX: i64 = 1_000_000;
 
 /// Reads the URL as far as the host needs it; the component checks the rest.
 pub(super) fn read_endpoint<'d>(client: &Section<'d>, exporter: &View<'d>) -> Option<Endpoint<'d>> {
-    let Some(view) = client.get("endpoint") else {
+    let Some(view) = client.get(&keys::client::endpoint) else {
         exporter.error("lacks `endpoint`, the full remote-write URL");
         return None;
     };
@@ -125,7 +122,7 @@ fn check_workspace_url(url: &str, view: &View) -> bool {
 
 /// Reads the proxy to go through.
 pub(super) fn read_proxy(client: &Section) -> Option<Secret> {
-    let (text, view) = client.text("proxy_url")?;
+    let (text, view) = client.text(&keys::client::proxy_url)?;
     let url = text.parse::<http::Uri>().ok().filter(|url| url.host().is_some());
     match url.as_ref().map(|url| url.scheme_str()) {
         Some(Some("http")) => {}
@@ -141,23 +138,27 @@ pub(super) fn read_proxy(client: &Section) -> Option<Secret> {
 
 /// Reads how connections are kept.
 pub(super) fn read_connections(client: &Section) -> Connections {
-    let default = Connections::default();
-    let duration = |key| client.get(key).and_then(|view| view.duration());
-    let number = |key| client.get(key).and_then(|view| view.integer(0, i64::from(u32::MAX)));
-    let flag = |key, default| client.get(key).and_then(|view| view.boolean()).unwrap_or(default);
+    use keys::client::{
+        disable_keep_alives, force_attempt_http2, http2_ping_timeout, http2_read_idle_timeout,
+        idle_conn_timeout, max_idle_conns, max_idle_conns_per_host,
+    };
     // All connections lead to one host, so its share is as good as the whole; zero means no limit.
-    let limits = ["max_idle_conns", "max_idle_conns_per_host"].map(number).into_iter().flatten();
-    let max_idle = limits.filter(|limit| *limit > 0).min();
-    let max_idle = max_idle.map_or(default.max_idle, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
-    let idle_timeout = duration("idle_conn_timeout").map_or(default.idle_timeout, positive);
+    let limits = [client.value(&max_idle_conns), client.value(&max_idle_conns_per_host)];
+    let max_idle = limits.into_iter().filter(|limit| *limit > 0).min();
+    let max_idle = max_idle.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    let ping_timeout = positive(client.value(&http2_ping_timeout)).or(http2_ping_timeout.preset());
     Connections {
-        idle_timeout,
-        max_idle: if flag("disable_keep_alives", false) { 0 } else { max_idle },
-        offers_http2: flag("force_attempt_http2", default.offers_http2),
-        http2_read_idle_timeout: duration("http2_read_idle_timeout").and_then(positive),
-        http2_ping_timeout: duration("http2_ping_timeout")
-            .and_then(positive)
-            .unwrap_or(default.http2_ping_timeout),
+        idle_timeout: positive(client.value(&idle_conn_timeout)),
+        max_idle: if client.value(&disable_keep_alives) { 0 } else { max_idle },
+        offers_http2: client.value(&force_attempt_http2),
+        http2_read_idle_timeout: positive(client.value(&http2_read_idle_timeout)),
+        http2_ping_timeout: ping_timeout.unwrap_or_default(),
+    }
+}
+
+impl Default for Connections {
+    fn default() -> Self {
+        of_nothing(read_connections)
     }
 }
 
@@ -167,16 +168,16 @@ fn positive(duration: Duration) -> Option<Duration> {
 
 /// Remote write is always compressed with snappy, which is what the Collector ends up with too.
 pub(super) fn check_compression(client: &Section) {
-    let Some(view) = client.get("compression") else { return };
-    let known = ["snappy", "", "none", "gzip", "zlib", "deflate", "zstd", "x-snappy-framed", "lz4"];
-    if let Some(other) = view.choice(&known).filter(|name| !["snappy", ""].contains(name)) {
+    let compression = &keys::client::compression;
+    let other = client.value(compression);
+    if let Some(view) = client.get(compression).filter(|_| !["snappy", ""].contains(&other)) {
         view.warn(format!("remote write takes snappy only: sent as snappy, not as {other}"));
     }
 }
 
 /// Reads further header fields: a map, or a list of names and values.
 pub(super) fn read_headers(client: &Section, component: &mut ComponentConfig) {
-    let Some(view) = client.get("headers") else { return };
+    let Some(view) = client.get(&keys::client::headers) else { return };
     let mut headers = Map::new();
     for (name, value) in header_entries(&view) {
         component.place(&["headers", &name], &value);
@@ -194,8 +195,8 @@ fn header_entries<'d>(view: &View<'d>) -> Vec<(String, View<'d>)> {
         return view.entries().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     }
     let entry = |item: View<'d>| {
-        let section = item.section(&[keys::HEADER]);
-        let entry = section.get("name").and_then(|name| name.text()).zip(section.get("value"));
+        let section = item.section(&[keys::header::TABLE]);
+        let entry = section.given(&keys::header::name).zip(section.get(&keys::header::value));
         if entry.is_none() && matches!(item.value(), Yaml::Map(_)) {
             item.error("a header needs `name` and `value`");
         }
@@ -216,33 +217,32 @@ pub(super) enum Authenticator<'e, 'd> {
     Own(Box<Sigv4Auth<'d>>),
 }
 
-/// Reads `auth.authenticator` and finds the extension it names, or `aws_auth` in its place.
+/// Reads `auth.authenticator` and finds the extension it names, or `aws_auth`, the exporter's own, in its place.
 pub(super) fn read_authenticator<'e, 'd>(
-    exporter: &Section<'d>,
+    own: Option<Section<'d>>,
     client: &Section<'d>,
     extensions: &'e Extensions<'d>,
 ) -> Authenticator<'e, 'd> {
-    let own = exporter.get("aws_auth");
-    let Some(auth) = client.get("auth") else {
-        return own.map_or(Authenticator::None, |view| Authenticator::Own(Box::new(read_aws_auth(&view))));
+    let Some(auth) = client.within(&keys::client::auth) else {
+        return own.map_or(Authenticator::None, |own| Authenticator::Own(Box::new(read_aws_auth(own))));
     };
     if let Some(own) = own {
-        own.key_error("cannot stand beside `auth`: keep one of the two");
+        own.view().key_error("cannot stand beside `auth`: keep one of the two");
     }
-    let Some(reference) = auth.section(&[keys::AUTH]).get("authenticator") else {
-        auth.error("lacks `authenticator`, the id of an extension such as sigv4auth");
+    let Some(reference) = auth.get(&keys::authenticator::authenticator) else {
+        auth.view().error("lacks `authenticator`, the id of an extension such as sigv4auth");
         return Authenticator::Unusable;
     };
     extensions.authenticator(&reference).map_or(Authenticator::Unusable, Authenticator::Sigv4)
 }
 
-/// Reads how long one attempt may take.
-pub(super) fn read_timeout(section: &Section) -> Option<Duration> {
-    let view = section.get("timeout")?;
-    let timeout = view.duration()?;
-    if timeout.is_zero() {
+/// Reads how long one attempt may take, which may stand in two places.
+pub(super) fn read_timeout(exporter: &Section, client: &Section) -> Duration {
+    let key = &keys::client::timeout;
+    let holder = if client.get(key).is_some() { client } else { exporter };
+    let timeout = holder.value(key);
+    if let Some(view) = holder.get(key).filter(|_| timeout.is_zero()) {
         view.error("an attempt without a time limit is not supported; write one, such as 5s");
-        return None;
     }
-    Some(timeout)
+    timeout
 }

@@ -6,13 +6,14 @@ mod keys;
 mod translation;
 
 use super::component::ComponentConfig;
+use super::definition::{Tables, Type};
 use super::extensions::Extensions;
 use super::ids::Component;
-use super::keys::Key;
-use super::settings::{ClientSettings, ClientTls, Queue, Retry, SigV4};
+use super::settings::{ClientSettings, Queue, Retry, SigV4};
 use super::sigv4auth::Sigv4Auth;
 use super::tls::read_client_tls;
 use super::view::Section;
+pub(super) use keys::OPTIONS;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -20,12 +21,11 @@ use std::time::Duration;
 pub(super) const EXPORTERS: [&str; 3] = ["prometheusremotewrite", "prometheus_remote_write", ADOT];
 const ADOT: &str = "awsprometheusremotewrite";
 
-/// The keys that it has by each name.
-const TABLES: [&[Key]; 3] = [keys::EXPORTER, keys::PREAMP, keys::CLIENT];
-const ADOT_TABLES: [&[Key]; 4] = [keys::EXPORTER, keys::PREAMP, keys::CLIENT, keys::ADOT];
-
-/// The Collector's limit for one attempt where the file gives none.
-const TIMEOUT: Duration = Duration::from_secs(5);
+/// The same, each with its keys.
+pub(super) const TYPES: &[Type] = &[
+    Type { names: &[EXPORTERS[0], EXPORTERS[1]], tables: keys::TABLES },
+    Type { names: &[ADOT], tables: keys::ADOT_TABLES },
+];
 
 /// An exporter as it stands in the file.
 pub(super) struct Exporter {
@@ -48,7 +48,7 @@ pub(super) fn read_remote_write<'d>(
 ) -> Option<Exporter> {
     let is_adot = exporter.kind == ADOT;
     let view = &exporter.view;
-    let tables: &'static [&'static [Key]] = if is_adot { &ADOT_TABLES } else { &TABLES };
+    let tables: Tables = if is_adot { keys::ADOT_TABLES } else { keys::TABLES };
     let section = view.section(tables);
     if is_adot {
         view.warn(
@@ -56,16 +56,20 @@ pub(super) fn read_remote_write<'d>(
                    extension `sigv4auth`",
         );
     }
-    let nested = section.get("http").map(|http| client::read_nested(&section, &http));
+    let nested = section.within(&keys::exporter::http);
+    if nested.is_some() {
+        client::check_nested(&section);
+    }
     let client = nested.as_ref().unwrap_or(&section);
     let mut component = ComponentConfig::new(view);
     let endpoint = client::read_endpoint(client, view);
     let url = endpoint.as_ref().map(|endpoint| endpoint.url.as_str());
-    let tls = client.get("tls").map_or_else(ClientTls::default, |view| read_client_tls(&view, url));
+    let tls = read_client_tls(&client.below(&keys::client::tls), url);
     client::check_compression(client);
     client::read_headers(client, &mut component);
-    let authenticator = client::read_authenticator(&section, client, extensions);
-    let timeout = client::read_timeout(client).or_else(|| client::read_timeout(&section)).unwrap_or(TIMEOUT);
+    let own = if is_adot { section.within(&keys::adot::aws_auth) } else { None };
+    let authenticator = client::read_authenticator(own, client, extensions);
+    let timeout = client::read_timeout(&section, client);
     let proxy_url = client::read_proxy(client);
     let connections = client::read_connections(client);
     let settings = ClientSettings { timeout, tls, proxy_url, connections };
@@ -93,8 +97,8 @@ pub(super) fn read_remote_write<'d>(
 
 /// Reads where the totals of delta metrics are kept.
 fn read_state_file(section: &Section) -> Option<PathBuf> {
-    let view = section.get("delta_state_file")?;
-    let accumulates = section.get("delta").and_then(|delta| delta.text()) == Some("accumulate");
+    let view = section.get(&keys::exporter::delta_state_file)?;
+    let accumulates = section.at(&keys::DELTA).and_then(|delta| delta.text()) == Some("accumulate");
     if !accumulates {
         view.warn("keeps nothing without `delta: accumulate`");
     }
@@ -106,13 +110,11 @@ fn read_scope(
     endpoint: &client::Endpoint,
     component: &mut ComponentConfig,
 ) -> Option<SigV4> {
-    let scope = auth.scope(&endpoint.host, &endpoint.shown_host())?;
+    let scope = auth.scope(&endpoint.host, &endpoint.view)?;
     component.set("sigv4", serde_json::json!({ "region": scope.region, "service": scope.service }));
     component.place(&["sigv4"], auth.view());
-    for part in ["region", "service"] {
-        if let Some(view) = auth.part(part) {
-            component.place(&["sigv4", part], &view);
-        }
+    for (part, view) in auth.parts() {
+        component.place(&["sigv4", part], &view);
     }
     Some(scope)
 }

@@ -1,14 +1,19 @@
 //! The keys of a Prometheus file that have to do with remote write (Prometheus' `docs/configuration`).
 
-use crate::keys::{Harmless, Key, ignored, not_yet, read};
+use crate::definition::{Harmless, ignored, not_yet};
+use crate::keys::keys;
 
 const NOT_OURS: &str =
     "preamp takes nothing but `remote_write` and `global.external_labels` from a Prometheus file";
 
-pub(super) const FILE: &[Key] = &[
-    read("remote_write"),
-    read("global"),
-    ignored("scrape_configs", "preamp scrapes nothing: let an OpenTelemetry SDK or Collector send to it"),
+keys! {
+    /// The keys of the file.
+    pub(super) mod file {
+        /// The receivers to send to, of which one is used.
+        remote_write: Other,
+        /// Settings for all of them.
+        global: Sub.of(&[global::TABLE]),
+    } and [ignored("scrape_configs", "preamp scrapes nothing: let an OpenTelemetry SDK or Collector send to it"),
     ignored("scrape_config_files", "preamp scrapes nothing"),
     ignored("rule_files", NOT_OURS),
     ignored("alerting", NOT_OURS),
@@ -17,22 +22,40 @@ pub(super) const FILE: &[Key] = &[
     ignored("tracing", NOT_OURS),
     ignored("otlp", NOT_OURS),
     ignored("runtime", NOT_OURS),
-];
+    ]
+}
 
 const SIZED_OTHERWISE: &str = "preamp's queue counts payloads and bytes, and its requests are as large as the \
                                receiver takes";
 const EVERY_ADDRESS: &str = "preamp's client tries the addresses of a name by itself";
 const LEAVE_OUT_AUTH: Harmless = Harmless::Off;
 
-pub(super) const REMOTE_WRITE: &[Key] = &[
-    read("url"),
-    read("name"),
-    read("remote_timeout"),
-    read("headers"),
-    read("sigv4"),
-    read("tls_config"),
-    read("proxy_url"),
-    ignored("proxy_from_environment", "the proxy of the environment is used anyway"),
+keys! {
+    /// The keys of `remote_write`.
+    pub(super) mod remote_write {
+        /// The URL, which becomes `endpoint`.
+        url: Other,
+        /// The name of the exporter.
+        name: Text,
+        /// Becomes `timeout`.
+        remote_timeout: Other,
+        /// Becomes `headers`.
+        headers: Other,
+        /// Becomes the extension `sigv4auth`.
+        sigv4: Sub.of(&[sigv4::TABLE]),
+        /// Becomes `tls`.
+        tls_config: Sub.of(&[tls::TABLE]),
+        /// Becomes `proxy_url`.
+        proxy_url: Other,
+        /// Becomes `protobuf_message`.
+        protobuf_message: Other,
+        /// Becomes `exemplars`.
+        send_exemplars: Other,
+        /// Becomes the queue and the retries.
+        queue_config: Sub.of(&[queue::TABLE]),
+        /// Becomes `send_metadata` and `metadata_interval`.
+        metadata_config: Sub.of(&[metadata::TABLE]),
+    } and [ignored("proxy_from_environment", "the proxy of the environment is used anyway"),
     not_yet("no_proxy", Harmless::Empty),
     not_yet("proxy_connect_header", Harmless::Empty),
     not_yet("http_headers", Harmless::Empty),
@@ -44,21 +67,21 @@ pub(super) const REMOTE_WRITE: &[Key] = &[
     not_yet("oauth2", LEAVE_OUT_AUTH),
     not_yet("azuread", LEAVE_OUT_AUTH),
     not_yet("google_iam", LEAVE_OUT_AUTH),
-    read("protobuf_message"),
-    read("send_exemplars"),
     ignored(
         "send_native_histograms",
         "exponential histograms are sent as native ones; see exponential_histograms",
     ),
     // Relabelling changes the data.
     not_yet("write_relabel_configs", Harmless::Empty),
-    read("queue_config"),
-    read("metadata_config"),
-];
+    ]
+}
 
-pub(super) const GLOBAL: &[Key] = &[
-    read("external_labels"),
-    ignored("scrape_interval", NOT_OURS),
+keys! {
+    /// The keys of `global`.
+    pub(super) mod global {
+        /// Becomes `external_labels`.
+        external_labels: Other,
+    } and [ignored("scrape_interval", NOT_OURS),
     ignored("scrape_timeout", NOT_OURS),
     ignored("scrape_protocols", NOT_OURS),
     ignored("scrape_native_histograms", NOT_OURS),
@@ -78,46 +101,86 @@ pub(super) const GLOBAL: &[Key] = &[
     ignored("metric_name_validation_scheme", NOT_OURS),
     ignored("metric_name_escaping_scheme", NOT_OURS),
     ignored("extra_scrape_metrics", NOT_OURS),
-];
+    ]
+}
 
-pub(super) const SIGV4: &[Key] = &[
-    read("region"),
-    read("access_key"),
-    read("secret_key"),
-    read("profile"),
-    read("role_arn"),
-    read("external_id"),
-    read("use_fips_sts_endpoint"),
-    read("service_name"),
-];
+keys! {
+    /// The keys of `sigv4`.
+    pub(super) mod sigv4 {
+        /// Becomes `region`.
+        region: Other,
+        /// Becomes `access_key`.
+        access_key: Other,
+        /// Becomes `secret_key`.
+        secret_key: Other,
+        /// Becomes `profile`.
+        profile: Other,
+        /// Becomes `assume_role.arn`.
+        role_arn: Other,
+        /// Becomes `assume_role.external_id`.
+        external_id: Other,
+        /// Becomes `use_fips_sts_endpoint`.
+        use_fips_sts_endpoint: Other,
+        /// Becomes `service`.
+        service_name: Other,
+    }
+}
 
-pub(super) const TLS: &[Key] = &[
-    read("ca_file"),
-    read("ca"),
-    read("cert_file"),
-    read("cert"),
-    read("key_file"),
-    read("key"),
-    read("server_name"),
-    read("insecure_skip_verify"),
-    read("min_version"),
-    read("max_version"),
-    not_yet("ca_ref", Harmless::Empty),
+keys! {
+    /// The keys of `tls_config`.
+    pub(super) mod tls {
+        /// Becomes `ca_file`.
+        ca_file: Other,
+        /// Becomes `ca_pem`.
+        ca: Other,
+        /// Becomes `cert_file`.
+        cert_file: Other,
+        /// Becomes `cert_pem`.
+        cert: Other,
+        /// Becomes `key_file`.
+        key_file: Other,
+        /// Becomes `key_pem`.
+        key: Other,
+        /// Becomes `server_name_override`.
+        server_name: Other,
+        /// Becomes `insecure_skip_verify`.
+        insecure_skip_verify: Other,
+        /// Becomes `min_version`.
+        min_version: Other,
+        /// Becomes `max_version`.
+        max_version: Other,
+    } and [not_yet("ca_ref", Harmless::Empty),
     not_yet("cert_ref", Harmless::Empty),
     not_yet("key_ref", Harmless::Empty),
-];
+    ]
+}
 
-pub(super) const QUEUE: &[Key] = &[
-    ignored("capacity", SIZED_OTHERWISE),
-    read("max_shards"),
+keys! {
+    /// The keys of `queue_config`.
+    pub(super) mod queue {
+        /// Becomes `num_consumers`.
+        max_shards: Other,
+        /// Becomes `initial_interval`.
+        min_backoff: Other,
+        /// Becomes `max_interval`.
+        max_backoff: Other,
+        /// Becomes `max_sample_age`.
+        sample_age_limit: Other,
+    } and [ignored("capacity", SIZED_OTHERWISE),
     ignored("min_shards", "all shards are there from the start"),
     ignored("max_samples_per_send", SIZED_OTHERWISE),
     ignored("batch_send_deadline", "preamp sends what it has at once"),
-    read("min_backoff"),
-    read("max_backoff"),
     ignored("retry_on_http_429", "preamp repeats what was refused with 429, when the receiver says so"),
-    read("sample_age_limit"),
-];
+    ]
+}
 
-pub(super) const METADATA: &[Key] =
-    &[read("send"), read("send_interval"), ignored("max_samples_per_send", SIZED_OTHERWISE)];
+keys! {
+    /// The keys of `metadata_config`.
+    pub(super) mod metadata {
+        /// Becomes `send_metadata`.
+        send: Other,
+        /// Becomes `metadata_interval`.
+        send_interval: Other,
+    } and [ignored("max_samples_per_send", SIZED_OTHERWISE)
+    ]
+}

@@ -4,8 +4,10 @@ mod keys;
 
 use super::draft::{Draft, EXPORTER, SERVICE, SIGNER, exporter_id};
 use super::formats::Context;
+use super::keys::{Key, Other};
 use super::view::{Section, View};
 use super::yaml::{Node, Value};
+use keys::remote_write;
 
 /// Prometheus' defaults where they are not the Collector's.
 const REMOTE_TIMEOUT: &str = "30s";
@@ -26,20 +28,20 @@ pub(super) fn is_configuration(document: &Node) -> bool {
 pub(super) fn rendered(mut document: Node, context: &Context) -> Option<Node> {
     take_literally(&mut document);
     let root = View::root(&document, context.report);
-    let file = root.section(&[keys::FILE]);
+    let file = root.section(&[keys::file::TABLE]);
     let target = choose(&file, context.destination)?;
-    let entry = target.section(&[keys::REMOTE_WRITE]);
+    let entry = target.section(&[keys::remote_write::TABLE]);
     let draft = Draft { place: target.location().place };
-    let global = file.get("global").map(|view| view.section(&[keys::GLOBAL]));
-    let labels = global.and_then(|global| global.get("external_labels"));
-    let id = match entry.text("name") {
+    let global = file.within(&keys::file::global);
+    let labels = global.and_then(|global| global.get(&keys::global::external_labels));
+    let id = match entry.text(&remote_write::name) {
         Some((name, view)) => exporter_id(name).or_else(|| {
             view.error("is no name for an exporter: use letters, digits, `-`, `_` and `.`");
             None
         })?,
         None => EXPORTER.to_owned(),
     };
-    let signer = entry.get("sigv4").map(|view| signer(draft, &view));
+    let signer = entry.within(&remote_write::sigv4).map(|section| signer(draft, &section));
     let exporter = exporter(draft, &entry, labels, signer.is_some());
     let signer = signer.map(|signer| (SIGNER, signer));
     Some(draft.file(draft.local_protocols(), (&id, exporter), signer))
@@ -57,7 +59,7 @@ fn take_literally(node: &mut Node) {
 
 /// The one entry of `remote_write` to use.
 fn choose<'d>(file: &Section<'d>, wanted: Option<&str>) -> Option<View<'d>> {
-    let entries = file.get("remote_write").map(|view| view.list()).unwrap_or_default();
+    let entries = file.get(&keys::file::remote_write).map(|view| view.list()).unwrap_or_default();
     let name = |entry: &View<'d>| entry.entry("name").and_then(|name| name.scalar_text());
     let is_wanted = |entry: &&View<'d>| wanted.is_none() || name(entry) == wanted;
     let mut chosen = entries.iter().filter(is_wanted);
@@ -81,69 +83,72 @@ fn choose<'d>(file: &Section<'d>, wanted: Option<&str>) -> Option<View<'d>> {
 }
 
 fn exporter(draft: Draft, entry: &Section, labels: Option<View>, is_signed: bool) -> Node {
-    let part = |section: Option<&Section>, key: &str| section?.get(key).map(|view| view.carried());
-    let own = |key: &str| part(Some(entry), key);
-    let queue = entry.get("queue_config").map(|view| view.section(&[keys::QUEUE]));
-    let metadata = entry.get("metadata_config").map(|view| view.section(&[keys::METADATA]));
-    let queue = |key: &str| part(queue.as_ref(), key);
-    let metadata = |key: &str| part(metadata.as_ref(), key);
+    let part = |section: &Section, key: &Key<Other>| section.get(key).map(|view| view.carried());
+    let own = |key: &Key<Other>| part(entry, key);
+    let queue = entry.below(&remote_write::queue_config);
+    let queue = |key: &Key<Other>| part(&queue, key);
+    let metadata = entry.below(&remote_write::metadata_config);
+    let metadata = |key: &Key<Other>| part(&metadata, key);
     let or = |node: Option<Node>, default: &str| Some(node.map_or_else(|| draft.text(default), duration));
     let retry = draft.section([
-        ("initial_interval", or(queue("min_backoff"), MIN_BACKOFF)),
+        ("initial_interval", or(queue(&keys::queue::min_backoff), MIN_BACKOFF)),
         ("multiplier", Some(draft.integer(MULTIPLIER))),
-        ("max_interval", or(queue("max_backoff"), MAX_BACKOFF)),
+        ("max_interval", or(queue(&keys::queue::max_backoff), MAX_BACKOFF)),
         ("max_elapsed_time", Some(draft.text("0s"))),
     ]);
     draft.section([
-        ("endpoint", own("url")),
-        ("timeout", or(own("remote_timeout"), REMOTE_TIMEOUT)),
-        ("headers", own("headers")),
-        ("proxy_url", own("proxy_url")),
-        ("tls", entry.get("tls_config").map(|view| tls(draft, &view))),
-        ("protobuf_message", own("protobuf_message")),
-        ("exemplars", Some(own("send_exemplars").unwrap_or_else(|| draft.flag(false)))),
+        ("endpoint", own(&remote_write::url)),
+        ("timeout", or(own(&remote_write::remote_timeout), REMOTE_TIMEOUT)),
+        ("headers", own(&remote_write::headers)),
+        ("proxy_url", own(&remote_write::proxy_url)),
+        ("tls", entry.within(&remote_write::tls_config).map(|section| tls(draft, &section))),
+        ("protobuf_message", own(&remote_write::protobuf_message)),
+        ("exemplars", Some(own(&remote_write::send_exemplars).unwrap_or_else(|| draft.flag(false)))),
         ("external_labels", labels.map(|labels| labels.carried())),
-        ("send_metadata", Some(metadata("send").unwrap_or_else(|| draft.flag(true)))),
-        ("metadata_interval", metadata("send_interval").map(duration)),
-        ("max_sample_age", queue("sample_age_limit").map(duration)),
-        ("remote_write_queue", queue("max_shards").map(|shards| draft.within("num_consumers", shards))),
+        ("send_metadata", Some(metadata(&keys::metadata::send).unwrap_or_else(|| draft.flag(true)))),
+        ("metadata_interval", metadata(&keys::metadata::send_interval).map(duration)),
+        ("max_sample_age", queue(&keys::queue::sample_age_limit).map(duration)),
+        (
+            "remote_write_queue",
+            queue(&keys::queue::max_shards).map(|shards| draft.within("num_consumers", shards)),
+        ),
         ("retry_on_failure", Some(retry)),
         ("auth", is_signed.then(|| draft.within("authenticator", draft.text(SIGNER)))),
     ])
 }
 
-fn tls(draft: Draft, view: &View) -> Node {
-    let section = view.section(&[keys::TLS]);
-    let part = |key: &str| section.get(key).map(|view| view.carried());
+fn tls(draft: Draft, section: &Section) -> Node {
+    let part = |key: &Key<Other>| section.get(key).map(|view| view.carried());
     draft.section([
-        ("ca_file", part("ca_file")),
-        ("ca_pem", part("ca")),
-        ("cert_file", part("cert_file")),
-        ("cert_pem", part("cert")),
-        ("key_file", part("key_file")),
-        ("key_pem", part("key")),
-        ("server_name_override", part("server_name")),
-        ("insecure_skip_verify", part("insecure_skip_verify")),
-        ("min_version", part("min_version").map(version)),
-        ("max_version", part("max_version").map(version)),
+        ("ca_file", part(&keys::tls::ca_file)),
+        ("ca_pem", part(&keys::tls::ca)),
+        ("cert_file", part(&keys::tls::cert_file)),
+        ("cert_pem", part(&keys::tls::cert)),
+        ("key_file", part(&keys::tls::key_file)),
+        ("key_pem", part(&keys::tls::key)),
+        ("server_name_override", part(&keys::tls::server_name)),
+        ("insecure_skip_verify", part(&keys::tls::insecure_skip_verify)),
+        ("min_version", part(&keys::tls::min_version).map(version)),
+        ("max_version", part(&keys::tls::max_version).map(version)),
     ])
 }
 
-fn signer(draft: Draft, view: &View) -> Node {
-    let section = view.section(&[keys::SIGV4]);
-    let part = |key: &str| section.get(key).map(|view| view.carried());
-    if let (Some(external_id), None) = (section.get("external_id"), section.get("role_arn")) {
+fn signer(draft: Draft, section: &Section) -> Node {
+    let part = |key: &Key<Other>| section.get(key).map(|view| view.carried());
+    if let (Some(external_id), None) =
+        (section.get(&keys::sigv4::external_id), section.get(&keys::sigv4::role_arn))
+    {
         external_id.key_error("says nothing without `role_arn`, the role to assume");
     }
-    let role =
-        part("role_arn").map(|arn| draft.section([("arn", Some(arn)), ("external_id", part("external_id"))]));
+    let role = part(&keys::sigv4::role_arn)
+        .map(|arn| draft.section([("arn", Some(arn)), ("external_id", part(&keys::sigv4::external_id))]));
     draft.section([
-        ("region", part("region")),
-        ("service", Some(part("service_name").unwrap_or_else(|| draft.text(SERVICE)))),
-        ("access_key", part("access_key")),
-        ("secret_key", part("secret_key")),
-        ("profile", part("profile")),
-        ("use_fips_sts_endpoint", part("use_fips_sts_endpoint")),
+        ("region", part(&keys::sigv4::region)),
+        ("service", Some(part(&keys::sigv4::service_name).unwrap_or_else(|| draft.text(SERVICE)))),
+        ("access_key", part(&keys::sigv4::access_key)),
+        ("secret_key", part(&keys::sigv4::secret_key)),
+        ("profile", part(&keys::sigv4::profile)),
+        ("use_fips_sts_endpoint", part(&keys::sigv4::use_fips_sts_endpoint)),
         ("assume_role", role),
     ])
 }

@@ -37,6 +37,11 @@ impl Nats {
     /// A lease is this many times what a request may take, at least: what is under way when it ends may still be answered.
     pub const LEASE_OF_TIMEOUTS: u32 = 3;
 
+    /// The lease where none is configured, in words.
+    pub(crate) fn usual_lease() -> String {
+        format!("{LEASE:?} and {} times `timeout`", Self::LEASE_OF_TIMEOUTS)
+    }
+
     /// The lease, where a request may take so long.
     #[must_use]
     pub fn lease_for(&self, timeout: Duration) -> Duration {

@@ -47,23 +47,3 @@ impl Serving {
     /// Twice as long as exporters wait between two exports: most connections see the next one.
     pub const IDLE: Duration = Duration::from_secs(120);
 }
-
-impl Default for Serving {
-    fn default() -> Self {
-        Serving {
-            read_header_timeout: Some(Duration::from_secs(60)),
-            read_timeout: Some(Duration::from_secs(60)),
-            write_timeout: Some(Duration::from_secs(30)),
-            idle_timeout: Some(Self::IDLE),
-            keeps_alive: true,
-            max_connections: 10_000,
-            max_connections_per_address: None,
-            max_concurrent_streams: 100,
-            ping_interval: Some(Duration::from_secs(60)),
-            ping_timeout: Duration::from_secs(20),
-            max_age: None,
-            max_age_grace: None,
-            hosts: Hosts::Named(Vec::new()),
-        }
-    }
-}

@@ -1,25 +1,46 @@
 //! Where the signer's credentials come from: `assume_role`, and preamp's own keys for what Prometheus
 //! has in its `sigv4` section.
 
-use crate::keys::{Key, read};
+use crate::definition::Sort;
+use crate::keys::{Key, Text, keys};
 use crate::settings::{AssumeRole, AwsCredentials, BaseCredentials};
 use crate::view::{Section, View};
 use preamp_base::Secret;
 use std::time::Duration;
 
-/// The keys that preamp adds to the extension.
-pub(super) const OWN: &[Key] =
-    &[read("profile"), read("access_key"), read("secret_key"), read("use_fips_sts_endpoint")];
+keys! {
+    /// The keys that preamp adds to the extension.
+    pub(super) mod own {
+        /// The profile of AWS' shared configuration files whose credentials are used.
+        profile: Text.says("environment, profile, web identity, container or instance, as in all AWS tools").own(),
+        /// The id of a key pair. It needs `secret_key`; prefer the environment, a profile or a role.
+        access_key: Text.own(),
+        /// The secret of the key pair.
+        secret_key: Text.sort(Sort::Secret).own(),
+        /// Asks STS at its FIPS endpoint.
+        use_fips_sts_endpoint: Flag.says("as `AWS_USE_FIPS_ENDPOINT` says").own(),
+    }
+}
 
-const ASSUME_ROLE: &[Key] = &[
-    read("arn"),
-    read("session_name"),
-    read("sts_region"),
-    read("external_id"),
-    read("web_identity_token_file"),
-    read("session_duration"),
-    read("expiry_window"),
-];
+keys! {
+    /// The keys of `assume_role`.
+    pub(super) mod assume_role {
+        /// The ARN of the role.
+        arn: Text,
+        /// The name of the session, as it shows in CloudTrail.
+        session_name: Text.says("a name made by preamp"),
+        /// The region of STS.
+        sts_region: Text.says("the region of the signature"),
+        /// What the role's trust policy may ask for (`sts:ExternalId`).
+        external_id: Text,
+        /// A file with an OIDC token, in place of the caller's own credentials.
+        web_identity_token_file: Text.sort(Sort::Path),
+        /// How long a session lasts: 15m to 12h, and no longer than the role allows.
+        session_duration: Time.says("as STS sees fit, an hour"),
+        /// How long before its end a session counts as ended.
+        expiry_window: Time.or(Duration::ZERO),
+    }
+}
 
 /// What STS takes as the length of a session.
 const SESSION_DURATION: [Duration; 2] = [Duration::from_secs(15 * 60), Duration::from_secs(12 * 60 * 60)];
@@ -28,17 +49,14 @@ const SESSION_DURATION: [Duration; 2] = [Duration::from_secs(15 * 60), Duration:
 pub(super) fn read_credentials(signer: &Section) -> AwsCredentials {
     AwsCredentials {
         base: read_base(signer),
-        assume_role: signer.get("assume_role").and_then(|view| read_role(&view)),
-        use_fips_sts_endpoint: signer
-            .get("use_fips_sts_endpoint")
-            .and_then(|view| view.boolean())
-            .unwrap_or_default(),
+        assume_role: signer.within(&super::signer::assume_role).and_then(|section| read_role(&section)),
+        use_fips_sts_endpoint: signer.given(&own::use_fips_sts_endpoint).unwrap_or_default(),
     }
 }
 
 fn read_base(signer: &Section) -> BaseCredentials {
-    let profile = signer.text("profile");
-    match (signer.text("access_key"), signer.text("secret_key")) {
+    let profile = signer.text(&own::profile);
+    match (signer.text(&own::access_key), signer.text(&own::secret_key)) {
         (Some((id, view)), Some((secret, _))) => {
             if let Some((_, profile)) = profile {
                 profile.key_error("cannot stand beside `access_key`: keep one of the two");
@@ -66,23 +84,22 @@ fn read_base(signer: &Section) -> BaseCredentials {
     }
 }
 
-fn read_role(view: &View) -> Option<AssumeRole> {
-    let section = view.section(&[ASSUME_ROLE]);
-    let token_file = section.text("web_identity_token_file");
-    let session_name = checked(&section, "session_name", 2..=64, "_=,.@-");
-    let external_id = checked(&section, "external_id", 2..=1224, "_=,.@:/-+");
-    let session_duration = section.get("session_duration").and_then(read_session_duration);
-    let expiry_window = section.get("expiry_window").and_then(|view| view.duration());
-    let Some((arn, arn_view)) = section.text("arn") else {
+fn read_role(section: &Section) -> Option<AssumeRole> {
+    let token_file = section.text(&assume_role::web_identity_token_file);
+    let session_name = checked(section, &assume_role::session_name, 2..=64, "_=,.@-");
+    let external_id = checked(section, &assume_role::external_id, 2..=1224, "_=,.@:/-+");
+    let session_duration = read_session_duration(section);
+    let expiry_window = section.value(&assume_role::expiry_window);
+    let Some((arn, arn_view)) = section.text(&assume_role::arn) else {
         if let Some((_, view)) = token_file {
             view.key_error("needs `arn` beside it, the role that the token is for");
-        } else if let Some(key) = ASSUME_ROLE.iter().find_map(|key| section.get(key.name)) {
+        } else if let Some(key) = assume_role::TABLE.iter().find_map(|key| section.at(key)) {
             key.warn("does nothing without `arn`: no role is assumed");
         }
         return None;
     };
     check_role(arn, &arn_view);
-    if let (Some((_, token)), Some(external_id)) = (&token_file, section.get("external_id")) {
+    if let (Some((_, token)), Some(external_id)) = (&token_file, section.get(&assume_role::external_id)) {
         external_id.warn(format!(
             "is ignored: STS takes no external id with a web identity ({})",
             token.location().path
@@ -91,17 +108,17 @@ fn read_role(view: &View) -> Option<AssumeRole> {
     Some(AssumeRole {
         arn: arn.to_owned(),
         session_name,
-        sts_region: section.text("sts_region").map(|(region, _)| region.to_owned()),
+        sts_region: section.text(&assume_role::sts_region).map(|(region, _)| region.to_owned()),
         external_id,
         web_identity_token_file: token_file.map(|(path, _)| path.into()),
         session_duration,
-        expiry_window: expiry_window.unwrap_or_default(),
+        expiry_window,
     })
 }
 
 /// Reads a role of which nothing but the ARN is said.
-pub(super) fn read_role_alone(signer: &Section) -> AwsCredentials {
-    let role = signer.text("role_arn").map(|(arn, view)| {
+pub(super) fn read_role_alone(arn: Option<(&str, View)>) -> AwsCredentials {
+    let role = arn.map(|(arn, view)| {
         check_role(arn, &view);
         AssumeRole {
             arn: arn.to_owned(),
@@ -119,7 +136,7 @@ pub(super) fn read_role_alone(signer: &Section) -> AwsCredentials {
 /// A text that STS takes: so many letters, digits and characters of `others`.
 fn checked(
     section: &Section,
-    key: &str,
+    key: &Key<Text>,
     length: std::ops::RangeInclusive<usize>,
     others: &str,
 ) -> Option<String> {
@@ -135,10 +152,13 @@ fn checked(
     Some(text.to_owned())
 }
 
-fn read_session_duration(view: View) -> Option<Duration> {
-    let duration = view.duration()?;
+fn read_session_duration(section: &Section) -> Option<Duration> {
+    let duration = section.given(&assume_role::session_duration)?;
     let [shortest, longest] = SESSION_DURATION;
-    if !duration.is_zero() && !(shortest..=longest).contains(&duration) {
+    if !duration.is_zero()
+        && !(shortest..=longest).contains(&duration)
+        && let Some(view) = section.get(&assume_role::session_duration)
+    {
         view.error("STS gives sessions of 15m to 12h, and of no more than the role's own limit");
     }
     // The Collector passes a zero on as the default of STS.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::yaml::{self, Entry, Node, Value};
-use crate::{Request, convert, explain};
+use crate::{Request, convert};
 
 /// What stands in all that comes from elsewhere.
 const MARK: &str = "zq7";

@@ -14,13 +14,14 @@ mod printed;
 mod processors;
 mod prometheus;
 mod queue;
+mod reference;
 mod signing;
 mod sources;
 mod structure;
 mod tls;
 mod warnings;
 
-use super::{Diagnostics, Loaded, Pem, Source, parse};
+use super::{Diagnostics, Environment, Loaded, Options, Pem, Request, Source, parse};
 use std::path::Path;
 
 /// A file with every key that is read.
@@ -38,6 +39,16 @@ fn environment(name: &str) -> Option<String> {
 
 fn read(text: &str) -> Result<Loaded, Diagnostics> {
     parse("f", text, &environment)
+}
+
+/// What the component says of its options.
+fn options() -> Options {
+    Options::read(include_str!("../../../../src/config/schema.json")).unwrap()
+}
+
+/// What `print-config` prints of a configuration whose receiver is Amazon Managed Prometheus.
+fn explain(request: &Request, environment: Environment) -> Result<Loaded<String>, Diagnostics> {
+    super::explain(request, &options(), |_| Some("aps".to_owned()), environment)
 }
 
 /// What is said about a file that cannot be used.

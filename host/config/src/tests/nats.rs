@@ -1,7 +1,7 @@
 //! The queue in a stream.
 
-use super::{errors, read};
-use crate::{NatsCredentials, Source, Storage, explain};
+use super::{errors, explain, read};
+use crate::{NatsCredentials, Source, Storage};
 
 fn file(nats: &str, exporter: &str) -> String {
     format!(

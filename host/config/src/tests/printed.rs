@@ -1,7 +1,7 @@
 //! What `convert` and `print-config` print.
 
-use super::{FULL, environment, read};
-use crate::{Loaded, Request, Source, convert, explain};
+use super::{FULL, environment, explain, read};
+use crate::{Loaded, Request, Source, convert};
 
 const URL: &str = "https://aps-workspaces.us-east-2.amazonaws.com/workspaces/ws-1/api/v1/remote_write";
 
@@ -65,8 +65,16 @@ fn what_is_explained_names_the_source_of_each_value_and_no_secret() {
         "        max_recv_msg_size_mib: 4  # default\n",
         "        max_concurrent_streams: 100  # default\n",
         "        max_connections: 10000  # default\n",
-        "            max_connection_idle: 120s  # default\n",
+        "            max_connection_idle: 2m  # default\n",
         "    timeout: 5s  # default\n",
+        "    profile: aps  # default\n",
+        "    max_sample_age: 1h  # default\n",
+        "    max_batch_size_bytes: 990000  # default\n",
+        "    max_queue_bytes: 268435456  # default\n",
+        "    idle_conn_timeout: 50s  # default\n",
+        "      min_version: \"1.2\"  # default\n",
+        "      initial_interval: 50ms  # default\n",
+        "                port: 8888  # default\n",
         "      queue_size: 7  # --set exporters.prometheusremotewrite.remote_write_queue.queue_size:1:1\n",
         "      num_consumers: 5  # default\n",
         "      X-Token: (redacted)  # f:4:24\n",
@@ -77,4 +85,60 @@ fn what_is_explained_names_the_source_of_each_value_and_no_secret() {
         assert!(explained.contains(line), "{line}{explained}");
     }
     assert!(!explained.contains("s3cret") && !explained.contains("secret-token"), "{explained}");
+}
+
+/// The settings without what only says that the file leaves a limit open.
+fn closed(loaded: Loaded) -> String {
+    let Loaded { mut settings, .. } = loaded;
+    settings.exporter.queue.is_max_bytes_open = false;
+    format!("{settings:#?}")
+}
+
+/// Files with as many of the sections that bring defaults as can stand together.
+fn files_with_defaults() -> Vec<String> {
+    let file = |extensions: &str, queue: &str, processors: &str| {
+        format!(
+            "receivers: {{otlp: {{protocols: {{grpc: , http: }}}}}}\nextensions: {{{extensions}}}\nprocessors: {{{processors}}}\n\
+             exporters: {{prometheusremotewrite/x: {{endpoint: 'http://localhost:9090/api/v1/write', {queue}}}}}\n\
+             service: {{extensions: [{}], pipelines: {{metrics: {{receivers: [otlp], processors: [{}], exporters: \
+             [prometheusremotewrite/x]}}}}}}\n",
+            names_of(extensions),
+            names_of(processors),
+        )
+    };
+    vec![
+        file("", "", ""),
+        file(
+            "health_check: ",
+            "remote_write_queue: ",
+            "batch: , memory_limiter: {check_interval: 1s, limit_mib: 100}",
+        ),
+        file(
+            "healthcheckv2: {use_v2: true, http: }",
+            "sending_queue: ",
+            "memory_limiter: {check_interval: 1s, limit_percentage: 50}",
+        ),
+        file("file_storage: ", "sending_queue: {storage: file_storage}", ""),
+        file("", "wal: {directory: /var/q}, retry_on_failure: ", ""),
+        file("nats: {servers: ['nats://a:1'], sync_always: true}", "sending_queue: {storage: nats}", ""),
+    ]
+}
+
+fn names_of(sections: &str) -> String {
+    let parts = sections.split(", ").filter_map(|part| part.split_once(':'));
+    let names = parts
+        .map(|(name, _)| name)
+        .filter(|name| !["limit_mib", "limit_percentage", "http", "sync_always"].contains(name));
+    names.collect::<Vec<_>>().join(", ")
+}
+
+#[test]
+fn what_is_explained_is_a_configuration_that_means_the_same() {
+    for text in files_with_defaults() {
+        let (_file, request) = request(&text);
+        let explained =
+            explain(&request, &environment).unwrap_or_else(|errors| panic!("{errors}\n{text}")).settings;
+        let again = read(&explained).unwrap_or_else(|errors| panic!("{errors}\n{explained}"));
+        assert_eq!(closed(again), closed(read(&text).unwrap()), "{explained}");
+    }
 }
