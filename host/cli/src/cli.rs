@@ -5,6 +5,7 @@ mod check;
 mod diff;
 mod dumps;
 mod generated;
+mod keys;
 mod offline;
 mod print;
 mod progress;
@@ -26,6 +27,7 @@ use check::CheckArgs;
 use clap::{Args, Parser, Subcommand};
 use diff::DiffArgs;
 use generated::{CompletionsArgs, ManArgs};
+use keys::ConfigCommand;
 use preamp_base::printable;
 use preamp_config::{Diagnostics, Loaded, Request, Source};
 use print::ConvertArgs;
@@ -122,6 +124,7 @@ impl Cli {
             Command::Validate(args) => validate::validate(&args)?,
             Command::Convert(args) => print::convert(&args)?,
             Command::PrintConfig(args) => print::print_config(&args)?,
+            Command::Config(command) => keys::config(&command)?,
             Command::Completions(args) => generated::completions(&args)?,
             Command::Man(args) => generated::man(&args)?,
             Command::Check(args) => return complete(check::check(args)),
@@ -184,6 +187,16 @@ Example:
     /// All sources are merged, and the defaults are filled in. Secrets are left out: values of headers, keys, passwords,
     /// what stands in URLs before `@` and after `?`, and everything that comes from the environment.
     PrintConfig(ConfigArgs),
+    /// Look up the keys of a configuration, or print its JSON Schema.
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  preamp config keys max_queue_bytes
+  preamp config keys exporters retry
+  preamp config schema > preamp.schema.json"
+    )]
+    Config(ConfigCommand),
     /// Check that a configuration works, step by step to the receiver's answer.
     ///
     /// The steps are: configuration, endpoint, signature, DNS, connection (with TLS), clock, credentials and where

@@ -52,7 +52,7 @@ pub(super) fn fill(section: &mut Node, defaults: Node) {
 }
 
 /// Puts the defaults of the component into an exporter.
-pub(super) fn fill_options(document: &mut Node, exporter: &str, options: &Options, profile: Option<&str>) {
+pub(super) fn fill_options(document: &mut Node, exporter: &str, options: &Options, profile: &str) {
     let draft = Draft { place: Place::NOWHERE };
     let defaults = draft.section(OPTIONS.iter().map(|option| (option.name, options.node(option, profile))));
     fill(document, draft.within("exporters", draft.within(exporter, defaults)));

@@ -152,8 +152,7 @@ pub fn convert(
 }
 
 /// Reads a configuration, and gives what it comes to, all defaults included, without secrets: one Collector file, each
-/// value with the place it comes from. `options` are those of the component, and `profile` says what the component
-/// takes the receiver of an exporter for.
+/// value with the place it comes from. `options` are those of the component.
 ///
 /// # Errors
 ///
@@ -161,7 +160,6 @@ pub fn convert(
 pub fn explain(
     request: &Request,
     options: &Options,
-    profile: impl FnOnce(&ExporterSettings) -> Option<String>,
     environment: Environment,
 ) -> Result<Loaded<String>, Diagnostics> {
     let sources: Vec<_> = request.sources.iter().map(Source::to_string).collect();
@@ -169,8 +167,8 @@ pub fn explain(
     load_reported(request, environment, report, |root| {
         let (settings, places) = read_root(root)?;
         let mut document = root.with_defaults();
-        let profile = profile(&settings.exporter);
-        fill_options(&mut document, &settings.exporter.id, options, profile.as_deref());
+        let ExporterSettings { id, profile, .. } = &settings.exporter;
+        fill_options(&mut document, id, options, profile);
         Some((print(&document, Style::Explained(&sources)), places))
     })
 }

@@ -71,15 +71,15 @@ impl Options {
     }
 
     /// The default as it would stand in a file.
-    pub(super) fn node(&self, definition: &Definition, profile: Option<&str>) -> Option<Node> {
+    pub(super) fn node(&self, definition: &Definition, profile: &str) -> Option<Node> {
         let Class::Option(option) = definition.class else { return None };
         match option {
-            PROFILE => Some(DRAFT.text(profile?)),
+            PROFILE => Some(DRAFT.text(profile)),
             _ => self.node_at(&[option], definition.form, profile),
         }
     }
 
-    fn node_at(&self, path: &[&str], form: Form, profile: Option<&str>) -> Option<Node> {
+    fn node_at(&self, path: &[&str], form: Form, profile: &str) -> Option<Node> {
         let Form::Option(form) = form else { return None };
         if let OptionForm::Section(tables) = form {
             let parts = tables.iter().copied().flatten();
@@ -90,9 +90,7 @@ impl Options {
         }
         let value = match self.default(path)? {
             OptionDefault::Is(value) => value,
-            OptionDefault::ByProfile(defaults) => {
-                defaults.into_iter().find(|(name, _)| Some(name.as_str()) == profile)?.1
-            }
+            OptionDefault::ByProfile(defaults) => defaults.into_iter().find(|(name, _)| name == profile)?.1,
             OptionDefault::Says(_) => return None,
         };
         node_of(&value, form)

@@ -30,7 +30,7 @@ impl Template {
         let prepared = Linker::new(component.engine())
             .instantiate_pre(component)
             .and_then(bindings::ExporterPre::new)
-            .map_err(|error| OpenError::Component(format!("{error:#}")))?;
+            .map_err(broken)?;
         Ok(Template {
             prepared,
             configuration: configuration.to_owned(),
@@ -41,12 +41,7 @@ impl Template {
 
     /// A new instance whose exporter is open.
     pub(super) fn instantiate(&self, counters: &Arc<Counters>) -> Result<Instance, OpenError> {
-        let broken = |error: wasmtime::Error| OpenError::Component(format!("{error:#}"));
-        let meter = MemoryMeter { used: 0, limit: self.memory_bytes_max, refused: false };
-        let mut store = Store::new(self.prepared.engine(), meter);
-        store.limiter(|meter| meter);
-        store.set_hostcall_fuel(self.result_bytes_max);
-        let world = self.prepared.instantiate(&mut store).map_err(broken)?;
+        let (mut store, world) = self.start()?;
         let opened =
             world.preamp_exporter_remote_write().exporter().call_open(&mut store, &self.configuration);
         let exporter =
@@ -55,6 +50,30 @@ impl Template {
         counters.live.fetch_add(1, Relaxed);
         Ok(Instance { store, world, exporter, counters: counters.clone() })
     }
+
+    /// A new instance without an exporter, and the store to call it with.
+    fn start(&self) -> Result<(Store<MemoryMeter>, bindings::Exporter), OpenError> {
+        let meter = MemoryMeter { used: 0, limit: self.memory_bytes_max, refused: false };
+        let mut store = Store::new(self.prepared.engine(), meter);
+        store.limiter(|meter| meter);
+        store.set_hostcall_fuel(self.result_bytes_max);
+        let world = self.prepared.instantiate(&mut store).map_err(broken)?;
+        Ok((store, world))
+    }
+}
+
+fn broken(error: wasmtime::Error) -> OpenError {
+    OpenError::Component(format!("{error:#}"))
+}
+
+/// The JSON Schema of the component's configuration.
+///
+/// # Errors
+///
+/// The component does not come up.
+pub fn describe(component: &Component) -> Result<String, OpenError> {
+    let (mut store, world) = Template::new(component, "", &PoolLimits::default())?.start()?;
+    world.preamp_exporter_remote_write().call_describe(&mut store).map_err(broken)
 }
 
 /// One instance. Calls on it must not overlap, which `&mut` sees to.

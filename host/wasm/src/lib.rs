@@ -19,6 +19,7 @@ mod pool;
 pub use error::{CallError, LoadError, OpenError};
 pub use exporters::ExporterPool;
 pub use in_use::{Accepting, InUse};
+pub use instance::describe;
 pub use limits::{PoolLimits, PoolStats};
 pub use load::{compile, load, load_file};
 pub use wasmtime::component::Component;

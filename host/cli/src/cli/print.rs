@@ -1,5 +1,6 @@
 //! `preamp convert` and `preamp print-config`.
 
+use super::keys::options;
 use super::{ConfigArgs, environment};
 use clap::Args;
 use preamp_base::printable::{self, Line};
@@ -44,9 +45,8 @@ pub(super) fn convert(args: &ConvertArgs) -> anyhow::Result<()> {
 
 /// Prints what a configuration comes to, without secrets.
 pub(super) fn print_config(args: &ConfigArgs) -> anyhow::Result<()> {
-    const HEAD: &str = "# What the configuration comes to, and where each value comes from.\n\
-                        # What is not here has the default of README.\n";
-    let explained = preamp_config::explain(&args.request(), &environment)?;
+    const HEAD: &str = "# What the configuration comes to, and where each value comes from.\n";
+    let explained = preamp_config::explain(&args.request(), &options()?, &environment)?;
     print(HEAD, &explained.warnings, &explained.settings)
 }
 

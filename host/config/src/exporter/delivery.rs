@@ -4,12 +4,15 @@ use super::keys::{MAX_SAMPLE_AGE, PROFILE, SIZERS, exporter, remote_write_queue,
 use crate::component::ComponentConfig;
 use crate::duration::milliseconds;
 use crate::extensions::Extensions;
-use crate::settings::{Nats, Overflow, Queue, Retry, Storage};
+use crate::settings::{Nats, Overflow, Queue, Retry, SigV4, Storage};
 use crate::sigv4auth::is_aps;
 use crate::storage::Kept;
 use crate::view::{Section, View};
 use preamp_base::Directory;
 use std::time::Duration;
+
+/// The profile of Amazon Managed Prometheus, and the service that requests to it are signed for.
+const AMP: &str = "aps";
 
 /// Less than the hour after which AMP refuses samples, by what a request may take.
 const AMP_MAX_AGE: Duration = Duration::from_secs(59 * 60);
@@ -178,15 +181,20 @@ fn folder_of(id: &str) -> String {
     id.replace(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_' | '.'), "_")
 }
 
+/// What the receiver is taken for, by the rule of the component: Amazon Managed Prometheus is told by its host, and
+/// behind another name by what requests are signed for.
+pub(super) fn read_profile<'d>(exporter: &Section<'d>, host: &str, sigv4: Option<&SigV4>) -> &'d str {
+    let is_signed_for_amp = sigv4.is_some_and(|sigv4| sigv4.service == AMP);
+    let usual = if is_signed_for_amp || is_aps(host) { AMP } else { "prometheus" };
+    let said = exporter.at(&PROFILE).and_then(|view| view.text());
+    said.filter(|profile| !profile.is_empty()).unwrap_or(usual)
+}
+
 /// Reads how old samples can be when they are sent. AMP takes none that are older than an hour.
-pub(super) fn read_max_age(exporter: &Section, host: &str) -> Option<Duration> {
-    let is_amp = match exporter.at(&PROFILE).and_then(|view| view.text()) {
-        Some(profile) => profile == "aps",
-        None => is_aps(host),
-    };
+pub(super) fn read_max_age(exporter: &Section, profile: &str) -> Option<Duration> {
     let age = match exporter.at(&MAX_SAMPLE_AGE) {
         Some(view) => view.duration(),
-        None => is_amp.then_some(AMP_MAX_AGE),
+        None => (profile == AMP).then_some(AMP_MAX_AGE),
     };
     age.filter(|age| !age.is_zero())
 }

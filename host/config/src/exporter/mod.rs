@@ -36,6 +36,7 @@ pub(super) struct Exporter {
     pub retry: Retry,
     pub queue: Queue,
     pub sigv4: Option<SigV4>,
+    pub profile: String,
     pub max_sample_age: Option<Duration>,
     pub state_file: Option<PathBuf>,
 }
@@ -79,7 +80,6 @@ pub(super) fn read_remote_write<'d>(
     translation::read_translation(&section, &mut component);
     let state_file = read_state_file(&section);
     let endpoint = endpoint?;
-    let max_sample_age = delivery::read_max_age(&section, &endpoint.host);
     endpoint.warn_of_traps(&section, client);
     component.set_from("endpoint", endpoint.url.as_str(), &endpoint.view);
     let sigv4 = match authenticator {
@@ -91,8 +91,21 @@ pub(super) fn read_remote_write<'d>(
         client::Authenticator::Sigv4(auth) => Some(read_scope(auth, &endpoint, &mut component)?),
         client::Authenticator::Own(auth) => Some(read_scope(&auth, &endpoint, &mut component)?),
     };
+    let profile = delivery::read_profile(&section, &endpoint.host, sigv4.as_ref());
+    let max_sample_age = delivery::read_max_age(&section, profile);
+    let profile = profile.to_owned();
     let endpoint = endpoint.url;
-    Some(Exporter { component, endpoint, client: settings, retry, queue, sigv4, max_sample_age, state_file })
+    Some(Exporter {
+        component,
+        endpoint,
+        client: settings,
+        retry,
+        queue,
+        sigv4,
+        profile,
+        max_sample_age,
+        state_file,
+    })
 }
 
 /// Reads where the totals of delta metrics are kept.

@@ -46,9 +46,9 @@ fn options() -> Options {
     Options::read(include_str!("../../../../src/config/schema.json")).unwrap()
 }
 
-/// What `print-config` prints of a configuration whose receiver is Amazon Managed Prometheus.
+/// What `print-config` prints of a configuration.
 fn explain(request: &Request, environment: Environment) -> Result<Loaded<String>, Diagnostics> {
-    super::explain(request, &options(), |_| Some("aps".to_owned()), environment)
+    super::explain(request, &options(), environment)
 }
 
 /// What is said about a file that cannot be used.
