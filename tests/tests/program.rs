@@ -6,6 +6,8 @@ mod bindplane_destination;
 mod check_command;
 #[path = "program/commands.rs"]
 mod commands;
+#[path = "program/config_command.rs"]
+mod config_command;
 #[path = "program/configurations.rs"]
 mod configurations;
 #[path = "program/credentials.rs"]

@@ -121,7 +121,17 @@ pub(super) enum OptionForm {
 pub(super) struct Type {
     /// Its names, the usual one first.
     pub names: &'static [&'static str],
+    /// Its keys, but for those of `base`.
     pub tables: Tables,
+    /// A type whose keys it has too.
+    pub base: Option<&'static Type>,
+}
+
+impl Type {
+    /// A type with keys of its own.
+    pub const fn new(names: &'static [&'static str], tables: Tables) -> Type {
+        Type { names, tables, base: None }
+    }
 }
 
 /// What holds where nothing stands at a key.

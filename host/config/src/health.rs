@@ -14,10 +14,10 @@ use std::time::Duration;
 pub(super) const HEALTH_CHECK: [&str; 2] = ["health_check", "healthcheckv2"];
 
 /// The same with their keys.
-pub(super) const TYPES: &[Type] = &[Type {
-    names: &HEALTH_CHECK,
-    tables: &[extension::TABLE, server::TABLE, SERVER_FIELDS, times::TABLE, hosts::TABLE, HTTP_FIELDS],
-}];
+pub(super) const TYPES: &[Type] = &[Type::new(
+    &HEALTH_CHECK,
+    &[extension::TABLE, server::TABLE, SERVER_FIELDS, times::TABLE, hosts::TABLE, HTTP_FIELDS],
+)];
 
 /// Whoever asks learns next to nothing, and most that ask cannot say who they are.
 const AUTH: Definition = not_yet("auth", Harmless::Off);

@@ -14,9 +14,9 @@ pub(super) const PROCESSORS: [&str; 3] = ["batch", "memory_limiter", "resource"]
 
 /// The same with their keys.
 pub(super) const TYPES: &[Type] = &[
-    Type { names: &["batch"], tables: &[batch::TABLE] },
-    Type { names: &["memory_limiter"], tables: &[memory_limiter::TABLE] },
-    Type { names: &["resource"], tables: &[resource::TABLE] },
+    Type::new(&["batch"], &[batch::TABLE]),
+    Type::new(&["memory_limiter"], &[memory_limiter::TABLE]),
+    Type::new(&["resource"], &[resource::TABLE]),
 ];
 
 /// A limit without one of its own leaves this part of itself for what comes between two looks.

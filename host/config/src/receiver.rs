@@ -9,7 +9,7 @@ use super::tls::{self, read_server_tls};
 use super::view::{Section, View, tables};
 
 /// The type, and its keys.
-pub(super) const TYPES: &[Type] = &[Type { names: &["otlp"], tables: &[receiver::TABLE] }];
+pub(super) const TYPES: &[Type] = &[Type::new(&["otlp"], &[receiver::TABLE])];
 
 const MEBIBYTE: i64 = 1024 * 1024;
 

@@ -78,6 +78,8 @@ struct Section {
     path: String,
     /// The same with the other names of a type.
     others: Vec<String>,
+    /// The section whose keys it has too.
+    base: Option<String>,
     keys: Vec<KeyReference>,
 }
 
@@ -98,7 +100,7 @@ impl Walk<'_> {
         let mut keys: Vec<_> =
             tables.iter().copied().flatten().map(|key| self.key(path, key, option)).collect();
         keys.sort_by_key(|key| key.class);
-        self.sections.push(Section { path: path.to_owned(), others: Vec::new(), keys });
+        self.sections.push(Section { path: path.to_owned(), others: Vec::new(), base: None, keys });
         for key in tables.iter().copied().flatten() {
             let below = join(path, key.name);
             match key.form {
@@ -112,7 +114,9 @@ impl Walk<'_> {
                         let Some((name, others)) = kind.names.split_first() else { continue };
                         let number = self.sections.len();
                         self.section(&join(&below, name), kind.tables, &[]);
-                        self.sections[number].others = others.iter().map(|name| join(&below, name)).collect();
+                        let section = &mut self.sections[number];
+                        section.others = others.iter().map(|name| join(&below, name)).collect();
+                        section.base = kind.base.map(|base| join(&below, base.names[0]));
                     }
                 }
                 Form::Option(OptionForm::Section(tables)) => {

@@ -4,7 +4,7 @@
 //! A file that preamp takes fits the schema. The other way round there is more to it: what refers to what, and what
 //! stands together.
 
-use super::definition::{Class, Definition, Form, Harmless, Literal, OptionForm, Preset, Tables, Type};
+use super::definition::{Class, Definition, Form, Harmless, Literal, OptionForm, Preset, Table, Type};
 use super::options::{OptionDefault, Options, text_of};
 use super::reference::{meaning, option_of};
 use super::root;
@@ -50,7 +50,7 @@ struct Schema<'o> {
 
 impl Schema<'_> {
     /// A section with fixed keys; `option` leads to it where it is one of options.
-    fn section(&self, tables: Tables, option: &[&str]) -> Value {
+    fn section(&self, tables: &[Table], option: &[&str]) -> Value {
         let keys = || tables.iter().copied().flatten();
         let properties: Map<_, _> =
             keys().map(|key| (key.name.to_owned(), self.property(key, option))).collect();
@@ -71,7 +71,7 @@ impl Schema<'_> {
     }
 
     /// The same by its name, which begins with `name`.
-    fn named(&self, name: &str, tables: Tables, option: &[&str]) -> Value {
+    fn named(&self, name: &str, tables: &[Table], option: &[&str]) -> Value {
         let section = self.section(tables, option);
         let mut sections = self.sections.borrow_mut();
         if let Some((name, _)) = sections.iter().find(|(_, other)| *other == section) {
@@ -149,11 +149,14 @@ impl Schema<'_> {
 
     /// Components of these types. Others may be there, as long as nothing uses them.
     fn components(&self, types: &[Type]) -> Value {
-        let kinds = types.iter().map(|kind| (ids(kind.names), self.or_reference(kind.names[0], kind.tables)));
+        let kinds = types.iter().map(|kind| {
+            let tables = [kind.tables, kind.base.map_or(&[], |base| base.tables)].concat();
+            (ids(kind.names), self.or_reference(kind.names[0], &tables))
+        });
         json!({ "type": "object", "patternProperties": kinds.collect::<Map<_, _>>() })
     }
 
-    fn or_reference(&self, name: &str, tables: Tables) -> Value {
+    fn or_reference(&self, name: &str, tables: &[Table]) -> Value {
         json!({ "anyOf": [self.named(name, tables, &[]), refer(OPEN)] })
     }
 

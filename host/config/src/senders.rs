@@ -14,7 +14,7 @@ pub(super) const BASIC: [&str; 2] = ["basicauth", "basic_auth"];
 
 /// The same with their keys.
 pub(super) const TYPES: &[Type] =
-    &[Type { names: &BEARER, tables: &[token::TABLE] }, Type { names: &BASIC, tables: &[password::TABLE] }];
+    &[Type::new(&BEARER, &[token::TABLE]), Type::new(&BASIC, &[password::TABLE])];
 
 keys! {
     /// The keys of `bearertokenauth`.

@@ -13,8 +13,7 @@ use credentials::{assume_role, own, read_credentials, read_role_alone};
 pub(super) const SIGV4AUTH: [&str; 2] = ["sigv4auth", "sigv4_auth"];
 
 /// The same with its keys.
-pub(super) const TYPES: &[Type] =
-    &[Type { names: &SIGV4AUTH, tables: &[scope::TABLE, signer::TABLE, own::TABLE] }];
+pub(super) const TYPES: &[Type] = &[Type::new(&SIGV4AUTH, &[scope::TABLE, signer::TABLE, own::TABLE])];
 
 keys! {
     /// What requests are signed for.

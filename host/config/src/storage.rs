@@ -22,10 +22,8 @@ pub(super) const FILE_STORAGE: &str = "file_storage";
 pub(super) const NATS: &str = "nats";
 
 /// The same with their keys.
-pub(super) const TYPES: &[Type] = &[
-    Type { names: &[FILE_STORAGE], tables: &[files::TABLE] },
-    Type { names: &[NATS], tables: &[stream::TABLE] },
-];
+pub(super) const TYPES: &[Type] =
+    &[Type::new(&[FILE_STORAGE], &[files::TABLE]), Type::new(&[NATS], &[stream::TABLE])];
 
 const OWN_FORMAT: &str = "preamp keeps its queue in files of its own form, which shrink by themselves";
 

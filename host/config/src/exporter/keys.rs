@@ -9,17 +9,14 @@ use crate::tls;
 use std::time::Duration;
 
 /// The keys that it has by its names of today.
-pub(super) const TABLES: Tables = &[exporter::TABLE, OPTIONS, client::TABLE];
+pub(super) const TABLES: Tables = &[client::TABLE, exporter::TABLE, OPTIONS, nested::TABLE];
 
 /// The keys that it has by the name that old collectors of AWS know it by.
-pub(super) const ADOT_TABLES: Tables = &[exporter::TABLE, OPTIONS, client::TABLE, adot::TABLE];
+pub(super) const ADOT_TABLES: Tables = &[client::TABLE, exporter::TABLE, OPTIONS, nested::TABLE, adot::TABLE];
 
 keys! {
     /// The keys of the exporter that concern the host.
     pub(super) mod exporter {
-        /// The keys of the HTTP client in a section of their own, as newer Collectors have them. `timeout` may stand
-        /// in both places.
-        http: Sub.of(&[client::TABLE]),
         /// How many requests are in flight at a time; takes the place of `num_consumers`.
         max_batch_request_parallelism: Count.within(1, CONSUMERS_MAX).says("as `num_consumers`"),
         /// The queue between acceptance and delivery.
@@ -40,6 +37,15 @@ keys! {
         /// Keeps the totals of delta metrics in this file while no process runs. Needs `delta: accumulate`.
         delta_state_file: Text.sort(Sort::Path).own(),
     } and [not_yet("include_metadata_keys", Harmless::Empty)]
+}
+
+keys! {
+    /// Another place for the keys of the client.
+    pub(super) mod nested {
+        /// The keys of the HTTP client in a section of their own, as newer Collectors have them. `timeout` may stand
+        /// in both places.
+        http: Sub.of(&[client::TABLE]),
+    }
 }
 
 keys! {

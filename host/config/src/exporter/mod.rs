@@ -22,10 +22,9 @@ pub(super) const EXPORTERS: [&str; 3] = ["prometheusremotewrite", "prometheus_re
 const ADOT: &str = "awsprometheusremotewrite";
 
 /// The same, each with its keys.
-pub(super) const TYPES: &[Type] = &[
-    Type { names: &[EXPORTERS[0], EXPORTERS[1]], tables: keys::TABLES },
-    Type { names: &[ADOT], tables: keys::ADOT_TABLES },
-];
+pub(super) const TYPES: &[Type] =
+    &[REMOTE_WRITE, Type { names: &[ADOT], tables: &[keys::adot::TABLE], base: Some(&REMOTE_WRITE) }];
+const REMOTE_WRITE: Type = Type::new(&[EXPORTERS[0], EXPORTERS[1]], keys::TABLES);
 
 /// An exporter as it stands in the file.
 pub(super) struct Exporter {
@@ -57,7 +56,7 @@ pub(super) fn read_remote_write<'d>(
                    extension `sigv4auth`",
         );
     }
-    let nested = section.within(&keys::exporter::http);
+    let nested = section.within(&keys::nested::http);
     if nested.is_some() {
         client::check_nested(&section);
     }

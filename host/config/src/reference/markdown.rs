@@ -1,7 +1,7 @@
 //! The reference as tables in Markdown.
 
 use super::words::quoted;
-use super::{KeyReference, Section, sections};
+use super::{Section, sections};
 use crate::options::Options;
 use std::fmt::Write as _;
 
@@ -27,15 +27,11 @@ pub fn markdown(options: &Options) -> String {
             let _written = write!(text, "These keys of {}: {}.\n\n", heading(&whole.path), names.join(", "));
             continue;
         }
-        let base =
-            earlier.iter().filter(|other| other.keys.len() > 1).find(|other| is_part_of(other, section));
-        if let Some(base) = base {
-            let _written = write!(text, "All keys of {}, and:\n\n", heading(&base.path));
+        if let Some(base) = &section.base {
+            let _written = write!(text, "All keys of {}, and:\n\n", heading(base));
         }
         text.push_str("| key | type | default | since | meaning |\n|---|---|---|---|---|\n");
-        let is_told =
-            |key: &&KeyReference| base.is_none_or(|base| !base.keys.iter().any(|other| other.is_like(key)));
-        for key in section.keys.iter().filter(is_told) {
+        for key in &section.keys {
             let own = if key.is_own { "*Preamp's own.* " } else { "" };
             let cells = [&key.form, &key.default, &format!("{own}{}", key.meaning)]
                 .map(|cell| cell.replace('|', "\\|"));
