@@ -6,6 +6,7 @@ mod generate;
 mod minimise;
 pub mod options;
 mod points;
+pub mod recorded;
 pub mod run;
 mod values;
 pub mod visit;
@@ -130,7 +131,7 @@ impl Inquiry {
 ///
 /// # Errors
 /// When the oracle fails.
-pub fn expected(oracle: &mut Oracle, cases: &[Case]) -> anyhow::Result<Vec<Expected>> {
+pub fn expected(oracle: &mut dyn Oracle, cases: &[Case]) -> anyhow::Result<Vec<Expected>> {
     let all = differences::ALL.len();
     let inquiries: Vec<_> = cases.iter().map(|case| Inquiry::of(case, all)).collect();
     let mut asked = Vec::new();
@@ -206,7 +207,7 @@ pub fn unexplained(expected: &Canonical, actual: &Canonical) -> Option<String> {
 ///
 /// # Errors
 /// When the oracle fails, or there are no such options. What Preamp fails at is a difference.
-pub fn difference_of(oracle: &mut Oracle, case: &Case) -> anyhow::Result<Option<String>> {
+pub fn difference_of(oracle: &mut dyn Oracle, case: &Case) -> anyhow::Result<Option<String>> {
     let expected = expected(oracle, std::slice::from_ref(case))?.pop().context("no answer")?;
     Ok(match actual(&mut exporter(case)?, case) {
         Ok((_, actual)) => unexplained(&expected.canonical, &actual),

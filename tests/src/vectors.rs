@@ -22,7 +22,7 @@ use serde_json::{Map, Value, json};
 use crate::canonical::Canonical;
 use crate::differential::options::{MESSAGE_V2, Options};
 use crate::differential::{Case, differences, expected};
-use crate::oracle::Oracle;
+use crate::oracle::{LiveOracle, Oracle};
 use crate::payloads;
 
 /// A case by hand.
@@ -41,7 +41,7 @@ enum Judge {
 }
 
 /// A case with its answer, as it is kept: one line of JSON.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Vector {
     /// What it shows.
     pub name: String,
@@ -105,32 +105,42 @@ pub fn read(name: &str) -> anyhow::Result<Vec<Vector>> {
     text.lines().map(vector).collect()
 }
 
-/// Asks the oracles about all cases and writes the files. Returns how many cases there are.
+/// Asks the oracles about all cases, and returns the vectors by file.
 ///
 /// # Errors
-/// When an oracle fails, or a file cannot be written.
-pub fn write() -> anyhow::Result<usize> {
-    let (mut newest, mut created) = (Oracle::start()?, Oracle::start_created()?);
-    let mut count = 0;
-    for (name, definitions) in definitions() {
+/// When an oracle fails.
+pub fn ask() -> anyhow::Result<Vec<(&'static str, Vec<Vector>)>> {
+    let (mut newest, mut created) = (LiveOracle::start()?, LiveOracle::start_created()?);
+    let mut ask = |definition: &Definition| {
+        let vector = match definition.judge {
+            Judge::Newest => definition.answered(&mut newest),
+            Judge::Created => created::answered(definition, &mut created),
+        };
+        vector.with_context(|| definition.name.clone())
+    };
+    let mut of_file =
+        |definitions: &[Definition]| definitions.iter().map(&mut ask).collect::<anyhow::Result<_>>();
+    definitions().iter().map(|(name, definitions)| Ok((*name, of_file(definitions)?))).collect()
+}
+
+/// Writes vectors in place of those that are part of the tests.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn write(vectors: &[(&str, Vec<Vector>)]) -> anyhow::Result<()> {
+    for (name, vectors) in vectors {
         let mut text = String::new();
-        for definition in &definitions {
-            let vector = match definition.judge {
-                Judge::Newest => definition.answered(&mut newest),
-                Judge::Created => created::answered(definition, &mut created),
-            };
-            let vector = vector.with_context(|| definition.name.clone())?;
-            text += &serde_json::to_string(&vector)?;
+        for vector in vectors {
+            text += &serde_json::to_string(vector)?;
             text.push('\n');
         }
         std::fs::write(file(name), text)?;
-        count += definitions.len();
     }
-    Ok(count)
+    Ok(())
 }
 
 impl Definition {
-    fn answered(&self, oracle: &mut Oracle) -> anyhow::Result<Vector> {
+    fn answered(&self, oracle: &mut dyn Oracle) -> anyhow::Result<Vector> {
         let answer = oracle.ask(&self.case.question()?)?.sorted();
         let expected = expected(oracle, std::slice::from_ref(&self.case))?.pop().context("no answer")?;
         let met = differences::ALL.iter().zip(expected.explained.0).filter(|(_, count)| *count > 0);
@@ -179,12 +189,12 @@ fn of_metrics(name: &str, options: Value, metrics: Vec<Metric>) -> Definition {
 /// # Errors
 /// When they are not.
 pub fn ensure_current(name: &str, definitions: &[Definition], vectors: &[Vector]) -> anyhow::Result<()> {
-    ensure!(definitions.len() == vectors.len(), "{name}: run `differential --write-vectors`");
+    ensure!(definitions.len() == vectors.len(), "{name}: run `./build.sh record`");
     for (definition, vector) in definitions.iter().zip(vectors) {
         let payload = hex::encode(definition.case.payload.encode_to_vec());
         let is_case = payload == vector.payload && definition.case.options.0 == vector.options;
         let same = definition.name == vector.name && is_case;
-        ensure!(same, "{name}: {} is out of date: run `differential --write-vectors`", vector.name);
+        ensure!(same, "{name}: {} is out of date: run `./build.sh record`", vector.name);
     }
     Ok(())
 }

@@ -7,8 +7,8 @@ use std::time::Instant;
 use anyhow::{Context as _, bail};
 use preamp_tests::component::Instance;
 use preamp_tests::differential::run::{Form, Report, Run, run};
-use preamp_tests::differential::{Case, difference_of, differences, minimised};
-use preamp_tests::oracle::Oracle;
+use preamp_tests::differential::{Case, difference_of, differences, minimised, recorded};
+use preamp_tests::oracle::LiveOracle;
 use preamp_tests::payloads::NOW_NS;
 use preamp_tests::vectors;
 use wasmtime::component::Component;
@@ -21,15 +21,14 @@ Usage: differential [OPTIONS]
   --case N       only this case, with all that was asked and answered
   --component    each case through the component as well, which must write the same bytes
   --jobs N       how many at once (2)
-  --write-vectors
-                 only ask about the cases by hand, and write tests/vectors
+  --record       only ask what the tests ask, and write tests/vectors
 ";
 
 struct Arguments {
     run: Run,
     only: Option<u64>,
     component: bool,
-    write_vectors: bool,
+    record: bool,
 }
 
 fn arguments() -> anyhow::Result<Arguments> {
@@ -37,7 +36,7 @@ fn arguments() -> anyhow::Result<Arguments> {
         run: Run { seed: 1, cases: 100_000, jobs: 2 },
         only: None,
         component: false,
-        write_vectors: false,
+        record: false,
     };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
@@ -51,7 +50,7 @@ fn arguments() -> anyhow::Result<Arguments> {
             "--case" => parsed.only = Some(number()?),
             "--jobs" => parsed.run.jobs = usize::try_from(number()?)?,
             "--component" => parsed.component = true,
-            "--write-vectors" => parsed.write_vectors = true,
+            "--record" => parsed.record = true,
             _ => bail!("{argument} is no option\n\n{USAGE}"),
         }
     }
@@ -60,16 +59,15 @@ fn arguments() -> anyhow::Result<Arguments> {
 
 fn main() -> anyhow::Result<ExitCode> {
     let arguments = arguments()?;
-    if arguments.write_vectors {
-        println!("{} vectors written", vectors::write()?);
-        return Ok(ExitCode::SUCCESS);
+    if arguments.record {
+        return write_recordings();
     }
     if let Some(index) = arguments.only {
         return show(&Case::random(arguments.run.seed, index));
     }
     let started = Instant::now();
     let component = arguments.component.then(preamp_tests::built::load).transpose()?;
-    let report = run(&arguments.run, || {
+    let report = run(&arguments.run, LiveOracle::start, || {
         Ok(component.as_ref().map(|component| InComponent { component, instance: None }))
     })?;
     print(&report, started);
@@ -77,6 +75,17 @@ fn main() -> anyhow::Result<ExitCode> {
         None => Ok(ExitCode::SUCCESS),
         Some((index, difference)) => explain(arguments.run.seed, *index, difference),
     }
+}
+
+/// Asks the oracles all that the tests have as data, and writes it.
+fn write_recordings() -> anyhow::Result<ExitCode> {
+    let vectors = vectors::ask()?;
+    vectors::write(&vectors)?;
+    let recording = recorded::record()?;
+    recording.write()?;
+    let by_hand: usize = vectors.iter().map(|(_, vectors)| vectors.len()).sum();
+    println!("{by_hand} vectors and {} answers about random cases written", recording.answers());
+    Ok(ExitCode::SUCCESS)
 }
 
 fn print(report: &Report, started: Instant) {
@@ -97,7 +106,7 @@ fn print(report: &Report, started: Instant) {
 /// Shows a case that differs, as small as it gets.
 fn explain(seed: u64, index: u64, difference: &str) -> anyhow::Result<ExitCode> {
     println!("\nCase {index} of seed {seed} differs (- the oracle, + Preamp):\n{difference}");
-    let mut oracle = Oracle::start()?;
+    let mut oracle = LiveOracle::start()?;
     let case = Case::random(seed, index);
     if difference_of(&mut oracle, &case)?.is_none() {
         println!("An exporter that has taken nothing before makes no difference of it.");
@@ -110,7 +119,7 @@ fn explain(seed: u64, index: u64, difference: &str) -> anyhow::Result<ExitCode> 
 
 fn show(case: &Case) -> anyhow::Result<ExitCode> {
     println!("{:?}\n{}", case.payload, case.options.configuration());
-    match difference_of(&mut Oracle::start()?, case)? {
+    match difference_of(&mut LiveOracle::start()?, case)? {
         None => {
             println!("No difference.");
             Ok(ExitCode::SUCCESS)

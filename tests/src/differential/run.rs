@@ -50,25 +50,39 @@ pub trait Form {
     fn bodies(&mut self, payload: &[u8]) -> anyhow::Result<Vec<Vec<u8>>>;
 }
 
+/// No other form: the library alone is compared.
+pub struct LibraryOnly;
+
+impl Form for LibraryOnly {
+    fn open(&mut self, _configuration: &str) -> anyhow::Result<()> {
+        Ok(())
+    }
+
+    fn bodies(&mut self, _payload: &[u8]) -> anyhow::Result<Vec<Vec<u8>>> {
+        Ok(Vec::new())
+    }
+}
+
 /// How many groups a thread takes at once.
 const GROUPS_AT_ONCE: u64 = 8;
 
 /// How many failures end a run.
 const FAILURES_MAX: usize = 5;
 
-/// Runs the cases; each thread also asks the form that `form` makes for it.
+/// Runs the cases; each thread asks the oracle and the form that `oracle` and `form` make for it.
 ///
 /// # Errors
 /// When an oracle or a form cannot be started, or an oracle fails.
-pub fn run<F: Form>(
+pub fn run<O: Oracle, F: Form>(
     run: &Run,
+    oracle: impl Fn() -> anyhow::Result<O> + Sync,
     form: impl Fn() -> anyhow::Result<Option<F>> + Sync,
 ) -> anyhow::Result<Report> {
     let report = Mutex::new(Report::default());
     let next = AtomicU64::new(0);
     std::thread::scope(|scope| {
         let work = || -> anyhow::Result<()> {
-            let mut worker = Worker { seed: run.seed, oracle: Oracle::start()?, form: form()? };
+            let mut worker = Worker { seed: run.seed, oracle: oracle()?, form: form()? };
             loop {
                 let first = next.fetch_add(GROUPS_AT_ONCE * GROUP, Ordering::Relaxed);
                 if first >= run.cases || full(&report) {
@@ -99,13 +113,13 @@ impl Report {
     }
 }
 
-struct Worker<F> {
+struct Worker<O, F> {
     seed: u64,
-    oracle: Oracle,
+    oracle: O,
     form: Option<F>,
 }
 
-impl<F: Form> Worker<F> {
+impl<O: Oracle, F: Form> Worker<O, F> {
     /// The report on the cases from `first` to before `last`, which are whole groups.
     fn part(&mut self, first: u64, last: u64) -> anyhow::Result<Report> {
         let cases: Vec<_> = (first..last).map(|index| Case::random(self.seed, index)).collect();

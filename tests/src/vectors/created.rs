@@ -74,7 +74,7 @@ fn created(name: &str, metrics: Vec<Metric>) -> Definition {
 
 /// Asks about the case, and about each point alone: where these differ, a point without start cost the
 /// points behind it, or only the first point of a series has its `_created`.
-pub fn answered(definition: &Definition, oracle: &mut Oracle) -> anyhow::Result<Vector> {
+pub fn answered(definition: &Definition, oracle: &mut dyn Oracle) -> anyhow::Result<Vector> {
     let answer = oracle.ask(&definition.case.question()?)?.sorted();
     let mut each = Canonical::default();
     let mut case = definition.case.clone();
