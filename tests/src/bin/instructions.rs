@@ -1,5 +1,5 @@
 //! Takes one payload so many times, or those of a folder once each, for a program that counts instructions
-//! (`tests/tests/instructions.rs`).
+//! (`tests/tests/pure/instructions.rs`).
 
 use std::path::Path;
 use std::process::ExitCode;

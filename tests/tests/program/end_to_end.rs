@@ -1,7 +1,6 @@
 //! The whole way with real parts: the Python OpenTelemetry SDK, `preamp run` with a Collector configuration, the AMP
 //! stand-in as a reverse proxy that verifies signatures, and a Prometheus that answers what it was given.
 
-#[path = "end_to_end/recorded.rs"]
 mod recorded;
 
 use std::path::Path;

@@ -1,8 +1,6 @@
 //! TLS on both sides, with real servers and clients: who is trusted, who is not, and what the operator is told.
 
-#[path = "tls/receivers.rs"]
 mod receivers;
-#[path = "tls/through_proxies.rs"]
 mod through_proxies;
 
 use std::fs;

@@ -1,0 +1,23 @@
+//! The program `preamp` as people run it, and as strangers attack it.
+
+mod bindplane_destination;
+mod check_command;
+mod commands;
+mod config_command;
+mod configurations;
+mod credentials;
+mod deltas;
+mod demo;
+mod deploy;
+mod end_to_end;
+mod hidden;
+mod hostile;
+mod operations;
+mod private_files;
+mod processors;
+mod quarantine;
+mod reload;
+mod second_judge;
+mod secrets;
+mod tls;
+mod translate_command;

@@ -1,0 +1,7 @@
+//! What is a function of its input alone: the core as library and as component, against its contract, the Collector's
+//! translator and other signers.
+
+mod component;
+mod instructions;
+mod signing;
+mod translation;
