@@ -6,6 +6,7 @@ use crate::network::Network;
 use anyhow::Context as _;
 use serde_json::Value;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -49,14 +50,17 @@ pub struct Server {
     scheme: String,
 }
 
+/// Below the ports that systems give out by themselves, which other tests take meanwhile.
+const PORTS: Range<u16> = 12_000..32_000;
+
 /// Ports that nobody listens on at the moment.
 fn free_ports<const N: usize>() -> anyhow::Result<[u16; N]> {
     // Held all at once, so that they differ.
-    let listeners: Vec<_> =
-        (0..N).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect::<Result<_, _>>()?;
+    let attempts = (0..N * 20).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, fastrand::u16(PORTS))));
+    let listeners: Vec<_> = attempts.filter_map(Result::ok).take(N).collect();
     let ports: Vec<_> =
         listeners.iter().map(|it| Ok(it.local_addr()?.port())).collect::<Result<_, std::io::Error>>()?;
-    ports.try_into().ok().context("as many as listeners")
+    ports.try_into().ok().context("hardly any port is free")
 }
 
 impl Cluster {
