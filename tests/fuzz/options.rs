@@ -52,13 +52,13 @@ impl Options {
 
     /// Whether what an exporter makes of a payload depends on those before it: one in four, since each
     /// input then needs an exporter of its own.
-    fn remembers(self) -> bool {
+    fn is_stateful(self) -> bool {
         self.0[2] & REMEMBERS == REMEMBERS
     }
 
     /// Whether delta metrics are added up.
     fn accumulates(self) -> bool {
-        self.remembers() && self.bit(1, 4)
+        self.is_stateful() && self.bit(1, 4)
     }
 
     /// The same with delta metrics added up.
@@ -78,7 +78,7 @@ impl Options {
     /// Lends an exporter that saw other payloads before, unless that may make a difference.
     pub fn with_exporter<T>(self, work: impl FnOnce(&mut Exporter) -> T) -> T {
         thread_local!(static OPEN: RefCell<HashMap<Options, Exporter>> = RefCell::default());
-        if self.remembers() {
+        if self.is_stateful() {
             return work(&mut self.open());
         }
         OPEN.with_borrow_mut(|open| {
@@ -142,7 +142,7 @@ impl Options {
                 add(option);
             }
         }
-        add(match (self.remembers(), self.accumulates()) {
+        add(match (self.is_stateful(), self.accumulates()) {
             (true, true) => r#""delta":"accumulate","delta_max_series":20"#,
             (true, false) => r#""metadata_interval_ms":60000"#,
             _ if self.bit(2, 2) => {

@@ -1,8 +1,8 @@
 //! From payload to queue: what both receivers do with a request once it is unpacked.
 
 mod rejection_log;
-mod room;
 
+use crate::memory_budget::{MemoryBudget, Reservation};
 use crate::metrics::Metrics;
 use crate::processors::{ProcessError, Processors};
 use crate::receiver_clock::ReceiverClock;
@@ -11,7 +11,7 @@ use bytes::Bytes;
 use preamp_config::Overflow;
 use preamp_contract::{Acceptance, Batch, Encoding, Refusal, Rejection};
 use preamp_queue::{self, AppendError, Queue, Ticket};
-use preamp_wasm::{CallError, InUse};
+use preamp_wasm::{ActiveExporter, CallError};
 use rejection_log::RejectionLog;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,7 +19,6 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 pub use crate::metrics::{RequestOutcome, Transport};
-pub use room::{Full, Room, Share};
 
 /// What became of a payload.
 #[derive(Debug)]
@@ -46,23 +45,23 @@ pub enum Outcome {
 /// Takes payloads, has the component translate them, and queues what comes out: all batches of a
 /// payload or none.
 pub struct Intake {
-    exporters: Arc<InUse>,
+    exporters: Arc<ActiveExporter>,
     queue: Arc<dyn Queue>,
     clock: Arc<ReceiverClock>,
     metrics: Arc<Metrics>,
-    room: Room,
+    requests: Arc<MemoryBudget>,
     rejections: RejectionLog,
     processors: ArcSwap<Processors>,
-    patience: Patience,
+    ack_policy: AckPolicy,
 }
 
 /// For what senders are kept waiting.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Patience {
+pub struct AckPolicy {
     /// What is done where there is no room in the queue for their payload.
     pub on_overflow: Overflow,
     /// Until their payload is delivered.
-    pub for_result: bool,
+    pub wait_for_delivery: bool,
 }
 
 /// How often it is looked whether there is room.
@@ -79,29 +78,29 @@ impl Intake {
     /// An intake that fills `queue`.
     #[must_use]
     pub fn new(
-        exporters: Arc<InUse>,
+        exporters: Arc<ActiveExporter>,
         queue: Arc<dyn Queue>,
         clock: Arc<ReceiverClock>,
         metrics: Arc<Metrics>,
         processors: Processors,
-        room: Room,
+        requests: Arc<MemoryBudget>,
     ) -> Intake {
         Intake {
             exporters,
             queue,
             clock,
             metrics,
-            room,
+            requests,
             rejections: RejectionLog::default(),
             processors: ArcSwap::from_pointee(processors),
-            patience: Patience::default(),
+            ack_policy: AckPolicy::default(),
         }
     }
 
     /// The same with senders that are kept waiting.
     #[must_use]
-    pub fn with_patience(self, patience: Patience) -> Intake {
-        Intake { patience, ..self }
+    pub fn with_ack_policy(self, ack_policy: AckPolicy) -> Intake {
+        Intake { ack_policy, ..self }
     }
 
     /// Goes on with other processors.
@@ -109,10 +108,10 @@ impl Intake {
         self.processors.store(Arc::new(processors));
     }
 
-    /// The room that requests must fit into while they are read.
+    /// The memory that requests must fit into while they are read.
     #[must_use]
-    pub fn room(&self) -> &Room {
-        &self.room
+    pub fn requests(&self) -> &MemoryBudget {
+        &self.requests
     }
 
     /// Counts a request that ended before it became a payload: it could not be read or unpacked, or
@@ -133,11 +132,11 @@ impl Intake {
     /// Once begun it goes on to its end even if the caller stops waiting, so that nothing is queued
     /// without being counted. It is only for room that it does not wait without the caller.
     ///
-    /// `share` is the room that the payload was read into; it is given back once the payload is translated.
+    /// `share` is the memory that the payload was read into; it is given back once the payload is translated.
     pub async fn submit(
         self: &Arc<Self>,
         payload: Bytes,
-        share: Share,
+        share: Reservation,
         encoding: Encoding,
         transport: Transport,
     ) -> Outcome {
@@ -157,7 +156,7 @@ impl Intake {
     async fn take(
         &self,
         payload: Bytes,
-        mut share: Share,
+        mut share: Reservation,
         encoding: Encoding,
         left: &CancellationToken,
     ) -> (Outcome, u64) {
@@ -185,8 +184,9 @@ impl Intake {
             return (Outcome::Busy(WHAT_TIME.to_owned()), 0);
         }
         let points = acceptance.accepted_points;
-        let ticket = (self.patience.for_result && !acceptance.batches.is_empty()).then(Ticket::default);
-        if self.patience.on_overflow != Overflow::Refuse {
+        let ticket =
+            (self.ack_policy.wait_for_delivery && !acceptance.batches.is_empty()).then(Ticket::default);
+        if self.ack_policy.on_overflow != Overflow::Refuse {
             left.run_until_cancelled(self.wait_for_room(&acceptance.batches)).await;
         }
         let outcome = self.queue_up(acceptance, ticket.clone()).await;
@@ -203,7 +203,7 @@ impl Intake {
     async fn wait_for_room(&self, batches: &[Batch]) {
         while let Err(error) = self.queue.has_room_for(batches) {
             match error {
-                AppendError::Full { .. } if self.patience.on_overflow == Overflow::DropOldest => {
+                AppendError::Full { .. } if self.ack_policy.on_overflow == Overflow::DropOldest => {
                     self.queue.give_up_oldest();
                 }
                 // A disk that others fill would be no less full for it.

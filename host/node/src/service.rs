@@ -9,66 +9,35 @@ mod receivers;
 mod reload;
 mod running;
 mod sockets;
-mod state;
 
+pub use crate::state::RestoreError;
 pub use reload::Next;
 pub use running::{Running, Stopped};
 pub use sockets::Addresses;
-pub use state::RestoreError;
 
-use crate::credentials::{Aws, CredentialsSource, SigningKeys};
-use crate::delivery::{self, Delivery, HttpClient, Pauses};
-use crate::intake::{Intake, Patience, Room};
-use crate::metrics::{ConnectionMetrics, Metrics};
-use crate::nats;
+use crate::credentials::{CredentialsSource, SigningKeys};
+use crate::delivery::HttpClient;
+use crate::exporter::{Destination, Exporter, ExporterOptions};
+use crate::intake::AckPolicy;
+use crate::node::{Node, NodeOptions};
 use crate::processors::Processors;
 use crate::receiver::senders::SendersError;
-use crate::receiver_clock::ReceiverClock;
 use crate::server::Descriptors;
 use crate::tls::TlsError;
 use fit::Fitted;
-use preamp_base::Clock;
-use preamp_base::memory::{Budget, Shares};
-use preamp_config::{Directory, ExporterSettings, Nats, Settings, SigV4, Storage};
+use preamp_base::memory::Shares;
+#[cfg(feature = "nats")]
+use preamp_config::Nats;
+use preamp_config::{Directory, ExporterSettings, Settings, Storage};
 use preamp_queue::durable::{self, DurableQueue, Folder, FolderError};
-use preamp_queue::{JetStreamQueue, MemoryQueue, Queue, jetstream};
-use preamp_wasm::{CallError, Component, ExporterPool, InUse, OpenError, PoolLimits};
+#[cfg(feature = "nats")]
+use preamp_queue::{JetStreamQueue, jetstream};
+use preamp_queue::{MemoryQueue, Queue};
+use preamp_wasm::{CallError, Component, ExporterPool, OpenError, PoolLimits};
 use probes::Probes;
-use receivers::{PreparedReceivers, Receivers, Shared};
+use receivers::{PreparedReceivers, Receivers, Surroundings};
 use sockets::Sockets;
-use state::Saver;
 use std::sync::Arc;
-
-/// What a service gets from outside beside its settings.
-pub struct Parts {
-    /// What translates, signs and judges.
-    pub component: Component,
-    /// How much memory the process may use.
-    pub budget: Budget,
-    /// How much the component may use, if that is not its share of the memory.
-    pub limits: Option<PoolLimits>,
-    /// Where credentials come from, if requests are signed and it is not where the configuration says.
-    pub credentials: Option<Arc<dyn CredentialsSource>>,
-    /// What time it is.
-    pub clock: Clock,
-    /// How long delivery waits when repeating alone cannot help.
-    pub pauses: Pauses,
-}
-
-impl Parts {
-    /// This component, credentials from where the configuration says, and the clock of the system.
-    #[must_use]
-    pub fn of_this_system(component: Component) -> Parts {
-        Parts {
-            component,
-            budget: Budget::of_this_system(),
-            limits: None,
-            credentials: None,
-            clock: Clock::system(),
-            pauses: Pauses::default(),
-        }
-    }
-}
 
 /// Why a service could not be started. Nothing of it is left running.
 #[derive(Debug, thiserror::Error)]
@@ -108,6 +77,15 @@ pub enum StartError {
     /// What an earlier process remembered cannot be used.
     #[error(transparent)]
     State(#[from] RestoreError),
+    /// The program was built without a part that the settings ask for.
+    #[cfg(not(feature = "aws"))]
+    #[error("this program was built without {what}: build `preamp-host` with the feature `{feature}`")]
+    NotBuilt {
+        /// The part.
+        what: &'static str,
+        /// The feature that adds it.
+        feature: &'static str,
+    },
     /// What the queue is kept in cannot be used.
     #[error("the queue of exporters.{exporter}: {error}")]
     Queue {
@@ -128,9 +106,15 @@ pub enum QueueError {
     #[error(transparent)]
     Contents(#[from] durable::OpenError),
     /// The servers cannot be used.
+    #[cfg(feature = "nats")]
     #[error(transparent)]
-    Servers(#[from] nats::ConnectError),
+    Servers(#[from] crate::nats::ConnectError),
+    /// The program was built without shared queues.
+    #[cfg(not(feature = "nats"))]
+    #[error("this program was built without shared queues: build `preamp-host` with the feature `nats`")]
+    NotBuilt,
     /// The stream cannot be used.
+    #[cfg(feature = "nats")]
     #[error(transparent)]
     Stream(#[from] jetstream::OpenError),
 }
@@ -144,56 +128,67 @@ impl Service {
     /// # Errors
     ///
     /// When an address is taken, or a setting cannot be used.
-    pub async fn start(settings: &Settings, parts: Parts) -> Result<Running, StartError> {
-        let fitted = Fitted::new(settings, parts.budget);
+    pub async fn start(settings: &Settings, options: NodeOptions) -> Result<Running, StartError> {
+        let fitted = Fitted::new(settings, options.budget);
         fitted.log();
         let Fitted { settings, shares, .. } = &fitted;
-        let limits = parts.limits.unwrap_or_else(|| PoolLimits::within(shares));
         let sockets = Sockets::bind(settings).await?;
-        let connections = ConnectionMetrics::default();
         let descriptors = Descriptors::of_this_process(u64::from(settings.exporter.queue.consumers));
-        let probes = Probes::start(settings, sockets.probes, &connections, descriptors.probes)?;
-        let prepared = Prepared::made(settings, &parts.component, limits.clone()).await?;
-        let exporter = &settings.exporter;
-        let in_use = Arc::new(InUse::new(prepared.exporters.clone()));
-        let saver = match &exporter.state_file {
-            Some(path) if prepared.exporters.remembers() => Some(Saver::start(&in_use, path).await?),
-            _ => None,
-        };
-        let queue = open_queue(exporter, shares)
+        let node = Node::within(options, shares);
+        let probes = Probes::start(settings, sockets.probes, &node, descriptors.probes)?;
+        let prepared = Prepared::made(settings, &node.component, node.limits.clone()).await?;
+        let config = &settings.exporter;
+        let queue = open_queue(config, shares)
             .await
-            .map_err(|error| StartError::Queue { exporter: exporter.id.clone(), error })?;
-        let pool = in_use.clone();
-        let metrics = Metrics::new(&settings.receiver.id, &exporter.id, queue.clone(), move || pool.stats());
-        let metrics = Arc::new(metrics.with_connections(&connections));
-        let clock = Arc::new(ReceiverClock::new(parts.clock));
-        let intake = Intake::new(
-            in_use.clone(),
-            queue.clone(),
-            clock.clone(),
-            metrics.clone(),
-            Processors::start(&settings.processors),
-            Room::new(shares.requests),
-        );
-        let preamp_config::Queue { on_overflow, waits_for_result, .. } = exporter.queue;
-        let intake = intake.with_patience(Patience { on_overflow, for_result: waits_for_result });
-        let base = Base {
-            component: parts.component,
-            budget: parts.budget,
-            limits,
-            credentials: parts.credentials,
-            pauses: parts.pauses,
-            clock,
+            .map_err(|error| StartError::Queue { exporter: config.id.clone(), error })?;
+        let preamp_config::Queue { on_overflow, waits_for_result, .. } = config.queue;
+        let keys = signing_keys(&node, settings)?;
+        let options = ExporterOptions {
+            id: config.id.clone(),
+            receiver: settings.receiver.id.clone(),
             queue,
-            metrics,
-            in_use,
-            shared: Shared { intake: Arc::new(intake), connections, room: descriptors.receivers },
+            destination: destination(settings, prepared.exporters, prepared.client, keys),
+            processors: Processors::start(&settings.processors),
+            ack_policy: AckPolicy { on_overflow, wait_for_delivery: waits_for_result },
+            state_file: config.state_file.clone(),
         };
-        let keys = exporter.sigv4.as_ref().map(|scope| base.keys(scope));
-        let delivery = base.deliver(settings, prepared.exporters, prepared.client, keys.clone(), false);
-        let receivers =
-            Receivers::start(&settings.receiver, sockets.receivers, prepared.receivers, &base.shared);
-        Ok(Running::new(settings.clone(), base, keys, delivery, receivers, saver, probes))
+        let exporter = Exporter::start(&node, options).await?;
+        let around = Surroundings { intake: exporter.intake().clone(), node, room: descriptors.receivers };
+        let receivers = Receivers::start(&settings.receiver, sockets.receivers, prepared.receivers, &around);
+        Ok(Running::new(settings.clone(), exporter, around, receivers, probes))
+    }
+}
+
+/// What requests are signed with, if they are.
+fn signing_keys(node: &Node, settings: &Settings) -> Result<Option<SigningKeys>, StartError> {
+    let Some(scope) = &settings.exporter.sigv4 else { return Ok(None) };
+    let source: Box<dyn CredentialsSource> = match &node.credentials {
+        Some(source) => Box::new(source.clone()),
+        #[cfg(feature = "aws")]
+        None => Box::new(crate::credentials::Aws::new(scope)),
+        #[cfg(not(feature = "aws"))]
+        None => return Err(StartError::NotBuilt { what: "AWS credentials", feature: "aws" }),
+    };
+    Ok(Some(SigningKeys::new(source, scope.region.clone(), scope.service.clone())))
+}
+
+/// The destination that the settings name.
+fn destination(
+    settings: &Settings,
+    pool: ExporterPool,
+    client: HttpClient,
+    keys: Option<SigningKeys>,
+) -> Destination {
+    let exporter = &settings.exporter;
+    Destination {
+        pool,
+        endpoint: exporter.endpoint.clone(),
+        transport: Arc::new(client),
+        keys,
+        retry: exporter.retry.clone(),
+        max_age: exporter.max_sample_age,
+        batching: settings.processors.batch,
+        in_flight: exporter.queue.consumers,
     }
 }
 
@@ -215,6 +210,7 @@ pub fn queue_options(exporter: &ExporterSettings, shares: &Shares) -> durable::O
 }
 
 /// How the queue of an exporter in a stream is set up.
+#[cfg(feature = "nats")]
 #[must_use]
 pub fn stream_options(exporter: &ExporterSettings, nats: &Nats) -> jetstream::Options {
     let usual = || exporter.id.replace(|c: char| !c.is_ascii_alphanumeric() && c != '-', "_");
@@ -240,9 +236,13 @@ async fn open_queue(exporter: &ExporterSettings, shares: &Shares) -> Result<Arc<
             Ok(Arc::new(queue))
         }
         Storage::Directory(directory) => Ok(Arc::new(open_directory(directory, &options)?)),
-        Storage::Nats(nats) => Ok(Arc::new(
-            JetStreamQueue::open(nats::connect(nats).await?, &stream_options(exporter, nats)).await?,
-        )),
+        #[cfg(feature = "nats")]
+        Storage::Nats(nats) => {
+            let (client, options) = (crate::nats::connect(nats).await?, stream_options(exporter, nats));
+            Ok(Arc::new(JetStreamQueue::open(client, &options).await?))
+        }
+        #[cfg(not(feature = "nats"))]
+        Storage::Nats(_) => Err(QueueError::NotBuilt),
     }
 }
 
@@ -291,54 +291,5 @@ impl Prepared {
         let (settings, component) = (settings.clone(), component.clone());
         let making = tokio::task::spawn_blocking(move || Prepared::new(&settings, &component, limits));
         making.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
-    }
-}
-
-/// What stays the same while the configuration changes.
-struct Base {
-    component: Component,
-    budget: Budget,
-    limits: PoolLimits,
-    credentials: Option<Arc<dyn CredentialsSource>>,
-    pauses: Pauses,
-    clock: Arc<ReceiverClock>,
-    queue: Arc<dyn Queue>,
-    metrics: Arc<Metrics>,
-    in_use: Arc<InUse>,
-    shared: Shared,
-}
-
-impl Base {
-    fn keys(&self, scope: &SigV4) -> SigningKeys {
-        let source: Box<dyn CredentialsSource> = match &self.credentials {
-            Some(source) => Box::new(source.clone()),
-            None => Box::new(Aws::new(scope)),
-        };
-        SigningKeys::new(source, scope.region.clone(), scope.service.clone())
-    }
-
-    fn deliver(
-        &self,
-        settings: &Settings,
-        exporters: ExporterPool,
-        client: HttpClient,
-        keys: Option<SigningKeys>,
-        may_be_repeat: bool,
-    ) -> Delivery {
-        Delivery::start(delivery::Parts {
-            exporters,
-            may_be_repeat,
-            in_flight: settings.exporter.queue.consumers,
-            queue: self.queue.clone(),
-            endpoint: settings.exporter.endpoint.clone(),
-            client: Arc::new(client),
-            keys,
-            clock: self.clock.clone(),
-            retry: settings.exporter.retry.clone(),
-            max_age: settings.exporter.max_sample_age,
-            batching: settings.processors.batch,
-            pauses: self.pauses,
-            metrics: self.metrics.clone(),
-        })
     }
 }

@@ -7,6 +7,7 @@
 mod backlog;
 mod changes;
 pub mod durable;
+#[cfg(feature = "jetstream")]
 pub mod jetstream;
 mod memory;
 mod record;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use durable::DurableQueue;
+#[cfg(feature = "jetstream")]
 pub use jetstream::JetStreamQueue;
 pub use memory::MemoryQueue;
 pub use settlement::{Outcome, SetAside, Settlement};

@@ -1,11 +1,12 @@
 //! An exporter that many tasks use at once.
 
 use super::convert::{self, BoundKey};
+use super::counters::Counters;
 use super::echo::Echoes;
 use super::instance::{Instance, Template};
-use super::keeper::{self, Keeper};
 use super::limits::{PoolLimits, PoolStats};
-use super::pool::{Counters, Load, Pool};
+use super::pool::{Load, Pool};
+use super::stateful::{self, StatefulInstance};
 use super::{CallError, Component, OpenError};
 use bytes::Bytes;
 use preamp_contract::{
@@ -37,7 +38,7 @@ pub struct ExporterPool {
     lanes: Arc<Lanes>,
     echoes: Arc<Echoes>,
     /// Only if the configuration makes the exporter remember.
-    keeper: Option<Arc<AsyncMutex<Keeper>>>,
+    stateful: Option<Arc<AsyncMutex<StatefulInstance>>>,
 }
 
 impl ExporterPool {
@@ -54,23 +55,23 @@ impl ExporterPool {
         let template = Template::new(component, configuration, &limits)?;
         let counters = Arc::<Counters>::default();
         let first = template.instantiate(&counters)?;
-        let kept = Keeper::new(first).map_err(|trap| OpenError::Component(format!("{trap:#}")))?;
+        let kept = StatefulInstance::new(first).map_err(|trap| OpenError::Component(format!("{trap:#}")))?;
         let lanes = Arc::new(Lanes::new(&limits));
         let pool = Arc::new(Pool::new(template, limits, counters));
-        let keeper = match kept {
-            Ok(keeper) => Some(Arc::new(AsyncMutex::new(keeper))),
+        let stateful = match kept {
+            Ok(stateful) => Some(Arc::new(AsyncMutex::new(stateful))),
             Err(instance) => {
                 pool.keep(instance);
                 None
             }
         };
-        Ok(ExporterPool { pool, lanes, echoes: Arc::new(Echoes::of(configuration)), keeper })
+        Ok(ExporterPool { pool, lanes, echoes: Arc::new(Echoes::of(configuration)), stateful })
     }
 
     /// Whether the configuration makes the exporter remember what it has accepted.
     #[must_use]
-    pub fn remembers(&self) -> bool {
-        self.keeper.is_some()
+    pub fn is_stateful(&self) -> bool {
+        self.stateful.is_some()
     }
 
     /// What the exporter remembers; empty if its configuration makes it remember nothing.
@@ -79,8 +80,8 @@ impl ExporterPool {
     ///
     /// The call itself failed.
     pub async fn snapshot(&self) -> Result<Vec<u8>, CallError> {
-        let Some(keeper) = &self.keeper else { return Ok(Vec::new()) };
-        self.keep(keeper, "snapshot", |keeper, pool| keeper.snapshot(pool).map(<[u8]>::to_vec)).await
+        let Some(stateful) = &self.stateful else { return Ok(Vec::new()) };
+        self.keep(stateful, "snapshot", |stateful, pool| stateful.snapshot(pool).map(<[u8]>::to_vec)).await
     }
 
     /// What the exporter remembers at its end: payloads are no longer accepted.
@@ -89,8 +90,8 @@ impl ExporterPool {
     ///
     /// The call itself failed.
     pub async fn close(&self) -> Result<Vec<u8>, CallError> {
-        let Some(keeper) = &self.keeper else { return Ok(Vec::new()) };
-        self.keep(keeper, "snapshot", |keeper, pool| keeper.close(pool).map(<[u8]>::to_vec)).await
+        let Some(stateful) = &self.stateful else { return Ok(Vec::new()) };
+        self.keep(stateful, "snapshot", |stateful, pool| stateful.close(pool).map(<[u8]>::to_vec)).await
     }
 
     /// Goes on from what an earlier exporter remembered. `is_current` says that it accepted nothing
@@ -104,8 +105,9 @@ impl ExporterPool {
         snapshot: Vec<u8>,
         is_current: bool,
     ) -> Result<Result<(), String>, CallError> {
-        let Some(keeper) = &self.keeper else { return Ok(Ok(())) };
-        self.keep(keeper, "restore", move |keeper, pool| keeper.restore(pool, &snapshot, is_current)).await
+        let Some(stateful) = &self.stateful else { return Ok(Ok(())) };
+        self.keep(stateful, "restore", move |stateful, pool| stateful.restore(pool, &snapshot, is_current))
+            .await
     }
 
     /// Translates one OTLP metrics payload into batches.
@@ -123,12 +125,15 @@ impl ExporterPool {
         if payload.len() > limit {
             return Ok(Err(Refusal::TooLarge(limit as u64)));
         }
-        if let Some(keeper) = &self.keeper {
-            let accept = move |keeper: &mut Keeper, pool: &Pool| keeper.accept(pool, payload, encoding, now);
-            return self.keep(keeper, "accept", accept).await;
+        if let Some(stateful) = &self.stateful {
+            let accept = move |stateful: &mut StatefulInstance, pool: &Pool| {
+                stateful.accept(pool, payload, encoding, now)
+            };
+            return self.keep(stateful, "accept", accept).await;
         }
         let load = Load::of_payload(payload.len());
-        self.compute("accept", load, move |instance| keeper::accept(instance, &payload, encoding, now)).await
+        self.compute("accept", load, move |instance| stateful::accept(instance, &payload, encoding, now))
+            .await
     }
 
     /// Joins batches of one partition, in the order given, into as few as the size limits allow.
@@ -271,16 +276,16 @@ impl ExporterPool {
         self.pool.stats()
     }
 
-    /// Works with the keeper, one call after the other in the order they came.
+    /// Works with the stateful instance, one call after the other in the order they came.
     async fn keep<R: Send + 'static>(
         &self,
-        keeper: &Arc<AsyncMutex<Keeper>>,
+        stateful: &Arc<AsyncMutex<StatefulInstance>>,
         function: &'static str,
-        work: impl FnOnce(&mut Keeper, &Pool) -> Result<R, CallError> + Send + 'static,
+        work: impl FnOnce(&mut StatefulInstance, &Pool) -> Result<R, CallError> + Send + 'static,
     ) -> Result<R, CallError> {
         // Waiting takes no processor from calls that could run.
-        let mut keeper = keeper.clone().lock_owned().await;
-        self.work(function, Load::Large, move |pool| work(&mut keeper, pool)).await
+        let mut stateful = stateful.clone().lock_owned().await;
+        self.work(function, Load::Large, move |pool| work(&mut stateful, pool)).await
     }
 
     /// Makes a call on any instance.

@@ -2,7 +2,7 @@
 
 use super::bindings::{self, exports::preamp::exporter::remote_write::Guest};
 use super::convert;
-use super::pool::Counters;
+use super::counters::Counters;
 use super::{CallError, OpenError, PoolLimits};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;

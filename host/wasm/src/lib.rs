@@ -3,22 +3,24 @@
 //! [`compile`], [`load`] and [`load_file`] make a [`Component`], and [`ExporterPool`] is a pool of instances of it with one
 //! configuration. It takes and gives the types of `preamp-contract`.
 
+mod active_exporter;
 mod bindings;
 mod convert;
+mod counters;
 mod echo;
 pub mod engine;
 mod error;
 mod exporters;
-mod in_use;
+
 mod instance;
-mod keeper;
 mod limits;
 mod load;
 mod pool;
+mod stateful;
 
+pub use active_exporter::{Accepting, ActiveExporter};
 pub use error::{CallError, LoadError, OpenError};
 pub use exporters::ExporterPool;
-pub use in_use::{Accepting, InUse};
 pub use instance::describe;
 pub use limits::{PoolLimits, PoolStats};
 pub use load::{compile, load, load_file};

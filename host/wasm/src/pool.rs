@@ -1,22 +1,13 @@
 //! A pool of warm instances with one configuration.
 
 use super::CallError;
+use super::counters::Counters;
 use super::instance::{Instance, Template};
 use super::limits::{PoolLimits, PoolStats};
 use preamp_base::LogLimiter;
 use preamp_contract::Batch;
-use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-#[derive(Default)]
-pub(super) struct Counters {
-    pub(super) live: AtomicU64,
-    pub(super) created: AtomicU64,
-    calls: AtomicU64,
-    traps: AtomicU64,
-    recycled: AtomicU64,
-}
 
 /// What a call has to work on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,13 +15,14 @@ use preamp_base::Clock;
 use preamp_config::{Overflow, Retry};
 use preamp_contract::Encoding;
 use preamp_host::delivery::{Delivery, Parts, Pauses};
-use preamp_host::intake::{self, Intake, Patience, Room};
+use preamp_host::intake::{self, AckPolicy, Intake};
+use preamp_host::memory_budget::MemoryBudget;
 use preamp_host::metrics::Metrics;
 use preamp_host::processors::Processors;
 use preamp_host::receiver_clock::ReceiverClock;
 use preamp_queue::durable::{Inspection, Options};
 use preamp_queue::{DurableQueue, Queue};
-use preamp_wasm::{Component, ExporterPool, InUse, PoolLimits};
+use preamp_wasm::{ActiveExporter, Component, ExporterPool, PoolLimits};
 use receiver::{Dialect, notation};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -178,14 +179,14 @@ impl Simulator {
             pauses: Pauses::default(),
             metrics: metrics.clone(),
         });
-        let in_use = Arc::new(InUse::new(exporters));
-        let room = Room::new(256 << 20);
+        let in_use = Arc::new(ActiveExporter::new(exporters));
+        let room = Arc::new(MemoryBudget::new(256 << 20));
         let intake = Intake::new(in_use, queue.clone(), clock, metrics.clone(), Processors::default(), room);
         let on_overflow = match plan.drops_oldest_of {
             Some(_) => Overflow::DropOldest,
             None => Overflow::Refuse,
         };
-        let intake = intake.with_patience(Patience { on_overflow, for_result: false });
+        let intake = intake.with_ack_policy(AckPolicy { on_overflow, wait_for_delivery: false });
         Ok(Process { intake: Arc::new(intake), queue, metrics, delivery })
     }
 
@@ -270,7 +271,7 @@ impl Door {
         let (intake, is_dead) = lock(&self.0).clone()?;
         let payload = Bytes::copy_from_slice(payload);
         let submitted =
-            intake.submit(payload, intake.room().share(), Encoding::Protobuf, intake::Transport::Http);
+            intake.submit(payload, intake.requests().reserve(), Encoding::Protobuf, intake::Transport::Http);
         // One that died does not answer.
         let outcome = timeout(Duration::from_secs(5), submitted).await.ok()?;
         match outcome {

@@ -225,7 +225,7 @@ async fn a_payload_that_the_component_fails_on_costs_no_other() {
     let status = status.expect_err("too much memory");
     assert_eq!((status.code(), has_retry_info(&status)), (Code::ResourceExhausted, false), "{status:?}");
     rig.still_accepts("traps").await;
-    let page = rig.running.metrics().encode();
+    let page = rig.running.node().encode_metrics();
     assert!(page.contains("preamp_component_traps_total 2"), "{page}");
     rig.finish().await;
 }
@@ -283,8 +283,8 @@ async fn requests_that_never_end_cannot_take_all_memory() {
     }
     let refused = r#"otelcol_receiver_requests_total{receiver="otlp",transport="http",outcome="refused"} 1"#;
     let started = Instant::now();
-    while !rig.running.metrics().encode().contains(refused) {
-        assert!(started.elapsed() < PATIENCE, "{}", rig.running.metrics().encode());
+    while !rig.running.node().encode_metrics().contains(refused) {
+        assert!(started.elapsed() < PATIENCE, "{}", rig.running.node().encode_metrics());
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     rig.still_accepts("while most room is taken").await;

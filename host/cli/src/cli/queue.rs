@@ -10,7 +10,8 @@ use anyhow::{anyhow, bail};
 use clap::{Args, Subcommand};
 use preamp_base::printable::{self, Line};
 use preamp_config::Settings;
-use preamp_host::service::{Parts, Service};
+use preamp_host::node::NodeOptions;
+use preamp_host::service::Service;
 use preamp_queue::durable::{Inspection, WaitingBatch};
 use serde_json::json;
 use std::io::Write as _;
@@ -160,7 +161,7 @@ async fn drain(args: DrainArgs) -> anyhow::Result<()> {
     settings.receiver.http = None;
     settings.health = None;
     settings.telemetry.metrics_endpoint = None;
-    let started = Service::start(&settings, Parts::of_this_system(embedded::load()?)).await;
+    let started = Service::start(&settings, NodeOptions::of_this_system(embedded::load()?)).await;
     let running = started.map_err(|error| placed(error, &loaded))?;
     let ledger = running.metrics().ledger.clone();
     let deadline = args.timeout.map(|seconds| Instant::now() + Duration::from_secs(seconds));

@@ -6,7 +6,8 @@ use super::{ConfigArgs, RunArgs, supervisor};
 use crate::{embedded, telemetry};
 use anyhow::{anyhow, bail};
 use preamp_config::{Diagnostics, Loaded};
-use preamp_host::service::{Addresses, Next, Parts, Running, Service, Stopped};
+use preamp_host::node::NodeOptions;
+use preamp_host::service::{Addresses, Next, Running, Service, Stopped};
 use std::io;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -27,7 +28,7 @@ pub(super) async fn run(args: RunArgs) -> anyhow::Result<()> {
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
-    let starting = Service::start(&loaded.settings, Parts::of_this_system(embedded::load()?));
+    let starting = Service::start(&loaded.settings, NodeOptions::of_this_system(embedded::load()?));
     let started = unless_stopped(&mut signals, "it was started", starting).await?;
     let mut running = started.map_err(|error| placed(error, &loaded))?;
     log_ready(running.addresses());
@@ -102,9 +103,9 @@ async fn reload(
         None => false,
     };
     if is_in_use {
-        running.metrics().reloads.reloaded();
+        running.node().metrics().reloads.reloaded();
     } else {
-        running.metrics().reloads.failed();
+        running.node().metrics().reloads.failed();
     }
     supervisor::ready();
     Ok(())

@@ -24,7 +24,8 @@ use crate::{embedded, telemetry};
 use preamp_base::Secret;
 use preamp_host::credentials::{Credentials, Fixed};
 use preamp_host::metrics::Snapshot;
-use preamp_host::service::{Addresses, Parts, Running, Service};
+use preamp_host::node::NodeOptions;
+use preamp_host::service::{Addresses, Running, Service};
 use sdk::Exported;
 use summary::{Summary, compare, grouped};
 use workload::Shop;
@@ -168,11 +169,11 @@ async fn start_exporter(stand_in: &StandIn) -> anyhow::Result<Running> {
         session_token: Some(Secret::new(SESSION_TOKEN.to_owned())),
         expires: None,
     };
-    let parts = Parts {
+    let options = NodeOptions {
         credentials: Some(Arc::new(Fixed::new(credentials))),
-        ..Parts::of_this_system(embedded::load()?)
+        ..NodeOptions::of_this_system(embedded::load()?)
     };
-    Ok(Service::start(&settings, parts).await?)
+    Ok(Service::start(&settings, options).await?)
 }
 
 fn announce(stand_in: &StandIn, addresses: &Addresses) {

@@ -3,6 +3,7 @@
 //! The secret access key stays in this module. What leaves it is a key derived for one date, region
 //! and service, which is all that the component needs to sign.
 
+#[cfg(feature = "aws")]
 mod aws;
 mod derive;
 mod fixed;
@@ -12,6 +13,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+#[cfg(feature = "aws")]
 pub use aws::{Aws, Found, Identity};
 pub use fixed::Fixed;
 pub use keys::{IssuedKey, SigningKeys};

@@ -39,7 +39,45 @@ pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; cha
 /// Counters by one label.
 type ByLabel = Family<[(&'static str, String); 1], Counter>;
 
-/// All self-metrics of one receiver, one exporter and the queue between them.
+/// The metrics of the process itself.
+pub struct NodeMetrics {
+    registry: Registry,
+    /// Connections to its ports.
+    pub connections: ConnectionMetrics,
+    /// How often the configuration was read again.
+    pub reloads: ReloadMetrics,
+}
+
+impl NodeMetrics {
+    pub(crate) fn new() -> Self {
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(ProcessCollector { started: Instant::now() }));
+        let reloads = ReloadMetrics::register(&mut registry);
+        let connections = ConnectionMetrics::default();
+        connections.register(&mut registry);
+        NodeMetrics { registry, connections, reloads }
+    }
+}
+
+impl fmt::Debug for NodeMetrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NodeMetrics").finish_non_exhaustive()
+    }
+}
+
+/// One page of all these in the OpenMetrics text format, of type [`CONTENT_TYPE`].
+pub(crate) fn encode(node: &NodeMetrics, exporters: &[Arc<Metrics>]) -> String {
+    let mut page = String::new();
+    // Writing to a string cannot fail.
+    let _ = text::encode_registry(&mut page, &node.registry);
+    for exporter in exporters {
+        let _ = text::encode_registry(&mut page, &exporter.registry);
+    }
+    let _ = text::encode_eof(&mut page);
+    page
+}
+
+/// The metrics of one exporter, of the receiver before it and the queue between them.
 pub struct Metrics {
     registry: Registry,
     /// What became of the points.
@@ -48,8 +86,6 @@ pub struct Metrics {
     pub receiver: ReceiverMetrics,
     /// What went out.
     pub delivery: DeliveryMetrics,
-    /// How often the configuration was read again.
-    pub reloads: ReloadMetrics,
 }
 
 impl Metrics {
@@ -67,21 +103,14 @@ impl Metrics {
         let receiver = ReceiverMetrics::register(&mut registry, receiver);
         let delivery = DeliveryMetrics::register(&mut registry, exporter);
         registry.register_collector(Box::new(ComponentCollector(pool)));
-        registry.register_collector(Box::new(ProcessCollector { started: Instant::now() }));
-        let reloads = ReloadMetrics::register(&mut registry);
         queue::register(&mut registry, exporter, queue);
         registry.register_collector(Box::new(Arc::clone(&ledger)));
-        Self { registry, ledger, receiver, delivery, reloads }
+        Self { registry, ledger, receiver, delivery }
     }
+}
 
-    /// The same with those of connections, which are counted from before there is anything else to count.
-    #[must_use]
-    pub fn with_connections(mut self, connections: &ConnectionMetrics) -> Self {
-        connections.register(&mut self.registry);
-        self
-    }
-
-    /// One page in the OpenMetrics text format, of type [`CONTENT_TYPE`].
+impl Metrics {
+    /// One page of these alone in the OpenMetrics text format, of type [`CONTENT_TYPE`].
     #[must_use]
     pub fn encode(&self) -> String {
         let mut page = String::new();

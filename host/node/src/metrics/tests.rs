@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Attempt, ConnectionMetrics, Content, Metrics, RequestOutcome, Snapshot, Transport};
+use super::{Attempt, Content, Metrics, NodeMetrics, RequestOutcome, Snapshot, Transport, encode};
 use preamp_contract::{Batch, Protocol};
 use preamp_queue::{MemoryQueue, Outcome, Queue, Settlement};
 use preamp_wasm::PoolStats;
@@ -93,9 +93,8 @@ async fn what_a_queue_holds_at_the_start_counts_as_recovered() {
 #[tokio::test]
 async fn the_page_has_the_names_that_dashboards_know() {
     let (metrics, _) = with_queued(&[10]).await;
-    let connections = ConnectionMetrics::default();
-    let metrics = metrics.with_connections(&connections);
-    let listener = connections.listener("grpc");
+    let node = NodeMetrics::new();
+    let listener = node.connections.listener("grpc");
     listener.limited_to(7);
     listener.opened();
     listener.refused("tls");
@@ -105,7 +104,7 @@ async fn the_page_has_the_names_that_dashboards_know() {
     metrics.receiver.untranslated("delta-temporality", 2);
     metrics.delivery.enqueued(8, 2_500);
     metrics.delivery.failed_translation();
-    metrics.reloads.failed();
+    node.reloads.failed();
     metrics.delivery.enqueue_failed(Some("bytes"), 3);
     let content = Content { samples: 30, histograms: 5, exemplars: 1 };
     let in_flight = metrics.delivery.sending(Attempt { content, bytes: 7, number: 2 });
@@ -113,7 +112,8 @@ async fn the_page_has_the_names_that_dashboards_know() {
     metrics.delivery.settled(&Outcome::Delivered, 4, content, 2_000);
     metrics.delivery.settled(&Outcome::PartlyRejected, 6, content, 2_500);
     metrics.ledger.settled(&Outcome::Rejected("too-old".to_owned()), 1);
-    let page = metrics.encode();
+    let metrics = Arc::new(metrics);
+    let page = encode(&node, std::slice::from_ref(&metrics));
     for line in [
         r#"preamp_connections{listener="grpc"} 1"#,
         r#"preamp_connections_limit{listener="grpc"} 7"#,

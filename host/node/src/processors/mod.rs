@@ -4,7 +4,7 @@
 mod memory;
 mod resource;
 
-use crate::intake::Full;
+use crate::memory_budget::Full;
 use bytes::Bytes;
 use memory::Limiter;
 use preamp_config::Processors as Settings;

@@ -2,7 +2,8 @@
 
 use super::answer::Failure;
 use super::compression::{ContentEncoding, UnpackError};
-use crate::intake::{Intake, Share};
+use crate::intake::Intake;
+use crate::memory_budget::Reservation;
 use bytes::{Bytes, BytesMut};
 use hyper::body::Body;
 use std::future::poll_fn;
@@ -25,7 +26,7 @@ const PREPARED: usize = 1 << 20;
 /// The body of a request, and the room that it takes.
 pub(super) struct Arriving<B> {
     body: B,
-    share: Share,
+    share: Reservation,
     time: Option<Duration>,
     deadline: Option<Instant>,
     /// There is one once a part of the body has to be waited for.
@@ -49,7 +50,7 @@ impl<B: Body<Data = Bytes, Error: std::fmt::Display> + Unpin> Arriving<B> {
     ///
     /// When there is no room for one more request.
     pub(super) fn new(body: B, intake: &Intake, time: Option<Duration>) -> Result<Self, Failure> {
-        let mut share = intake.room().share();
+        let mut share = intake.requests().reserve();
         share.grow(REQUEST_BYTES).map_err(|full| Failure::busy(full.to_string()))?;
         let deadline = time.and_then(|time| Instant::now().checked_add(time));
         Ok(Arriving { body, share, time, deadline, timer: None })
@@ -65,7 +66,7 @@ impl<B: Body<Data = Bytes, Error: std::fmt::Display> + Unpin> Arriving<B> {
         mut self,
         Sizes { limit, discarded, announced }: Sizes,
         check: impl Fn(&[u8]) -> Result<(), Failure>,
-    ) -> Result<(Bytes, Share), Failure> {
+    ) -> Result<(Bytes, Reservation), Failure> {
         let mut collected = BytesMut::with_capacity(announced.min(limit).min(PREPARED));
         let mut read = 0_usize;
         while let Some(part) = self.part().await? {
@@ -134,8 +135,8 @@ impl Unpacker {
         &self,
         packed: ContentEncoding,
         body: Bytes,
-        mut share: Share,
-    ) -> Result<(Bytes, Share), Failure> {
+        mut share: Reservation,
+    ) -> Result<(Bytes, Reservation), Failure> {
         let limit = self.limit;
         if packed == ContentEncoding::Identity || body.len() <= HANDED_OVER {
             let unpacked = packed.unpack(body, limit, &mut share);

@@ -3,7 +3,7 @@
 //! A body may consist of many parts, each packed for itself. A part costs microseconds even if it holds nothing,
 //! so that there may be only as many as their content explains.
 
-use crate::intake::{Full, Share};
+use crate::memory_budget::{Full, Reservation};
 use bytes::Bytes;
 use flate2::bufread::{GzDecoder, ZlibDecoder};
 use std::io::{self, Read};
@@ -69,7 +69,12 @@ impl ContentEncoding {
     }
 
     /// Unpacks a body into at most `limit` bytes, which take their room in `share`.
-    pub(super) fn unpack(self, body: Bytes, limit: usize, share: &mut Share) -> Result<Bytes, UnpackError> {
+    pub(super) fn unpack(
+        self,
+        body: Bytes,
+        limit: usize,
+        share: &mut Reservation,
+    ) -> Result<Bytes, UnpackError> {
         let mut output = Output { bytes: Vec::new(), granted: 0, limit, share };
         match self {
             Self::Identity if body.len() > limit => return Err(UnpackError::TooLarge),
@@ -88,7 +93,7 @@ struct Output<'s> {
     /// For so many bytes there is room.
     granted: usize,
     limit: usize,
-    share: &'s mut Share,
+    share: &'s mut Reservation,
 }
 
 impl Output<'_> {

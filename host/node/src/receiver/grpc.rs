@@ -5,7 +5,8 @@ use super::answer::{Failure, answer};
 use super::arriving::{Arriving, Sizes, Unpacker};
 use super::compression::ContentEncoding;
 use super::message::ExportMetricsServiceResponse;
-use crate::intake::{Share, Transport};
+use crate::intake::Transport;
+use crate::memory_budget::Reservation;
 use bytes::{BufMut as _, Bytes, BytesMut};
 use http::header::{ALLOW, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
@@ -105,7 +106,7 @@ impl GrpcReceiver {
     }
 
     /// Reads and unpacks the message.
-    async fn read<B>(&self, request: Request<B>) -> Result<(Bytes, Share), Failure>
+    async fn read<B>(&self, request: Request<B>) -> Result<(Bytes, Reservation), Failure>
     where
         B: Body<Data = Bytes, Error: std::fmt::Display> + Unpin,
     {

@@ -5,7 +5,8 @@ use super::answer::{Failure, answer};
 use super::arriving::{Arriving, Sizes, Unpacker};
 use super::compression::ContentEncoding;
 use super::message::ExportMetricsServiceResponse;
-use crate::intake::{Share, Transport};
+use crate::intake::Transport;
+use crate::memory_budget::Reservation;
 use crate::server::Names;
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -88,7 +89,7 @@ impl HttpReceiver {
     }
 
     /// Reads and unpacks the body.
-    async fn read<B>(&self, request: Request<B>) -> Result<(Bytes, Share), Failure>
+    async fn read<B>(&self, request: Request<B>) -> Result<(Bytes, Reservation), Failure>
     where
         B: Body<Data = Bytes, Error: std::fmt::Display> + Unpin,
     {

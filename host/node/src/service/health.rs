@@ -1,7 +1,7 @@
 //! Answers whether the process is well: as the Collector's extension `health_check` does, as its second version does,
 //! and as Prometheus does at `/-/healthy` and `/-/ready`.
 
-use crate::metrics::Metrics;
+use crate::node::Node;
 use axum::extract::{Query, State};
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
@@ -9,7 +9,7 @@ use axum::routing::get;
 use preamp_config::{Health as Settings, HealthAnswer};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -26,21 +26,19 @@ enum Phase {
 pub(super) struct Health {
     started: OffsetDateTime,
     phase: Mutex<(Phase, OffsetDateTime, Instant)>,
-    metrics: OnceLock<Arc<Metrics>>,
+    node: Arc<Node>,
 }
 
 impl Health {
     /// That of a process that starts.
-    pub(super) fn new() -> Arc<Self> {
+    pub(super) fn new(node: Arc<Node>) -> Arc<Self> {
         let now = OffsetDateTime::now_utc();
         let phase = Mutex::new((Phase::Starting, now, Instant::now()));
-        Arc::new(Health { started: now, phase, metrics: OnceLock::new() })
+        Arc::new(Health { started: now, phase, node })
     }
 
     /// It takes requests now.
-    pub(super) fn ready(&self, metrics: &Arc<Metrics>) {
-        // It becomes ready once.
-        let _first = self.metrics.set(metrics.clone());
+    pub(super) fn ready(&self) {
         self.enter(Phase::Ready);
     }
 
@@ -52,6 +50,11 @@ impl Health {
     fn enter(&self, phase: Phase) {
         let mut current = self.phase.lock().unwrap_or_else(PoisonError::into_inner);
         *current = (phase, OffsetDateTime::now_utc(), Instant::now());
+    }
+
+    /// How long the exporter that is held the longest has been, if one is.
+    fn held_for(&self) -> Option<Duration> {
+        self.node.exporters().iter().filter_map(|metrics| metrics.delivery.held_for()).max()
     }
 
     fn current(&self) -> (Phase, OffsetDateTime, Instant) {
@@ -134,7 +137,7 @@ impl Status {
             Phase::Stopping => return unavailable("StatusStopping"),
             Phase::Ready => {}
         }
-        match health.metrics.get().and_then(|metrics| metrics.delivery.held_for()) {
+        match health.held_for() {
             None => Status { code: StatusCode::OK, name: "StatusOK", healthy: true, since, error: None },
             Some(held) => {
                 let healthy = recovery.is_none_or(|recovery| held < recovery);

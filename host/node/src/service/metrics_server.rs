@@ -1,6 +1,7 @@
 //! The self-metrics as a page.
 
-use crate::metrics::{CONTENT_TYPE, Metrics};
+use crate::metrics::CONTENT_TYPE;
+use crate::node::Node;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
@@ -8,10 +9,10 @@ use axum::routing::get;
 use std::sync::Arc;
 
 /// Answers `GET /metrics`.
-pub(super) fn router(metrics: Arc<Metrics>) -> axum::Router {
-    axum::Router::new().route("/metrics", get(page)).with_state(metrics)
+pub(super) fn router(node: Arc<Node>) -> axum::Router {
+    axum::Router::new().route("/metrics", get(page)).with_state(node)
 }
 
-async fn page(State(metrics): State<Arc<Metrics>>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, CONTENT_TYPE)], metrics.encode())
+async fn page(State(node): State<Arc<Node>>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, CONTENT_TYPE)], node.encode_metrics())
 }

@@ -4,7 +4,7 @@ use super::health::{self, Health};
 use super::running::Tasks;
 use super::sockets::ProbeSockets;
 use super::{StartError, metrics_server};
-use crate::metrics::{ConnectionMetrics, Metrics};
+use crate::node::Node;
 use crate::server::{Names, Protocols, RequestBody, Server, ServersTls};
 use crate::tls;
 use axum::Router;
@@ -25,7 +25,7 @@ pub(super) struct Probes {
     pub(super) health: Option<SocketAddr>,
     pub(super) state: Arc<Health>,
     waiting: Option<(TcpListener, Serving)>,
-    connections: ConnectionMetrics,
+    node: Arc<Node>,
     /// The most connections of each.
     most: usize,
     stop: CancellationToken,
@@ -41,16 +41,16 @@ impl Probes {
     pub(super) fn start(
         settings: &Settings,
         sockets: ProbeSockets,
-        connections: &ConnectionMetrics,
+        node: &Arc<Node>,
         most: usize,
     ) -> Result<Self, StartError> {
         let address = |socket: &TcpListener| socket.local_addr().ok();
         let mut probes = Probes {
             metrics: sockets.metrics.as_ref().and_then(address),
             health: sockets.health.as_ref().and_then(address),
-            state: Health::new(),
+            state: Health::new(node.clone()),
             waiting: sockets.metrics.map(|socket| (socket, of_metrics(settings))),
-            connections: connections.clone(),
+            node: node.clone(),
             most,
             stop: CancellationToken::new(),
             tasks: Tasks::new(),
@@ -66,10 +66,10 @@ impl Probes {
     }
 
     /// Answers from now on that the process is ready, and with its metrics.
-    pub(super) fn ready(&mut self, metrics: &Arc<Metrics>) {
-        self.state.ready(metrics);
+    pub(super) fn ready(&mut self) {
+        self.state.ready();
         if let Some((socket, serving)) = self.waiting.take() {
-            let router = metrics_server::router(metrics.clone()).merge(health::management(&self.state));
+            let router = metrics_server::router(self.node.clone()).merge(health::management(&self.state));
             self.serve("metrics", socket, None, serving, router);
         }
     }
@@ -94,7 +94,7 @@ impl Probes {
         router: Router,
     ) {
         let serving = Serving { max_connections: serving.max_connections.min(self.most), ..serving };
-        let (socket, metrics) = (Arc::new(socket), self.connections.listener(name));
+        let (socket, metrics) = (Arc::new(socket), self.node.metrics().connections.listener(name));
         let server = Server { socket, tls, serving, protocols: Protocols::Both, metrics };
         let names = Arc::new(server.names());
         let handler = move |request| answer(router.clone(), Arc::clone(&names), request);

@@ -4,7 +4,7 @@ use super::StartError;
 use super::running::{Tasks, finish};
 use super::sockets::ReceiverSockets;
 use crate::intake::Intake;
-use crate::metrics::ConnectionMetrics;
+use crate::node::Node;
 use crate::receiver::Entrance;
 use crate::receiver::grpc::GrpcReceiver;
 use crate::receiver::http::HttpReceiver;
@@ -65,13 +65,13 @@ impl Prepared {
     }
 }
 
-/// What receivers share with all others that use the connections of this process.
+/// What receivers work with.
 #[derive(Clone)]
-pub(super) struct Shared {
+pub(super) struct Surroundings {
     /// Where requests go.
     pub(super) intake: Arc<Intake>,
-    /// Counts connections.
-    pub(super) connections: ConnectionMetrics,
+    /// The process, which counts their connections.
+    pub(super) node: Arc<Node>,
     /// For how many connections the limit of open files leaves room.
     pub(super) room: usize,
 }
@@ -91,11 +91,11 @@ impl Receivers {
         settings: &OtlpReceiver,
         sockets: ReceiverSockets,
         prepared: PreparedReceivers,
-        shared: &Shared,
+        around: &Surroundings,
     ) -> Self {
         let stop = CancellationToken::new();
         let mut receivers = Receivers { sockets, stop, tasks: Tasks::new(), ending: Tasks::new() };
-        receivers.serve(settings, prepared, shared);
+        receivers.serve(settings, prepared, around);
         receivers
     }
 
@@ -105,9 +105,9 @@ impl Receivers {
         settings: &OtlpReceiver,
         sockets: ReceiverSockets,
         prepared: PreparedReceivers,
-        shared: &Shared,
+        around: &Surroundings,
     ) {
-        let next = Receivers::start(settings, sockets, prepared, shared);
+        let next = Receivers::start(settings, sockets, prepared, around);
         let mut last = std::mem::replace(self, next);
         last.stop.cancel();
         self.ending = std::mem::take(&mut last.ending);
@@ -134,8 +134,8 @@ impl Receivers {
         finish(&mut self.ending, deadline).await && done
     }
 
-    fn serve(&mut self, settings: &OtlpReceiver, prepared: PreparedReceivers, shared: &Shared) {
-        let Shared { intake, connections, room } = shared;
+    fn serve(&mut self, settings: &OtlpReceiver, prepared: PreparedReceivers, around: &Surroundings) {
+        let Surroundings { intake, node, room } = around;
         let most = settings.part_of_port(*room);
         let server = |socket: &Arc<TcpListener>, listener: &Listener, tls, protocols, name| {
             let mut serving = listener.serving.clone();
@@ -143,7 +143,7 @@ impl Receivers {
                 serving.max_connections = most;
                 say_limit(&settings.id, name, &listener.serving, most);
             }
-            let (socket, metrics) = (Arc::clone(socket), connections.listener(name));
+            let (socket, metrics) = (Arc::clone(socket), node.metrics().connections.listener(name));
             Server { socket, tls, serving, protocols, metrics }
         };
         let (grpc, http) = (self.sockets.grpc.clone(), self.sockets.http.clone());

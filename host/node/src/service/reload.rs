@@ -2,7 +2,7 @@
 
 use super::fit::Fitted;
 use super::sockets::ReceiverSockets;
-use super::{Prepared, Running, StartError};
+use super::{Prepared, Running, StartError, destination, signing_keys};
 use crate::processors::Processors;
 use preamp_config::Settings;
 use serde_json::{Map, Value};
@@ -40,13 +40,12 @@ impl Running {
     ///
     /// When a setting cannot be used, or an address is taken.
     pub async fn prepare(&self, settings: &Settings) -> Result<Next, StartError> {
-        let Fitted { mut settings, warnings, .. } = Fitted::new(settings, self.base.budget);
+        let Fitted { mut settings, warnings, .. } = Fitted::new(settings, self.node.budget);
         for warning in warnings {
             tracing::warn!("{warning}");
         }
         let postponed = postpone(&self.settings, &mut settings);
-        let limits = self.base.limits.clone();
-        let prepared = Prepared::made(&settings, &self.base.component, limits).await?;
+        let prepared = Prepared::made(&settings, &self.node.component, self.node.limits.clone()).await?;
         let sockets = if settings.receiver == self.settings.receiver {
             None
         } else {
@@ -65,25 +64,21 @@ impl Running {
         let Next { settings: next, postponed, prepared, sockets } = next;
         if next.exporter != self.settings.exporter || next.processors.batch != self.settings.processors.batch
         {
-            if let Err(reason) = self.base.in_use.exchange(&prepared.exporters).await? {
-                tracing::warn!(reason, "the totals of delta metrics begin anew");
-            }
+            let keys = match next.exporter.sigv4 == self.settings.exporter.sigv4 {
+                true => self.exporter.keys().cloned(),
+                false => signing_keys(&self.node, &next)?,
+            };
             let patience = self.settings.exporter.client.timeout.saturating_add(GRACE);
-            self.delivery.hand_over(patience).await;
-            if next.exporter.sigv4 != self.settings.exporter.sigv4 {
-                self.keys = next.exporter.sigv4.as_ref().map(|scope| self.base.keys(scope));
-            }
-            let (exporters, client) = (prepared.exporters, prepared.client);
-            // What the delivery before broke off may have arrived.
-            self.delivery = self.base.deliver(&next, exporters, client, self.keys.clone(), true);
+            let destination = destination(&next, prepared.exporters, prepared.client, keys);
+            self.exporter.exchange(destination, patience).await?;
             self.settings.exporter = next.exporter;
         }
         if next.processors != self.settings.processors {
-            self.base.shared.intake.process_with(Processors::start(&next.processors));
+            self.exporter.intake().process_with(Processors::start(&next.processors));
             self.settings.processors = next.processors;
         }
         if let Some(sockets) = sockets {
-            self.receivers.exchange(&next.receiver, sockets, prepared.receivers, &self.base.shared);
+            self.receivers.exchange(&next.receiver, sockets, prepared.receivers, &self.around);
             self.settings.receiver = next.receiver;
         }
         Ok(postponed)

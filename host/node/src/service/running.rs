@@ -1,12 +1,12 @@
 //! A service at work, and its end.
 
+use super::Addresses;
 use super::probes::Probes;
-use super::receivers::Receivers;
-use super::state::Saver;
-use super::{Addresses, Base};
-use crate::credentials::SigningKeys;
-use crate::delivery::{Delivery, Remains};
+use super::receivers::{Receivers, Surroundings};
+use crate::delivery::Remains;
+use crate::exporter::Exporter;
 use crate::metrics::{Metrics, Snapshot};
+use crate::node::Node;
 use preamp_config::Settings;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,11 +24,10 @@ pub(super) type Tasks = JoinSet<Result<(), String>>;
 pub struct Running {
     /// What it works by.
     pub(super) settings: Settings,
-    pub(super) base: Base,
-    pub(super) keys: Option<SigningKeys>,
-    pub(super) delivery: Delivery,
+    pub(super) node: Arc<Node>,
+    pub(super) exporter: Exporter,
+    pub(super) around: Surroundings,
     pub(super) receivers: Receivers,
-    saver: Option<Saver>,
     probes: Probes,
 }
 
@@ -50,15 +49,13 @@ pub struct Stopped {
 impl Running {
     pub(super) fn new(
         settings: Settings,
-        base: Base,
-        keys: Option<SigningKeys>,
-        delivery: Delivery,
+        exporter: Exporter,
+        around: Surroundings,
         receivers: Receivers,
-        saver: Option<Saver>,
         mut probes: Probes,
     ) -> Running {
-        probes.ready(&base.metrics);
-        Running { settings, base, keys, delivery, receivers, saver, probes }
+        probes.ready();
+        Running { settings, node: around.node.clone(), exporter, around, receivers, probes }
     }
 
     /// Where it listens.
@@ -67,16 +64,22 @@ impl Running {
         self.receivers.sockets.addresses(self.probes.metrics, self.probes.health)
     }
 
-    /// What it says about itself.
+    /// The process that it is the service of.
+    #[must_use]
+    pub fn node(&self) -> &Arc<Node> {
+        &self.node
+    }
+
+    /// What its exporter says about itself.
     #[must_use]
     pub fn metrics(&self) -> &Arc<Metrics> {
-        &self.base.metrics
+        self.exporter.metrics()
     }
 
     /// Where every point is now.
     #[must_use]
     pub fn ledger(&self) -> Snapshot {
-        self.base.metrics.ledger.snapshot()
+        self.exporter.metrics().ledger.snapshot()
     }
 
     /// Waits until a part ends that should not have, and says why. Without that, waits for ever.
@@ -100,14 +103,11 @@ impl Running {
         self.probes.state.stopping();
         let receivers_done = self.receivers.stop(now + deadline / SHARE_OF_RECEIVERS).await;
         // Before delivery ends, which may take until somebody loses patience.
-        let unsaved = match self.saver.take() {
-            Some(saver) => saver.finish().await.err().map(|error| error.to_string()),
-            None => None,
-        };
-        let remains = self.delivery.drain((now + deadline).saturating_duration_since(Instant::now())).await;
+        let unsaved = self.exporter.close().await.err().map(|error| error.to_string());
+        let remains = self.exporter.drain((now + deadline).saturating_duration_since(Instant::now())).await;
         self.probes.stop().await;
         Stopped {
-            ledger: self.base.metrics.ledger.snapshot(),
+            ledger: self.exporter.metrics().ledger.snapshot(),
             receivers_aborted: !receivers_done,
             remains,
             outlives: self.settings.exporter.queue.storage.outlives(),

@@ -2,10 +2,12 @@
 
 mod client;
 mod files;
+#[cfg(feature = "receivers")]
 mod server;
 
 pub(crate) use client::client;
 pub(crate) use files::FromFiles;
+#[cfg(feature = "receivers")]
 pub(crate) use server::server;
 
 use preamp_config::{Pem, TlsIdentity, TlsProtocol, TlsVersion};

@@ -1,5 +1,5 @@
-//! The one that writes, on a thread of its own. What is asked of it while it waits for the disk becomes safe together,
-//! the next time.
+//! The one that writes. What is asked of it while it waits for the disk becomes safe together, the next time (group
+//! commit).
 
 use super::log::{Change, Location, Log};
 use super::quarantine::{Kept, Place, Quarantine};
@@ -8,11 +8,11 @@ use crate::backlog::{Entry, Size};
 use crate::{AppendError, Outcome, Settlement, StorageError, Ticket};
 use preamp_base::clock::now_ms;
 use preamp_contract::Batch;
+use std::collections::VecDeque;
 use std::io;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::Receiver;
 use std::time::Instant;
 use tokio::sync::oneshot;
 
@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 const GROUP_BYTES: u64 = 8 << 20;
 const GROUP_REQUESTS: usize = 1024;
 
-/// What is asked of the thread.
+/// What is asked of it.
 pub(super) enum Request {
     Append(Append),
     Settle {
@@ -57,23 +57,19 @@ pub(super) struct Committer {
     pub shared: Arc<Shared>,
 }
 
-impl Committer {
-    /// Serves requests until it is told to end, or nobody is left who could ask.
-    pub fn serve(mut self, requests: &Receiver<Request>) {
-        while let Ok(first) = requests.recv() {
-            let mut bytes = first.bytes();
-            let mut group = vec![first];
-            while group.len() < GROUP_REQUESTS && bytes < GROUP_BYTES {
-                let Ok(next) = requests.try_recv() else { break };
-                bytes += next.bytes();
-                group.push(next);
-            }
-            if self.commit(group).is_break() {
-                return;
-            }
-        }
-    }
+/// Takes the requests that are written together next.
+pub(super) fn next_group(requests: &mut VecDeque<Request>) -> Vec<Request> {
+    let mut bytes = 0;
+    let mut is_within = |request: &Request| {
+        let was_within = bytes < GROUP_BYTES;
+        bytes += request.bytes();
+        was_within
+    };
+    let count = requests.iter().take(GROUP_REQUESTS).take_while(|request| is_within(request)).count();
+    requests.drain(..count).collect()
+}
 
+impl Committer {
     /// Does all of this together, and says whether it was told to end.
     pub fn commit(&mut self, group: Vec<Request>) -> ControlFlow<()> {
         let Committer { log, quarantine, shared } = self;

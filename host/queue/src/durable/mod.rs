@@ -12,6 +12,7 @@ mod read;
 mod recovery;
 mod scan;
 mod set_aside;
+mod writer;
 
 pub use disk::{Disk, DiskFile, Folder, FolderError};
 pub use inspect::{Inspection, WaitingBatch};
@@ -35,11 +36,10 @@ use quarantine::Quarantine;
 use read::Unreadable;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::oneshot;
+use writer::Writer;
 
 /// How a durable queue is set up.
 #[derive(Clone, Debug)]
@@ -80,18 +80,18 @@ pub struct Found {
 /// Keeps batches on disk until they are acknowledged.
 pub struct DurableQueue {
     shared: Arc<Shared>,
-    writer: Writer,
+    writing: Writing,
 }
 
-/// Who writes.
-enum Writer {
-    /// A thread, which is asked.
-    Thread(Sender<Request>),
-    /// Whoever asks; nobody any more once it was put away.
-    Caller(Mutex<Option<Box<Committer>>>),
+/// Where changes are made.
+enum Writing {
+    /// On a thread for blocking work, while there is something to write.
+    Apart(Writer),
+    /// Where they are asked for; nowhere any more once the queue was put away.
+    InPlace(Mutex<Option<Box<Committer>>>),
 }
 
-/// What readers and the writing thread share.
+/// What readers and the committer share.
 struct Shared {
     backlog: Mutex<Backlog<Stored>>,
     changes: Changes,
@@ -137,18 +137,12 @@ impl DurableQueue {
     /// # Errors
     /// When the folder cannot be used; nothing in it is changed then.
     pub fn open(disk: Arc<dyn Disk>, options: &Options) -> Result<(DurableQueue, Found), OpenError> {
-        let place = disk.place();
         let (committer, found) = Self::recover(disk, options, false)?;
         let shared = committer.shared.clone();
-        let (requests, to_serve) = mpsc::channel();
-        thread::Builder::new()
-            .name("preamp-queue".to_owned())
-            .spawn(move || committer.serve(&to_serve))
-            .map_err(|error| OpenError::System { place, error })?;
-        Ok((DurableQueue { shared, writer: Writer::Thread(requests) }, found))
+        Ok((DurableQueue { shared, writing: Writing::Apart(Writer::new(committer)) }, found))
     }
 
-    /// The same without a thread: each change is made where it is asked for, by itself. It takes the caller's time, and
+    /// The same in place: each change is made where it is asked for, by itself. It takes the caller's time, and
     /// comes out the same each time, as a simulation needs it.
     ///
     /// # Errors
@@ -156,7 +150,7 @@ impl DurableQueue {
     pub fn open_in_place(disk: Arc<dyn Disk>, options: &Options) -> Result<(DurableQueue, Found), OpenError> {
         let (committer, found) = Self::recover(disk, options, true)?;
         let shared = committer.shared.clone();
-        Ok((DurableQueue { shared, writer: Writer::Caller(Mutex::new(Some(Box::new(committer)))) }, found))
+        Ok((DurableQueue { shared, writing: Writing::InPlace(Mutex::new(Some(Box::new(committer)))) }, found))
     }
 
     fn recover(
@@ -219,13 +213,9 @@ impl DurableQueue {
         if_ended: impl FnOnce() -> T,
     ) -> T {
         let (reply, answer) = oneshot::channel();
-        match &self.writer {
-            Writer::Thread(requests) => {
-                if requests.send(request(reply)).is_err() {
-                    return if_ended();
-                }
-            }
-            Writer::Caller(committer) => {
+        match &self.writing {
+            Writing::Apart(writer) => writer.ask(request(reply)),
+            Writing::InPlace(committer) => {
                 let mut committer = committer.lock().unwrap_or_else(PoisonError::into_inner);
                 if committer
                     .as_mut()

@@ -4,7 +4,7 @@ use super::patience::answering;
 use super::recorder::Recorder;
 use super::rig::{Rig, Setup, a_minute_ago, payload};
 use preamp_config::Overflow;
-use preamp_host::intake::Patience;
+use preamp_host::intake::AckPolicy;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +15,7 @@ const PAYLOADS: u32 = 30;
 const ROOM: u64 = 6;
 
 fn setup(partitions: u32) -> Setup {
-    let patience = Patience { on_overflow: Overflow::DropOldest, for_result: false };
+    let patience = AckPolicy { on_overflow: Overflow::DropOldest, wait_for_delivery: false };
     Setup { patience, partitions, max_payloads: ROOM, ..Setup::default() }
 }
 

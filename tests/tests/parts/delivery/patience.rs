@@ -3,7 +3,7 @@
 use super::recorder::Recorder;
 use super::rig::{Rig, Setup, a_minute_ago, payload};
 use preamp_config::Overflow;
-use preamp_host::intake::{Outcome, Patience};
+use preamp_host::intake::{AckPolicy, Outcome};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
@@ -20,7 +20,7 @@ const WAIT: Duration = Duration::from_millis(300);
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_waits_for_the_result_is_answered_when_it_is_there() {
     let (receiver, status) = answering(503);
-    let patience = Patience { for_result: true, on_overflow: Overflow::Refuse };
+    let patience = AckPolicy { wait_for_delivery: true, on_overflow: Overflow::Refuse };
     let rig = Arc::new(Rig::start(&receiver.url(), Setup { patience, partitions: 3, ..Setup::default() }));
     let submitting = rig.clone();
     let mut waiting = tokio::spawn(async move { submitting.submit(payload(20, a_minute_ago(), 0)).await });
@@ -33,7 +33,7 @@ async fn whoever_waits_for_the_result_is_answered_when_it_is_there() {
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_waits_for_the_result_is_told_what_was_refused() {
     let (receiver, _) = answering(400);
-    let patience = Patience { for_result: true, on_overflow: Overflow::Refuse };
+    let patience = AckPolicy { wait_for_delivery: true, on_overflow: Overflow::Refuse };
     let rig = Rig::start(&receiver.url(), Setup { patience, ..Setup::default() });
     match rig.submit(payload(5, a_minute_ago(), 0)).await {
         Outcome::Partial { rejected_points: 5, message } => {
@@ -46,7 +46,7 @@ async fn whoever_waits_for_the_result_is_told_what_was_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_waits_for_room_is_taken_once_there_is_some() {
     let (receiver, status) = answering(503);
-    let patience = Patience { on_overflow: Overflow::Wait, for_result: false };
+    let patience = AckPolicy { on_overflow: Overflow::Wait, wait_for_delivery: false };
     let setup = Setup { patience, max_points: 30, ..Setup::default() };
     let rig = Arc::new(Rig::start(&receiver.url(), setup));
     let start = a_minute_ago();
@@ -78,7 +78,7 @@ async fn whoever_does_not_wait_is_refused_by_points_too() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sender_that_leaves_while_it_waits_for_room_leaves_nothing_behind() {
     let (receiver, status) = answering(503);
-    let patience = Patience { on_overflow: Overflow::Wait, for_result: false };
+    let patience = AckPolicy { on_overflow: Overflow::Wait, wait_for_delivery: false };
     let rig = Rig::start(&receiver.url(), Setup { patience, max_points: 30, ..Setup::default() });
     let start = a_minute_ago();
     rig.accept(payload(20, start, 0)).await;

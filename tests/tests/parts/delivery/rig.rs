@@ -12,14 +12,15 @@ use preamp_config::{ClientSettings, Retry};
 use preamp_contract::Encoding;
 use preamp_host::credentials::{Credentials, CredentialsSource, SigningKeys};
 use preamp_host::delivery::{Delivery, HttpClient, Parts, Pauses, Remains};
-use preamp_host::intake::{Intake, Outcome, Patience, Room, Transport};
+use preamp_host::intake::{AckPolicy, Intake, Outcome, Transport};
+use preamp_host::memory_budget::MemoryBudget;
 use preamp_host::metrics::{Metrics, Snapshot};
 use preamp_host::processors::Processors;
 use preamp_host::receiver_clock::ReceiverClock;
 use preamp_queue::{MemoryQueue, Queue};
 use preamp_tests::built::load;
 use preamp_tests::payloads;
-use preamp_wasm::{ExporterPool, InUse, PoolLimits};
+use preamp_wasm::{ActiveExporter, ExporterPool, PoolLimits};
 
 pub const ACCESS_KEY_ID: &str = "AKIDEXAMPLE";
 pub const SECRET_ACCESS_KEY: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
@@ -42,7 +43,7 @@ pub struct Setup {
     /// How old samples can be.
     pub max_age: Option<Duration>,
     pub clock: Clock,
-    pub patience: Patience,
+    pub patience: AckPolicy,
     pub max_points: u64,
     /// How long a partition is held where the configuration has to be set right.
     pub pauses_when_stopped: Duration,
@@ -59,7 +60,7 @@ impl Default for Setup {
             credentials: None,
             max_age: None,
             clock: Clock::system(),
-            patience: Patience::default(),
+            patience: AckPolicy::default(),
             max_points: u64::MAX,
             pauses_when_stopped: Duration::from_secs(60),
         }
@@ -115,19 +116,19 @@ impl Rig {
             metrics: Arc::clone(&metrics),
         });
         let intake = Intake::new(
-            Arc::new(InUse::new(exporters)),
+            Arc::new(ActiveExporter::new(exporters)),
             Arc::clone(&queue),
             Arc::clone(&clock),
             Arc::clone(&metrics),
             Processors::default(),
-            Room::new(256 << 20),
+            Arc::new(MemoryBudget::new(256 << 20)),
         );
-        let intake = intake.with_patience(setup.patience);
+        let intake = intake.with_ack_policy(setup.patience);
         Self { intake: Arc::new(intake), delivery, queue, metrics, clock }
     }
 
     pub async fn submit(&self, payload: Vec<u8>) -> Outcome {
-        let share = self.intake.room().share();
+        let share = self.intake.requests().reserve();
         self.intake.submit(Bytes::from(payload), share, Encoding::Protobuf, Transport::Http).await
     }
 

@@ -4,7 +4,8 @@ use crate::receivers::client::{Grpc, Http};
 use amp_stand_in::{Options, StandIn};
 use preamp_base::Clock;
 use preamp_config::Settings;
-use preamp_host::service::{Parts, Running, Service};
+use preamp_host::node::NodeOptions;
+use preamp_host::service::{Running, Service};
 use preamp_tests::payloads::{self, NOW_NS};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -31,7 +32,7 @@ impl Rig {
     }
 
     /// A rig that differs from the usual one.
-    pub async fn changed(mut options: Options, change: impl FnOnce(&mut Settings, &mut Parts)) -> Rig {
+    pub async fn changed(mut options: Options, change: impl FnOnce(&mut Settings, &mut NodeOptions)) -> Rig {
         // Payloads are made for this time, so that they are the same in every run.
         options.clock = Arc::new(|| UNIX_EPOCH + Duration::from_nanos(NOW_NS));
         let stand_in = StandIn::start(options).await.expect("a port");
@@ -41,8 +42,8 @@ impl Rig {
             listener.max_request_bytes = REQUEST_BYTES_MAX as u64;
         }
         let component = preamp_tests::built::load().expect("run `./build.sh host` first");
-        let parts = Parts::of_this_system(component);
-        let mut parts = Parts { clock: Clock::from_fn(|| NOW_NS), ..parts };
+        let parts = NodeOptions::of_this_system(component);
+        let mut parts = NodeOptions { clock: Clock::from_fn(|| NOW_NS), ..parts };
         change(&mut settings, &mut parts);
         let running = Service::start(&settings, parts).await.expect("a service");
         let addresses = running.addresses();

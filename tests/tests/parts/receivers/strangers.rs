@@ -70,7 +70,7 @@ async fn until_closed(mut socket: TcpStream, what: &str) -> Vec<u8> {
 
 /// The value of a self-metric with these labels.
 fn counted(rig: &Rig, line: &str) -> u64 {
-    let page = rig.running.metrics().encode();
+    let page = rig.running.node().encode_metrics();
     let value = page.lines().find_map(|found| found.strip_prefix(line)?.trim().parse().ok());
     value.unwrap_or(0)
 }
@@ -130,7 +130,7 @@ async fn silent_and_slow_connections_end_on_both_ports_and_good_ones_do_not() {
         ("grpc", "read-header-timeout", 1),
     ] {
         let line = format!("preamp_connections_closed_total{{listener=\"{listener}\",reason=\"{reason}\"}}");
-        assert!(counted(&rig, &line) >= least, "{line}\n{}", rig.running.metrics().encode());
+        assert!(counted(&rig, &line) >= least, "{line}\n{}", rig.running.node().encode_metrics());
     }
     rig.finish().await;
 }
@@ -159,7 +159,7 @@ async fn whoever_takes_all_connections_loses_them_to_those_who_send() {
         assert!(open <= 40 + 32, "{listener}: {open}");
         assert_eq!(counted(&rig, &format!("preamp_connections_limit{{listener=\"{listener}\"}}")), 40);
         let line = format!("preamp_connections_closed_total{{listener=\"{listener}\",reason=\"displaced\"}}");
-        assert!(counted(&rig, &line) > 100, "{}", rig.running.metrics().encode());
+        assert!(counted(&rig, &line) > 100, "{}", rig.running.node().encode_metrics());
     }
     drop(held);
     rig.finish().await;

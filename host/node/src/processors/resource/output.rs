@@ -1,13 +1,13 @@
 //! A payload that is being written, within bounds.
 
-use crate::intake::Full;
+use crate::memory_budget::Full;
 use bytes::Bytes;
 
 /// A payload may become larger by the attributes that are set: to so many bytes, and so many times its size.
 const GROWTH_BYTES: usize = 16 << 20;
 const GROWTH_TIMES: usize = 2;
 
-/// Room is asked for in pieces of so many bytes.
+/// MemoryBudget is asked for in pieces of so many bytes.
 const PIECE: usize = 64 << 10;
 
 /// Why a payload cannot go on with other resources.

@@ -1,6 +1,6 @@
 use super::actions::{Attribute, Value};
 use super::{ATTRIBUTES_MAX, Actions, Output, Problem};
-use crate::intake::Full;
+use crate::memory_budget::Full;
 use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue, any_value};

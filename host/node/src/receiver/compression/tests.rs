@@ -1,5 +1,5 @@
 use super::*;
-use crate::intake::Room;
+use crate::memory_budget::MemoryBudget;
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,7 @@ fn zstd(data: &[u8]) -> Bytes {
 }
 
 fn unpack(encoding: ContentEncoding, body: Bytes, limit: usize) -> Result<Bytes, UnpackError> {
-    encoding.unpack(body, limit, &mut Room::new(256 << 20).share())
+    encoding.unpack(body, limit, &mut MemoryBudget::new(256 << 20).reserve())
 }
 
 #[test]
@@ -88,15 +88,15 @@ fn parts_with_content_are_taken_however_many_they_are() {
 
 #[test]
 fn what_comes_out_takes_room_while_it_comes() {
-    let room = Room::new(256 << 20);
-    let mut other = room.share();
+    let room = MemoryBudget::new(256 << 20);
+    let mut other = room.reserve();
     while other.grow(1 << 20).is_ok() {}
     for (encoding, body) in [
         (ContentEncoding::Gzip, gzip(&vec![0; 8 << 20])),
         (ContentEncoding::Deflate, zlib(&vec![0; 8 << 20])),
         (ContentEncoding::Zstd, zstd(&vec![0; 8 << 20])),
     ] {
-        let refused = encoding.unpack(body, 64 << 20, &mut room.share());
+        let refused = encoding.unpack(body, 64 << 20, &mut room.reserve());
         assert!(matches!(refused, Err(UnpackError::Full(_))), "{encoding:?}: {refused:?}");
     }
 }

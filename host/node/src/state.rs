@@ -1,7 +1,7 @@
 //! Keeping what the exporter remembers: read at the start, saved now and then and at the end.
 
 use crate::state_file::{Saved, StateError, StateFile};
-use preamp_wasm::{CallError, InUse};
+use preamp_wasm::{ActiveExporter, CallError};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,8 +25,8 @@ pub enum RestoreError {
 }
 
 /// Saves the state while the service runs.
-pub(super) struct Saver {
-    exporters: Arc<InUse>,
+pub(crate) struct Saver {
+    exporters: Arc<ActiveExporter>,
     file: Arc<StateFile>,
     saving: JoinHandle<()>,
     stop: DropGuard,
@@ -34,7 +34,7 @@ pub(super) struct Saver {
 
 impl Saver {
     /// Takes over what the file holds, and starts to save.
-    pub async fn start(in_use: &Arc<InUse>, path: &Path) -> Result<Saver, RestoreError> {
+    pub async fn start(in_use: &Arc<ActiveExporter>, path: &Path) -> Result<Saver, RestoreError> {
         let exporters = in_use.current();
         let file = StateFile::reserve(path)?;
         if let Some(Saved { state, is_final }) = file.read()? {
@@ -64,7 +64,7 @@ impl Saver {
     }
 }
 
-async fn keep_saving(exporters: Arc<InUse>, file: Arc<StateFile>, stop: CancellationToken) {
+async fn keep_saving(exporters: Arc<ActiveExporter>, file: Arc<StateFile>, stop: CancellationToken) {
     let mut ticks = interval(SAVE_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks.tick().await;

@@ -1,18 +1,18 @@
-//! How much memory all requests together may take.
+//! How much memory all requests of the process together may take.
 
 use std::fmt;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// The unit in which room is shared out.
+/// The unit in which memory is reserved.
 const UNIT_BYTES: usize = 1 << 10;
 
-/// Room for the bytes of requests, from their first byte read until their payload is translated.
-pub struct Room {
+/// Bounds the bytes of all requests together, from their first byte read until their payload is translated.
+pub struct MemoryBudget {
     units: Arc<Semaphore>,
 }
 
-/// There is no room left.
+/// The budget is used up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Full;
 
@@ -25,39 +25,39 @@ impl fmt::Display for Full {
     }
 }
 
-impl Room {
-    /// Room for so many bytes, all of it free.
+impl MemoryBudget {
+    /// A budget of so many bytes, all of it free.
     #[must_use]
-    pub fn new(bytes: u64) -> Room {
+    pub fn new(bytes: u64) -> MemoryBudget {
         let units = usize::try_from(bytes).unwrap_or(usize::MAX) / UNIT_BYTES;
-        Room { units: Arc::new(Semaphore::new(units.min(Semaphore::MAX_PERMITS))) }
+        MemoryBudget { units: Arc::new(Semaphore::new(units.min(Semaphore::MAX_PERMITS))) }
     }
 
-    /// A share for one request, of no bytes yet. Dropping it gives its room back.
+    /// A reservation for one request, of no bytes yet. Dropping it gives its bytes back.
     #[must_use]
-    pub fn share(&self) -> Share {
-        Share { room: Arc::clone(&self.units), bytes: 0, units: None }
+    pub fn reserve(&self) -> Reservation {
+        Reservation { budget: Arc::clone(&self.units), bytes: 0, units: None }
     }
 }
 
-/// The room of one request. It goes where the bytes of the request go.
-pub struct Share {
-    room: Arc<Semaphore>,
+/// What is reserved for one request. It goes where the bytes of the request go.
+pub struct Reservation {
+    budget: Arc<Semaphore>,
     bytes: usize,
     units: Option<OwnedSemaphorePermit>,
 }
 
-impl Share {
-    /// Takes room for more bytes.
+impl Reservation {
+    /// Reserves more bytes.
     ///
     /// # Errors
     ///
-    /// When there is not enough. The share is as it was.
+    /// When there are not enough. The reservation is as it was.
     pub fn grow(&mut self, bytes: usize) -> Result<(), Full> {
         let total = self.bytes.checked_add(bytes).ok_or(Full)?;
         let further = total.div_ceil(UNIT_BYTES) - self.bytes.div_ceil(UNIT_BYTES);
         let further = u32::try_from(further).map_err(|_| Full)?;
-        let units = Arc::clone(&self.room).try_acquire_many_owned(further).map_err(|_| Full)?;
+        let units = Arc::clone(&self.budget).try_acquire_many_owned(further).map_err(|_| Full)?;
         match &mut self.units {
             Some(held) => held.merge(units),
             None => self.units = Some(units),
@@ -74,16 +74,16 @@ mod tests {
     #[test]
     fn small_pieces_take_no_more_room_than_their_sum() {
         const BYTES: usize = 8 << 20;
-        let room = Room::new(BYTES as u64);
-        let mut share = room.share();
+        let room = MemoryBudget::new(BYTES as u64);
+        let mut share = room.reserve();
         for _ in 0..BYTES / 100 {
             share.grow(100).unwrap();
         }
         assert_eq!(share.grow(UNIT_BYTES), Err(Full));
         drop(share);
-        let mut share = room.share();
+        let mut share = room.reserve();
         assert_eq!(share.grow(BYTES), Ok(()));
-        assert_eq!(room.share().grow(1), Err(Full));
+        assert_eq!(room.reserve().grow(1), Err(Full));
         assert_eq!(share.grow(usize::MAX), Err(Full));
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{PoisonError, RwLock};
 use tokio::sync::{RwLock as AsyncRwLock, RwLockReadGuard};
 
 /// The exporter of the present configuration.
-pub struct InUse {
+pub struct ActiveExporter {
     exporters: RwLock<ExporterPool>,
     /// Held while payloads are accepted; whoever exchanges the exporter waits for them.
     accepting: AsyncRwLock<()>,
@@ -18,7 +18,7 @@ pub struct Accepting<'a> {
     _guard: RwLockReadGuard<'a, ()>,
 }
 
-impl InUse {
+impl ActiveExporter {
     /// Begins with this one.
     #[must_use]
     pub fn new(exporters: ExporterPool) -> Self {

@@ -16,7 +16,7 @@ const SINCE_PER_SNAPSHOT: usize = 4;
 /// When the instance is lost, another one is brought to the same state by a snapshot and the payloads
 /// that were accepted after it, which the exporter takes to the same totals again (it is deterministic).
 /// An older state would not do: a total that goes back is taken for a reset by the receiver.
-pub(super) struct Keeper {
+pub(super) struct StatefulInstance {
     instance: Option<Instance>,
     /// The memory of the instance when it was made, in bytes: what its state takes is no garbage.
     memory_bytes_min: usize,
@@ -35,14 +35,14 @@ struct Taken {
     now: u64,
 }
 
-impl Keeper {
-    /// A keeper of an instance that has just been made; `None` if its configuration remembers nothing.
-    pub fn new(mut instance: Instance) -> wasmtime::Result<Result<Keeper, Instance>> {
+impl StatefulInstance {
+    /// The stateful form of an instance that has just been made; `None` if its configuration remembers nothing.
+    pub fn new(mut instance: Instance) -> wasmtime::Result<Result<StatefulInstance, Instance>> {
         let snapshot = take_snapshot(&mut instance)?;
         if snapshot.is_empty() {
             return Ok(Err(instance));
         }
-        Ok(Ok(Keeper {
+        Ok(Ok(StatefulInstance {
             memory_bytes_min: instance.memory_bytes(),
             instance: Some(instance),
             snapshot,

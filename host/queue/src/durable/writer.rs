@@ -1,0 +1,82 @@
+//! Who writes: a thread of the runtime's pool for blocking work while there is something to write, and none otherwise. So
+//! the queues of many exporters cost no thread each.
+
+use super::committer::{Committer, Request, next_group};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Requests to a committer, which serves them in their order.
+pub(super) struct Writer(Arc<Mailbox>);
+
+struct Mailbox(Mutex<State>);
+
+struct State {
+    requests: VecDeque<Request>,
+    committer: Option<Box<Committer>>,
+    /// Whether it was told to end, or broke down. Requests are dropped then, which their senders notice.
+    is_ended: bool,
+}
+
+impl Writer {
+    pub fn new(committer: Committer) -> Self {
+        let state =
+            State { requests: VecDeque::new(), committer: Some(Box::new(committer)), is_ended: false };
+        Writer(Arc::new(Mailbox(Mutex::new(state))))
+    }
+
+    /// Has a request served. Must be called inside a tokio runtime.
+    pub fn ask(&self, request: Request) {
+        let mut state = self.0.state();
+        if state.is_ended {
+            return;
+        }
+        state.requests.push_back(request);
+        let idle = state.committer.take();
+        drop(state);
+        if let Some(committer) = idle {
+            let serving = Serving { mailbox: Arc::clone(&self.0), committer: Some(committer) };
+            tokio::task::spawn_blocking(move || serving.serve());
+        }
+    }
+}
+
+impl Mailbox {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Requests are only pushed and popped, so the state is whole even after a panic.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A committer at work. It goes back where it came from, unless it broke down.
+struct Serving {
+    mailbox: Arc<Mailbox>,
+    committer: Option<Box<Committer>>,
+}
+
+impl Serving {
+    fn serve(mut self) {
+        loop {
+            let mut state = self.mailbox.state();
+            if state.requests.is_empty() {
+                state.committer = self.committer.take();
+                return;
+            }
+            let group = next_group(&mut state.requests);
+            drop(state);
+            let Some(committer) = &mut self.committer else { return };
+            if committer.commit(group).is_break() {
+                return;
+            }
+        }
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let mut state = self.mailbox.state();
+        if state.committer.is_none() {
+            state.is_ended = true;
+            state.requests.clear();
+        }
+    }
+}
