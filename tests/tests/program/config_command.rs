@@ -71,8 +71,8 @@ fn files_with_mistakes_do_not_fit_the_schema() -> anyhow::Result<()> {
     let files = ["typing-mistakes.yaml", "refused-for-safety.yaml", "helm-values.yaml"].map(configuration);
     let found = misfits(&files)?;
     let expected = [
-        ". exporters.prometheusremotewrite.external_labels",
-        "exporters.prometheusremotewrite.middlewares",
+        ". exporters.prometheusremotewrite.remote_write_queue.queue_size",
+        "processors.resource.attributes.0.from_context receivers.otlp.protocols.http.middlewares",
         ".",
     ];
     for (found, expected) in found.iter().zip(expected) {
@@ -84,17 +84,14 @@ fn files_with_mistakes_do_not_fit_the_schema() -> anyhow::Result<()> {
 #[test]
 fn the_schema_knows_every_key_and_refuses_nothing_that_is_taken() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
-    let there = |name: &str| -> anyhow::Result<String> {
-        let path = folder.path().join(name);
-        std::fs::write(&path, "")?;
-        Ok(path.display().to_string())
-    };
+    let users = folder.path().join("htpasswd");
+    std::fs::write(&users, "one:two\n")?;
     // The files that it names have to be there, and the component takes only one way to make labels of attributes.
-    let text =
-        FULL.replace("/etc/ca.pem", &there("ca.pem")?).replace("/etc/htpasswd", &there("htpasswd")?).replace(
-            "resource_to_telemetry_conversion:\n      enabled: true",
-            "resource_to_telemetry_conversion:\n      enabled: false",
-        );
+    let switch = "resource_to_telemetry_conversion:\n      enabled: ";
+    let text = FULL
+        .replace("      ca_file: /etc/ca.pem\n", "")
+        .replace("/etc/htpasswd", &users.display().to_string())
+        .replace(&format!("{switch}true"), &format!("{switch}false"));
     let file = folder.path().join("full.yaml");
     std::fs::write(&file, text)?;
     let judged = validator("mistakes")?.arg(&file).output()?;
