@@ -1,5 +1,6 @@
 //! What is wrong with a configuration file, and where.
 
+use super::place::Place;
 use super::yaml::Node;
 use preamp_base::files;
 use preamp_base::printable::Line;
@@ -17,27 +18,6 @@ const MESSAGE_BYTES_MAX: usize = 2000;
 /// The most words that one is compared to, and the longest that is compared, in bytes.
 const KNOWN_MAX: usize = 100;
 const WORD_BYTES_MAX: usize = 100;
-
-/// A position in one of the texts that a configuration is made of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
-    /// Which of the texts, in their order, from 0.
-    pub(super) source: usize,
-    /// The line, from 1.
-    pub line: usize,
-    /// The character within the line, from 1.
-    pub column: usize,
-}
-
-impl Place {
-    /// That of what stands in none of the texts.
-    pub(super) const NOWHERE: Place = Place::start_of(usize::MAX);
-
-    /// Where a text begins.
-    pub(super) const fn start_of(source: usize) -> Place {
-        Place { source, line: 1, column: 1 }
-    }
-}
 
 /// One problem of a configuration file. Displayed as `file:line:column: path.in.file: message`, in one line that a
 /// terminal shows as it is.
@@ -125,7 +105,7 @@ pub(super) struct Report {
 
 /// What holds where the document says nothing, as its reader took it.
 pub(super) struct Taken {
-    /// The part of the document that it belongs to (`view::identity`).
+    /// The part of the document that it belongs to ([`Node::identity`]).
     pub part: usize,
     /// The keys of the sections that lead there from that part and are not in the document.
     pub sections: Vec<&'static str>,

@@ -1,8 +1,6 @@
 //! Making a Collector file of another form of configuration.
 
-use super::diagnostic::Place;
-use super::keys::{Key, Text};
-use super::receiver::{grpc, http, protocols};
+use super::place::Place;
 use super::yaml::{Entry, Node, Value};
 
 /// What the file sends with, and signs with.
@@ -84,18 +82,6 @@ impl Draft {
                     ("pipelines", Some(self.within("metrics", pipeline))),
                 ])),
             ),
-        ])
-    }
-
-    /// The receiver's protocols, both at their defaults.
-    pub fn local_protocols(self) -> Node {
-        let protocol = |endpoint: &Key<Text>| {
-            let default = endpoint.preset().map(|address| self.text(address));
-            Some(self.section([(endpoint.definition.name, default)]))
-        };
-        self.section([
-            (protocols::grpc.definition.name, protocol(&grpc::endpoint)),
-            (protocols::http.definition.name, protocol(&http::endpoint)),
         ])
     }
 }

@@ -1,15 +1,23 @@
 //! What holds where a configuration says nothing: the defaults that its readers took.
 
-use super::diagnostic::{Place, Taken};
+use super::diagnostic::Taken;
 use super::draft::Draft;
 use super::exporter::OPTIONS;
 use super::options::Options;
-use super::view::identity;
+use super::place::Place;
+use super::view::View;
 use super::yaml::{Node, Value};
 use std::collections::BTreeMap;
 
-/// Puts into a copy of a document the defaults that were taken while the document was read.
-pub(super) fn fill_in(copy: &mut Node, document: &Node, taken: Vec<Taken>) {
+/// A value as it stands in its document, with the defaults that were taken while it was read.
+pub(super) fn with_defaults(view: &View) -> Node {
+    let (document, taken) = view.with_taken();
+    let mut copy = document.clone();
+    fill_in(&mut copy, document, taken);
+    copy
+}
+
+fn fill_in(copy: &mut Node, document: &Node, taken: Vec<Taken>) {
     let mut by_part: BTreeMap<usize, Vec<Taken>> = BTreeMap::new();
     for default in taken {
         by_part.entry(default.part).or_default().push(default);
@@ -29,7 +37,7 @@ fn fill_part(copy: &mut Node, part: &Node, taken: &mut BTreeMap<usize, Vec<Taken
         _ => {}
     }
     let draft = Draft { place: Place::NOWHERE };
-    for Taken { sections, key, value, .. } in taken.remove(&identity(part)).unwrap_or_default() {
+    for Taken { sections, key, value, .. } in taken.remove(&part.identity()).unwrap_or_default() {
         let sections = sections.iter().rev();
         fill(copy, sections.fold(draft.within(key, value), |part, key| draft.within(key, part)));
     }

@@ -1,6 +1,7 @@
 //! A Collector file that stands as a text in another document.
 
-use super::diagnostic::{Place, Report};
+use super::diagnostic::Report;
+use super::place::Place;
 use super::view::View;
 use super::yaml::{self, Node, Value};
 

@@ -3,14 +3,13 @@
 
 use super::definition::Type;
 use super::health::{self, HEALTH_CHECK, read_health};
-use super::ids::{Component, find};
-use super::keys::NOT_YET;
+use super::ids::{Component, find, read_references};
 use super::senders::{self, BASIC, BEARER, NEEDED, is_of_senders, read_senders};
-use super::service::read_references;
 use super::settings::{Health, Senders};
 use super::sigv4auth::{self, SIGV4AUTH, Sigv4Auth, read_sigv4auth};
 use super::storage::{self, FILE_STORAGE, Kept, NATS, read_file_storage, read_nats};
 use super::view::View;
+use super::view::keys::NOT_YET;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 

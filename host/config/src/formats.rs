@@ -1,9 +1,10 @@
 //! The forms that a configuration may have. All of them become a Collector file.
 
 use super::bindplane;
-use super::diagnostic::{Place, Report};
+use super::diagnostic::Report;
 use super::kubernetes;
 use super::merge::{below, unfolded};
+use super::place::Place;
 use super::prometheus;
 use super::source::Source;
 use super::substitution::Environment;

@@ -2,12 +2,12 @@
 
 use super::definition::{Definition, Form, Harmless, Sort, Tables, Type, ignored, not_yet};
 use super::ids::Component;
-use super::keys::{Key, Sub, Text, keys};
-use super::receiver::{HTTP_FIELDS, SERVER_FIELDS, read_endpoint, read_tls};
+use super::serving::{HTTP_FIELDS, SERVER_FIELDS, read_endpoint, read_tls};
 use super::serving::{hosts, read_unbounded_http_serving, times};
 use super::settings::{Health, HealthAnswer};
 use super::tls;
 use super::view::Section;
+use super::view::keys::{Key, Sub, Text, keys};
 use std::time::Duration;
 
 /// The types, of which the second begins as the first unless `use_v2` is set.

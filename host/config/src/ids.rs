@@ -1,6 +1,7 @@
 //! Component ids, `type` or `type/name`, and what they refer to.
 
 use super::view::View;
+use super::yaml::Value;
 
 /// The longest type the Collector takes, in characters.
 const TYPE_MAX: usize = 63;
@@ -66,4 +67,15 @@ pub(super) fn find<'c, 'd>(
         reference.error(format!("no {role} {} is defined; {hint}", reference.quoted(id)));
     }
     found
+}
+
+/// References to components, each with the place it stands at.
+pub(super) type References<'d> = Vec<(&'d str, View<'d>)>;
+
+/// Ids of components.
+pub(super) fn read_references<'d>(view: &View<'d>) -> References<'d> {
+    if matches!(view.value(), Value::List(_)) && view.short_list("references").is_empty() {
+        return Vec::new();
+    }
+    view.texts()
 }

@@ -2,7 +2,7 @@
 
 use super::component::{Places, nearest};
 use super::diagnostic::{Diagnostic, Diagnostics, Findings, Report, name_of};
-use super::effective::fill_options;
+use super::effective::{fill_options, with_defaults};
 use super::formats::{Context, collector, expect_sections};
 use super::merge::merge;
 use super::options::Options;
@@ -166,7 +166,7 @@ pub fn explain(
     let report = Report::new(sources.clone()).with_defaults();
     load_reported(request, environment, report, |root| {
         let (settings, places) = read_root(root)?;
-        let mut document = root.with_defaults();
+        let mut document = with_defaults(&root);
         let ExporterSettings { id, profile, .. } = &settings.exporter;
         fill_options(&mut document, id, options, profile);
         Some((print(&document, Style::Explained(&sources)), places))

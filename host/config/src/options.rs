@@ -1,9 +1,9 @@
 //! The options of the component: their defaults and meaning, as its function `describe` gives them.
 
 use super::definition::{Class, Definition, Form, OptionForm};
-use super::diagnostic::Place;
 use super::draft::Draft;
 use super::duration;
+use super::place::Place;
 use super::yaml::Node;
 use serde_json::Value;
 use std::time::Duration;

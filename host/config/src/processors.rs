@@ -2,9 +2,9 @@
 
 use super::definition::{Definition, Form, Harmless, Type, ignored, not_yet};
 use super::ids::Component;
-use super::keys::{Count, Key, NOT_YET, keys};
 use super::settings::{AttributeAction, AttributeKeys, AttributeType, AttributeValue, Batching, Change};
 use super::settings::{MemoryLimit, MemoryLimiter, Processors};
+use super::view::keys::{Count, Key, NOT_YET, keys};
 use super::view::{Section, View, tables};
 use super::yaml::Value;
 use std::time::Duration;

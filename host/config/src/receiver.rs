@@ -1,12 +1,17 @@
 //! `receivers.otlp`: the addresses that OTLP is taken on.
 
-use super::definition::{Harmless, Sort, Table, Tables, Type, ignored, not_yet, only};
+use super::definition::{Harmless, Sort, Table, Tables, Type, ignored, not_yet};
+use super::draft::Draft;
 use super::extensions::Extensions;
-use super::keys::{Count, Key, Sub, Text, keys};
-use super::serving::{bounds, hosts, read_grpc_serving, read_http_serving, streams, times};
-use super::settings::{Listener, OtlpReceiver, Senders, ServerTls};
-use super::tls::{self, read_server_tls};
+use super::serving::{
+    HTTP_FIELDS, SERVER_FIELDS, bounds, hosts, read_endpoint, read_grpc_serving, read_http_serving, read_tls,
+    streams, times,
+};
+use super::settings::{Listener, OtlpReceiver, Senders};
+use super::tls;
+use super::view::keys::{Count, Key, Sub, Text, keys};
 use super::view::{Section, View, tables};
+use super::yaml::Node;
 
 /// The type, and its keys.
 pub(super) const TYPES: &[Type] = &[Type::new(&["otlp"], &[receiver::TABLE])];
@@ -58,20 +63,6 @@ keys! {
         authenticator: Text.sort(Sort::Id).required(),
     } and [not_yet("request_params", Harmless::Empty)]
 }
-
-/// What every server has, and every one of preamp's treats alike.
-pub(super) const SERVER_FIELDS: Table = &[
-    only("transport", &["tcp"], &["tcp4", "tcp6", "unix"]),
-    not_yet("middlewares", Harmless::Empty),
-    ignored("include_metadata", "preamp passes no request metadata on"),
-];
-
-/// What every HTTP server has beside that.
-pub(super) const HTTP_FIELDS: Table = &[
-    not_yet("cors", Harmless::Empty),
-    not_yet("response_headers", Harmless::Empty),
-    not_yet("compression_algorithms", Harmless::Off),
-];
 
 keys! {
     /// What OTLP/gRPC has beside that.
@@ -173,41 +164,16 @@ fn read_auth<'d>(section: &Section<'d>, extensions: &Extensions<'d>) -> Option<O
     extensions.senders(&reference).map(Some)
 }
 
-/// Reads whether TLS is spoken; `None` after something was reported.
-pub(super) fn read_tls(section: &Section, key: &Key<Sub>) -> Option<Option<ServerTls>> {
-    section.within(key).map_or(Some(None), |section| read_server_tls(&section))
-}
-
-/// Reads an address to listen on; `None` after something was reported.
-pub(super) fn read_endpoint(section: &Section, key: &Key<Text>) -> Option<String> {
-    match section.get(key) {
-        Some(view) => read_address(&view),
-        None => Some(section.text_or_default(key).to_owned()),
-    }
-}
-
-/// An address to listen on, `host:port`. Without a host it means all IPv4 addresses.
-pub(super) fn read_address(view: &View) -> Option<String> {
-    let text = view.text()?;
-    let address = match text.rsplit_once(':') {
-        Some((host, port)) if port.parse::<u16>().is_ok() && is_host(host) => match host {
-            "" => Some(format!("0.0.0.0:{port}")),
-            _ => Some(text.to_owned()),
-        },
-        _ => None,
+/// The receiver's protocols, both at their defaults.
+pub(super) fn local_protocols(draft: Draft) -> Node {
+    let protocol = |endpoint: &Key<Text>| {
+        let default = endpoint.preset().map(|address| draft.text(address));
+        Some(draft.section([(endpoint.definition.name, default)]))
     };
-    if address.is_none() {
-        view.error(format!("expected host:port, such as 127.0.0.1:4317, found {}", view.shown()));
-    }
-    address
-}
-
-/// Whether a text can be a host name or an address; IPv6 addresses stand in brackets.
-fn is_host(text: &str) -> bool {
-    match text.strip_prefix('[').and_then(|text| text.strip_suffix(']')) {
-        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b)),
-    }
+    draft.section([
+        (protocols::grpc.definition.name, protocol(&grpc::endpoint)),
+        (protocols::http.definition.name, protocol(&http::endpoint)),
+    ])
 }
 
 fn read_path(section: &Section) -> String {

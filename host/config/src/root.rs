@@ -5,12 +5,12 @@ use super::definition::Tables;
 use super::exporter::{self, EXPORTERS, Exporter, read_remote_write};
 use super::extensions::{self, Extensions, read_signers};
 use super::ids::{Component, find, read_components};
-use super::keys::{Key, Other, keys};
 use super::processors;
 use super::receiver::{self, read_otlp};
 use super::service::{Connected, Defined, RECEIVERS, connect, read_service, service};
 use super::settings::{ExporterSettings, OtlpReceiver, Settings};
 use super::view::View;
+use super::view::keys::{Key, Other, keys};
 
 /// All keys of a file.
 pub(super) const TABLES: Tables = &[file::TABLE];

@@ -1,7 +1,7 @@
 //! Which values of a configuration are secrets.
 
-use super::diagnostic::Place;
 use super::path::{join, join_number};
+use super::place::Place;
 use super::yaml::{Entry, Node, Value};
 
 /// What stands in place of a secret that is not shown.

@@ -2,9 +2,9 @@
 
 use super::definition::{Sort, Type, ignored};
 use super::ids::Component;
-use super::keys::{Key, Text, keys};
 use super::settings::{Proof, Senders, Tokens};
 use super::view::View;
+use super::view::keys::{Key, Text, keys};
 use preamp_base::Secret;
 use std::path::PathBuf;
 

@@ -2,13 +2,12 @@
 
 use super::definition::{Form, Sort};
 use super::exporter::EXPORTERS;
-use super::ids::{Component, find, read_kind};
-use super::keys::{Key, NOT_YET, Texts, keys};
+use super::ids::{Component, References, find, read_kind, read_references};
 use super::processors::read_processor;
 use super::settings::{Processors, Telemetry};
 use super::telemetry::{read_telemetry, telemetry};
+use super::view::keys::{Key, NOT_YET, Texts, keys};
 use super::view::{HIDDEN, View, of_nothing};
-use super::yaml::Value;
 use std::collections::BTreeSet;
 
 /// What pipelines may be for. Preamp takes the first.
@@ -40,9 +39,6 @@ keys! {
 
 /// The types that this version serves, under all their names.
 pub(super) const RECEIVERS: [&str; 1] = ["otlp"];
-
-/// References to components, each with the place it stands at.
-pub(super) type References<'d> = Vec<(&'d str, View<'d>)>;
 
 /// The section `service`.
 pub(super) struct Service<'d> {
@@ -86,14 +82,6 @@ pub(super) fn read_service<'d>(view: Option<View<'d>>, root: &View<'d>) -> Servi
         pipelines,
         telemetry: read_telemetry(&section.below(&service::telemetry)),
     }
-}
-
-/// Ids of components.
-pub(super) fn read_references<'d>(view: &View<'d>) -> References<'d> {
-    if matches!(view.value(), Value::List(_)) && view.short_list("references").is_empty() {
-        return Vec::new();
-    }
-    view.texts()
 }
 
 fn read_pipeline<'d>((id, view): (&'d str, View<'d>), is_hidden: bool) -> Option<Pipeline<'d>> {

@@ -1,10 +1,25 @@
 //! How a server treats those who connect to it: the times and numbers that connections may take.
 
-use super::definition::ignored;
-use super::keys::{Key, Time, keys};
-use super::settings::{Hosts, Serving};
+use super::definition::{Harmless, Table, ignored, not_yet, only};
+use super::settings::{Hosts, ServerTls, Serving};
+use super::tls::read_server_tls;
+use super::view::keys::{Key, Sub, Text, Time, keys};
 use super::view::{Section, View, of_nothing};
 use std::time::Duration;
+
+/// What every server has, and every one of preamp's treats alike.
+pub(super) const SERVER_FIELDS: Table = &[
+    only("transport", &["tcp"], &["tcp4", "tcp6", "unix"]),
+    not_yet("middlewares", Harmless::Empty),
+    ignored("include_metadata", "preamp passes no request metadata on"),
+];
+
+/// What every HTTP server has beside that.
+pub(super) const HTTP_FIELDS: Table = &[
+    not_yet("cors", Harmless::Empty),
+    not_yet("response_headers", Harmless::Empty),
+    not_yet("compression_algorithms", Harmless::Off),
+];
 
 /// The most connections that can be asked for.
 const CONNECTIONS_MAX: i64 = 1_000_000;
@@ -178,4 +193,41 @@ fn read_host(text: &str, view: &View) -> Option<String> {
         view.error(format!("expected the name of a host, without a port, or \"*\"; found {}", view.shown()));
     }
     is_name.then(|| text.trim_end_matches('.').to_ascii_lowercase())
+}
+
+/// Reads whether TLS is spoken; `None` after something was reported.
+pub(super) fn read_tls(section: &Section, key: &Key<Sub>) -> Option<Option<ServerTls>> {
+    section.within(key).map_or(Some(None), |section| read_server_tls(&section))
+}
+
+/// Reads an address to listen on; `None` after something was reported.
+pub(super) fn read_endpoint(section: &Section, key: &Key<Text>) -> Option<String> {
+    match section.get(key) {
+        Some(view) => read_address(&view),
+        None => Some(section.text_or_default(key).to_owned()),
+    }
+}
+
+/// An address to listen on, `host:port`. Without a host it means all IPv4 addresses.
+pub(super) fn read_address(view: &View) -> Option<String> {
+    let text = view.text()?;
+    let address = match text.rsplit_once(':') {
+        Some((host, port)) if port.parse::<u16>().is_ok() && is_host(host) => match host {
+            "" => Some(format!("0.0.0.0:{port}")),
+            _ => Some(text.to_owned()),
+        },
+        _ => None,
+    };
+    if address.is_none() {
+        view.error(format!("expected host:port, such as 127.0.0.1:4317, found {}", view.shown()));
+    }
+    address
+}
+
+/// Whether a text can be a host name or an address; IPv6 addresses stand in brackets.
+fn is_host(text: &str) -> bool {
+    match text.strip_prefix('[').and_then(|text| text.strip_suffix(']')) {
+        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b)),
+    }
 }

@@ -4,8 +4,8 @@
 mod credentials;
 
 use super::definition::Type;
-use super::keys::{Key, Text, keys};
 use super::settings::{AwsCredentials, SigV4};
+use super::view::keys::{Key, Text, keys};
 use super::view::{HIDDEN, Section, View};
 use credentials::{assume_role, own, read_credentials, read_role_alone};
 

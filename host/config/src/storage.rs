@@ -1,9 +1,9 @@
 //! `extensions.file_storage` and `extensions.nats`: where queues are kept that outlive the process.
 
 use super::definition::{Literal, Sort, Type, ignored};
-use super::keys::{Key, Text, Texts, keys};
 use super::settings::{Nats, NatsCredentials};
 use super::tls::{self, read_client_tls};
+use super::view::keys::{Key, Text, Texts, keys};
 use super::view::{Section, View};
 use preamp_base::own_files::WRITTEN_BY_OTHERS;
 use preamp_base::{Directory, Secret};

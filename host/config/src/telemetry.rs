@@ -1,12 +1,11 @@
 //! `service.telemetry`: how the process reports on itself.
 
 use super::definition::{Harmless, Sort, ignored, not_yet};
-use super::diagnostic::Place;
 use super::draft::Draft;
-use super::keys::{NOT_YET, keys};
-use super::receiver::read_address;
-use super::serving::{hosts, read_hosts};
+use super::place::Place;
+use super::serving::{hosts, read_address, read_hosts};
 use super::settings::{Hosts, LogFormat, Telemetry};
+use super::view::keys::{NOT_YET, keys};
 use super::view::{Section, of_nothing};
 use super::yaml::Node;
 use tracing::Level;

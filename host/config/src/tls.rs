@@ -2,8 +2,8 @@
 
 use super::cipher_suites::CIPHER_SUITES;
 use super::definition::{Harmless, Sort, Tables, ignored, not_yet};
-use super::keys::{Key, Text, keys};
 use super::settings::{ClientTls, Pem, ServerTls, TlsIdentity, TlsProtocol, TlsVersion};
+use super::view::keys::{Key, Text, keys};
 use super::view::{Section, of_nothing};
 use preamp_base::Secret;
 

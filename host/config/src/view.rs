@@ -1,12 +1,13 @@
 //! A document as its readers see it: typed access, with every complaint placed.
 
+pub mod keys;
 mod section;
 
 use super::definition::Tables;
-use super::diagnostic::{self, Place, Report};
+use super::diagnostic::{self, Report, Taken};
 use super::duration;
-use super::effective::fill_in;
 use super::path::{join, join_number};
+use super::place::Place;
 use super::yaml::{Entry, Node, Value};
 pub(super) use section::{Section, of_nothing, tables};
 use std::path::Path;
@@ -71,7 +72,7 @@ impl<'d> View<'d> {
 
     /// Which part of the document it is: no other has the same number as long as the document is there.
     pub fn identity(&self) -> usize {
-        identity(self.node)
+        self.node.identity()
     }
 
     /// The value as it is.
@@ -343,11 +344,9 @@ impl<'d> View<'d> {
         }
     }
 
-    /// The value as it stands in the document, with the defaults that were taken while it was read.
-    pub fn with_defaults(&self) -> Node {
-        let mut copy = self.node.clone();
-        fill_in(&mut copy, self.node, self.report.take_defaults());
-        copy
+    /// The value as it stands in the document, and the defaults that were taken while it was read.
+    pub fn with_taken(&self) -> (&'d Node, Vec<Taken>) {
+        (self.node, self.report.take_defaults())
     }
 
     /// The value, to be put into another document; messages name it as they do here.
@@ -359,11 +358,6 @@ impl<'d> View<'d> {
     pub fn carried_as(&self, value: Value, text: String) -> Node {
         self.carried().replaced(value, text)
     }
-}
-
-/// Which part of a document this is.
-pub(super) fn identity(node: &Node) -> usize {
-    std::ptr::from_ref(node).addr()
 }
 
 fn kind(node: &Node) -> &'static str {

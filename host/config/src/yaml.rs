@@ -2,7 +2,7 @@
 
 mod builder;
 
-use super::diagnostic::Place;
+use super::place::Place;
 use builder::Builder;
 use saphyr_parser::Parser;
 use std::rc::Rc;
@@ -30,6 +30,11 @@ pub(super) struct Node {
 }
 
 impl Node {
+    /// Which part of a document this is: no other has the same number as long as the document is there.
+    pub fn identity(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+
     /// A node that stands in a file.
     pub fn new(place: Place, value: Value, text: String) -> Node {
         Node { place, value, text, from_environment: false, known_as: None, written: None }

@@ -4,4 +4,5 @@
 mod component;
 mod instructions;
 mod signing;
+mod structure;
 mod translation;

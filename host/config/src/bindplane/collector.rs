@@ -4,6 +4,7 @@ use super::configuration::Chosen;
 use super::parameters::Parameters;
 use super::receiver;
 use crate::draft::{Draft, EXPORTER, SERVICE, SIGNER, exporter_id};
+use crate::receiver::local_protocols;
 use crate::sigv4auth::is_aps;
 use crate::view::View;
 use crate::yaml::{Node, Value};
@@ -64,7 +65,7 @@ pub(super) fn render(Chosen { source, destination }: &Chosen) -> Node {
             let draft = Draft { place: source.parameters.location().place };
             receiver::protocols(draft, &Parameters::read(&source.parameters, &receiver::NAMES))
         }
-        None => draft.local_protocols(),
+        None => local_protocols(draft),
     };
     let part = Part { draft };
     draft.file(protocols, (&id, part.exporter(&parameters)), Some((SIGNER, part.signer(&parameters))))

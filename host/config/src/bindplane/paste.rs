@@ -1,7 +1,7 @@
 //! Bindplane's documentation prints a destination with line numbers, and the lines `apiVersion`,
 //! `metadata:` and `spec:` lost: pasted as it is, it is no YAML.
 
-use crate::diagnostic::Place;
+use crate::place::Place;
 use crate::yaml::{Node, Value};
 
 /// A text made into YAML, and how much was taken from the front of its lines.

@@ -3,9 +3,9 @@
 use super::delivery::{CONSUMERS_MAX, MULTIPLIER_MAX, QUEUE_BYTES_MAX, QUEUE_BYTES_MIN};
 use crate::definition::{Definition, Form, Harmless, OptionForm, Sort, Tables};
 use crate::definition::{ignored, not_yet, option, renamed};
-use crate::keys::keys;
 use crate::sigv4auth::aws_auth;
 use crate::tls;
+use crate::view::keys::keys;
 use std::time::Duration;
 
 /// The keys that it has by its names of today.

@@ -1,7 +1,7 @@
 //! The keys of a Prometheus file that have to do with remote write (Prometheus' `docs/configuration`).
 
 use crate::definition::{Harmless, ignored, not_yet};
-use crate::keys::keys;
+use crate::view::keys::keys;
 
 const NOT_OURS: &str =
     "preamp takes nothing but `remote_write` and `global.external_labels` from a Prometheus file";

@@ -4,9 +4,10 @@ mod keys;
 
 use super::draft::{Draft, EXPORTER, SERVICE, SIGNER, exporter_id};
 use super::formats::Context;
-use super::keys::{Key, Other};
+use super::view::keys::{Key, Other};
 use super::view::{Section, View};
 use super::yaml::{Node, Value};
+use crate::receiver::local_protocols;
 use keys::remote_write;
 
 /// Prometheus' defaults where they are not the Collector's.
@@ -44,7 +45,7 @@ pub(super) fn rendered(mut document: Node, context: &Context) -> Option<Node> {
     let signer = entry.within(&remote_write::sigv4).map(|section| signer(draft, &section));
     let exporter = exporter(draft, &entry, labels, signer.is_some());
     let signer = signer.map(|signer| (SIGNER, signer));
-    Some(draft.file(draft.local_protocols(), (&id, exporter), signer))
+    Some(draft.file(local_protocols(draft), (&id, exporter), signer))
 }
 
 /// Prometheus fills in no references: a `$` is one.

@@ -2,8 +2,8 @@
 //! has in its `sigv4` section.
 
 use crate::definition::Sort;
-use crate::keys::{Key, Text, keys};
 use crate::settings::{AssumeRole, AwsCredentials, BaseCredentials};
+use crate::view::keys::{Key, Text, keys};
 use crate::view::{Section, View};
 use preamp_base::Secret;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! Every key of the full file is deleted, misspelt and given another type in turn.
 
 use super::*;
-use crate::diagnostic::Place;
+use crate::place::Place;
 use crate::yaml::{self, Entry, Node, Value};
 
 /// A key of the full file: where it stands, and whether it is one that nobody may rename.

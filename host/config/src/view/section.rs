@@ -2,8 +2,9 @@
 
 use super::{Value, View};
 use crate::definition::{Definition, Form, Table, Tables};
-use crate::diagnostic::{Place, Report, Taken};
-use crate::keys::{Flag, Key, Kind, Sub, Text};
+use crate::diagnostic::{Report, Taken};
+use crate::place::Place;
+use crate::view::keys::{Flag, Key, Kind, Sub, Text};
 use crate::yaml::Node;
 
 /// A section whose keys have been checked, or one that is not in the document, where all keys have their defaults.

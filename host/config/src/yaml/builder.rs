@@ -1,8 +1,8 @@
 //! Builds trees from the parser's events, without recursion, and bounds what they may take.
 
 use super::{Entry, Fault, NODES_MAX, Node, Size, Value, too_many};
-use crate::diagnostic::Place;
 use crate::path::{join, join_number};
+use crate::place::Place;
 use saphyr::Scalar;
 use saphyr_parser::{Event, Marker, ScalarStyle, Span, Tag};
 use std::borrow::Cow;

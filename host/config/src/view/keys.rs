@@ -4,13 +4,13 @@
 mod check;
 mod kinds;
 
-use super::definition::{Definition, Form, Preset};
-pub(super) use check::NOT_YET;
-pub(super) use kinds::{Choice, Count, Flag, Kind, Number, Other, Sub, Text, Texts, Time};
+use crate::definition::{Definition, Form, Preset};
+pub(crate) use check::NOT_YET;
+pub(crate) use kinds::{Choice, Count, Flag, Kind, Number, Other, Sub, Text, Texts, Time};
 use std::marker::PhantomData;
 
 /// A key whose value is of a kind.
-pub(super) struct Key<K> {
+pub(crate) struct Key<K> {
     pub definition: Definition,
     kind: PhantomData<K>,
 }
@@ -33,7 +33,7 @@ macro_rules! keys {
             #[allow(unused_imports)]
             use super::*;
             #[allow(unused_imports)]
-            use $crate::{definition::*, keys::*};
+            use $crate::{definition::*, view::keys::*};
 
             $(
                 $(#[doc = $meaning])+
@@ -53,7 +53,7 @@ macro_rules! keys {
         }
     };
 }
-pub(super) use keys;
+pub(crate) use keys;
 
 impl<K> Key<K> {
     const fn with(name: &'static str, form: Form, meaning: &'static str) -> Self {
