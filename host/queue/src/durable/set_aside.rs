@@ -46,7 +46,7 @@ impl SetAsideFiles {
         let mut all = quarantine::read(disk, &[])?;
         let mut seen = BTreeSet::new();
         all.retain(|kept| {
-            let digest = kept.batch.as_ref().map(|batch| batch.digest.clone());
+            let digest = kept.batch.as_ref().and_then(|batch| batch.digest);
             seen.insert((kept.place(), digest))
         });
         Ok(all)
