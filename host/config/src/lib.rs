@@ -5,6 +5,11 @@
 //! file of whatever it is (`bindplane`, `kubernetes`, `prometheus`); `merge` puts them together, and `substitution` fills references in.
 //! From there `root` reads it, each section by the module of its name, and the metrics pipelines decide what
 //! of it runs. All problems are collected, each with its place.
+//!
+//! Each key has one definition (`definition`), in the table of its section (`keys`). A reader gets a value by the
+//! definition only, and notes the default where there is none; `print-config` shows those (`effective`). The reference
+//! of all keys (`reference`) and the JSON Schema (`schema`) come from the same tables, and from what the component says
+//! of its own options (`options`).
 
 mod bindplane;
 mod cipher_suites;

@@ -116,7 +116,8 @@ pub(super) fn read_unbounded_http_serving(section: &Section) -> Serving {
 
 /// Reads what a gRPC server bounds.
 pub(super) fn read_grpc_serving(section: &Section) -> Serving {
-    of_nothing(|nothing| read_serving(section, nothing, section))
+    let idle_timeout = keepalive_time(section, &server_parameters::max_connection_idle);
+    of_nothing(|nothing| Serving { idle_timeout, ..read_serving(section, nothing, section) })
 }
 
 impl Default for Serving {
@@ -130,39 +131,39 @@ impl Default for Serving {
 fn read_serving(bounds: &Section, http: &Section, grpc: &Section) -> Serving {
     // As in Go, the time for all of a request stands in for those that are 0.
     let whole = http.given(&times::read_timeout);
-    let keepalive =
-        Some(grpc.below(&streams::keepalive)).filter(|section| section.value(&keepalive::enabled));
-    let parameters = keepalive.map(|section| section.below(&keepalive::server_parameters));
-    let parameters = parameters.filter(|section| section.value(&server_parameters::enabled));
-    let parameter = |key: &Key<Time>| {
-        let section = parameters.as_ref()?;
-        if key.preset().is_some() { Some(section.value(key)) } else { section.given(key) }
-    };
-    // As in gRPC for Go, 0 means the default.
-    let parameter = |key: &Key<Time>| parameter(key).filter(|time| !time.is_zero()).or(key.preset());
     let max_connections = bounds.value(&bounds::max_connections);
     let of_address = bounds.value(&bounds::max_connections_per_address);
     let most_streams = &streams::max_concurrent_streams;
     let streams = [grpc.value(most_streams), most_streams.preset().unwrap_or_default()];
-    let idle_timeout = match grpc.is_nothing() {
-        true => time(http, &times::idle_timeout, whole),
-        false => parameter(&server_parameters::max_connection_idle),
-    };
     Serving {
         read_header_timeout: time(http, &times::read_header_timeout, whole),
         read_timeout: time(http, &times::read_timeout, None),
         write_timeout: time(http, &times::write_timeout, None),
-        idle_timeout,
+        idle_timeout: time(http, &times::idle_timeout, whole),
         keeps_alive: http.value(&times::keep_alives_enabled),
         max_connections: usize::try_from(max_connections).unwrap_or(usize::MAX),
         max_connections_per_address: usize::try_from(of_address).ok().filter(|count| *count > 0),
         max_concurrent_streams: streams.into_iter().find(|count| *count > 0).unwrap_or_default() as u32,
-        ping_interval: parameter(&server_parameters::time).map(|time| time.max(PING_INTERVAL_MIN)),
-        ping_timeout: parameter(&server_parameters::timeout).unwrap_or_default(),
-        max_age: parameter(&server_parameters::max_connection_age),
-        max_age_grace: parameter(&server_parameters::max_connection_age_grace),
+        ping_interval: keepalive_time(grpc, &server_parameters::time).map(|time| time.max(PING_INTERVAL_MIN)),
+        ping_timeout: keepalive_time(grpc, &server_parameters::timeout).unwrap_or_default(),
+        max_age: keepalive_time(grpc, &server_parameters::max_connection_age),
+        max_age_grace: keepalive_time(grpc, &server_parameters::max_connection_age_grace),
         hosts: read_hosts(http),
     }
+}
+
+/// A time of `keepalive`. As in gRPC for Go, 0 means the default.
+fn keepalive_time(grpc: &Section, key: &Key<Time>) -> Option<Duration> {
+    let keepalive = grpc.below(&streams::keepalive);
+    if !keepalive.value(&keepalive::enabled) {
+        return key.preset();
+    }
+    let parameters = keepalive.below(&keepalive::server_parameters);
+    if !parameters.value(&server_parameters::enabled) {
+        return key.preset();
+    }
+    let time = if key.preset().is_some() { Some(parameters.value(key)) } else { parameters.given(key) };
+    time.filter(|time| !time.is_zero()).or(key.preset())
 }
 
 /// A time of which 0 is none, unless something stands in for it.

@@ -30,11 +30,6 @@ impl<'d> Section<'d> {
         &self.view
     }
 
-    /// Whether it is a section of nothing at all (`of_nothing`).
-    pub fn is_nothing(&self) -> bool {
-        self.tables.is_empty()
-    }
-
     /// What a key holds; `None` if it is absent or null, which both mean the default.
     pub fn get<K>(&self, key: &Key<K>) -> Option<View<'d>> {
         self.present_at(key).filter(|view| !view.is_null())
