@@ -8,8 +8,8 @@ use super::senders::{self, BASIC, BEARER, NEEDED, is_of_senders, read_senders};
 use super::settings::{Health, Senders};
 use super::sigv4auth::{self, SIGV4AUTH, Sigv4Auth, read_sigv4auth};
 use super::storage::{self, FILE_STORAGE, Kept, NATS, read_file_storage, read_nats};
-use super::view::View;
 use super::view::keys::NOT_YET;
+use super::view::{Section, View};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
@@ -105,6 +105,13 @@ impl<'d> Extensions<'d> {
         self.referred(reference, &self.storages, |kind| {
             format!("the storage {kind} is {NOT_YET}; it takes {FILE_STORAGE} or {NATS}")
         })
+    }
+
+    /// The section of an extension `nats` that an exporter names.
+    pub fn nats(&self, reference: &View<'d>) -> Option<Section<'d>> {
+        let id = reference.text()?;
+        let extension = self.defined.iter().find(|extension| extension.id == id && extension.kind == NATS)?;
+        Some(extension.view.section(storage::TYPES[1].tables))
     }
 
     /// What was read of the extension that is referred to, if it is one of these and switched on.

@@ -6,7 +6,7 @@
 //! From there `root` reads it, each section by the module of its name, and the metrics pipelines decide what
 //! of it runs. All problems are collected, each with its place.
 //!
-//! Each key has one definition (`definition`), in the table of its section (`keys`). A reader gets a value by the
+//! Each key has one definition (`definition`), in the table of its section (`view::keys`). A reader gets a value by the
 //! definition only, and notes the default where there is none; `print-config` shows those (`effective`). The reference
 //! of all keys (`reference`) and the JSON Schema (`schema`) come from the same tables, and from what the component says
 //! of its own options (`options`).

@@ -6,7 +6,7 @@ use crate::duration::milliseconds;
 use crate::extensions::Extensions;
 use crate::settings::{Nats, Overflow, Queue, Retry, SigV4, Storage};
 use crate::sigv4auth::is_aps;
-use crate::storage::Kept;
+use crate::storage::{Kept, stream};
 use crate::view::{Section, View};
 use preamp_base::Directory;
 use std::time::Duration;
@@ -151,8 +151,17 @@ fn read_min_free(exporter: &Section, storage: &Storage) -> u64 {
 }
 
 /// Reports a lease that a request could outlast.
-pub(super) fn check_lease(exporter: &Section, queue: &Queue, timeout: Duration) {
+pub(super) fn check_lease<'d>(
+    exporter: &Section<'d>,
+    queue: &Queue,
+    timeout: Duration,
+    extensions: &Extensions<'d>,
+) {
     let Storage::Nats(nats) = &queue.storage else { return };
+    let reference = exporter.below(&exporter::sending_queue).get(&sending_queue::storage);
+    if let Some(section) = reference.and_then(|reference| extensions.nats(&reference)) {
+        section.note(&stream::lease, &nats.lease_for(timeout));
+    }
     let Some(lease) = nats.lease else { return };
     let times = Nats::LEASE_OF_TIMEOUTS;
     if lease < times * timeout {

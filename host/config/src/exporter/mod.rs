@@ -74,7 +74,7 @@ pub(super) fn read_remote_write<'d>(
     let connections = client::read_connections(client);
     let settings = ClientSettings { timeout, tls, proxy_url, connections };
     let queue = delivery::read_queue(exporter.id, &section, extensions, &mut component);
-    delivery::check_lease(&section, &queue, timeout);
+    delivery::check_lease(&section, &queue, timeout, extensions);
     let retry = delivery::read_retry(&section, queue.storage.outlives(), &mut component);
     translation::read_translation(&section, &mut component);
     let state_file = read_state_file(&section);

@@ -37,6 +37,7 @@ fn the_consumers_that_are_explained_are_those_of_this_process() {
     let request = Source::File(written.path().to_owned()).into();
     let explained = explain(&request, &|_| None).unwrap().settings;
     assert!(explained.contains("num_consumers: 10"), "{explained}");
+    assert!(explained.contains("    lease: 25s  # default\n"), "ten seconds and three attempts: {explained}");
 }
 
 #[test]

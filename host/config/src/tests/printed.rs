@@ -1,7 +1,7 @@
 //! What `convert` and `print-config` print.
 
 use super::{FULL, environment, explain, read};
-use crate::{Loaded, Request, Source, convert};
+use crate::{Loaded, Request, Source, Storage, convert};
 
 const URL: &str = "https://aps-workspaces.us-east-2.amazonaws.com/workspaces/ws-1/api/v1/remote_write";
 
@@ -87,10 +87,13 @@ fn what_is_explained_names_the_source_of_each_value_and_no_secret() {
     assert!(!explained.contains("s3cret") && !explained.contains("secret-token"), "{explained}");
 }
 
-/// The settings without what only says that the file leaves a limit open.
+/// The settings without what only says that the file leaves something open.
 fn closed(loaded: Loaded) -> String {
     let Loaded { mut settings, .. } = loaded;
     settings.exporter.queue.is_max_bytes_open = false;
+    if let Storage::Nats(nats) = &mut settings.exporter.queue.storage {
+        nats.lease = Some(nats.lease_for(settings.exporter.client.timeout));
+    }
     format!("{settings:#?}")
 }
 
