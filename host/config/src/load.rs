@@ -166,7 +166,7 @@ pub fn explain(
     let report = Report::new(sources.clone()).with_defaults();
     load_reported(request, environment, report, |root| {
         let (settings, places) = read_root(root)?;
-        let mut document = with_defaults(&root);
+        let mut document = with_defaults(root);
         let ExporterSettings { id, profile, .. } = &settings.exporter;
         fill_options(&mut document, id, options, profile);
         Some((print(&document, Style::Explained(&sources)), places))
