@@ -31,6 +31,19 @@ impl GuestExporter for Exporter {
         Ok(wit::Exporter::new(Exporter(RefCell::new(exporter))))
     }
 
+    fn limits(&self) -> wit::Limits {
+        let limits = self.0.borrow().limits();
+        wit::Limits {
+            profile: limits.profile.into_owned(),
+            max_age: limits.max_age,
+            max_age_sent: limits.max_age_sent,
+            max_future: limits.max_future,
+            max_payload_bytes: limits.max_payload_bytes,
+            max_batch_bytes: limits.max_batch_bytes,
+            partitions: limits.partitions,
+        }
+    }
+
     fn accept(
         &self,
         payload: Vec<u8>,
@@ -208,6 +221,7 @@ impl From<core::Rejection> for wit::Rejection {
             points: rejection.points,
             example: rejection.example,
             remedy: rejection.remedy.into_owned(),
+            because_of_time: rejection.because_of_time,
         }
     }
 }
@@ -278,7 +292,18 @@ impl From<core::Explanation> for wit::Explanation {
             reason: explanation.reason.into_owned(),
             detail: explanation.detail,
             remedy: explanation.remedy,
+            stored_if_repeated: explanation.stored_if_repeated,
         }
+    }
+}
+
+impl From<core::Halving> for wit::Halving {
+    fn from(halving: core::Halving) -> Self {
+        let why = match halving.why {
+            core::HalveCause::TooLarge => wit::HalveCause::TooLarge,
+            core::HalveCause::BadSeries => wit::HalveCause::BadSeries,
+        };
+        wit::Halving { why, explanation: halving.explanation.into() }
     }
 }
 
@@ -291,7 +316,7 @@ impl From<core::Verdict> for wit::Verdict {
             }
             core::Verdict::RefreshCredentials(why) => wit::Verdict::RefreshCredentials(why.into()),
             core::Verdict::FixClock(offset) => wit::Verdict::FixClock(offset),
-            core::Verdict::Halve(why) => wit::Verdict::Halve(why.into()),
+            core::Verdict::Halve(halving) => wit::Verdict::Halve(halving.into()),
             core::Verdict::Downgrade(why) => wit::Verdict::Downgrade(why.into()),
             core::Verdict::PartlyRejected(why) => wit::Verdict::PartlyRejected(why.into()),
             core::Verdict::Rejected(why) => wit::Verdict::Rejected(why.into()),

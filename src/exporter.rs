@@ -29,6 +29,21 @@ impl Exporter {
         })
     }
 
+    /// What the receiver takes, by the profile and the options of the configuration.
+    pub fn limits(&self) -> Limits {
+        let Config { profile, partitions, max_payload_bytes, max_batch_size_bytes, .. } = self.config;
+        let points = &self.config.translation.limits;
+        Limits {
+            profile: profile.name().into(),
+            max_age: points.max_age_ms,
+            max_age_sent: points.max_age_sent_ms,
+            max_future: points.max_future_ms,
+            max_payload_bytes,
+            max_batch_bytes: max_batch_size_bytes as u64,
+            partitions,
+        }
+    }
+
     /// Translates one OTLP payload into batches. `now` decides which points are too old.
     ///
     /// # Errors

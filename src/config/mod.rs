@@ -43,6 +43,17 @@ pub enum Profile {
     Prometheus,
 }
 
+impl Profile {
+    /// The name that the option `profile` has for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Profile::Aps => "aps",
+            Profile::Prometheus => "prometheus",
+        }
+    }
+}
+
 /// The region and service that requests are signed for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SigningScope {
@@ -151,8 +162,8 @@ fn read_endpoint(root: &mut Reader) -> Option<Endpoint> {
 /// AMP is recognised by its host, and behind a proxy or a private name by what is signed for.
 fn read_profile(root: &mut Reader, endpoint: Option<&Endpoint>, sigv4: Option<&SigningScope>) -> Profile {
     let is_aps = endpoint.is_some_and(Endpoint::is_aps) || sigv4.is_some_and(|scope| scope.service == "aps");
-    match root.choice("profile", &["aps", "prometheus"]) {
-        Some("aps") => Profile::Aps,
+    match root.choice("profile", &[Profile::Aps.name(), Profile::Prometheus.name()]) {
+        Some(name) if name == Profile::Aps.name() => Profile::Aps,
         Some(_) => Profile::Prometheus,
         None if is_aps => Profile::Aps,
         None => Profile::Prometheus,
@@ -269,6 +280,30 @@ mod tests {
         let proxied = r#"{"endpoint":"http://localhost/","sigv4":{"region":"eu-west-1","service":"aps"}}"#;
         assert_eq!(Config::read(proxied).unwrap().profile, Profile::Aps);
         assert_eq!(other.translation.limits.max_age_ms, None);
+    }
+
+    /// Behind a private name AMP is told by the service that is signed for, and its limits hold there, too.
+    #[test]
+    fn the_limits_of_amp_hold_behind_a_private_name() {
+        let limits = |more: &str| {
+            let json = format!(
+                r#"{{"endpoint":"http://metrics.internal/","partitions":3,
+                    "sigv4":{{"region":"eu-west-1","service":"aps"}}{more}}}"#
+            );
+            crate::Exporter::open(&json).map(|exporter| exporter.limits()).unwrap()
+        };
+        let amp = limits("");
+        assert_eq!((amp.profile, amp.partitions, amp.max_batch_bytes), ("aps", 3, 990_000));
+        assert_eq!((amp.max_age, amp.max_age_sent, amp.max_future), (Some(3_600_000), Some(3_540_000), None));
+        let said = limits(r#","max_sample_age_ms":5000"#);
+        assert_eq!((said.max_age, said.max_age_sent), (Some(5_000), Some(5_000)));
+        let any = limits(r#","max_sample_age_ms":0"#);
+        assert_eq!((any.max_age, any.max_age_sent), (None, None));
+        let other = limits(r#","profile":"prometheus""#);
+        assert_eq!(
+            (other.profile, other.max_age_sent, other.max_future),
+            ("prometheus", None, Some(600_000))
+        );
     }
 
     #[test]

@@ -62,8 +62,10 @@ pub struct DeltaState {
 /// Points that a receiver is known to refuse. `None` means that there is no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PointLimits {
-    /// The greatest age, in milliseconds.
+    /// The greatest age of a point that is taken, in milliseconds.
     pub max_age_ms: Option<u64>,
+    /// The greatest age of a queued sample that is worth sending, in milliseconds.
+    pub max_age_sent_ms: Option<u64>,
     /// How far ahead of now a point may be, in milliseconds.
     pub max_future_ms: Option<u64>,
     /// The most labels a series may have, its name among them.
@@ -227,6 +229,8 @@ fn read_delta(root: &mut Reader) -> Option<DeltaState> {
 /// than ten minutes ahead, so such samples must not be in it.
 fn read_limits(root: &mut Reader, profile: Profile) -> PointLimits {
     const AMP_MAX_AGE_MS: u64 = 60 * 60 * 1000;
+    // A minute less, by what a request may take on its way.
+    const AMP_MAX_AGE_SENT_MS: u64 = 59 * 60 * 1000;
     const PROMETHEUS_MAX_FUTURE_MS: u64 = 10 * 60 * 1000;
     let mut limit = |key, default: Option<u64>| match root.integer(key, 0, i64::MAX as u64) {
         Some(0) => None,
@@ -236,6 +240,7 @@ fn read_limits(root: &mut Reader, profile: Profile) -> PointLimits {
     let is_amp = profile == Profile::Aps;
     PointLimits {
         max_age_ms: limit("max_sample_age_ms", is_amp.then_some(AMP_MAX_AGE_MS)),
+        max_age_sent_ms: limit("max_sample_age_ms", is_amp.then_some(AMP_MAX_AGE_SENT_MS)),
         max_future_ms: limit("max_sample_future_ms", (!is_amp).then_some(PROMETHEUS_MAX_FUTURE_MS)),
         max_labels: limit("max_labels_per_series", None),
         max_labels_bytes: limit("max_labels_bytes", None),

@@ -9,6 +9,8 @@ pub(super) struct Class {
     texts: &'static [&'static str],
     /// The request as a whole could not be read, so none of its parts can be taken.
     pub(super) whole_request: bool,
+    /// A receiver that has stored the request refuses a repeat of it in these words.
+    pub(super) stored_if_repeated: bool,
     pub(super) remedy: &'static str,
 }
 
@@ -20,6 +22,7 @@ const CLASSES: [Class; 8] = [
         reason: "out-of-order",
         texts: &["out of order", "out-of-order"],
         whole_request: false,
+        stored_if_repeated: true,
         remedy: "send each series from one place only, or widen the receiver's out-of-order window \
                  (AMP: workspace configuration, 60 s by default)",
     },
@@ -34,6 +37,7 @@ const CLASSES: [Class; 8] = [
             "same timestamp, but a different value",
         ],
         whole_request: false,
+        stored_if_repeated: true,
         remedy: "two sources write the same series: give them labels that differ, such as \
                  service.instance.id or external_labels",
     },
@@ -41,6 +45,7 @@ const CLASSES: [Class; 8] = [
         reason: "too-old",
         texts: &["too old", "out of bounds", "greater_than_max_sample_age"],
         whole_request: false,
+        stored_if_repeated: true,
         remedy: "send sooner: the receiver takes samples up to a certain age only (AMP: 1 hour); look for \
                  delays before this exporter, and at max_sample_age_ms",
     },
@@ -48,6 +53,7 @@ const CLASSES: [Class; 8] = [
         reason: SERIES_LIMIT,
         texts: &["series limit", "series_limit", "max-series-per"],
         whole_request: false,
+        stored_if_repeated: false,
         remedy: "send fewer series (fewer label values), or have the limit raised (AMP: quota L-5A151448; \
                  CloudWatch AWS/Usage ActiveSeries shows the use)",
     },
@@ -64,6 +70,7 @@ const CLASSES: [Class; 8] = [
             "max-label-names-per-series",
         ],
         whole_request: false,
+        stored_if_repeated: false,
         remedy: "send fewer or shorter labels (fewer resource attributes as labels), or have the limit \
                  raised (AMP: quota L-CDA4AB0F)",
     },
@@ -71,6 +78,7 @@ const CLASSES: [Class; 8] = [
         reason: "invalid",
         texts: &["too far in", "too new"],
         whole_request: false,
+        stored_if_repeated: false,
         remedy: "correct the clock of the program that made the samples: they lie in the future",
     },
     Class {
@@ -85,6 +93,7 @@ const CLASSES: [Class; 8] = [
             "not sorted",
         ],
         whole_request: false,
+        stored_if_repeated: false,
         remedy: "the receiver does not take such a series: report its name and labels as a fault of this \
                  exporter",
     },
@@ -92,6 +101,7 @@ const CLASSES: [Class; 8] = [
         reason: "invalid",
         texts: &["snappy: ", "proto: ", "unmarshal", "unexpected eof", "failed to decode", "decompress"],
         whole_request: true,
+        stored_if_repeated: false,
         remedy: "the receiver could not read the body: look for a proxy that alters it, else report a fault \
                  of this exporter",
     },
@@ -101,6 +111,7 @@ const UNKNOWN: Class = Class {
     reason: "invalid",
     texts: &[],
     whole_request: false,
+    stored_if_repeated: false,
     remedy: "the detail says what the receiver did not take",
 };
 

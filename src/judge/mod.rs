@@ -23,7 +23,7 @@ mod written;
 
 use crate::config::{Config, Profile};
 use answer::{Answer, header, readable};
-use preamp_contract::{Explanation, Instant, Protocol, Response, Retry, Sent, Verdict};
+use preamp_contract::{Explanation, HalveCause, Halving, Instant, Protocol, Response, Retry, Sent, Verdict};
 use written::Written;
 
 /// How long a batch waits, at the least, when the receiver has too many series.
@@ -75,10 +75,13 @@ impl Case<'_> {
                 "a proxy on the way wants credentials: let it pass this host, or go around it",
             )),
             408 | 425 => self.retry("", 0),
-            413 => Verdict::Halve(self.explain(
-                "too-large",
-                "set max_batch_size_bytes to what the receiver takes (AMP: under 1,000,000 bytes)",
-            )),
+            413 => Verdict::Halve(Halving {
+                why: HalveCause::TooLarge,
+                explanation: self.explain(
+                    "too-large",
+                    "set max_batch_size_bytes to what the receiver takes (AMP: under 1,000,000 bytes)",
+                ),
+            }),
             429 => self.throttled(),
             402..=499 => Verdict::Rejected(
                 self.explain("unexpected-status", "the detail says what the receiver did not take"),
@@ -139,13 +142,16 @@ impl Case<'_> {
     /// Samples or series were refused, or the body as a whole.
     fn refused(&self) -> Verdict {
         let class = data::class(&self.answer);
-        let explanation = self.explain(class.reason, class.remedy);
+        let explanation = Explanation {
+            stored_if_repeated: class.stored_if_repeated,
+            ..self.explain(class.reason, class.remedy)
+        };
         match self.config.profile {
             _ if class.whole_request => Verdict::Rejected(explanation),
             _ if self.written.as_ref().is_some_and(Written::is_nothing) => Verdict::Rejected(explanation),
             _ if self.written.is_some() => Verdict::PartlyRejected(explanation),
             Profile::Aps => Verdict::PartlyRejected(explanation),
-            Profile::Prometheus => Verdict::Halve(explanation),
+            Profile::Prometheus => Verdict::Halve(Halving { why: HalveCause::BadSeries, explanation }),
         }
     }
 
@@ -204,7 +210,7 @@ impl Case<'_> {
             }
             _ => self.answer.detail.clone(),
         };
-        Explanation { reason: reason.into(), detail, remedy: remedy.to_owned() }
+        Explanation { reason: reason.into(), detail, remedy: remedy.to_owned(), stored_if_repeated: false }
     }
 }
 

@@ -40,7 +40,10 @@ fn summary(verdict: Verdict) -> String {
         Verdict::Retry(_) => return "retry".to_owned(),
         Verdict::FixClock(offset) => return format!("fix-clock {offset}"),
         Verdict::RefreshCredentials(explanation) => ("refresh", explanation),
-        Verdict::Halve(explanation) => ("halve", explanation),
+        Verdict::Halve(Halving { why, explanation }) => {
+            assert_eq!(why == HalveCause::TooLarge, explanation.reason == "too-large", "{explanation:?}");
+            ("halve", explanation)
+        }
         Verdict::Downgrade(explanation) => ("downgrade", explanation),
         Verdict::PartlyRejected(explanation) => ("partly-rejected", explanation),
         Verdict::Rejected(explanation) => ("rejected", explanation),
@@ -333,6 +336,26 @@ fn throttling_says_which_limit() {
     let requests = throttled(r#"{"message":"Rate exceeded"}"#);
     assert_eq!(requests.after, 100);
     assert!(requests.reason.contains("L-4340E931") && !requests.reason.contains('{'), "{requests:?}");
+}
+
+/// What a receiver says of samples that it has already.
+#[test]
+fn refusals_that_mean_stored_already_say_so() {
+    let says = |text: &str| match prometheus(400, text) {
+        Verdict::Halve(halving) => halving.explanation.stored_if_repeated,
+        Verdict::Rejected(explanation) => explanation.stored_if_repeated,
+        other => panic!("{other:?}"),
+    };
+    for text in ["out of order sample", "duplicate sample for timestamp", "sample too old", "out of bounds"] {
+        assert!(says(text), "{text}");
+    }
+    for text in ["label value too long", "too far in the future", "snappy: corrupt input", "no"] {
+        assert!(!says(text), "{text}");
+    }
+    match amp(400, "out of order sample") {
+        Verdict::PartlyRejected(explanation) => assert!(explanation.stored_if_repeated),
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]

@@ -59,6 +59,11 @@ impl Reason {
         }
     }
 
+    /// Whether such points would be taken at another time.
+    pub fn is_because_of_time(self) -> bool {
+        matches!(self, Reason::TooOld | Reason::TooFarInTheFuture)
+    }
+
     /// What to change.
     pub fn remedy(self) -> &'static str {
         match self {
@@ -119,6 +124,7 @@ impl Rejections {
             points,
             example: example(),
             remedy: reason.remedy().into(),
+            because_of_time: reason.is_because_of_time(),
         };
         self.groups.push((reason, rejection));
     }

@@ -1,7 +1,7 @@
 //! Answers of receivers.
 
 use preamp_core::Exporter;
-use preamp_core::types::{Header, Protocol, Response, Sent, Verdict};
+use preamp_core::types::{Halving, Header, Protocol, Response, Sent, Verdict};
 
 fn of_profile(profile: &str) -> Exporter {
     let json = format!(
@@ -42,8 +42,8 @@ fn check_explanation(verdict: Verdict, response: &Response) {
         Verdict::Delivered => assert_eq!(response.status / 100, 2),
         Verdict::Retry(retry) => assert!(retry.after > 0 && retry.after <= 24 * 3_600_000),
         Verdict::FixClock(_) => {}
-        Verdict::RefreshCredentials(why)
-        | Verdict::Halve(why)
+        Verdict::Halve(Halving { explanation: why, .. })
+        | Verdict::RefreshCredentials(why)
         | Verdict::Downgrade(why)
         | Verdict::PartlyRejected(why)
         | Verdict::Rejected(why)

@@ -63,6 +63,7 @@ macro_rules! descriptions {
                     "points": rejection.points,
                     "example": rejection.example,
                     "remedy": rejection.remedy,
+                    "becauseOfTime": rejection.because_of_time,
                 })
             }
 

@@ -10,7 +10,7 @@ use preamp_base::{Clock, Secret};
 use preamp_config::Retry;
 use preamp_contract::{Encoding, Request, Response};
 use preamp_host::credentials::{Credentials, CredentialsSource, Fetch, SigningKeys};
-use preamp_host::delivery::Transport;
+use preamp_host::delivery::{Exchange, Transport};
 use preamp_host::exporter::{Destination, Exporter, ExporterOptions};
 use preamp_host::node::{Node, NodeOptions};
 use preamp_queue::{MemoryQueue, Pending};
@@ -34,13 +34,13 @@ impl Transport for Printer {
         Duration::from_secs(10)
     }
 
-    fn send(&self, head: Request, body: Bytes) -> Pending<'_, Response> {
+    fn send(&self, head: Request, body: Bytes) -> Pending<'_, Exchange> {
         println!("{} {} with {} bytes", head.method, head.url, body.len());
         for header in head.headers.iter().filter(|header| header.name.starts_with("x-")) {
             println!("  {header:?}");
         }
         let response = Response { status: 200, headers: Vec::new(), body: Vec::new() };
-        Box::pin(std::future::ready(response))
+        Box::pin(std::future::ready(Exchange::answered(response)))
     }
 }
 
@@ -74,7 +74,6 @@ async fn main() -> anyhow::Result<()> {
         transport: Arc::new(Printer),
         keys: Some(SigningKeys::new(Box::new(Vault), "eu-west-1".to_owned(), "aps".to_owned())),
         retry: Retry { enabled: true, randomization_factor: 0.5, max_elapsed_time: None },
-        max_age: None,
         batching: None,
         in_flight: 1,
     };

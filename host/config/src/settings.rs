@@ -125,8 +125,6 @@ pub struct ExporterSettings {
     pub sigv4: Option<SigV4>,
     /// What the receiver is taken for: the option `profile` of the component.
     pub profile: String,
-    /// How old samples can be for the receiver to take them; `None` does not look at it.
-    pub max_sample_age: Option<Duration>,
     /// Where the totals of delta metrics are kept while no process runs.
     pub state_file: Option<PathBuf>,
 }

@@ -15,6 +15,25 @@ pub const NANOS_PER_MILLI: u64 = 1_000_000;
 /// A sample timestamp: milliseconds since the Unix epoch, UTC.
 pub type SampleTime = i64;
 
+/// What the receiver takes, and how the exporter is cut to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The receiver profile.
+    pub profile: Cow<'static, str>,
+    /// The greatest age of a point that `accept` takes, in milliseconds; `None` takes any.
+    pub max_age: Option<u64>,
+    /// The greatest age of a queued sample that is worth sending, in milliseconds; `None` sends any.
+    pub max_age_sent: Option<u64>,
+    /// How far ahead of `now` a point may be, in milliseconds; `None` takes any.
+    pub max_future: Option<u64>,
+    /// The largest payload that `accept` takes, in bytes.
+    pub max_payload_bytes: u64,
+    /// The largest request body, in bytes before compression.
+    pub max_batch_bytes: u64,
+    /// How many partitions series are spread over.
+    pub partitions: u32,
+}
+
 /// Something wrong with a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
@@ -90,6 +109,8 @@ pub struct Rejection {
     pub example: String,
     /// What to change so that such points are taken.
     pub remedy: Cow<'static, str>,
+    /// Whether the points were left out for their age, judged by `now`.
+    pub because_of_time: bool,
 }
 
 /// What became of a payload that could be read.
@@ -255,6 +276,26 @@ pub struct Explanation {
     pub detail: String,
     /// What to change.
     pub remedy: String,
+    /// Whether this refusal means that the receiver has stored the batch, if it was possibly delivered before.
+    pub stored_if_repeated: bool,
+}
+
+/// Why a batch is to be halved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HalveCause {
+    /// The request is larger than the receiver takes.
+    TooLarge,
+    /// The receiver refuses at least one series and stored nothing of the request.
+    BadSeries,
+}
+
+/// Halve the batch and send both halves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Halving {
+    /// Which of the two reasons.
+    pub why: HalveCause,
+    /// Why the batch is rejected if it cannot be halved.
+    pub explanation: Explanation,
 }
 
 /// What a response means for the batch that was sent.
@@ -268,8 +309,8 @@ pub enum Verdict {
     RefreshCredentials(Explanation),
     /// Add this many milliseconds to the local clock when signing, and send again.
     FixClock(i64),
-    /// Halve the batch and send both halves.
-    Halve(Explanation),
+    /// Halve the batch and send both halves, the first one first.
+    Halve(Halving),
     /// The receiver does not take remote write 2.0: send the batch as 1.0, and all others too.
     Downgrade(Explanation),
     /// The valid part was stored; the rest never will be.

@@ -1,7 +1,7 @@
 //! One destination, and everything that belongs to it.
 
 use crate::credentials::SigningKeys;
-use crate::delivery::{self, Delivery, Remains, Transport};
+use crate::delivery::{Delivery, DeliveryContext, Remains, Transport};
 use crate::intake::{AckPolicy, Intake, Outcome};
 use crate::metrics::{Metrics, Transport as Arrival};
 use crate::node::Node;
@@ -63,8 +63,6 @@ pub struct Destination {
     pub keys: Option<SigningKeys>,
     /// How failed attempts are repeated.
     pub retry: Retry,
-    /// How old samples can be for the receiver to take them.
-    pub max_age: Option<Duration>,
     /// Whether to wait for fuller requests.
     pub batching: Option<Batching>,
     /// The most requests in flight.
@@ -187,12 +185,12 @@ fn deliver(
     clock: &Arc<ReceiverClock>,
     metrics: &Arc<Metrics>,
     destination: Destination,
-    may_be_repeat: bool,
+    possibly_delivered: bool,
 ) -> Delivery {
-    let Destination { pool, endpoint, transport, keys, retry, max_age, batching, in_flight } = destination;
-    Delivery::start(delivery::Parts {
+    let Destination { pool, endpoint, transport, keys, retry, batching, in_flight } = destination;
+    Delivery::start(DeliveryContext {
         exporters: pool,
-        may_be_repeat,
+        possibly_delivered,
         in_flight,
         queue: queue.clone(),
         endpoint,
@@ -200,7 +198,6 @@ fn deliver(
         keys,
         clock: clock.clone(),
         retry,
-        max_age,
         batching,
         pauses: node.pauses,
         metrics: metrics.clone(),

@@ -15,7 +15,6 @@ use preamp_wasm::{ActiveExporter, CallError};
 use rejection_log::RejectionLog;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 pub use crate::metrics::{RequestOutcome, Transport};
@@ -63,12 +62,6 @@ pub struct AckPolicy {
     /// Until their payload is delivered.
     pub wait_for_delivery: bool,
 }
-
-/// How often it is looked whether there is room.
-const LOOK: Duration = Duration::from_millis(20);
-
-/// The reasons of the contract for points that are not of the time that the receiver takes.
-const TIME_REASONS: [&str; 2] = ["too-old", "too-far-in-the-future"];
 
 /// Why such points are not refused for good yet.
 const WHAT_TIME: &str = "the points are too old, or of the future, by the clock of this machine, and the receiver has not \
@@ -201,16 +194,9 @@ impl Intake {
     }
 
     async fn wait_for_room(&self, batches: &[Batch]) {
-        while let Err(error) = self.queue.has_room_for(batches) {
-            match error {
-                AppendError::Full { .. } if self.ack_policy.on_overflow == Overflow::DropOldest => {
-                    self.queue.give_up_oldest();
-                }
-                // A disk that others fill would be no less full for it.
-                AppendError::Full { .. } | AppendError::DiskIsLow { .. } => {}
-                _ => return,
-            }
-            tokio::time::sleep(LOOK).await;
+        if let Some(capacity) = self.queue.capacity() {
+            let may_evict = self.ack_policy.on_overflow == Overflow::DropOldest;
+            capacity.until_room_for(batches, may_evict).await;
         }
     }
 
@@ -264,8 +250,8 @@ impl Intake {
 
 /// Whether nothing of a payload was taken, and that for its time.
 fn is_of_another_time(acceptance: &Acceptance) -> bool {
-    let is_of_time = |rejection: &Rejection| TIME_REASONS.contains(&&*rejection.reason);
-    acceptance.accepted_points == 0 && acceptance.rejections.iter().any(is_of_time)
+    let rejections = &acceptance.rejections;
+    acceptance.accepted_points == 0 && rejections.iter().any(|rejection| rejection.because_of_time)
 }
 
 /// What to tell a sender who waited for the end of a payload of so many points.
@@ -293,7 +279,7 @@ fn outcome(rejections: &[Rejection]) -> Outcome {
     let rejected_points = rejections.iter().map(|rejection| rejection.points).sum();
     let lines: Vec<_> = rejections
         .iter()
-        .map(|Rejection { reason, points, example, remedy }| {
+        .map(|Rejection { reason, points, example, remedy, .. }| {
             format!("{reason}: {points} points, the first: {example}; {remedy}")
         })
         .collect();

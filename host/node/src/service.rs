@@ -186,7 +186,6 @@ fn destination(
         transport: Arc::new(client),
         keys,
         retry: exporter.retry.clone(),
-        max_age: exporter.max_sample_age,
         batching: settings.processors.batch,
         in_flight: exporter.queue.consumers,
     }

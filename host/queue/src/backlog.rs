@@ -46,8 +46,8 @@ pub(super) struct Entry<T> {
     pub since: Instant,
 }
 
-/// As large a part of all payloads is given up at once, so that there is room for some time.
-const GIVEN_UP: u64 = 32;
+/// One payload in so many is evicted at once, so that there is room for some time.
+const EVICTION_FRACTION: u64 = 32;
 
 /// What the queue knows of a batch takes about so much memory, in bytes, beside the body.
 pub(super) const ENTRY_BYTES: u64 = 256;
@@ -89,8 +89,8 @@ pub(super) struct Backlog<T> {
     acknowledged: u64,
     /// How many payloads there have been.
     begun: u64,
-    /// So many of them, the first ones, are given up.
-    given_up: u64,
+    /// Payloads up to this number are evicted.
+    evicted_through: u64,
     is_closed: bool,
 }
 
@@ -111,6 +111,8 @@ struct Partition<T> {
 pub(super) enum First<'a, T> {
     /// These wait first.
     Waiting(Vec<&'a Entry<T>>),
+    /// These wait first, and are evicted.
+    Evicted(Vec<&'a Entry<T>>),
     /// Nothing to read at the moment.
     Nothing,
     /// Nothing, and nothing will come any more.
@@ -134,7 +136,7 @@ impl<T> Backlog<T> {
             bytes: 0,
             acknowledged: 0,
             begun: 0,
-            given_up: 0,
+            evicted_through: 0,
             is_closed: false,
         }
     }
@@ -245,16 +247,20 @@ impl<T> Backlog<T> {
     pub fn first(&self, partition: u32, window: Window) -> First<'_, T> {
         let number = partition as usize;
         match self.readable(partition) {
-            Some(partition) if !partition.waiting.is_empty() => First::Waiting(partition.first(window)),
+            Some(own) if !own.waiting.is_empty() => match self.evicted(partition) {
+                0 => First::Waiting(own.first(window)),
+                batches => First::Evicted(own.first(Window { batches, ..window })),
+            },
             _ if self.is_closed && self.is_empty(number) => First::End,
             _ => First::Nothing,
         }
     }
 
-    /// Gives up the oldest payloads: a small part of all, or one, unless some that were given up wait still.
-    pub fn give_up_oldest(&mut self) {
-        if (0..self.readers()).all(|partition| self.given_up(partition) == 0) {
-            self.given_up = self.last_of_oldest(1 + self.payloads / GIVEN_UP).max(self.given_up);
+    /// Evicts the oldest payloads: a small part of all, or one, unless some that were evicted wait still.
+    pub fn evict_oldest(&mut self) {
+        if (0..self.readers()).all(|partition| self.evicted(partition) == 0) {
+            let last = self.last_of_oldest(1 + self.payloads / EVICTION_FRACTION);
+            self.evicted_through = last.max(self.evicted_through);
         }
     }
 
@@ -281,10 +287,15 @@ impl<T> Backlog<T> {
         }
     }
 
-    /// How many of the first batches of a partition are given up.
-    pub fn given_up(&self, partition: u32) -> usize {
+    /// How many of the first batches of a partition are evicted.
+    pub fn evicted(&self, partition: u32) -> usize {
         let Some(own) = self.readable(partition) else { return 0 };
-        own.waiting.iter().take_while(|entry| entry.payload.number <= self.given_up).count()
+        own.waiting.iter().take_while(|entry| entry.payload.number <= self.evicted_through).count()
+    }
+
+    /// Whether as many points wait in a partition, or no more will come.
+    pub fn has_points(&self, partition: u32, points: u64) -> bool {
+        self.is_closed || self.readable(partition).is_some_and(|own| own.size.points >= points)
     }
 
     /// The batch in place `index` of those that wait in a partition.

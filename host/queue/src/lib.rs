@@ -15,7 +15,7 @@ mod settlement;
 mod ticket;
 
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,11 +27,12 @@ pub use settlement::{Outcome, SetAside, Settlement};
 pub use ticket::Ticket;
 
 use preamp_contract::Batch;
+use tokio::sync::Notify;
 
 /// A call in progress.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// How much [`Queue::peek`] returns at most.
+/// How much [`Queue::next`] returns at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
     /// Batches.
@@ -245,6 +246,28 @@ impl Statistics {
     }
 }
 
+/// What is first in a partition. It stays there until it is acknowledged.
+#[derive(Clone, Debug, Default)]
+pub enum Next {
+    /// Batches to be sent, in order.
+    Send {
+        /// At least one.
+        batches: Vec<Arc<Batch>>,
+        /// Whether an earlier process may have sent some of them, and did not get to acknowledge them.
+        possibly_delivered: bool,
+    },
+    /// Batches that make room for others: they are to be acknowledged without being sent.
+    Evict {
+        /// At least one.
+        batches: Vec<Arc<Batch>>,
+        /// Whether an earlier process may have sent some of them, together with those behind them.
+        possibly_delivered: bool,
+    },
+    /// Nothing, and nothing will come any more: the queue is closed, or there is no such partition.
+    #[default]
+    Closed,
+}
+
 /// A log in partitions. One reader per partition; any number of writers.
 pub trait Queue: Send + Sync {
     /// How many partitions payloads are shared out to.
@@ -274,61 +297,27 @@ pub trait Queue: Send + Sync {
         ticket: Option<Ticket>,
     ) -> Pending<'_, Result<(), AppendError>>;
 
-    /// Whether there is room for a payload at the moment.
-    ///
-    /// # Errors
-    /// Why there is none.
-    fn has_room_for(&self, payload: &[Batch]) -> Result<(), AppendError>;
-
-    /// Waits until `partition` holds a batch, then returns its first ones within `window`, in order,
-    /// without removing them. Returns none at all only when the queue is closed and the partition
-    /// empty, or when there is no such partition. May be dropped while waiting.
+    /// Waits until there is something to do in `partition`, then returns its first batches within `window`, in order.
+    /// May be dropped while waiting.
     ///
     /// # Errors
     /// When what holds the queue cannot be read.
-    fn peek(&self, partition: u32, window: Window) -> Pending<'_, Result<Vec<Arc<Batch>>, StorageError>>;
+    fn next(&self, partition: u32, window: Window) -> Pending<'_, Result<Next, StorageError>>;
 
-    /// Removes the first `count` batches of `partition`, of which that became which is said. Returns when they will
-    /// not come back, so a crash after it repeats none of them.
+    /// Acknowledges the first `batches` of `partition`; `settlement` records the outcome of each point. Durable on
+    /// return: a crash after it repeats none of them.
     ///
     /// # Errors
     /// When that cannot be recorded; the batches may come back then.
     fn acknowledge(
         &self,
         partition: u32,
-        count: usize,
+        batches: usize,
         settlement: Settlement,
     ) -> Pending<'_, Result<(), StorageError>>;
 
-    /// Gives up the oldest payloads that wait, a small part of all, so that there is room for others. Whoever reads the
-    /// partitions that they are in finds them among those [given up](Self::given_up). A shared queue gives up nothing.
-    fn give_up_oldest(&self) {}
-
-    /// How many of the first batches of a partition are given up: they are to be acknowledged without being sent.
-    fn given_up(&self, _partition: u32) -> usize {
-        0
-    }
-
-    /// Waits until there are such. May be dropped while waiting.
-    fn until_given_up(&self, _partition: u32) -> Pending<'_, ()> {
-        Box::pin(std::future::pending())
-    }
-
     /// Whether it keeps what settlements set aside.
     fn keeps_set_aside(&self) -> bool;
-
-    /// Whether another process may have sent what waits first in a partition, and did not get to acknowledge it.
-    fn is_taken_over(&self, partition: u32) -> bool;
-
-    /// Whether a partition is this process' to deliver, and will be for so long. Of a queue that is not shared all are.
-    fn is_held_for(&self, _partition: u32, _duration: Duration) -> bool {
-        true
-    }
-
-    /// Whether another process may deliver a partition by now, and settle it.
-    fn is_lost(&self, _partition: u32) -> bool {
-        false
-    }
 
     /// What waits.
     fn statistics(&self) -> Statistics;
@@ -336,10 +325,80 @@ pub trait Queue: Send + Sync {
     /// Takes no more payloads. What waits can still be read, and readers of empty partitions return.
     fn close(&self);
 
-    /// Puts what waits away for the next process. Nothing can be read or acknowledged any more. What waits first is in
-    /// doubt if it may have been delivered: the next process then begins as after a crash.
+    /// Leaves what waits to the next process: writes the clean-shutdown marker, unless what is first was possibly
+    /// delivered. Nothing can be read or acknowledged any more.
     ///
     /// # Errors
-    /// When it cannot be recorded that this was the end; then the next process takes it for a crash.
-    fn put_away(&self, is_in_doubt: bool) -> Pending<'_, Result<(), StorageError>>;
+    /// When the marker cannot be written; then the next process takes it for a crash.
+    fn shutdown(&self, possibly_delivered: bool) -> Pending<'_, Result<(), StorageError>>;
+
+    /// Its capacity, if that is all this process'. A shared queue has none: whoever accepts does not deliver.
+    fn capacity(&self) -> Option<&dyn Capacity> {
+        None
+    }
+
+    /// Who delivers which partition, if it is shared with other processes.
+    fn ownership(&self) -> Option<&dyn Ownership> {
+        None
+    }
+}
+
+/// The capacity of a queue that no other process uses.
+pub trait Capacity: Send + Sync {
+    /// Whether there is room for a payload at the moment.
+    ///
+    /// # Errors
+    /// Why there is none.
+    fn has_room_for(&self, payload: &[Batch]) -> Result<(), AppendError>;
+
+    /// Waits until there is room for a payload, or never will be. If it `may_evict`, the oldest payloads make room.
+    /// May be dropped while waiting.
+    fn until_room_for<'a>(&'a self, payload: &'a [Batch], may_evict: bool) -> Pending<'a, ()>;
+
+    /// Has the oldest payloads make room for others, a small part of all. Whoever reads their partitions is told to
+    /// [evict](Next::Evict) them. Does nothing while some are to be evicted.
+    fn evict_oldest(&self);
+
+    /// Whether the first batches of a partition are to be evicted.
+    fn is_evicting(&self, partition: u32) -> bool;
+
+    /// Waits until they are. May be dropped while waiting.
+    fn until_evicting(&self, partition: u32) -> Pending<'_, ()>;
+
+    /// Waits until as many points wait in a partition, or the queue is closed. May be dropped while waiting.
+    fn until_points(&self, partition: u32, points: u64) -> Pending<'_, ()>;
+}
+
+/// Which partitions of a shared queue are this process' to deliver: leases, which end by themselves.
+pub trait Ownership: Send + Sync {
+    /// Whether a partition is this process', and will be for so long.
+    fn is_held_for(&self, partition: u32, duration: Duration) -> bool;
+
+    /// Whether another process may deliver a partition by now, and settle it.
+    fn is_lost(&self, partition: u32) -> bool;
+}
+
+/// How often a disk is looked at that others fill.
+const DISK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Waits until there is room for a payload; `freed` is told of whatever leaves the queue.
+async fn wait_for_room(queue: &dyn Capacity, freed: &Notify, payload: &[Batch], may_evict: bool) {
+    loop {
+        let mut change = pin!(freed.notified());
+        // It sees every change from now on.
+        change.as_mut().enable();
+        match queue.has_room_for(payload) {
+            Err(AppendError::Full { .. }) => {
+                if may_evict {
+                    queue.evict_oldest();
+                }
+                change.await;
+            }
+            // Room that others make is not told of, and evicting would make none.
+            Err(AppendError::DiskIsLow { .. }) => {
+                let _elapsed = tokio::time::timeout(DISK_INTERVAL, change).await;
+            }
+            _ => return,
+        }
+    }
 }

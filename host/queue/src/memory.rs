@@ -5,8 +5,12 @@ use std::time::Instant;
 
 use super::backlog::{Backlog, Entry, First, Limits, Size};
 use super::changes::Changes;
-use super::{AppendError, Pending, Queue, Settlement, Statistics, StorageError, Ticket, Window};
+use super::{
+    AppendError, Capacity, Next, Pending, Queue, Settlement, Statistics, StorageError, Ticket, Window,
+    wait_for_room,
+};
 use preamp_contract::Batch;
+use tokio::sync::Notify;
 
 /// Keeps batches in memory within limits of payloads and of bytes.
 ///
@@ -15,6 +19,8 @@ use preamp_contract::Batch;
 pub struct MemoryQueue {
     backlog: Mutex<Backlog<Arc<Batch>>>,
     changes: Changes,
+    /// Told of what leaves the queue.
+    freed: Notify,
 }
 
 impl MemoryQueue {
@@ -43,6 +49,7 @@ impl MemoryQueue {
         Self {
             backlog: Mutex::new(Backlog::new(limits, [(0, partitions)])),
             changes: Changes::new(partitions),
+            freed: Notify::new(),
         }
     }
 
@@ -69,11 +76,18 @@ impl MemoryQueue {
         Ok(())
     }
 
-    fn first(&self, partition: u32, window: Window) -> Option<Vec<Arc<Batch>>> {
+    fn first(&self, partition: u32, window: Window) -> Option<Next> {
+        let batches =
+            |entries: Vec<&Entry<Arc<Batch>>>| entries.iter().map(|entry| entry.item.clone()).collect();
         match self.backlog().first(partition, window) {
-            First::Waiting(entries) => Some(entries.iter().map(|entry| Arc::clone(&entry.item)).collect()),
+            First::Waiting(entries) => {
+                Some(Next::Send { batches: batches(entries), possibly_delivered: false })
+            }
+            First::Evicted(entries) => {
+                Some(Next::Evict { batches: batches(entries), possibly_delivered: false })
+            }
             First::Nothing => None,
-            First::End => Some(Vec::new()),
+            First::End => Some(Next::Closed),
         }
     }
 }
@@ -95,44 +109,24 @@ impl Queue for MemoryQueue {
         Box::pin(async move { self.try_append(payload, ticket) })
     }
 
-    fn has_room_for(&self, payload: &[Batch]) -> Result<(), AppendError> {
-        self.backlog().check(payload).map(drop)
-    }
-
-    fn peek(&self, partition: u32, window: Window) -> Pending<'_, Result<Vec<Arc<Batch>>, StorageError>> {
+    fn next(&self, partition: u32, window: Window) -> Pending<'_, Result<Next, StorageError>> {
         Box::pin(async move { Ok(self.changes.wait_for(partition, || self.first(partition, window)).await) })
     }
 
     fn acknowledge(
         &self,
         partition: u32,
-        count: usize,
+        batches: usize,
         settlement: Settlement,
     ) -> Pending<'_, Result<(), StorageError>> {
         Box::pin(async move {
-            self.backlog().remove(partition, count, &settlement, drop);
+            self.backlog().remove(partition, batches, &settlement, drop);
+            self.freed.notify_waiters();
             Ok(())
         })
     }
 
-    fn give_up_oldest(&self) {
-        self.backlog().give_up_oldest();
-        self.changes.tell_all();
-    }
-
-    fn given_up(&self, partition: u32) -> usize {
-        self.backlog().given_up(partition)
-    }
-
-    fn until_given_up(&self, partition: u32) -> Pending<'_, ()> {
-        Box::pin(self.changes.wait_for(partition, move || (self.given_up(partition) > 0).then_some(())))
-    }
-
     fn keeps_set_aside(&self) -> bool {
-        false
-    }
-
-    fn is_taken_over(&self, _partition: u32) -> bool {
         false
     }
 
@@ -143,10 +137,43 @@ impl Queue for MemoryQueue {
     fn close(&self) {
         self.backlog().close();
         self.changes.tell_all();
+        self.freed.notify_waiters();
     }
 
-    fn put_away(&self, _is_in_doubt: bool) -> Pending<'_, Result<(), StorageError>> {
+    fn shutdown(&self, _possibly_delivered: bool) -> Pending<'_, Result<(), StorageError>> {
         Box::pin(async { Ok(()) })
+    }
+
+    fn capacity(&self) -> Option<&dyn Capacity> {
+        Some(self)
+    }
+}
+
+impl Capacity for MemoryQueue {
+    fn has_room_for(&self, payload: &[Batch]) -> Result<(), AppendError> {
+        self.backlog().check(payload).map(drop)
+    }
+
+    fn until_room_for<'a>(&'a self, payload: &'a [Batch], may_evict: bool) -> Pending<'a, ()> {
+        Box::pin(wait_for_room(self, &self.freed, payload, may_evict))
+    }
+
+    fn evict_oldest(&self) {
+        self.backlog().evict_oldest();
+        self.changes.tell_all();
+    }
+
+    fn is_evicting(&self, partition: u32) -> bool {
+        self.backlog().evicted(partition) > 0
+    }
+
+    fn until_evicting(&self, partition: u32) -> Pending<'_, ()> {
+        Box::pin(self.changes.wait_for(partition, move || self.is_evicting(partition).then_some(())))
+    }
+
+    fn until_points(&self, partition: u32, points: u64) -> Pending<'_, ()> {
+        let has_points = move || self.backlog().has_points(partition, points).then_some(());
+        Box::pin(self.changes.wait_for(partition, has_points))
     }
 }
 

@@ -34,6 +34,7 @@ macro_rules! same_names {
 same_names! {
     Encoding { Protobuf, Json }
     Protocol { RemoteWriteV1, RemoteWriteV2 }
+    HalveCause { TooLarge, BadSeries }
 }
 
 impl From<wit::Problem> for plain::Problem {
@@ -86,8 +87,8 @@ impl From<plain::Batch> for wit::Batch {
 
 impl From<wit::Rejection> for plain::Rejection {
     fn from(rejection: wit::Rejection) -> Self {
-        let wit::Rejection { reason, points, example, remedy } = rejection;
-        plain::Rejection { reason: reason.into(), points, example, remedy: remedy.into() }
+        let wit::Rejection { reason, points, example, remedy, because_of_time } = rejection;
+        plain::Rejection { reason: reason.into(), points, example, remedy: remedy.into(), because_of_time }
     }
 }
 
@@ -201,8 +202,28 @@ impl From<&plain::Response> for wit::Response {
 
 impl From<wit::Explanation> for plain::Explanation {
     fn from(why: wit::Explanation) -> Self {
-        let wit::Explanation { reason, detail, remedy } = why;
-        plain::Explanation { reason: reason.into(), detail, remedy }
+        let wit::Explanation { reason, detail, remedy, stored_if_repeated } = why;
+        plain::Explanation { reason: reason.into(), detail, remedy, stored_if_repeated }
+    }
+}
+
+impl From<wit::Halving> for plain::Halving {
+    fn from(halving: wit::Halving) -> Self {
+        plain::Halving { why: halving.why.into(), explanation: halving.explanation.into() }
+    }
+}
+
+impl From<wit::Limits> for plain::Limits {
+    fn from(limits: wit::Limits) -> Self {
+        plain::Limits {
+            profile: limits.profile.into(),
+            max_age: limits.max_age,
+            max_age_sent: limits.max_age_sent,
+            max_future: limits.max_future,
+            max_payload_bytes: limits.max_payload_bytes,
+            max_batch_bytes: limits.max_batch_bytes,
+            partitions: limits.partitions,
+        }
     }
 }
 
@@ -215,7 +236,7 @@ impl From<wit::Verdict> for plain::Verdict {
             }
             wit::Verdict::RefreshCredentials(why) => plain::Verdict::RefreshCredentials(why.into()),
             wit::Verdict::FixClock(offset) => plain::Verdict::FixClock(offset),
-            wit::Verdict::Halve(why) => plain::Verdict::Halve(why.into()),
+            wit::Verdict::Halve(halving) => plain::Verdict::Halve(halving.into()),
             wit::Verdict::Downgrade(why) => plain::Verdict::Downgrade(why.into()),
             wit::Verdict::PartlyRejected(why) => plain::Verdict::PartlyRejected(why.into()),
             wit::Verdict::Rejected(why) => plain::Verdict::Rejected(why.into()),

@@ -2,7 +2,7 @@
 //! into a log line, a quarantine or what a command prints, whatever the receiver says.
 
 use preamp_base::Secret;
-use preamp_contract::{Explanation, Retry, Verdict};
+use preamp_contract::{Explanation, Halving, Retry, Verdict};
 use serde_json::Value;
 use std::cmp::Reverse;
 
@@ -37,7 +37,9 @@ impl Echoes {
             Verdict::Delivered | Verdict::FixClock(_) => verdict,
             Verdict::Retry(retry) => Verdict::Retry(Retry { reason: self.hidden(&retry.reason), ..retry }),
             Verdict::RefreshCredentials(why) => Verdict::RefreshCredentials(explained(why)),
-            Verdict::Halve(why) => Verdict::Halve(explained(why)),
+            Verdict::Halve(Halving { why, explanation }) => {
+                Verdict::Halve(Halving { why, explanation: explained(explanation) })
+            }
             Verdict::Downgrade(why) => Verdict::Downgrade(explained(why)),
             Verdict::PartlyRejected(why) => Verdict::PartlyRejected(explained(why)),
             Verdict::Rejected(why) => Verdict::Rejected(explained(why)),
@@ -84,7 +86,12 @@ mod tests {
     const CONFIGURATION: &str = r#"{"headers": {"authorization": "Bearer to\"ken-4711", "x-scope-orgid": "7", "x-key": "  k e  y  "}}"#;
 
     fn hidden(text: &str) -> String {
-        let why = Explanation { reason: "".into(), detail: text.to_owned(), remedy: String::new() };
+        let why = Explanation {
+            reason: "".into(),
+            detail: text.to_owned(),
+            remedy: String::new(),
+            stored_if_repeated: false,
+        };
         match Echoes::of(CONFIGURATION).hide(Verdict::Stop(why)) {
             Verdict::Stop(why) => why.detail,
             other => panic!("{other:?}"),

@@ -10,8 +10,8 @@ use super::stateful::{self, StatefulInstance};
 use super::{CallError, Component, OpenError};
 use bytes::Bytes;
 use preamp_contract::{
-    Acceptance, Batch, BatchError, Encoding, Protocol, Pruned, Refusal, Request, Response, Sent, SignError,
-    SigningKey, Verdict,
+    Acceptance, Batch, BatchError, Encoding, Limits, Protocol, Pruned, Refusal, Request, Response, Sent,
+    SignError, SigningKey, Verdict,
 };
 use std::sync::Arc;
 use std::time::Instant;
@@ -37,6 +37,7 @@ pub struct ExporterPool {
     pool: Arc<Pool>,
     lanes: Arc<Lanes>,
     echoes: Arc<Echoes>,
+    receiver_limits: Arc<Limits>,
     /// Only if the configuration makes the exporter remember.
     stateful: Option<Arc<AsyncMutex<StatefulInstance>>>,
 }
@@ -54,8 +55,10 @@ impl ExporterPool {
     ) -> Result<ExporterPool, OpenError> {
         let template = Template::new(component, configuration, &limits)?;
         let counters = Arc::<Counters>::default();
-        let first = template.instantiate(&counters)?;
-        let kept = StatefulInstance::new(first).map_err(|trap| OpenError::Component(format!("{trap:#}")))?;
+        let mut first = template.instantiate(&counters)?;
+        let broken = |trap| OpenError::Component(format!("{trap:#}"));
+        let receiver_limits = Arc::new(first.limits().map_err(broken)?);
+        let kept = StatefulInstance::new(first).map_err(broken)?;
         let lanes = Arc::new(Lanes::new(&limits));
         let pool = Arc::new(Pool::new(template, limits, counters));
         let stateful = match kept {
@@ -65,7 +68,14 @@ impl ExporterPool {
                 None
             }
         };
-        Ok(ExporterPool { pool, lanes, echoes: Arc::new(Echoes::of(configuration)), stateful })
+        let echoes = Arc::new(Echoes::of(configuration));
+        Ok(ExporterPool { pool, lanes, echoes, receiver_limits, stateful })
+    }
+
+    /// What the receiver takes, as the component reads its configuration.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.receiver_limits
     }
 
     /// Whether the configuration makes the exporter remember what it has accepted.

@@ -4,6 +4,7 @@ use super::bindings::{self, exports::preamp::exporter::remote_write::Guest};
 use super::convert;
 use super::counters::Counters;
 use super::{CallError, OpenError, PoolLimits};
+use preamp_contract::Limits;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use wasmtime::component::{Component, Linker, ResourceAny};
@@ -88,6 +89,12 @@ impl Instance {
     /// The interface of the contract, the store to call it with, and the exporter to call it on.
     pub(super) fn parts(&mut self) -> (&Guest, &mut Store<MemoryMeter>, ResourceAny) {
         (self.world.preamp_exporter_remote_write(), &mut self.store, self.exporter)
+    }
+
+    /// What the receiver takes.
+    pub(super) fn limits(&mut self) -> wasmtime::Result<Limits> {
+        let (guest, store, exporter) = self.parts();
+        Ok(guest.exporter().call_limits(store, exporter)?.into())
     }
 
     /// Lets it have so much linear memory from now on, in bytes, and what it has already.

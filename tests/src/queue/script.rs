@@ -4,7 +4,7 @@ use super::{Oracle, SimulatedDisk, batch, number_of, oracle::Waiting};
 use anyhow::{Context, Result, ensure};
 use preamp_contract::Batch;
 use preamp_queue::durable::{DurableQueue, Found, Options};
-use preamp_queue::{Outcome, Queue, Settlement, Window};
+use preamp_queue::{Next, Outcome, Queue, Settlement, Window};
 use std::sync::Arc;
 
 /// Everything that waits.
@@ -35,6 +35,17 @@ pub fn open(disk: &SimulatedDisk) -> Result<(DurableQueue, Found)> {
     Ok(DurableQueue::open(Arc::new(disk.clone()), &options())?)
 }
 
+/// What is first in a partition; nothing once it is closed and empty.
+///
+/// # Errors
+/// When it cannot be read.
+pub async fn first(queue: &dyn Queue, partition: u32, window: Window) -> Result<Vec<Arc<Batch>>> {
+    Ok(match queue.next(partition, window).await? {
+        Next::Send { batches, .. } | Next::Evict { batches, .. } => batches,
+        Next::Closed => Vec::new(),
+    })
+}
+
 /// What waits in a queue, which takes nothing more afterwards.
 ///
 /// # Errors
@@ -43,7 +54,7 @@ pub async fn waiting(queue: &DurableQueue) -> Result<Waiting> {
     queue.close();
     let mut all = Waiting::new();
     for partition in 0..queue.readers() {
-        let batches = queue.peek(partition, ALL).await?;
+        let batches = first(queue, partition, ALL).await?;
         let numbers = batches.iter().map(|batch| number_of(batch).context("a batch was altered"));
         let numbers = numbers.collect::<Result<Vec<_>>>()?;
         if !numbers.is_empty() {
@@ -114,7 +125,7 @@ pub async fn make(queue: &DurableQueue, step: &Step) -> Result<()> {
             Ok(queue.append(batches.iter().map(batch).collect()).await?)
         }
         Step::Acknowledge(partition, count) => {
-            let batches = queue.peek(*partition, Window { batches: *count, bytes: u64::MAX }).await?;
+            let batches = first(queue, *partition, Window { batches: *count, bytes: u64::MAX }).await?;
             Ok(queue.acknowledge(*partition, *count, delivered(&batches)).await?)
         }
     }

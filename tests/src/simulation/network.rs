@@ -1,19 +1,17 @@
 //! A network that loses requests, answers and time.
 
+use super::fate::{Fate, TIMEOUT, fate};
 use super::lock;
 use super::world::World;
 use bytes::Bytes;
 use preamp_contract::{Header, Request, Response};
-use preamp_host::delivery::Transport;
+use preamp_host::delivery::{Exchange, Transport};
 use preamp_queue::Pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
-
-/// How long a sender waits for an answer.
-pub const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The way from one process to the receiver.
 pub struct Network {
@@ -22,44 +20,11 @@ pub struct Network {
     pub is_dead: Arc<AtomicBool>,
 }
 
-/// What becomes of a request.
-#[derive(Clone, Copy, Debug)]
-enum Fate {
-    Arrives,
-    IsLost,
-    AnswerIsLost,
-    BreaksOffAfterwards,
-    /// It comes when nobody waits for its answer any more.
-    IsLate,
-    Unavailable,
-    RateExceeded,
-}
-
 impl Network {
-    fn fate(&self) -> (Fate, Duration) {
-        let mut random = lock(&self.world.random);
-        let trip = Duration::from_micros(random.u64(200..40_000));
-        if self.world.is_calm.load(Ordering::Relaxed) || random.u32(..100) >= self.world.faults_percent {
-            return (Fate::Arrives, trip);
-        }
-        let fates = [
-            Fate::IsLost,
-            Fate::AnswerIsLost,
-            Fate::BreaksOffAfterwards,
-            Fate::IsLate,
-            Fate::Unavailable,
-            Fate::RateExceeded,
-        ];
-        (fates[random.usize(..fates.len())], trip)
-    }
-
-    fn answer(&self, status: u16, text: impl Into<Vec<u8>>) -> Response {
-        let headers = if status == 0 {
-            Vec::new()
-        } else {
-            vec![Header { name: "date".to_owned(), value: self.world.http_date() }]
-        };
-        Response { status, headers, body: text.into() }
+    fn answer(&self, status: u16, text: impl Into<Vec<u8>>) -> Exchange {
+        let headers =
+            vec![Header { name: "date".to_owned(), value: self.world.http_date_at(self.world.age()) }];
+        Exchange::answered(Response { status, headers, body: text.into() })
     }
 
     /// Has a request arrive after a while, whoever still waits for it.
@@ -74,15 +39,19 @@ impl Network {
         answer
     }
 
-    async fn exchange(&self, body: Bytes) -> Response {
-        let (fate, trip) = self.fate();
+    async fn exchange(&self, body: Bytes) -> Exchange {
+        let (fate, trip) = fate(&self.world);
         match fate {
             Fate::IsLost => {}
             Fate::IsLate => drop(self.deliver(body, TIMEOUT + trip * 10)),
             Fate::AnswerIsLost => drop(self.deliver(body, trip)),
             Fate::BreaksOffAfterwards => {
                 let _answer = self.deliver(body, trip).await;
-                return self.answer(0, "connection reset");
+                return Exchange::unanswered("connection reset");
+            }
+            Fate::IsRefused => {
+                sleep(trip).await;
+                return Exchange::not_sent("connection refused");
             }
             Fate::Unavailable => {
                 sleep(trip).await;
@@ -108,13 +77,13 @@ impl Transport for Network {
         TIMEOUT
     }
 
-    fn send(&self, _head: Request, body: Bytes) -> Pending<'_, Response> {
+    fn send(&self, _head: Request, body: Bytes) -> Pending<'_, Exchange> {
         Box::pin(async move {
             if self.is_dead.load(Ordering::Relaxed) {
                 return std::future::pending().await;
             }
             let answered = timeout(TIMEOUT, self.exchange(body)).await;
-            answered.unwrap_or_else(|_elapsed| self.answer(0, "no answer"))
+            answered.unwrap_or_else(|_elapsed| Exchange::unanswered("no answer"))
         })
     }
 }

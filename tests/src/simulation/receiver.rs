@@ -4,7 +4,7 @@ use crate::remote_write::read;
 use std::collections::BTreeMap;
 
 /// What becomes of the rest when something of a request is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Dialect {
     /// Nothing of the request is stored: Prometheus.
     RollsBack,

@@ -107,27 +107,29 @@ impl World {
         }
     }
 
-    fn since_epoch(&self) -> Duration {
-        BEGIN + self.begin.elapsed()
+    /// How long the world has been there, where time is that of the runtime.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        self.begin.elapsed()
     }
 
-    /// The true time, in milliseconds since 1970.
+    /// The true time at some age of the world, in milliseconds since 1970.
     #[must_use]
-    pub fn now_ms(&self) -> i64 {
-        self.since_epoch().as_millis() as i64
+    pub fn ms_at(&self, age: Duration) -> i64 {
+        (BEGIN + age).as_millis() as i64
     }
 
-    /// What the local clock says, in nanoseconds since 1970.
+    /// What the local clock says then, in nanoseconds since 1970.
     #[must_use]
-    pub fn local_nanos(&self) -> u64 {
+    pub fn local_nanos_at(&self, age: Duration) -> u64 {
         let off = self.clock_off_ms.load(Ordering::Relaxed) * 1_000_000;
-        (self.since_epoch().as_nanos() as u64).saturating_add_signed(off)
+        ((BEGIN + age).as_nanos() as u64).saturating_add_signed(off)
     }
 
-    /// The true time as the header of an answer.
+    /// The true time then as the header of an answer.
     #[must_use]
-    pub fn http_date(&self) -> String {
-        let now: SystemTime = UNIX_EPOCH + self.since_epoch();
+    pub fn http_date_at(&self, age: Duration) -> String {
+        let now: SystemTime = UNIX_EPOCH + BEGIN + age;
         let now = time::OffsetDateTime::from(now);
         let form = time::macros::format_description!(
             "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"

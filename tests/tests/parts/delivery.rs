@@ -283,8 +283,7 @@ async fn samples_age_by_the_clock_of_the_receiver() {
     options.clock = Arc::new(|| SystemTime::now() + Duration::from_secs(7_200));
     options.faults = Script::steps([Some(Fault::IngestionRate(1))]);
     let stand_in = StandIn::start(options).await.expect("a port");
-    let setup = Setup { max_age: Some(Duration::from_secs(3_540)), ..Setup::default() };
-    let rig = Rig::start(&stand_in.url(), setup);
+    let rig = Rig::start(&stand_in.url(), Setup::default());
     let start = a_minute_ago();
     rig.accept(payload(20, start, 0)).await;
     rig.wait_until("it is settled", || rig.metrics.ledger.snapshot().queued == 0).await;
@@ -298,6 +297,28 @@ async fn samples_age_by_the_clock_of_the_receiver() {
     assert_eq!(stand_in.report().requests, 1, "what is known to be too old is not sent");
 }
 
+/// Behind a private name nothing in the address says AMP, but the service that is signed for does: what is in the queue
+/// expires as it does at AMP.
+#[tokio::test(flavor = "multi_thread")]
+async fn samples_for_amp_behind_a_private_name_expire_in_the_queue() {
+    let mut options = signed_stand_in();
+    options.clock = Arc::new(|| SystemTime::now() + Duration::from_secs(7_200));
+    let stand_in = StandIn::start(options).await.expect("a port");
+    let url = stand_in.url();
+    assert!(url.contains("127.0.0.1"), "{url} is no private name");
+    let setup = Setup { profile: None, credentials: right_credentials(), ..Setup::default() };
+    let rig = Rig::start(&url, setup);
+    rig.accept(payload(20, a_minute_ago(), 0)).await;
+    let ledger = rig.finish().await;
+    assert_eq!(ledger.expired, BTreeMap::from([("too-old".to_owned(), 20)]), "{ledger:?}");
+    let report = stand_in.report();
+    assert_eq!(
+        (report.requests, report.samples_stored),
+        (1, 0),
+        "the first answer says what time it is: {report:?}"
+    );
+}
+
 /// A jump of the local clock makes no sample old, neither at the door nor in the queue.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_local_clock_that_jumps_costs_nothing() {
@@ -306,7 +327,7 @@ async fn a_local_clock_that_jumps_costs_nothing() {
     let jump = Arc::new(AtomicU64::new(0));
     let (system, jumped) = (Clock::system(), Arc::clone(&jump));
     let clock = Clock::from_fn(move || system.now() + jumped.load(Ordering::Relaxed));
-    let setup = Setup { max_age: Some(Duration::from_secs(3_540)), clock, ..Setup::default() };
+    let setup = Setup { clock, ..Setup::default() };
     let rig = Rig::start(&stand_in.url(), setup);
     let start = a_minute_ago();
     rig.accept(payload(20, start, 0)).await;

@@ -2,8 +2,8 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use preamp_queue::durable::{Disk, DurableQueue, OpenError, Options};
-use preamp_queue::{AppendError, Queue, Window};
-use preamp_tests::queue::script::{self, ALL, Script, Step, delivered, make, waiting};
+use preamp_queue::{AppendError, Capacity, Next, Queue, Window};
+use preamp_tests::queue::script::{self, ALL, Script, Step, delivered, first, make, waiting};
 use preamp_tests::queue::{Fault, Operation, Oracle, SimulatedDisk, Waiting, batch, number_of};
 use std::sync::{Arc, Mutex};
 use tokio::runtime::Handle;
@@ -167,7 +167,7 @@ async fn a_full_disk_refuses_payloads_and_can_still_be_emptied() -> Result<()> {
     let mut rest = taken;
     while rest > 0 {
         for partition in 0..3 {
-            let first = queue.peek(partition, Window { batches: 1, bytes: u64::MAX }).await?;
+            let first = first(&queue, partition, Window { batches: 1, bytes: u64::MAX }).await?;
             ensure!(number_of(&first[0]) == Some(taken - rest), "out of order");
             queue.acknowledge(partition, 1, delivered(&first)).await?;
             rest -= 1;
@@ -198,15 +198,17 @@ async fn what_others_need_of_the_disk_is_left_to_them() -> Result<()> {
     // But for the file that is written to.
     let (free, segment) = (disk.free()?, 256 << 10);
     ensure!((LEAST - segment..LEAST).contains(&free), "{free} bytes are free");
-    queue.give_up_oldest();
-    let given_up = queue.given_up(0);
-    ensure!(given_up as u64 == 1 + taken / 32, "{given_up} of {taken}");
-    let first = queue.peek(0, Window { batches: 2 * given_up, bytes: u64::MAX }).await?;
-    queue.acknowledge(0, given_up, delivered(&first[..given_up])).await?;
-    ensure!(queue.given_up(0) == 0);
+    queue.evict_oldest();
+    ensure!(queue.is_evicting(0));
+    let Next::Evict { batches, possibly_delivered: false } = queue.next(0, ALL).await? else {
+        bail!("the oldest are to be evicted");
+    };
+    ensure!(batches.len() as u64 == 1 + taken / 32, "{} of {taken}", batches.len());
+    queue.acknowledge(0, batches.len(), delivered(&batches)).await?;
+    ensure!(!queue.is_evicting(0));
     // The first segment is not empty yet.
     while disk.free()? < LEAST {
-        let first = queue.peek(0, Window { batches: 1, bytes: 0 }).await?;
+        let first = first(&queue, 0, Window { batches: 1, bytes: 0 }).await?;
         queue.acknowledge(0, 1, delivered(&first)).await?;
     }
     queue.append(vec![batch(0, 1, 3_000)]).await.context("there is room again")?;
@@ -222,7 +224,7 @@ async fn damage_costs_what_it_hit_and_nothing_else() -> Result<()> {
         queue.append(vec![batch(0, number, 200), batch(1, number + 100, 150)]).await?;
         numbers.push(number);
     }
-    queue.put_away(false).await?;
+    queue.shutdown(false).await?;
     // What is flipped may also be the mark of the end, or what nobody reads.
     let files = disk.files();
     for (name, bytes) in files.iter().filter(|(name, _)| name.ends_with(".log")) {
@@ -256,7 +258,7 @@ async fn damage_by_chance_costs_a_large_queue_little() -> Result<()> {
         queue.append(payload.collect()).await?;
     }
     let points: u64 = queue.statistics().partitions.iter().map(|partition| partition.points).sum();
-    queue.put_away(false).await?;
+    queue.shutdown(false).await?;
     let files: Vec<_> = disk.files().into_iter().filter(|(name, _)| name.ends_with(".log")).collect();
     ensure!(files.len() > 8, "{} files", files.len());
     for seed in 0..steps() as u64 / 10 {
@@ -341,7 +343,7 @@ async fn drain(queue: &DurableQueue, partition: u32) -> Result<Vec<u64>> {
     let mut all = Vec::new();
     queue.close();
     loop {
-        let batches = queue.peek(partition, ALL).await?;
+        let batches = first(queue, partition, ALL).await?;
         if batches.is_empty() {
             return Ok(all);
         }
@@ -360,14 +362,14 @@ async fn an_end_in_order_is_told_from_a_crash() -> Result<()> {
     queue.append(vec![batch(0, 1, 100)]).await?;
     let (_, found) = script::open(&disk.after_kill())?;
     assert!(!found.was_closed && found.batches == 1, "{found:?}");
-    queue.put_away(false).await?;
+    queue.shutdown(false).await?;
     assert_eq!(queue.append(vec![batch(0, 2, 100)]).await, Err(AppendError::Closed));
     let (queue, found) = script::open(&disk.after_kill())?;
     assert!(found.was_closed && found.batches == 1 && found.damaged_bytes == 0, "{found:?}");
     // What is found counts as what is appended does, and no longer once it is gone.
     queue.append(vec![batch(0, 2, 100), batch(1, 3, 100)]).await?;
     assert_eq!(queue.statistics().payloads, 2);
-    let first = queue.peek(0, ALL).await?;
+    let first = first(&queue, 0, ALL).await?;
     queue.acknowledge(0, 2, delivered(&first)).await?;
     assert_eq!(queue.statistics().payloads, 1);
     drain(&queue, 1).await?;
@@ -381,20 +383,22 @@ async fn a_doubt_outlives_an_end_in_order() -> Result<()> {
     let disk = SimulatedDisk::default();
     let (queue, _) = script::open(&disk)?;
     queue.append(vec![batch(0, 1, 100), batch(1, 2, 100)]).await?;
-    queue.put_away(true).await?;
+    queue.shutdown(true).await?;
     let disk = disk.after_kill();
     // One that delivers nothing knows no more than the one before, nor one that delivers another partition.
     let (queue, found) = script::open(&disk)?;
     assert!(!found.was_closed && found.batches == 2, "{found:?}");
-    let first = queue.peek(1, ALL).await?;
+    let first = first(&queue, 1, ALL).await?;
     queue.acknowledge(1, 1, delivered(&first)).await?;
-    queue.put_away(false).await?;
+    queue.shutdown(false).await?;
     let disk = disk.after_kill();
     let (queue, found) = script::open(&disk)?;
-    assert!(!found.was_closed && queue.is_taken_over(0), "{found:?}");
-    let first = queue.peek(0, ALL).await?;
-    queue.acknowledge(0, 1, delivered(&first)).await?;
-    queue.put_away(false).await?;
+    let Next::Send { batches, possibly_delivered: true } = queue.next(0, ALL).await? else {
+        bail!("the first partition was possibly delivered");
+    };
+    assert!(!found.was_closed, "{found:?}");
+    queue.acknowledge(0, 1, delivered(&batches)).await?;
+    queue.shutdown(false).await?;
     let disk = disk.after_kill();
     let (_, found) = script::open(&disk)?;
     assert!(found.was_closed && found.batches == 0, "{found:?}");
@@ -408,7 +412,7 @@ async fn what_waits_is_delivered_before_what_comes_in_another_layout() -> Result
     for number in 0..6 {
         queue.append(vec![batch(number as u32 % 3, number, 100)]).await?;
     }
-    queue.put_away(false).await?;
+    queue.shutdown(false).await?;
     let options = Options { partitions: 2, ..script::options() };
     let (queue, found) = DurableQueue::open(Arc::new(disk.after_kill()), &options)?;
     assert_eq!((found.batches, queue.partitions(), queue.readers()), (6, 2, 3));
@@ -416,13 +420,13 @@ async fn what_waits_is_delivered_before_what_comes_in_another_layout() -> Result
     let error = queue.append(vec![batch(2, 12, 100)]).await;
     assert!(matches!(error, Err(AppendError::UnknownPartition { partition: 2, partitions: 2 })), "{error:?}");
     for partition in [0, 1] {
-        let first = queue.peek(partition, ALL).await?;
+        let first = first(&queue, partition, ALL).await?;
         assert_eq!(first.len(), 2, "only those of the layout before");
         queue.acknowledge(partition, 2, delivered(&first)).await?;
     }
-    let waits = tokio::time::timeout(std::time::Duration::from_millis(50), queue.peek(0, ALL)).await;
+    let waits = tokio::time::timeout(std::time::Duration::from_millis(50), first(&queue, 0, ALL)).await;
     assert!(waits.is_err(), "the partition 2 of the layout before is not empty");
-    let last = queue.peek(2, ALL).await?;
+    let last = first(&queue, 2, ALL).await?;
     queue.acknowledge(2, 2, delivered(&last)).await?;
     assert_eq!(drain(&queue, 0).await?, [10]);
     assert_eq!(drain(&queue, 1).await?, [11]);
@@ -435,7 +439,7 @@ async fn what_another_exporter_or_a_newer_version_wrote_is_left_alone() -> Resul
     let disk = SimulatedDisk::default();
     let (queue, _) = script::open(&disk)?;
     queue.append(vec![batch(0, 1, 100)]).await?;
-    queue.put_away(false).await?;
+    queue.shutdown(false).await?;
     let before = disk.files();
     let options = Options { exporter: "prometheusremotewrite/other".to_owned(), ..script::options() };
     let Err(error) = DurableQueue::open(Arc::new(disk.clone()), &options) else { bail!("opened") };

@@ -79,7 +79,6 @@ async fn start(node: &Arc<Node>, id: &str, url: &str, secret: &str, folder: &Pat
         transport: Arc::new(HttpClient::new(&ClientSettings::new(PATIENCE)).expect("no files are read")),
         keys: Some(keys(secret)),
         retry: Retry { enabled: true, randomization_factor: 0.5, max_elapsed_time: None },
-        max_age: None,
         batching: None,
         in_flight: 2,
     };

@@ -1,8 +1,9 @@
-//! Many simulations of intake, queue and delivery; `PREAMP_SEEDS` says how many. A seed that fails is printed and kept in
+//! Many simulations of intake, queue and delivery: `PREAMP_SEEDS` says how many of the whole host,
+//! `PREAMP_MACHINE_SEEDS` how many of the delivery machine. A seed that fails is printed and kept in
 //! `tests/seeds.txt`, whose seeds are run first.
 
 use anyhow::{Context as _, ensure};
-use preamp_tests::simulation::{Course, Simulator};
+use preamp_tests::simulation::{Course, MachineSimulator, Simulator};
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -36,10 +37,12 @@ fn one_seed() -> anyhow::Result<()> {
 
 #[test]
 fn seeds_that_failed_once_do_not_fail_any_more() -> anyhow::Result<()> {
-    let mut simulator = Simulator::new()?;
+    let (mut host, mut machine) = (Simulator::new()?, MachineSimulator::default());
     let text = std::fs::read_to_string(kept()).unwrap_or_default();
     for line in text.lines().filter(|line| !line.starts_with('#')) {
-        simulator.run(line.parse().with_context(|| line.to_owned())?)?;
+        let seed = line.parse().with_context(|| line.to_owned())?;
+        host.run(seed)?;
+        machine.run(seed)?;
     }
     Ok(())
 }
@@ -51,23 +54,31 @@ fn a_seed_comes_out_the_same_each_time() -> anyhow::Result<()> {
         let (first, second) = (one.run(seed)?, other.run(seed)?);
         ensure!(first == second, "seed {seed}: {first:?}, then {second:?}");
     }
+    let (mut one, mut other) = (MachineSimulator::default(), MachineSimulator::default());
+    for seed in 0..400 {
+        let (first, second) = (one.run(seed)?, other.run(seed)?);
+        ensure!(first == second, "seed {seed}: {first:?}, then {second:?}");
+    }
     Ok(())
 }
 
-#[test]
-fn whatever_happens_nothing_is_lost_and_everything_in_order() -> anyhow::Result<()> {
-    let seeds: u64 = std::env::var("PREAMP_SEEDS").map_or(Ok(2_000), |text| text.parse())?;
+/// Runs as many seeds on all processors, each by a simulator of its thread.
+fn run_seeds<S>(
+    seeds: u64,
+    simulator: impl Fn() -> anyhow::Result<S> + Sync,
+    run: impl Fn(&mut S, u64) -> anyhow::Result<Course> + Sync,
+) -> anyhow::Result<()> {
     let started = Instant::now();
     let next = AtomicU64::new(0);
     let work = || -> anyhow::Result<Vec<Course>> {
-        let mut simulator = Simulator::new()?;
+        let mut simulator = simulator()?;
         let mut courses = Vec::new();
         loop {
             let seed = next.fetch_add(1, Ordering::Relaxed);
             if seed >= seeds {
                 return Ok(courses);
             }
-            match simulator.run(seed) {
+            match run(&mut simulator, seed) {
                 Ok(course) => courses.push(course),
                 Err(error) => {
                     println!("seed {seed} fails: {error:#}");
@@ -96,4 +107,20 @@ fn whatever_happens_nothing_is_lost_and_everything_in_order() -> anyhow::Result<
     // Otherwise there was hardly anything that could go wrong.
     ensure!(sum(|course| course.ends) > seeds && sum(|course| course.payloads) > seeds * 10);
     Ok(())
+}
+
+fn seeds(variable: &str, default: u64) -> anyhow::Result<u64> {
+    Ok(std::env::var(variable).map_or(Ok(default), |text| text.parse())?)
+}
+
+#[test]
+fn whatever_happens_nothing_is_lost_and_everything_in_order() -> anyhow::Result<()> {
+    run_seeds(seeds("PREAMP_SEEDS", 2_000)?, Simulator::new, Simulator::run)
+}
+
+/// The same with the delivery machine, the queue and the core alone, so that there is time for many more seeds.
+#[test]
+fn whatever_happens_the_machine_loses_nothing_and_keeps_the_order() -> anyhow::Result<()> {
+    let simulator = || Ok(MachineSimulator::default());
+    run_seeds(seeds("PREAMP_MACHINE_SEEDS", 5_000)?, simulator, MachineSimulator::run)
 }

@@ -10,6 +10,7 @@ mod deltas;
 mod demo;
 mod deploy;
 mod end_to_end;
+mod golden;
 mod hidden;
 mod hostile;
 mod operations;

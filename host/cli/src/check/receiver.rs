@@ -4,7 +4,7 @@ use super::{Caller, Step, Subject};
 use bytes::Bytes;
 use http::Uri;
 use preamp_config::ExporterSettings;
-use preamp_contract::{Batch, Encoding, Explanation, Protocol, Response, Sent, SigningKey, Verdict};
+use preamp_contract::{Batch, Encoding, Explanation, Halving, Protocol, Response, Sent, SigningKey, Verdict};
 use preamp_host::credentials::{Fixed, Identity, SigningKeys};
 use preamp_host::delivery::clock_probe;
 use preamp_wasm::CallError;
@@ -57,7 +57,7 @@ pub(super) async fn names(settings: &ExporterSettings) -> Step {
 /// Connects and asks for nothing in particular. Whatever is answered, the receiver is there.
 pub(super) async fn greet(subject: &Subject<'_>) -> Greeting {
     let before = subject.clock.now();
-    let response = subject.client.send(clock_probe(&subject.settings.endpoint), Bytes::new()).await;
+    let response = subject.client.send(clock_probe(&subject.settings.endpoint), Bytes::new()).await.response;
     let after = subject.clock.now();
     if response.status == 0 {
         let problem = String::from_utf8_lossy(&response.body).into_owned();
@@ -120,7 +120,7 @@ pub(super) async fn write(
             return Ok(Step::fail("write", format!("cannot sign: {error:?}"), "check the credentials"));
         }
     };
-    let response = subject.client.send(head, body).await;
+    let response = subject.client.send(head, body).await.response;
     let verdict = subject.exporters.judge(sent, &response, 1, subject.clock.now()).await?;
     let what = if batch.is_some() { "one sample of preamp_check" } else { "an empty request" };
     Ok(conclude(what, &response, verdict, subject.settings, caller))
@@ -161,7 +161,9 @@ fn conclude(
     let refused = |why: &Explanation| format!("{what} was answered {status}: {}", why.detail);
     match verdict {
         Verdict::Delivered => Step::pass(NAME, format!("{what} was taken ({status})")),
-        Verdict::PartlyRejected(why) | Verdict::Rejected(why) | Verdict::Halve(why)
+        Verdict::PartlyRejected(why)
+        | Verdict::Rejected(why)
+        | Verdict::Halve(Halving { explanation: why, .. })
             if status == 400 && what.starts_with("an empty") =>
         {
             let detail = format!("{}; the signature was accepted", refused(&why));
@@ -178,7 +180,7 @@ fn conclude(
         ),
         Verdict::Downgrade(why) => Step::warn(NAME, refused(&why), "preamp sends remote write 1.0 then"),
         Verdict::RefreshCredentials(why)
-        | Verdict::Halve(why)
+        | Verdict::Halve(Halving { explanation: why, .. })
         | Verdict::PartlyRejected(why)
         | Verdict::Rejected(why) => Step::fail(NAME, refused(&why), why.remedy),
         Verdict::Stop(why) => {

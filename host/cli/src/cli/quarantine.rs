@@ -179,7 +179,7 @@ async fn release(args: ReleaseArgs, replays: bool) -> anyhow::Result<()> {
             if replays {
                 let queue = JetStreamQueue::open(nats::connect(nats).await?, &options).await?;
                 replay(replayed, &queue, async |batch| queue.replay(batch).await).await?;
-                queue.put_away(false).await?;
+                queue.shutdown(false).await?;
             }
             files.keep_only(&rest)?;
         }

@@ -1,6 +1,6 @@
 //! The queue in front of the receiver, and how often delivery is tried.
 
-use super::keys::{MAX_SAMPLE_AGE, PROFILE, SIZERS, exporter, remote_write_queue, retry, sending_queue, wal};
+use super::keys::{PROFILE, SIZERS, exporter, remote_write_queue, retry, sending_queue, wal};
 use crate::component::ComponentConfig;
 use crate::duration::milliseconds;
 use crate::extensions::Extensions;
@@ -13,9 +13,6 @@ use std::time::Duration;
 
 /// The profile of Amazon Managed Prometheus, and the service that requests to it are signed for.
 const AMP: &str = "aps";
-
-/// Less than the hour after which AMP refuses samples, by what a request may take.
-const AMP_MAX_AGE: Duration = Duration::from_secs(59 * 60);
 
 /// The bounds of what can be asked for: a queue holds a few payloads at least.
 pub(super) const QUEUE_BYTES_MIN: i64 = 1 << 20;
@@ -197,15 +194,6 @@ pub(super) fn read_profile<'d>(exporter: &Section<'d>, host: &str, sigv4: Option
     let usual = if is_signed_for_amp || is_aps(host) { AMP } else { "prometheus" };
     let said = exporter.at(&PROFILE).and_then(|view| view.text());
     said.filter(|profile| !profile.is_empty()).unwrap_or(usual)
-}
-
-/// Reads how old samples can be when they are sent. AMP takes none that are older than an hour.
-pub(super) fn read_max_age(exporter: &Section, profile: &str) -> Option<Duration> {
-    let age = match exporter.at(&MAX_SAMPLE_AGE) {
-        Some(view) => view.duration(),
-        None => (profile == AMP).then_some(AMP_MAX_AGE),
-    };
-    age.filter(|age| !age.is_zero())
 }
 
 /// Reads `retry_on_failure`. How the pause grows is the component's, its jitter and end are the host's.

@@ -15,7 +15,6 @@ use super::tls::read_client_tls;
 use super::view::Section;
 pub(super) use keys::OPTIONS;
 use std::path::PathBuf;
-use std::time::Duration;
 
 /// The exporter's names: the one of today, the one it is going to have, and that of old collectors of AWS.
 pub(super) const EXPORTERS: [&str; 3] = ["prometheusremotewrite", "prometheus_remote_write", ADOT];
@@ -36,7 +35,6 @@ pub(super) struct Exporter {
     pub queue: Queue,
     pub sigv4: Option<SigV4>,
     pub profile: String,
-    pub max_sample_age: Option<Duration>,
     pub state_file: Option<PathBuf>,
 }
 
@@ -91,20 +89,9 @@ pub(super) fn read_remote_write<'d>(
         client::Authenticator::Own(auth) => Some(read_scope(&auth, &endpoint, &mut component)?),
     };
     let profile = delivery::read_profile(&section, &endpoint.host, sigv4.as_ref());
-    let max_sample_age = delivery::read_max_age(&section, profile);
     let profile = profile.to_owned();
     let endpoint = endpoint.url;
-    Some(Exporter {
-        component,
-        endpoint,
-        client: settings,
-        retry,
-        queue,
-        sigv4,
-        profile,
-        max_sample_age,
-        state_file,
-    })
+    Some(Exporter { component, endpoint, client: settings, retry, queue, sigv4, profile, state_file })
 }
 
 /// Reads where the totals of delta metrics are kept.

@@ -1,6 +1,5 @@
 //! The HTTP client: sends what the component signed, and brings back what it needs to judge.
 
-use std::error::Error;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,7 +13,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::{Instant, timeout_at};
 
 use super::connect::Connector;
-use super::transport::Transport;
+use super::transport::{Exchange, Transport};
 use crate::causes::{tls_remedy, with_causes};
 use crate::tls::TlsError;
 use preamp_config::{ClientSettings, Connections};
@@ -74,17 +73,19 @@ impl HttpClient {
     }
 
     /// Sends `body`, which is shared and not copied, with the head that the component made. Never
-    /// fails: without an answer the status is 0 and the body says why, as the contract has it.
-    pub async fn send(&self, head: Request, body: Bytes) -> Response {
+    /// fails: the exchange says what went wrong.
+    pub async fn send(&self, head: Request, body: Bytes) -> Exchange {
         let request = match compose(head, body) {
             Ok(request) => request,
-            Err(problem) => return no_answer(problem),
+            Err(problem) => return Exchange::not_sent(problem),
         };
         let deadline = Instant::now() + self.timeout;
         match timeout_at(deadline, self.client.request(request)).await {
-            Ok(Ok(answer)) => read(answer, deadline).await,
+            Ok(Ok(answer)) => Exchange::answered(read(answer, deadline).await),
             Ok(Err(error)) => unanswered(&error),
-            Err(_elapsed) => no_answer(format!("no answer within {} ms", self.timeout.as_millis())),
+            Err(_elapsed) => {
+                Exchange::unanswered(format!("no answer within {} ms", self.timeout.as_millis()))
+            }
         }
     }
 }
@@ -94,7 +95,7 @@ impl Transport for HttpClient {
         self.timeout
     }
 
-    fn send(&self, head: Request, body: Bytes) -> Pending<'_, Response> {
+    fn send(&self, head: Request, body: Bytes) -> Pending<'_, Exchange> {
         Box::pin(HttpClient::send(self, head, body))
     }
 }
@@ -156,18 +157,14 @@ fn is_judged(name: &HeaderName) -> bool {
     [RETRY_AFTER, DATE, CONTENT_TYPE].contains(name) || name.as_str().starts_with("x-")
 }
 
-fn no_answer(reason: String) -> Response {
-    Response { status: 0, headers: Vec::new(), body: reason.into_bytes() }
-}
-
-/// Why there is no answer, and what helps.
-fn unanswered(error: &(dyn Error + 'static)) -> Response {
+/// Why there is no answer, and what helps. Without a connection nothing was written.
+fn unanswered(error: &hyper_util::client::legacy::Error) -> Exchange {
     let mut reason = with_causes(error);
     if let Some(remedy) = tls_remedy(error) {
         reason.push_str("; ");
         reason.push_str(remedy);
     }
-    no_answer(reason)
+    if error.is_connect() { Exchange::not_sent(reason) } else { Exchange::unanswered(reason) }
 }
 
 #[cfg(test)]

@@ -2,50 +2,46 @@
 //!
 //! Each partition has one worker, and each worker one request in flight, so the samples of a series
 //! arrive in order and no partition waits for another. What an answer means is the component's
-//! business; a worker only does what the verdict says.
+//! business, and what is done about it that of the delivery machine (`preamp-deliver`); a worker drives it.
 
-mod bisection;
-mod coalesce;
 mod connect;
-mod fallback;
+mod driver;
 mod http;
-mod largest;
 mod pause;
-mod sender;
 mod time;
 mod transport;
-mod verdict;
 mod worker;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Mutex, Semaphore};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use self::fallback::Fallback;
 pub use self::http::HttpClient;
-use self::largest::Largest;
 pub use self::pause::Pauses;
 pub use self::time::clock_probe;
-pub use self::transport::Transport;
+pub use self::transport::{Exchange, Transport};
 use crate::credentials::SigningKeys;
 use crate::metrics::Metrics;
 use crate::receiver_clock::ReceiverClock;
 use preamp_base::LogLimiter;
 use preamp_config::{Batching, Retry};
+use preamp_deliver::{Moment, Policy, Receiver};
 use preamp_queue::Queue;
 use preamp_wasm::ExporterPool;
 
-/// What delivery is made of.
-pub struct Parts {
+/// What delivery works with.
+pub struct DeliveryContext {
     /// The component: merges, signs, judges and halves.
     pub exporters: ExporterPool,
-    /// Whether delivery before this one was broken off in this process, so that what waits first may have been sent.
-    pub may_be_repeat: bool,
+    /// Whether an earlier delivery in this process was aborted, so that the receiver may have the first batches.
+    pub possibly_delivered: bool,
     /// The most requests in flight.
     pub in_flight: u32,
     /// Where batches wait.
@@ -60,8 +56,6 @@ pub struct Parts {
     pub clock: Arc<ReceiverClock>,
     /// How failed attempts are repeated.
     pub retry: Retry,
-    /// How old samples can be for the receiver to take them.
-    pub max_age: Option<Duration>,
     /// Whether to wait for fuller requests.
     pub batching: Option<Batching>,
     /// How long a partition is held when repeating alone cannot help.
@@ -72,10 +66,13 @@ pub struct Parts {
 
 /// What all workers share.
 struct Shared {
-    parts: Parts,
+    context: DeliveryContext,
+    policy: Policy,
     log_limiter: LogLimiter,
-    fallback: Fallback,
-    largest: Largest,
+    /// What is known of the receiver from its answers.
+    receiver: std::sync::Mutex<Receiver>,
+    /// Where the time of the delivery machines begins.
+    started: Instant,
     /// As many as there may be requests in flight.
     permits: Semaphore,
     /// Cancelled when the process is stopping: what can be delivered still is, but nothing is held.
@@ -83,14 +80,18 @@ struct Shared {
     /// Cancelled when another delivery is to go on: what is under way comes to its end, nothing is begun.
     handing_over: CancellationToken,
     /// Whether a worker left something that the receiver may have.
-    is_in_doubt: AtomicBool,
+    possibly_delivered: AtomicBool,
 }
 
 impl Shared {
-    /// The oldest sample that the receiver takes now, in milliseconds since the Unix epoch, as far as it is known.
-    fn oldest_taken(&self) -> Option<i64> {
-        let age = i64::try_from(self.parts.max_age?.as_millis()).ok()?;
-        Some(self.parts.clock.receiver_now()? - age)
+    fn receiver(&self) -> MutexGuard<'_, Receiver> {
+        // Nothing panics half-way through a change of it.
+        self.receiver.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn moment(&self) -> Moment {
+        let now = pause::millis(self.started.elapsed());
+        Moment { now, receiver_now: self.context.clock.receiver_now() }
     }
 }
 
@@ -115,18 +116,18 @@ pub struct Remains {
 impl Delivery {
     /// Starts a worker for each partition of the queue. Must be called inside a tokio runtime.
     #[must_use]
-    pub fn start(parts: Parts) -> Self {
-        let partitions = parts.queue.readers();
-        let in_flight = parts.in_flight as usize;
+    pub fn start(context: DeliveryContext) -> Self {
+        let partitions = context.queue.readers();
         let shared = Arc::new(Shared {
-            parts,
+            policy: pause::policy(&context),
+            permits: Semaphore::new(context.in_flight as usize),
+            context,
             log_limiter: LogLimiter::default(),
-            fallback: Fallback::default(),
-            largest: Largest::default(),
-            permits: Semaphore::new(in_flight),
+            receiver: std::sync::Mutex::default(),
+            started: Instant::now(),
             closing: CancellationToken::new(),
             handing_over: CancellationToken::new(),
-            is_in_doubt: AtomicBool::new(false),
+            possibly_delivered: AtomicBool::new(false),
         });
         let workers =
             (0..partitions).map(|partition| worker::supervise(Arc::clone(&shared), partition)).collect();
@@ -154,15 +155,16 @@ impl Delivery {
     /// Takes no more payloads, delivers what waits for at most `within`, stops, and returns what is
     /// left. A partition that is held for credentials or configuration gets one more try.
     pub async fn drain(&self, within: Duration) -> Remains {
-        let parts = &self.shared.parts;
-        parts.queue.close();
+        let context = &self.shared.context;
+        context.queue.close();
         self.shared.closing.cancel();
         let are_done = self.end_workers(within).await;
-        let is_in_doubt = !are_done || self.shared.is_in_doubt.load(Ordering::Relaxed);
-        let total = parts.queue.statistics().total();
-        if let Err(error) = parts.queue.put_away(is_in_doubt).await {
-            tracing::error!(%error, "the queue could not be put away; the next start will take it for a crash");
+        let possibly_delivered = !are_done || self.shared.possibly_delivered.load(Ordering::Relaxed);
+        let total = context.queue.statistics().total();
+        if let Err(error) = context.queue.shutdown(possibly_delivered).await {
+            tracing::error!(%error, "the queue could not be shut down; the next start will take it for a crash");
         }
-        Remains { points: parts.metrics.ledger.snapshot().queued, batches: total.batches, bytes: total.bytes }
+        let points = context.metrics.ledger.snapshot().queued;
+        Remains { points, batches: total.batches, bytes: total.bytes }
     }
 }

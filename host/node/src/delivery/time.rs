@@ -26,13 +26,14 @@ pub fn clock_probe(endpoint: &str) -> Request {
 
 /// Asks the receiver whenever somebody wants to know.
 pub(super) async fn ask(shared: Arc<Shared>) {
-    let parts = &shared.parts;
+    let context = &shared.context;
     loop {
-        parts.clock.probe_requested().await;
-        let response = parts.client.send(clock_probe(&parts.endpoint), Bytes::new()).await;
+        context.clock.probe_requested().await;
+        let exchange = context.client.send(clock_probe(&context.endpoint), Bytes::new()).await;
+        let response = exchange.response;
         match date(&response) {
-            Some(time) => drop(parts.clock.receiver_says(time)),
-            None if response.status != 0 => parts.clock.receiver_says_nothing(),
+            Some(time) => drop(context.clock.receiver_says(time)),
+            None if response.status != 0 => context.clock.receiver_says_nothing(),
             None => {}
         }
         tokio::time::sleep(PAUSE).await;

@@ -35,8 +35,8 @@ pub(super) enum Request {
         points: u64,
         reply: oneshot::Sender<Result<(), StorageError>>,
     },
-    PutAway {
-        is_in_doubt: bool,
+    Shutdown {
+        possibly_delivered: bool,
         reply: oneshot::Sender<Result<(), StorageError>>,
     },
 }
@@ -45,7 +45,7 @@ impl Request {
     fn bytes(&self) -> u64 {
         match self {
             Request::Append(append) => append.size.bytes,
-            Request::Settle { .. } | Request::Release { .. } | Request::PutAway { .. } => 0,
+            Request::Settle { .. } | Request::Release { .. } | Request::Shutdown { .. } => 0,
         }
     }
 }
@@ -87,14 +87,14 @@ impl Committer {
                         quarantine.keep_only(&rest).and_then(|()| log.released_from_quarantine(points));
                     let _nobody_waits = reply.send(released.map_err(|error| shared.failed(&error)));
                 }
-                Request::PutAway { is_in_doubt, reply } => end = Some((is_in_doubt, reply)),
+                Request::Shutdown { possibly_delivered, reply } => end = Some((possibly_delivered, reply)),
             }
         }
         let accepted_at = now_ms();
         settles.iter_mut().for_each(|settle| settle.set_aside(quarantine, shared, accepted_at));
         commit(log, shared, appends, settles, accepted_at);
-        let Some((is_in_doubt, reply)) = end else { return ControlFlow::Continue(()) };
-        let ended = match is_in_doubt || shared.is_in_doubt() {
+        let Some((possibly_delivered, reply)) = end else { return ControlFlow::Continue(()) };
+        let ended = match possibly_delivered || shared.is_possibly_delivered() {
             true => Ok(()),
             false => log.close().map_err(|error| shared.failed(&error)),
         };
@@ -200,6 +200,7 @@ fn commit(log: &mut Log, shared: &Shared, appends: Vec<Append>, settles: Vec<Set
         }
     }
     shared.on_disk.store(log.bytes_on_disk(), Ordering::Relaxed);
+    shared.freed.notify_waiters();
 }
 
 fn appended(shared: &Shared, appends: Vec<Append>, locations: Vec<Location>) {

@@ -24,8 +24,9 @@ pub use preamp_base::own_files::{Holder, NotOurs};
 
 use super::backlog::{Backlog, Entry, First, Limits, Size};
 use super::changes::Changes;
-use super::{
-    AppendError, Limit, Outcome, Pending, Queue, Settlement, Statistics, StorageError, Ticket, Window,
+use crate::{
+    AppendError, Capacity, Limit, Next, Outcome, Pending, Queue, Settlement, Statistics, StorageError,
+    Ticket, Window, wait_for_room,
 };
 use committer::{Append, Committer, Request};
 use log::Location;
@@ -38,7 +39,7 @@ use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use writer::Writer;
 
 /// How a durable queue is set up.
@@ -100,6 +101,8 @@ struct Shared {
     is_in_place: bool,
     /// By partition, whether the process before may have sent what waits first.
     taken_over: Vec<AtomicBool>,
+    /// Told of what leaves the queue.
+    freed: Notify,
     max_bytes: u64,
     disk: Arc<dyn Disk>,
     min_free_bytes: u64,
@@ -108,6 +111,16 @@ struct Shared {
     cached: AtomicU64,
     damaged_points: AtomicU64,
     log_limiter: LogLimiter,
+}
+
+/// What is first in a partition, before it is read.
+#[derive(Default)]
+enum Head {
+    Waiting(Vec<read::Waiting>),
+    Evicted(Vec<read::Waiting>),
+    /// The queue is closed, and nothing waits.
+    #[default]
+    Nothing,
 }
 
 /// A batch in the log.
@@ -194,6 +207,7 @@ impl DurableQueue {
             place,
             is_in_place,
             taken_over: (0..readers).map(|_| AtomicBool::new(!found.was_closed)).collect(),
+            freed: Notify::new(),
             max_bytes: options.max_bytes,
             disk,
             min_free_bytes: options.min_free_bytes,
@@ -250,20 +264,26 @@ impl DurableQueue {
     /// When the files cannot be written.
     pub async fn release(self, rest: Vec<Kept>, points: u64) -> Result<(), StorageError> {
         self.ask(|reply| Request::Release { rest, points, reply }, || Ok(())).await?;
-        self.put_away(false).await
+        self.shutdown(false).await
     }
 
-    async fn read(&self, partition: u32, window: Window) -> Result<Vec<Arc<Batch>>, StorageError> {
+    async fn read(&self, partition: u32, window: Window) -> Result<Next, StorageError> {
         loop {
             let shared = &self.shared;
-            let waiting = shared.changes.wait_for(partition, || shared.first(partition, window)).await;
-            let is_end = waiting.is_empty();
+            let first = shared.changes.wait_for(partition, || shared.first(partition, window)).await;
+            let (waiting, is_evicted) = match first {
+                Head::Nothing => return Ok(Next::Closed),
+                Head::Waiting(waiting) => (waiting, false),
+                Head::Evicted(waiting) => (waiting, true),
+            };
+            let possibly_delivered = shared.is_taken_over(partition);
             match read::batches(waiting, shared.is_in_place).await {
                 (batches, Some(unreadable)) if batches.is_empty() => {
                     self.give_up(partition, &unreadable).await?;
                 }
-                (batches, _) if is_end || !batches.is_empty() => return Ok(batches),
-                _ => {}
+                (batches, _) if batches.is_empty() => {}
+                (batches, _) if is_evicted => return Ok(Next::Evict { batches, possibly_delivered }),
+                (batches, _) => return Ok(Next::Send { batches, possibly_delivered }),
             }
         }
     }
@@ -306,43 +326,21 @@ impl Queue for DurableQueue {
         Box::pin(self.try_append(payload, ticket))
     }
 
-    fn has_room_for(&self, payload: &[Batch]) -> Result<(), AppendError> {
-        self.shared.check(&self.shared.backlog(), payload).map(drop)
-    }
-
-    fn peek(&self, partition: u32, window: Window) -> Pending<'_, Result<Vec<Arc<Batch>>, StorageError>> {
+    fn next(&self, partition: u32, window: Window) -> Pending<'_, Result<Next, StorageError>> {
         Box::pin(self.read(partition, window))
     }
 
     fn acknowledge(
         &self,
         partition: u32,
-        count: usize,
+        batches: usize,
         settlement: Settlement,
     ) -> Pending<'_, Result<(), StorageError>> {
-        Box::pin(self.settle(partition, count, settlement))
-    }
-
-    fn give_up_oldest(&self) {
-        self.shared.backlog().give_up_oldest();
-        self.shared.changes.tell_all();
-    }
-
-    fn given_up(&self, partition: u32) -> usize {
-        self.shared.backlog().given_up(partition)
-    }
-
-    fn until_given_up(&self, partition: u32) -> Pending<'_, ()> {
-        let is_given_up = move || (self.given_up(partition) > 0).then_some(());
-        Box::pin(self.shared.changes.wait_for(partition, is_given_up))
+        Box::pin(self.settle(partition, batches, settlement))
     }
 
     fn keeps_set_aside(&self) -> bool {
         true
-    }
-
-    fn is_taken_over(&self, partition: u32) -> bool {
-        self.shared.taken_over.get(partition as usize).is_some_and(|flag| flag.load(Ordering::Relaxed))
     }
 
     fn statistics(&self) -> Statistics {
@@ -353,10 +351,44 @@ impl Queue for DurableQueue {
     fn close(&self) {
         self.shared.backlog().close();
         self.shared.changes.tell_all();
+        self.shared.freed.notify_waiters();
     }
 
-    fn put_away(&self, is_in_doubt: bool) -> Pending<'_, Result<(), StorageError>> {
-        Box::pin(self.ask(move |reply| Request::PutAway { is_in_doubt, reply }, || Ok(())))
+    fn shutdown(&self, possibly_delivered: bool) -> Pending<'_, Result<(), StorageError>> {
+        Box::pin(self.ask(move |reply| Request::Shutdown { possibly_delivered, reply }, || Ok(())))
+    }
+
+    fn capacity(&self) -> Option<&dyn Capacity> {
+        Some(self)
+    }
+}
+
+impl Capacity for DurableQueue {
+    fn has_room_for(&self, payload: &[Batch]) -> Result<(), AppendError> {
+        self.shared.check(&self.shared.backlog(), payload).map(drop)
+    }
+
+    fn until_room_for<'a>(&'a self, payload: &'a [Batch], may_evict: bool) -> Pending<'a, ()> {
+        Box::pin(wait_for_room(self, &self.shared.freed, payload, may_evict))
+    }
+
+    fn evict_oldest(&self) {
+        self.shared.backlog().evict_oldest();
+        self.shared.changes.tell_all();
+    }
+
+    fn is_evicting(&self, partition: u32) -> bool {
+        self.shared.backlog().evicted(partition) > 0
+    }
+
+    fn until_evicting(&self, partition: u32) -> Pending<'_, ()> {
+        let is_evicting = move || self.is_evicting(partition).then_some(());
+        Box::pin(self.shared.changes.wait_for(partition, is_evicting))
+    }
+
+    fn until_points(&self, partition: u32, points: u64) -> Pending<'_, ()> {
+        let has_points = move || self.shared.backlog().has_points(partition, points).then_some(());
+        Box::pin(self.shared.changes.wait_for(partition, has_points))
     }
 }
 
@@ -398,17 +430,23 @@ impl Shared {
     }
 
     /// Whether an earlier process may have delivered what waits first somewhere.
-    fn is_in_doubt(&self) -> bool {
+    fn is_possibly_delivered(&self) -> bool {
         let partitions = self.backlog().statistics().partitions;
         let mut partitions = self.taken_over.iter().zip(partitions);
         partitions.any(|(taken_over, waiting)| taken_over.load(Ordering::Relaxed) && waiting.batches > 0)
     }
 
-    fn first(&self, partition: u32, window: Window) -> Option<Vec<read::Waiting>> {
+    fn is_taken_over(&self, partition: u32) -> bool {
+        self.taken_over.get(partition as usize).is_some_and(|flag| flag.load(Ordering::Relaxed))
+    }
+
+    fn first(&self, partition: u32, window: Window) -> Option<Head> {
+        let found = |entries: Vec<&Entry<Stored>>| entries.into_iter().map(read::Waiting::of).collect();
         match self.backlog().first(partition, window) {
-            First::Waiting(entries) => Some(entries.into_iter().map(read::Waiting::of).collect()),
+            First::Waiting(entries) => Some(Head::Waiting(found(entries))),
+            First::Evicted(entries) => Some(Head::Evicted(found(entries))),
             First::Nothing => None,
-            First::End => Some(Vec::new()),
+            First::End => Some(Head::Nothing),
         }
     }
 

@@ -17,7 +17,10 @@ mod stream;
 use super::changes::Changes;
 use super::durable::{Folder, FolderError, SetAsideFiles};
 use super::ticket::Payload;
-use super::{AppendError, Pending, Queue, SetAside, Settlement, Statistics, StorageError, Ticket, Window};
+use super::{
+    AppendError, Next, Ownership, Pending, Queue, SetAside, Settlement, Statistics, StorageError, Ticket,
+    Window,
+};
 use async_nats::Client;
 use async_nats::jetstream::stream::Stream;
 pub use error::OpenError;
@@ -171,7 +174,7 @@ impl JetStreamQueue {
         Ok(())
     }
 
-    async fn put_all_away(&self) {
+    async fn release_all(&self) {
         let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
         drop(tasks);
         self.shared.partitions.iter().for_each(|partition| self.shared.lay_down(partition));
@@ -189,14 +192,14 @@ impl Shared {
         self.put.fetch_add(partition.hand().drop_all(), Ordering::Relaxed);
     }
 
-    async fn peek(&self, partition: u32, window: Window) -> Result<Vec<Arc<Batch>>, StorageError> {
-        let Some(own) = self.partitions.get(partition as usize) else { return Ok(Vec::new()) };
+    async fn next(&self, partition: u32, window: Window) -> Result<Next, StorageError> {
+        let Some(own) = self.partitions.get(partition as usize) else { return Ok(Next::Closed) };
         loop {
             // Made before the state is looked at, since it sees every change from then on.
-            let Some(change) = self.changes.next(partition) else { return Ok(Vec::new()) };
+            let Some(change) = self.changes.next(partition) else { return Ok(Next::Closed) };
             if self.is_closed.load(Ordering::Relaxed) {
                 self.leave(partition, own).await;
-                return Ok(Vec::new());
+                return Ok(Next::Closed);
             }
             match self.leases.hold(partition) {
                 Hold::Held(times) => {
@@ -216,9 +219,12 @@ impl Shared {
                 }
             }
             self.read(partition, own, window).await?;
-            let first = own.hand().first(window);
-            if !first.is_empty() {
-                return Ok(first);
+            let (batches, possibly_delivered) = {
+                let hand = own.hand();
+                (hand.first(window), hand.is_taken_over())
+            };
+            if !batches.is_empty() {
+                return Ok(Next::Send { batches, possibly_delivered });
             }
             // A change that was not told is seen then.
             let _elapsed = tokio::time::timeout(LOOK, change).await;
@@ -389,33 +395,17 @@ impl Queue for JetStreamQueue {
         })
     }
 
-    fn has_room_for(&self, _payload: &[Batch]) -> Result<(), AppendError> {
-        Ok(())
-    }
-
-    fn peek(&self, partition: u32, window: Window) -> Pending<'_, Result<Vec<Arc<Batch>>, StorageError>> {
-        Box::pin(self.shared.peek(partition, window))
+    fn next(&self, partition: u32, window: Window) -> Pending<'_, Result<Next, StorageError>> {
+        Box::pin(self.shared.next(partition, window))
     }
 
     fn acknowledge(
         &self,
         partition: u32,
-        count: usize,
+        batches: usize,
         settlement: Settlement,
     ) -> Pending<'_, Result<(), StorageError>> {
-        Box::pin(self.shared.settle(partition, count, settlement))
-    }
-
-    fn is_taken_over(&self, partition: u32) -> bool {
-        self.shared.partitions.get(partition as usize).is_some_and(|own| own.hand().is_taken_over())
-    }
-
-    fn is_held_for(&self, partition: u32, duration: Duration) -> bool {
-        self.shared.leases.is_held_for(partition, duration)
-    }
-
-    fn is_lost(&self, partition: u32) -> bool {
-        self.shared.leases.hold(partition) == Hold::NotHeld
+        Box::pin(self.shared.settle(partition, batches, settlement))
     }
 
     fn keeps_set_aside(&self) -> bool {
@@ -443,11 +433,25 @@ impl Queue for JetStreamQueue {
         self.shared.changes.tell_all();
     }
 
-    /// A partition is left without doubt only by who reads it to the end, so that all others are in doubt already.
-    fn put_away(&self, _is_in_doubt: bool) -> Pending<'_, Result<(), StorageError>> {
+    /// A partition is left clean only by who reads it to the end, so that all others are possibly delivered already.
+    fn shutdown(&self, _possibly_delivered: bool) -> Pending<'_, Result<(), StorageError>> {
         Box::pin(async {
-            self.put_all_away().await;
+            self.release_all().await;
             Ok(())
         })
+    }
+
+    fn ownership(&self) -> Option<&dyn Ownership> {
+        Some(self)
+    }
+}
+
+impl Ownership for JetStreamQueue {
+    fn is_held_for(&self, partition: u32, duration: Duration) -> bool {
+        self.shared.leases.is_held_for(partition, duration)
+    }
+
+    fn is_lost(&self, partition: u32) -> bool {
+        self.shared.leases.hold(partition) == Hold::NotHeld
     }
 }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::MemoryQueue;
-use crate::{AppendError, Limit, Queue, Settlement, Window};
+use crate::{AppendError, Capacity, Limit, Next, Queue, Settlement, Window};
 use preamp_contract::{Batch, Protocol};
 
 const ALL: Window = Window { batches: usize::MAX, bytes: u64::MAX };
@@ -26,6 +26,14 @@ fn batch(partition: u32, id: u8, bytes: u32) -> Batch {
     }
 }
 
+/// What is first in a partition; nothing once it is closed and empty.
+async fn first(queue: &MemoryQueue, partition: u32, window: Window) -> Vec<Arc<Batch>> {
+    match queue.next(partition, window).await.expect("memory") {
+        Next::Send { batches, .. } | Next::Evict { batches, .. } => batches,
+        Next::Closed => Vec::new(),
+    }
+}
+
 fn ids(batches: &[Arc<Batch>]) -> Vec<u8> {
     batches.iter().filter_map(|batch| batch.body.first().copied()).collect()
 }
@@ -35,10 +43,10 @@ async fn each_partition_keeps_its_order() {
     let queue = MemoryQueue::new(2, 10, 1_000);
     queue.append(vec![batch(0, 1, 5), batch(1, 2, 5), batch(0, 3, 5)]).await.expect("room");
     queue.append(vec![batch(0, 4, 5)]).await.expect("room");
-    assert_eq!(ids(&queue.peek(0, ALL).await.expect("memory")), [1, 3, 4]);
+    assert_eq!(ids(&first(&queue, 0, ALL).await), [1, 3, 4]);
     queue.acknowledge(0, 2, Settlement::default()).await.expect("memory");
-    assert_eq!(ids(&queue.peek(0, ALL).await.expect("memory")), [4]);
-    assert_eq!(ids(&queue.peek(1, ALL).await.expect("memory")), [2]);
+    assert_eq!(ids(&first(&queue, 0, ALL).await), [4]);
+    assert_eq!(ids(&first(&queue, 1, ALL).await), [2]);
 }
 
 #[tokio::test]
@@ -46,7 +54,7 @@ async fn a_window_limits_what_is_seen_but_never_to_nothing() {
     let queue = MemoryQueue::new(1, 10, 1_000);
     queue.append(vec![batch(0, 1, 30), batch(0, 2, 30), batch(0, 3, 30)]).await.expect("room");
     for (batches, bytes, seen) in [(2, 1_000, 2), (9, 60, 2), (9, 59, 1), (9, 1, 1), (0, 1, 1)] {
-        let first = queue.peek(0, Window { batches, bytes }).await.expect("memory");
+        let first = first(&queue, 0, Window { batches, bytes }).await;
         assert_eq!(first.len(), seen, "{batches} batches of {bytes} bytes");
     }
 }
@@ -109,16 +117,63 @@ async fn a_closed_queue_refuses_writers_and_lets_readers_finish() {
     queue.append(vec![batch(0, 1, 5)]).await.expect("room");
     let reader = tokio::spawn({
         let queue = Arc::clone(&queue);
-        async move { queue.peek(1, ALL).await }
+        async move { first(&queue, 1, ALL).await }
     });
     tokio::task::yield_now().await;
     queue.close();
     let waiting = tokio::time::timeout(Duration::from_secs(5), reader).await.expect("woken by the end");
-    assert!(waiting.expect("no panic").expect("memory").is_empty());
-    assert_eq!(ids(&queue.peek(0, ALL).await.expect("memory")), [1]);
+    assert!(waiting.expect("no panic").is_empty());
+    assert_eq!(ids(&first(&queue, 0, ALL).await), [1]);
     assert_eq!(queue.append(vec![batch(0, 2, 5)]).await, Err(AppendError::Closed));
     queue.acknowledge(0, 1, Settlement::default()).await.expect("memory");
-    assert!(queue.peek(0, ALL).await.expect("memory").is_empty());
+    assert!(first(&queue, 0, ALL).await.is_empty());
+}
+
+#[tokio::test]
+async fn whoever_waits_for_room_is_woken_when_there_is_some() {
+    let queue = Arc::new(MemoryQueue::new(1, 2, 1_000));
+    queue.append(vec![batch(0, 1, 5)]).await.expect("room");
+    queue.append(vec![batch(0, 2, 5)]).await.expect("room");
+    let wait = |may_evict| {
+        let queue = Arc::clone(&queue);
+        tokio::spawn(async move { queue.until_room_for(&[batch(0, 3, 5)], may_evict).await })
+    };
+    let waiting = wait(false);
+    tokio::task::yield_now().await;
+    assert!(!waiting.is_finished() && !queue.is_evicting(0));
+    queue.acknowledge(0, 1, Settlement::default()).await.expect("memory");
+    waiting.await.expect("there is room");
+    queue.append(vec![batch(0, 3, 5)]).await.expect("room");
+
+    let evicting = wait(true);
+    queue.until_evicting(0).await;
+    let Next::Evict { batches, possibly_delivered: false } = queue.next(0, ALL).await.expect("memory") else {
+        panic!("the oldest payload is to be evicted");
+    };
+    assert_eq!(ids(&batches), [2]);
+    queue.acknowledge(0, 1, Settlement::default()).await.expect("memory");
+    evicting.await.expect("there is room");
+    assert!(matches!(queue.next(0, ALL).await, Ok(Next::Send { .. })), "what is left is sent");
+
+    queue.append(vec![batch(0, 4, 5)]).await.expect("room");
+    let closing = wait(false);
+    tokio::task::yield_now().await;
+    queue.close();
+    closing.await.expect("nobody waits for a queue that is closed");
+}
+
+#[tokio::test]
+async fn whoever_waits_for_a_full_request_is_woken_when_there_is_enough() {
+    let queue = Arc::new(MemoryQueue::new(2, 10, 1_000));
+    let waiting = tokio::spawn({
+        let queue = Arc::clone(&queue);
+        async move { queue.until_points(0, 10).await }
+    });
+    queue.append(vec![batch(0, 1, 5), batch(1, 1, 50)]).await.expect("room");
+    tokio::task::yield_now().await;
+    assert!(!waiting.is_finished(), "another partition has enough");
+    queue.append(vec![batch(0, 2, 5)]).await.expect("room");
+    waiting.await.expect("there is enough");
 }
 
 /// Writers and readers on several threads; a wake-up lost for good would leave data unread.
@@ -133,7 +188,7 @@ async fn no_wake_up_is_lost() {
             tokio::spawn(async move {
                 let mut read = 0;
                 loop {
-                    let first = queue.peek(partition, ALL).await.expect("memory");
+                    let first = first(&queue, partition, ALL).await;
                     if first.is_empty() {
                         return read;
                     }
@@ -239,7 +294,7 @@ impl Model {
             assert_eq!(counted.samples, 2 * counted.points);
             assert_eq!(counted.oldest.is_some(), !expected.is_empty());
             if !expected.is_empty() {
-                let read = queue.peek(number, ALL).await.expect("memory");
+                let read = first(&queue, number, ALL).await;
                 let read: Vec<_> =
                     read.iter().map(|batch| (batch.partition, batch.body[0], batch.points)).collect();
                 assert_eq!(read, expected.into_iter().copied().collect::<Vec<_>>());

@@ -11,7 +11,7 @@ use preamp_base::Secret;
 use preamp_config::{ClientSettings, Retry};
 use preamp_contract::Encoding;
 use preamp_host::credentials::{Credentials, CredentialsSource, SigningKeys};
-use preamp_host::delivery::{Delivery, HttpClient, Parts, Pauses, Remains};
+use preamp_host::delivery::{Delivery, DeliveryContext, HttpClient, Pauses, Remains};
 use preamp_host::intake::{AckPolicy, Intake, Outcome, Transport};
 use preamp_host::memory_budget::MemoryBudget;
 use preamp_host::metrics::{Metrics, Snapshot};
@@ -33,6 +33,8 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 /// What differs from test to test.
 pub struct Setup {
     pub partitions: u32,
+    /// The receiver profile; `None` leaves it to the component to tell.
+    pub profile: Option<&'static str>,
     /// Remote write 2.0 is tried, else 1.0 is sent.
     pub remote_write_2: bool,
     pub max_payloads: u64,
@@ -40,8 +42,6 @@ pub struct Setup {
     pub retry: Retry,
     /// Where credentials come from; `None` sends unsigned.
     pub credentials: Option<Box<dyn CredentialsSource>>,
-    /// How old samples can be.
-    pub max_age: Option<Duration>,
     pub clock: Clock,
     pub patience: AckPolicy,
     pub max_points: u64,
@@ -53,12 +53,12 @@ impl Default for Setup {
     fn default() -> Self {
         Self {
             partitions: 1,
+            profile: Some("aps"),
             remote_write_2: false,
             max_payloads: 10_000,
             timeout: Duration::from_secs(10),
             retry: Retry { enabled: true, randomization_factor: 0.5, max_elapsed_time: None },
             credentials: None,
-            max_age: None,
             clock: Clock::system(),
             patience: AckPolicy::default(),
             max_points: u64::MAX,
@@ -94,7 +94,7 @@ impl Rig {
         let metrics = Arc::new(Metrics::new("otlp", "amp", Arc::clone(&queue), move || pool.stats()));
         let clock = Arc::new(ReceiverClock::new(setup.clock));
         let keys = setup.credentials.map(|source| SigningKeys::new(source, REGION.into(), SERVICE.into()));
-        let delivery = Delivery::start(Parts {
+        let delivery = Delivery::start(DeliveryContext {
             exporters: exporters.clone(),
             queue: Arc::clone(&queue),
             endpoint: url.to_owned(),
@@ -104,8 +104,7 @@ impl Rig {
             keys,
             clock: Arc::clone(&clock),
             retry: setup.retry,
-            max_age: setup.max_age,
-            may_be_repeat: false,
+            possibly_delivered: false,
             in_flight: setup.partitions,
             batching: None,
             pauses: Pauses {
@@ -174,12 +173,14 @@ impl Rig {
 fn configuration(url: &str, setup: &Setup) -> String {
     let mut configuration = serde_json::json!({
         "endpoint": url,
-        "profile": "aps",
         "partitions": setup.partitions,
         "target_info": { "enabled": false },
         "disable_scope_info": true,
         "retry_on_failure": { "initial_interval_ms": 5, "max_interval_ms": 50 },
     });
+    if let Some(profile) = setup.profile {
+        configuration["profile"] = profile.into();
+    }
     if setup.remote_write_2 {
         configuration["protobuf_message"] = "io.prometheus.write.v2.Request".into();
     }

@@ -206,7 +206,7 @@ async fn silent_sockets_hold_up_no_tls_handshake() {
             ],
         };
         let started = Instant::now();
-        let response = client.send(request, payloads::requests(1).into()).await;
+        let response = client.send(request, payloads::requests(1).into()).await.response;
         assert_eq!(response.status, 200, "{}", String::from_utf8_lossy(&response.body));
         rig.took(1);
         assert!(started.elapsed() < Duration::from_secs(2), "round {round}: {:?}", started.elapsed());

@@ -37,7 +37,7 @@ async fn post(preamp: &Running, tls: ClientTls) -> Response {
             header("content-type", "application/x-protobuf"),
         ],
     };
-    client.send(request, payloads::of_now(1, 1).into()).await
+    client.send(request, payloads::of_now(1, 1).into()).await.response
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,6 @@
 //! The contract as its readers get it: it parses, and everything in it is documented and dated.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -75,6 +76,59 @@ fn no_world_imports_anything() -> anyhow::Result<()> {
     for (_, world) in &resolve.worlds {
         assert!(world.imports.is_empty(), "{} imports {:?}", world.name, world.imports.keys());
     }
+    Ok(())
+}
+
+/// The reasons of the contract, as the documentation of their fields lists them.
+fn reasons(resolve: &Resolve) -> anyhow::Result<BTreeSet<String>> {
+    let items = items(resolve)?;
+    let mut reasons = BTreeSet::new();
+    for field in ["rejection.reason", "explanation.reason"] {
+        let (_, docs) = items.iter().find(|(name, _)| name == field).context(field)?;
+        let listed = docs.contents.as_deref().unwrap_or_default().split('`').skip(1).step_by(2);
+        reasons.extend(listed.filter(|word| !word.contains(':')).map(ToOwned::to_owned));
+    }
+    anyhow::ensure!(reasons.len() > 25, "{reasons:?}");
+    Ok(reasons)
+}
+
+/// Reasons are texts for metrics and people, which later versions may change. What a host decides by are types.
+#[test]
+fn the_host_decides_by_types_and_not_by_the_texts_of_reasons() -> anyhow::Result<()> {
+    // What the host itself gives as a reason, which it never compares with one of the contract.
+    const OWN: [(&str, &str); 2] =
+        [("delivery/driver/settling.rs", "too-old"), ("delivery/driver/settling.rs", "unsupported-protocol")];
+    let reasons = reasons(&contract()?)?;
+    let mut found = BTreeSet::new();
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("../host")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder)? {
+            let path = entry?.path();
+            let name = path.to_string_lossy().replace('\\', "/");
+            if path.is_dir() {
+                // The receiver that tests use, and texts of tests, are no part of the host.
+                let is_of_host = !["stand-in", "tests", "demo"].iter().any(|own| name.ends_with(own));
+                folders.extend(is_of_host.then_some(path));
+            } else if name.ends_with(".rs") && !name.ends_with("tests.rs") {
+                let text = std::fs::read_to_string(&path)?;
+                let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+                let code = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+                let code: Vec<_> = code.collect();
+                for reason in reasons.iter().filter(|reason| reason.contains('-')) {
+                    let literal = format!("\"{reason}\"");
+                    if code.iter().any(|line| line.contains(&literal)) {
+                        found.insert((name.clone(), reason.clone()));
+                    }
+                }
+            }
+        }
+    }
+    let is_own = |(file, reason): &(String, String)| {
+        OWN.iter().any(|(own, known)| file.ends_with(own) && reason == known)
+    };
+    let others: Vec<_> = found.iter().filter(|known| !is_own(known)).collect();
+    assert!(others.is_empty(), "the host names reasons of the contract: {others:?}");
+    assert!(found.len() >= OWN.len(), "what the host names itself was not found, so nothing was looked at");
     Ok(())
 }
 

@@ -87,7 +87,9 @@ impl Rejected {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.totals)?;
-        for Rejected { rejection: Rejection { reason, points, example, remedy }, place } in &self.rejections {
+        for Rejected { rejection: Rejection { reason, points, example, remedy, .. }, place } in
+            &self.rejections
+        {
             writeln!(f, "rejected {}: {reason}", Counted(*points, "point"))?;
             writeln!(f, "    {}: {}\n    {}", Line(place), Line(example), Line(remedy))?;
         }

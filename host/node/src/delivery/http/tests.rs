@@ -7,9 +7,10 @@ use http::{HeaderValue, Uri};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{BODY_LIMIT, HttpClient, under_host};
+use super::{BODY_LIMIT, Exchange, HttpClient, under_host};
 use preamp_config::{ClientSettings, ClientTls, Pem};
 use preamp_contract::{Header, Request, Response};
+use preamp_deliver::Arrival;
 
 const TIMEOUT: Duration = Duration::from_millis(500);
 
@@ -60,6 +61,10 @@ async fn post(url: &str, headers: &[(&str, &str)]) -> Response {
 }
 
 async fn post_with(client: &HttpClient, url: &str, headers: &[(&str, &str)]) -> Response {
+    exchange(client, url, headers).await.response
+}
+
+async fn exchange(client: &HttpClient, url: &str, headers: &[(&str, &str)]) -> Exchange {
     let headers = headers.iter().map(|(name, value)| Header { name: (*name).into(), value: (*value).into() });
     let head = Request { method: "POST".into(), url: url.into(), headers: headers.collect() };
     client.send(head, Bytes::from_static(b"body.")).await
@@ -129,6 +134,27 @@ async fn no_answer_says_why() {
     let response = post(&format!("http://{closed}/"), &[]).await;
     assert_eq!(response.status, 0);
     assert!(text(&response).contains("refused"), "{}", text(&response));
+}
+
+/// A repeat is looked out for only where the request before it can have arrived.
+#[tokio::test]
+async fn a_connection_that_is_refused_is_told_from_one_that_breaks() {
+    let client = HttpClient::new(&settings(ClientTls::default())).expect("no files are read");
+    let (answers, _requests) = server(b"HTTP/1.1 503 Slow\r\ncontent-length: 0\r\n\r\n".to_vec()).await;
+    let (refuses, _requests) = server(b"HTTP/1.1 400 Bad\r\ncontent-length: 0\r\n\r\n".to_vec()).await;
+    let (silent, _requests) = server(Vec::new()).await;
+    let (garbled, _requests) = server(b"not http".to_vec()).await;
+    let closed = TcpListener::bind("127.0.0.1:0").await.expect("a free port").local_addr().expect("bound");
+    for (url, arrival) in [
+        (answers, Arrival::Possible),
+        (refuses, Arrival::Settled),
+        (silent, Arrival::Possible),
+        (garbled, Arrival::Possible),
+        (format!("http://{closed}/"), Arrival::Settled),
+        ("http://no-such-host.invalid/".to_owned(), Arrival::Settled),
+    ] {
+        assert_eq!(exchange(&client, &url, &[]).await.arrival, arrival, "{url}");
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,96 @@
+//! A request, the parts it is cut into, and the attempts to send one of them.
+
+use crate::merge::MergedRequest;
+use crate::search::Search;
+use preamp_contract::{Batch, Explanation, HalveCause};
+use std::borrow::Borrow;
+
+/// A u32 of series is down to one after this many halvings.
+const HALVINGS_MAX: u32 = 32;
+
+/// A part of a request.
+#[derive(Clone, Debug)]
+pub(crate) struct Fragment<B> {
+    pub batch: B,
+    halvings: u32,
+    pub possibly_delivered: bool,
+    /// Whether this delivery sent it before, as a part of one request whose answer did not come.
+    pub was_sent_whole: bool,
+    /// Whether there is something in it that the receiver will never take.
+    pub contains_rejected_series: bool,
+}
+
+impl<B: Borrow<Batch>> Fragment<B> {
+    pub fn whole(batch: B, possibly_delivered: bool) -> Self {
+        let (was_sent_whole, contains_rejected_series) = (false, false);
+        Fragment { batch, halvings: 0, possibly_delivered, was_sent_whole, contains_rejected_series }
+    }
+
+    /// A part of it that is treated as it is.
+    pub fn part<C>(&self, batch: C) -> Fragment<C> {
+        let Fragment { halvings, possibly_delivered, was_sent_whole, contains_rejected_series, .. } = *self;
+        Fragment { batch, halvings, possibly_delivered, was_sent_whole, contains_rejected_series }
+    }
+
+    /// Its halves in reverse, since fragments are a stack.
+    pub fn halves(&self, (first, second): (B, B)) -> [Fragment<B>; 2] {
+        [second, first].map(|half| Fragment { halvings: self.halvings + 1, ..self.part(half) })
+    }
+
+    /// The same, after the receiver refused it and wants it halved. `became_possible` says whether an
+    /// attempt of this delivery was possibly delivered.
+    pub fn refused(self, cause: HalveCause, explanation: &Explanation, became_possible: bool) -> Self {
+        let is_repeat = self.possibly_delivered && explanation.stored_if_repeated;
+        Fragment {
+            was_sent_whole: self.was_sent_whole || became_possible,
+            contains_rejected_series: self.contains_rejected_series
+                || (cause == HalveCause::BadSeries && !is_repeat),
+            ..self
+        }
+    }
+
+    pub fn can_be_halved(&self) -> bool {
+        self.halvings < HALVINGS_MAX && self.batch.borrow().series > 1
+    }
+}
+
+/// A request that is being brought to its end, in fragments if need be.
+#[derive(Debug)]
+pub(crate) struct Job<B> {
+    /// What is to be sent, the next one last.
+    pub fragments: Vec<Fragment<B>>,
+    pub search: Search,
+    /// How many series of a request that was sent whole were refused as repeats, one by one.
+    pub repeats: u32,
+    /// How many batches of the queue are done with it.
+    pub acks: usize,
+}
+
+impl<B: Borrow<Batch>> Job<B> {
+    pub fn new(request: MergedRequest<B>, possibly_delivered: bool, now: u64) -> Self {
+        let MergedRequest { batch, acks } = request;
+        let fragments = vec![Fragment::whole(batch, possibly_delivered)];
+        Job { fragments, search: Search::new(acks, now), repeats: 0, acks }
+    }
+}
+
+/// The attempts to send a fragment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tries {
+    /// Since when the receiver is tried without a hold.
+    pub since: u64,
+    /// Answers so far.
+    pub answers: u32,
+    /// How many times in a row credentials were missing or refused.
+    pub key_failures: u32,
+    /// Whether this is the one more try that a held batch gets when the process is stopping.
+    pub is_last: bool,
+    /// Whether an attempt was possibly delivered that did not begin so.
+    pub became_possible: bool,
+}
+
+impl Tries {
+    pub fn new(now: u64) -> Self {
+        Tries { since: now, answers: 0, key_failures: 0, is_last: false, became_possible: false }
+    }
+}

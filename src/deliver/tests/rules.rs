@@ -1,0 +1,174 @@
+//! What is done about each answer.
+
+use super::script::{Event, Script};
+use crate::{Interrupt, Policy};
+use Event::*;
+
+fn run(events: &[Event]) -> String {
+    Script { events: events.to_vec(), ..Script::default() }.run()
+}
+
+fn single(events: &[Event]) -> String {
+    Script { batches: vec!["a"], events: events.to_vec(), ..Script::default() }.run()
+}
+
+#[test]
+fn every_answer_has_its_consequence() {
+    for (events, expected) in [
+        (vec![Taken], "abc abc=delivered ack1"),
+        (vec![Busy(5)], "abc ~5 abc2 abc=delivered ack1"),
+        (vec![Busy(5), Busy(7)], "abc ~5 abc2 ~7 abc3 abc=delivered ack1"),
+        (vec![Lost(5)], "abc ~5 abc2 abc=delivered ack1"),
+        (vec![Unjudged], "abc ~5000 abc2 abc=delivered ack1"),
+        (vec![Partly(false)], "abc abc=partly ack1"),
+        (vec![Rejected(false)], "abc abc=refused ack1"),
+        // A refusal as a repeat means nothing if no attempt before can have arrived.
+        (vec![Partly(true)], "abc abc=partly ack1"),
+        (vec![Rejected(true)], "abc abc=refused ack1"),
+        (vec![Busy(5), Rejected(true)], "abc ~5 abc2 abc=refused ack1"),
+        // If one can have arrived, the receiver has it.
+        (vec![Lost(5), Partly(true)], "abc ~5 abc2 abc=presumed ack1"),
+        (vec![Lost(5), Rejected(true)], "abc ~5 abc2 abc=presumed ack1"),
+        (vec![Unjudged, Rejected(true)], "abc ~5000 abc2 abc=presumed ack1"),
+        (vec![Lost(5), Busy(6), Rejected(true)], "abc ~5 abc2 ~6 abc3 abc=presumed ack1"),
+        (vec![Lost(5), Rejected(false)], "abc ~5 abc2 abc=refused ack1"),
+        // The configuration is wrong: hold.
+        (vec![Stop], "abc ~60000held abc2 abc=delivered ack1"),
+        (vec![Unsignable], "abc ~60000held abc abc=delivered ack1"),
+    ] {
+        assert_eq!(run(&events), expected, "{events:?}");
+    }
+}
+
+#[test]
+fn what_is_too_large_or_holds_a_bad_series_is_halved() {
+    for (events, expected) in [
+        (vec![BadSeries], "abc ab ab=delivered c c=delivered ack1"),
+        // What was too large is remembered, and `ab` is larger than half of it.
+        (vec![TooLarge], "abc a a=delivered b b=delivered c c=delivered ack1"),
+        (vec![BadSeries, BadSeries, BadSeries], "abc ab a a=refused b b=delivered c c=delivered ack1"),
+        (vec![BadSeries, Taken, BadSeries], "abc ab ab=delivered c c=refused ack1"),
+        // Halves inherit that the whole was possibly delivered.
+        (
+            vec![Lost(5), OutOfOrder, OutOfOrder, OutOfOrder, OutOfOrder, OutOfOrder],
+            "abc ~5 abc2 ab a a=presumed b b=presumed c c=presumed ack1",
+        ),
+        (vec![Lost(5), OutOfOrder, Taken, BadSeries], "abc ~5 abc2 ab ab=delivered c c=refused ack1"),
+        // That one half was possibly delivered says nothing of the other.
+        (vec![BadSeries, Lost(5), Taken, OutOfOrder], "abc ab ~5 ab2 ab=delivered c c=refused ack1"),
+    ] {
+        assert_eq!(run(&events), expected, "{events:?}");
+    }
+    assert_eq!(single(&[BadSeries]), "a a=refused ack1");
+    assert_eq!(single(&[TooLarge]), "a a=refused ack1");
+    assert_eq!(single(&[OutOfOrder]), "a a=refused ack1");
+    assert_eq!(single(&[Lost(5), OutOfOrder]), "a ~5 a2 a=presumed ack1");
+}
+
+#[test]
+fn credentials_are_refreshed_at_once_and_then_more_and_more_slowly() {
+    let events = [BadKey, BadKey, BadKey, NoKey, Stop, BadKey, BadKey];
+    assert_eq!(
+        single(&events),
+        "a refresh a2 refresh ~1000held a3 refresh ~2000held a4 ~4000held a4 ~60000held a5 refresh a6 \
+         refresh ~1000held a7 a=delivered ack1"
+    );
+    let many = single(&[NoKey; 12]);
+    assert!(many.contains("~32000held a ~60000held a ~60000held a"), "{many}");
+}
+
+#[test]
+fn a_wrong_clock_is_told_from_a_wrong_secret() {
+    assert_eq!(single(&[Clock(90_000, 0)]), "a clock:90000 a2 a=delivered ack1");
+    assert_eq!(single(&[Clock(-90_000, 0)]), "a clock:-90000 a2 a=delivered ack1");
+    // It was signed with that offset already, or nearly.
+    assert_eq!(single(&[Clock(90_000, 31_000)]), "a refresh! a2 a=delivered ack1");
+    let twice = single(&[Clock(90_000, 0), Clock(90_000, 90_000)]);
+    assert_eq!(twice, "a clock:90000 a2 refresh! ~1000held a3 a=delivered ack1");
+}
+
+#[test]
+fn pauses_are_stretched_at_random() {
+    let policy = Policy { jitter: 0.5, ..Policy::default() };
+    let script = Script { policy, events: vec![Busy(100), Busy(u64::MAX)], ..Script::default() };
+    assert!(script.run().starts_with(&format!("abc ~150 abc2 ~{}", u64::MAX - 150)));
+}
+
+#[test]
+fn batches_are_given_up_only_as_the_policy_says() {
+    let limited = |events: Vec<Event>| {
+        let policy = Policy { jitter: 0.0, max_elapsed: Some(100), ..Policy::default() };
+        Script { policy, events, ..Script::default() }.run()
+    };
+    assert_eq!(limited(vec![Busy(60), Busy(41)]), "abc ~60 abc2 abc=elapsed ack1");
+    assert_eq!(limited(vec![Busy(60), Busy(40)]), "abc ~60 abc2 ~40 abc3 abc=delivered ack1");
+    // Time on hold does not count.
+    assert_eq!(
+        limited(vec![Busy(60), Stop, Busy(60)]),
+        "abc ~60 abc2 ~60000held abc3 ~60 abc4 abc=delivered ack1"
+    );
+    let policy = Policy { retries: false, ..Policy::default() };
+    let once = Script { policy, events: vec![Busy(5)], ..Script::default() };
+    assert_eq!(once.run(), "abc abc=not-retried ack1");
+}
+
+#[test]
+fn what_is_older_than_the_receiver_takes_is_not_sent() {
+    let aged = |text: &'static str, age: i64, events: &[Event]| {
+        let policy = Policy { jitter: 0.0, max_age_sent: Some(1_000), ..Policy::default() };
+        Script { batches: vec![text], policy, age, events: events.to_vec(), ..Script::default() }.run()
+    };
+    assert_eq!(aged("ab", 1_000, &[]), "ab ab=delivered ack1");
+    assert_eq!(aged("ab", 1_001, &[]), "ab=too-old ack1");
+    // The young part is sent.
+    assert_eq!(aged("abxy", 1_001, &[]), "ab=too-old xy xy=delivered ack1");
+    // It becomes too old while it waits.
+    assert_eq!(aged("abxy", 1_000, &[Busy(5)]), "abxy ~5 ab=too-old xy xy=delivered ack1");
+    // A policy without an age, or a receiver whose time is not known, prunes nothing.
+    let script = Script { age: 1 << 40, ..Script::default() };
+    assert_eq!(script.run(), "abc abc=delivered ack1");
+}
+
+#[test]
+fn a_request_that_was_stored_as_a_whole_is_not_asked_about_to_the_end() {
+    let batches = vec!["abcdefghijklmnopqrstuvwx"];
+    let events = [vec![Lost(5)], vec![OutOfOrder; 100]].concat();
+    let own = Script { batches: batches.clone(), events: events.clone(), ..Script::default() }.run();
+    assert!(own.ends_with("p p=presumed q=presumed r=presumed stuvwx=presumed ack1"), "{own}");
+    // How an earlier process cut its requests is not known.
+    let events = vec![OutOfOrder; 100];
+    let earlier = Script { batches, events, possibly_delivered: true, ..Script::default() }.run();
+    assert_eq!(earlier.matches("=presumed").count(), 24, "{earlier}");
+}
+
+#[test]
+fn interrupts_come_between_attempts() {
+    let interrupted = |batches: &[&'static str], events: &[Event], at: usize, why: Interrupt| {
+        let (batches, events) = (batches.to_vec(), events.to_vec());
+        Script { batches, events, interrupts: vec![(at, why)], ..Script::default() }.run()
+    };
+    for why in [Interrupt::HandOver, Interrupt::Evict] {
+        // Nothing is begun any more.
+        assert_eq!(interrupted(&["a"], &[], 0, why), format!("left:{why:?}"));
+        // A pause is broken off while nothing is settled.
+        assert_eq!(interrupted(&["a"], &[Busy(5)], 2, why), format!("a ~5 left:{why:?}"));
+        assert_eq!(interrupted(&["a"], &[Lost(5)], 2, why), format!("a ~5 left:{why:?}?"));
+    }
+    // A batch of which a part is settled is brought to its end, or given up as a whole.
+    let events = [BadSeries, Taken, Busy(5)];
+    assert_eq!(
+        interrupted(&["ab"], &events, 6, Interrupt::HandOver),
+        "ab a a=delivered b ~5 ~5 b2 b=delivered ack1"
+    );
+    assert_eq!(
+        interrupted(&["abcd"], &[BadSeries, BadSeries, Taken, Busy(5)], 8, Interrupt::Evict),
+        "abcd ab a a=delivered b ~5 cd=evicted b=evicted ack1"
+    );
+    // Whoever stops does not hold, but tries once more.
+    assert_eq!(interrupted(&["a"], &[Stop, Stop], 2, Interrupt::Close), "a ~60000held a2 left:Close");
+    assert_eq!(interrupted(&["a"], &[Stop, Taken], 2, Interrupt::Close), "a ~60000held a2 a=delivered ack1");
+    assert_eq!(interrupted(&["a"], &[Busy(5)], 0, Interrupt::Close), "a ~5 a2 a=delivered ack1");
+    // What another process delivers is nobody's here.
+    assert_eq!(interrupted(&["a"], &[Busy(5)], 2, Interrupt::Lost), "a ~5 left:Lost");
+    assert_eq!(interrupted(&["a", "b"], &[], 1, Interrupt::Lost), "merge:a+b left:Lost");
+}
