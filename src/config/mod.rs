@@ -293,7 +293,7 @@ mod tests {
             crate::Exporter::open(&json).map(|exporter| exporter.limits()).unwrap()
         };
         let amp = limits("");
-        assert_eq!((amp.profile, amp.partitions, amp.max_batch_bytes), ("aps", 3, 990_000));
+        assert_eq!((&*amp.profile, amp.partitions, amp.max_batch_bytes), ("aps", 3, 990_000));
         assert_eq!((amp.max_age, amp.max_age_sent, amp.max_future), (Some(3_600_000), Some(3_540_000), None));
         let said = limits(r#","max_sample_age_ms":5000"#);
         assert_eq!((said.max_age, said.max_age_sent), (Some(5_000), Some(5_000)));
@@ -301,7 +301,7 @@ mod tests {
         assert_eq!((any.max_age, any.max_age_sent), (None, None));
         let other = limits(r#","profile":"prometheus""#);
         assert_eq!(
-            (other.profile, other.max_age_sent, other.max_future),
+            (&*other.profile, other.max_age_sent, other.max_future),
             ("prometheus", None, Some(600_000))
         );
     }

@@ -46,7 +46,7 @@ fn every_reason_is_counted_with_an_example_and_the_rest_goes_on() {
     );
     assert!(acceptance.rejections.iter().all(|rejection| !rejection.remedy.is_empty()));
     let of_time = acceptance.rejections.iter().filter(|rejection| rejection.because_of_time);
-    let mut of_time: Vec<_> = of_time.map(|rejection| rejection.reason).collect();
+    let mut of_time: Vec<_> = of_time.map(|rejection| &*rejection.reason).collect();
     of_time.sort_unstable();
     assert_eq!(of_time, ["too-far-in-the-future", "too-old"]);
 }

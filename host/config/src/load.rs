@@ -152,7 +152,8 @@ pub fn convert(
 }
 
 /// Reads a configuration, and gives what it comes to, all defaults included, without secrets: one Collector file, each
-/// value with the place it comes from. `options` are those of the component.
+/// value with the place it comes from. `options` are those of the component, and `profile` says what it takes the receiver
+/// for, given an exporter's configuration of it.
 ///
 /// # Errors
 ///
@@ -160,6 +161,7 @@ pub fn convert(
 pub fn explain(
     request: &Request,
     options: &Options,
+    profile: &dyn Fn(&str) -> String,
     environment: Environment,
 ) -> Result<Loaded<String>, Diagnostics> {
     let sources: Vec<_> = request.sources.iter().map(Source::to_string).collect();
@@ -167,8 +169,8 @@ pub fn explain(
     load_reported(request, environment, report, |root| {
         let (settings, places) = read_root(root)?;
         let mut document = with_defaults(root);
-        let ExporterSettings { id, profile, .. } = &settings.exporter;
-        fill_options(&mut document, id, options, profile);
+        let ExporterSettings { id, component_json, .. } = &settings.exporter;
+        fill_options(&mut document, id, options, &profile(component_json));
         Some((print(&document, Style::Explained(&sources)), places))
     })
 }

@@ -92,14 +92,13 @@ fn with_id<T>(components: Vec<(&str, T)>, id: &str) -> Option<T> {
 
 /// Completes an exporter with what the receiver, if there is one, says.
 fn settle(id: &str, exporter: Exporter, receiver: Option<&OtlpReceiver>) -> (ExporterSettings, Places) {
-    let Exporter { mut component, endpoint, client, retry, queue, sigv4, profile, state_file } = exporter;
+    let Exporter { mut component, endpoint, client, retry, queue, sigv4, state_file } = exporter;
     let listeners = receiver.into_iter().flat_map(|receiver| [&receiver.grpc, &receiver.http]).flatten();
     if let Some(largest) = listeners.map(|listener| listener.max_request_bytes).max() {
         component.set("max_payload_bytes", largest);
     }
     let (component_json, places) = component.finish();
     let id = id.to_owned();
-    let settings =
-        ExporterSettings { id, endpoint, component_json, client, retry, queue, sigv4, profile, state_file };
+    let settings = ExporterSettings { id, endpoint, component_json, client, retry, queue, sigv4, state_file };
     (settings, places)
 }

@@ -123,8 +123,6 @@ pub struct ExporterSettings {
     pub queue: Queue,
     /// Signing; `None` sends unsigned.
     pub sigv4: Option<SigV4>,
-    /// What the receiver is taken for: the option `profile` of the component.
-    pub profile: String,
     /// Where the totals of delta metrics are kept while no process runs.
     pub state_file: Option<PathBuf>,
 }

@@ -2,9 +2,11 @@
 
 use super::keys::options;
 use super::{ConfigArgs, environment};
+use crate::embedded;
 use clap::Args;
 use preamp_base::printable::{self, Line};
 use preamp_config::Diagnostic;
+use preamp_wasm::{ExporterPool, PoolLimits};
 use std::io::Write as _;
 
 /// Secrets are named up to this number.
@@ -46,8 +48,16 @@ pub(super) fn convert(args: &ConvertArgs) -> anyhow::Result<()> {
 /// Prints what a configuration comes to, without secrets.
 pub(super) fn print_config(args: &ConfigArgs) -> anyhow::Result<()> {
     const HEAD: &str = "# What the configuration comes to, and where each value comes from.\n";
-    let explained = preamp_config::explain(&args.request(), &options()?, &environment)?;
+    let explained = preamp_config::explain(&args.request(), &options()?, &profile, &environment)?;
     print(HEAD, &explained.warnings, &explained.settings)
+}
+
+/// What the component takes the receiver for. One that does not take its configuration says so at `validate`.
+fn profile(configuration: &str) -> String {
+    let pool = embedded::load()
+        .map_err(anyhow::Error::from)
+        .and_then(|component| Ok(ExporterPool::open(&component, configuration, PoolLimits::default())?));
+    pool.map(|pool| pool.limits().profile.clone().into_owned()).unwrap_or_default()
 }
 
 /// Prints a configuration; what is said about it comes first, as comments, so that it stays with the text.

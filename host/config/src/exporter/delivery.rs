@@ -1,18 +1,14 @@
 //! The queue in front of the receiver, and how often delivery is tried.
 
-use super::keys::{PROFILE, SIZERS, exporter, remote_write_queue, retry, sending_queue, wal};
+use super::keys::{SIZERS, exporter, remote_write_queue, retry, sending_queue, wal};
 use crate::component::ComponentConfig;
 use crate::duration::milliseconds;
 use crate::extensions::Extensions;
-use crate::settings::{Nats, Overflow, Queue, Retry, SigV4, Storage};
-use crate::sigv4auth::is_aps;
+use crate::settings::{Nats, Overflow, Queue, Retry, Storage};
 use crate::storage::{Kept, stream};
 use crate::view::{Section, View};
 use preamp_base::Directory;
 use std::time::Duration;
-
-/// The profile of Amazon Managed Prometheus, and the service that requests to it are signed for.
-const AMP: &str = "aps";
 
 /// The bounds of what can be asked for: a queue holds a few payloads at least.
 pub(super) const QUEUE_BYTES_MIN: i64 = 1 << 20;
@@ -185,15 +181,6 @@ fn read_wal(exporter: &Section) -> Option<Directory> {
 /// What an exporter keeps its files in, within a directory that may be for several.
 fn folder_of(id: &str) -> String {
     id.replace(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_' | '.'), "_")
-}
-
-/// What the receiver is taken for, by the rule of the component: Amazon Managed Prometheus is told by its host, and
-/// behind another name by what requests are signed for.
-pub(super) fn read_profile<'d>(exporter: &Section<'d>, host: &str, sigv4: Option<&SigV4>) -> &'d str {
-    let is_signed_for_amp = sigv4.is_some_and(|sigv4| sigv4.service == AMP);
-    let usual = if is_signed_for_amp || is_aps(host) { AMP } else { "prometheus" };
-    let said = exporter.at(&PROFILE).and_then(|view| view.text());
-    said.filter(|profile| !profile.is_empty()).unwrap_or(usual)
 }
 
 /// Reads `retry_on_failure`. How the pause grows is the component's, its jitter and end are the host's.

@@ -34,7 +34,6 @@ pub(super) struct Exporter {
     pub retry: Retry,
     pub queue: Queue,
     pub sigv4: Option<SigV4>,
-    pub profile: String,
     pub state_file: Option<PathBuf>,
 }
 
@@ -88,10 +87,8 @@ pub(super) fn read_remote_write<'d>(
         client::Authenticator::Sigv4(auth) => Some(read_scope(auth, &endpoint, &mut component)?),
         client::Authenticator::Own(auth) => Some(read_scope(&auth, &endpoint, &mut component)?),
     };
-    let profile = delivery::read_profile(&section, &endpoint.host, sigv4.as_ref());
-    let profile = profile.to_owned();
     let endpoint = endpoint.url;
-    Some(Exporter { component, endpoint, client: settings, retry, queue, sigv4, profile, state_file })
+    Some(Exporter { component, endpoint, client: settings, retry, queue, sigv4, state_file })
 }
 
 /// Reads where the totals of delta metrics are kept.

@@ -48,7 +48,11 @@ fn options() -> Options {
 
 /// What `print-config` prints of a configuration.
 fn explain(request: &Request, environment: Environment) -> Result<Loaded<String>, Diagnostics> {
-    super::explain(request, &options(), environment)
+    let profile = |configuration: &str| {
+        let is_aps = configuration.contains("aps-workspaces") || configuration.contains(r#""service":"aps""#);
+        if is_aps { "aps" } else { "prometheus" }.to_owned()
+    };
+    super::explain(request, &options(), &profile, environment)
 }
 
 /// What is said about a file that cannot be used.
