@@ -294,7 +294,7 @@ impl Model {
             assert_eq!(counted.samples, 2 * counted.points);
             assert_eq!(counted.oldest.is_some(), !expected.is_empty());
             if !expected.is_empty() {
-                let read = first(&queue, number, ALL).await;
+                let read = first(queue, number, ALL).await;
                 let read: Vec<_> =
                     read.iter().map(|batch| (batch.partition, batch.body[0], batch.points)).collect();
                 assert_eq!(read, expected.into_iter().copied().collect::<Vec<_>>());
