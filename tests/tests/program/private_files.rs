@@ -183,8 +183,6 @@ fn what_another_has_put_in_the_way_is_named_and_left_alone() -> anyhow::Result<(
     fs::remove_file(&segment)?;
     let passwords = folder.path().join("passwords");
     fs::write(&passwords, "secret")?;
-    // The start that failed has made it already.
-    fs::remove_file(folder.path().join("totals.lock"))?;
     std::os::unix::fs::symlink(&passwords, folder.path().join("totals.lock"))?;
     let said = start()?;
     ensure!(said.contains("`totals.lock` is a symbolic link"), "{said}");

@@ -91,7 +91,7 @@ fn exactly_the_series_that_are_refused_are_set_aside() -> anyhow::Result<()> {
     running.wait_for_empty_queue()?;
 
     let stored = promql::query_at(prometheus.address(), "count(power_watts{phase=~\"good.*\"})", now + 1)?;
-    ensure!(stored.values().copied().eq([GOOD as f64]), "{stored:?}");
+    ensure!(stored.values().copied().eq([GOOD as f64]), "{stored:?}\n{}", running.self_metrics()?);
     let list = listed(folder)?;
     ensure!(list.len() == BAD && list.iter().all(|kept| kept["series"] == 1), "{list:?}");
     ensure!(list.iter().all(|kept| kept["reason"] == "out-of-order"), "{list:?}");

@@ -51,7 +51,8 @@ fn crates_use_only_those_before_them() -> anyhow::Result<()> {
         let mut is_dependency = false;
         for line in manifest.lines() {
             if line.starts_with('[') {
-                is_dependency = line.ends_with("dependencies]") && !line.contains("dev-");
+                is_dependency =
+                    line.ends_with("dependencies]") && !line.contains("dev-") && !line.contains("workspace");
             }
             let used = line.split(['.', ' ', '=']).next().unwrap_or_default();
             let is_ours = CRATES.iter().any(|(name, _, _)| *name == used);

@@ -34,7 +34,8 @@ impl Writer {
         let idle = state.committer.take();
         drop(state);
         if let Some(committer) = idle {
-            let serving = Serving { mailbox: Arc::clone(&self.0), committer: Some(committer) };
+            let serving =
+                Serving { mailbox: Arc::clone(&self.0), committer: Some(committer), is_put_back: false };
             tokio::task::spawn_blocking(move || serving.serve());
         }
     }
@@ -47,36 +48,43 @@ impl Mailbox {
     }
 }
 
-/// A committer at work. It goes back where it came from, unless it broke down.
+/// A committer at work. It is put back when nothing is left to do, unless it was told to end or broke down.
 struct Serving {
     mailbox: Arc<Mailbox>,
     committer: Option<Box<Committer>>,
+    is_put_back: bool,
 }
 
 impl Serving {
     fn serve(mut self) {
-        loop {
-            let mut state = self.mailbox.state();
-            if state.requests.is_empty() {
-                state.committer = self.committer.take();
-                return;
-            }
-            let group = next_group(&mut state.requests);
-            drop(state);
+        while let Some(group) = self.next_group() {
             let Some(committer) = &mut self.committer else { return };
             if committer.commit(group).is_break() {
                 return;
             }
         }
     }
+
+    /// What is to be written next. If that is nothing the committer is put back in the same moment, so that whoever asks
+    /// next finds it.
+    fn next_group(&mut self) -> Option<Vec<Request>> {
+        let mut state = self.mailbox.state();
+        if state.requests.is_empty() {
+            state.committer = self.committer.take();
+            self.is_put_back = true;
+            return None;
+        }
+        Some(next_group(&mut state.requests))
+    }
 }
 
 impl Drop for Serving {
     fn drop(&mut self) {
-        let mut state = self.mailbox.state();
-        if state.committer.is_none() {
-            state.is_ended = true;
-            state.requests.clear();
+        if self.is_put_back {
+            return;
         }
+        let mut state = self.mailbox.state();
+        state.is_ended = true;
+        state.requests.clear();
     }
 }
