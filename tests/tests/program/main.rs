@@ -9,6 +9,7 @@ mod credentials;
 mod deltas;
 mod demo;
 mod deploy;
+mod embedder;
 mod end_to_end;
 mod golden;
 mod hidden;
