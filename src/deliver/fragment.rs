@@ -60,7 +60,7 @@ pub(crate) struct Job<B> {
     /// What is to be sent, the next one last.
     pub fragments: Vec<Fragment<B>>,
     pub search: Search,
-    /// How many series of a request that was sent whole were refused as repeats, one by one.
+    /// How many series in a row of a request that was sent whole were refused as repeats, one by one.
     pub repeats: u32,
     /// How many batches of the queue are done with it.
     pub acks: usize,

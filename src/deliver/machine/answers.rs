@@ -37,7 +37,14 @@ impl<B: Borrow<Batch> + Clone> Delivery<B> {
             None => Next::Retry(UNJUDGED_PAUSE),
         };
         match next {
-            Next::Settle(outcome) => self.settle(fragment.batch, outcome),
+            Next::Settle(outcome) => {
+                if outcome == Outcome::Delivered
+                    && let Some(job) = &mut self.job
+                {
+                    job.repeats = 0;
+                }
+                self.settle(fragment.batch, outcome);
+            }
             Next::Halve(Halving { why: cause, explanation }) => {
                 let refusal = Refusal { cause, explanation, became_possible: tries.became_possible };
                 match fragment.can_be_halved() {

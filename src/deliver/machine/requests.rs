@@ -8,10 +8,10 @@ use crate::step::{Outcome, Step};
 use preamp_contract::{Batch, Explanation, HalveCause};
 use std::borrow::Borrow;
 
-/// A receiver that rolls back stores all of a request or nothing. Once this many series of one that this
-/// delivery sent and got no answer to were refused as repeats, one by one, it was stored: the others are not
-/// asked about. How an earlier process cut its requests is not known, so what it may have sent is asked about
-/// to the end.
+/// A receiver that rolls back stores all of a request or nothing. Once this many series in a row of one that
+/// this delivery sent and got no answer to were refused as repeats, one by one, it was stored: the others are
+/// not asked about. A part that is taken in between begins the count anew: a few bad series are no repeats.
+/// How an earlier process cut its requests is not known, so what it may have sent is asked about to the end.
 const REPEATS: u32 = 16;
 
 impl<B: Borrow<Batch> + Clone> Delivery<B> {

@@ -141,6 +141,27 @@ fn a_request_that_was_stored_as_a_whole_is_not_asked_about_to_the_end() {
     assert_eq!(earlier.matches("=presumed").count(), 24, "{earlier}");
 }
 
+/// Several payloads in one request may hold more bad series than it takes to believe that it was stored.
+#[test]
+fn bad_series_of_a_request_that_was_not_stored_cost_no_good_one() {
+    const SERIES: &str = "abcdefghijklmnopqrstuvwxyz0123456789-=[];,./!@#$%^&*()_+{}|:<>?~";
+    let is_bad = |series: char| SERIES.find(series).is_some_and(|at| at % 3 == 0);
+    fn asked(text: &str, is_bad: &dyn Fn(char) -> bool) -> Vec<Event> {
+        if !text.chars().any(is_bad) {
+            return vec![Taken];
+        }
+        if text.len() == 1 {
+            return vec![OutOfOrder];
+        }
+        let (left, right) = text.split_at(text.len().div_ceil(2));
+        [vec![OutOfOrder], asked(left, is_bad), asked(right, is_bad)].concat()
+    }
+    let events = [vec![Lost(5)], asked(SERIES, &is_bad)].concat();
+    let said = Script { batches: vec![SERIES], events, ..Script::default() }.run();
+    let presumed: String = said.split(' ').filter_map(|word| word.strip_suffix("=presumed")).collect();
+    assert_eq!(presumed, SERIES.chars().filter(|series| is_bad(*series)).collect::<String>(), "{said}");
+}
+
 #[test]
 fn interrupts_come_between_attempts() {
     let interrupted = |batches: &[&'static str], events: &[Event], at: usize, why: Interrupt| {
