@@ -5,6 +5,7 @@ use anyhow::bail;
 use clap::{Args, Subcommand};
 use preamp_base::printable;
 use preamp_config::{KeyReference, Options, key_references, markdown, schema};
+use preamp_wasm::Component;
 use serde_json::json;
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -35,7 +36,7 @@ pub(super) struct KeysArgs {
 
 /// Does what was asked for.
 pub(super) fn config(command: &ConfigCommand) -> anyhow::Result<()> {
-    let options = options()?;
+    let options = options(&embedded::load()?)?;
     let text = match command {
         ConfigCommand::Schema => serde_json::to_string_pretty(&schema(&options))? + "\n",
         ConfigCommand::Keys(args) if args.markdown => markdown(&options),
@@ -44,9 +45,9 @@ pub(super) fn config(command: &ConfigCommand) -> anyhow::Result<()> {
     Ok(printable::stdout().write_all(text.as_bytes())?)
 }
 
-/// What the component says of its options.
-pub(super) fn options() -> anyhow::Result<Options> {
-    Ok(Options::read(&preamp_wasm::describe(&embedded::load()?)?)?)
+/// The options of the component, as it describes them.
+pub(super) fn options(component: &Component) -> anyhow::Result<Options> {
+    Ok(Options::read(&preamp_wasm::describe(component)?)?)
 }
 
 fn keys(args: &KeysArgs, options: &Options) -> anyhow::Result<String> {

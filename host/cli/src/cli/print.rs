@@ -6,7 +6,7 @@ use crate::embedded;
 use clap::Args;
 use preamp_base::printable::{self, Line};
 use preamp_config::Diagnostic;
-use preamp_wasm::{ExporterPool, PoolLimits};
+use preamp_wasm::{Component, ExporterPool, PoolLimits};
 use std::io::Write as _;
 
 /// Secrets are named up to this number.
@@ -48,15 +48,15 @@ pub(super) fn convert(args: &ConvertArgs) -> anyhow::Result<()> {
 /// Prints what a configuration comes to, without secrets.
 pub(super) fn print_config(args: &ConfigArgs) -> anyhow::Result<()> {
     const HEAD: &str = "# What the configuration comes to, and where each value comes from.\n";
-    let explained = preamp_config::explain(&args.request(), &options()?, &profile, &environment)?;
+    let component = embedded::load()?;
+    let profile = |configuration: &str| profile(&component, configuration);
+    let explained = preamp_config::explain(&args.request(), &options(&component)?, &profile, &environment)?;
     print(HEAD, &explained.warnings, &explained.settings)
 }
 
 /// What the component takes the receiver for. One that does not take its configuration says so at `validate`.
-fn profile(configuration: &str) -> String {
-    let pool = embedded::load()
-        .map_err(anyhow::Error::from)
-        .and_then(|component| Ok(ExporterPool::open(&component, configuration, PoolLimits::default())?));
+fn profile(component: &Component, configuration: &str) -> String {
+    let pool = ExporterPool::open(component, configuration, PoolLimits::default());
     pool.map(|pool| pool.limits().profile.clone().into_owned()).unwrap_or_default()
 }
 
