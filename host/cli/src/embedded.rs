@@ -14,8 +14,8 @@ const MACHINE_CODE: &[u8] = include_bytes!(env!("PREAMP_COMPONENT_CWASM"));
 ///
 /// When the program was built without the component, or the engine cannot be set up.
 pub fn load() -> Result<Component, LoadError> {
-    // SAFETY: the machine code was written by `preamp-precompile` when this program was built, and is part of it since:
-    // whoever can change it can change the program as well.
+    // SAFETY: `preamp-precompile` wrote the machine code when this program was built, and it is part of the program file:
+    // an attacker who can change it can change the program itself.
     #[allow(unsafe_code)]
     unsafe {
         preamp_wasm::load(WASM, MACHINE_CODE)

@@ -55,7 +55,7 @@ pub(super) enum Form {
     Section(Tables),
     /// A list of such sections.
     Sections(Tables),
-    /// Pipelines under their ids, each of which begins with a signal.
+    /// Pipelines under their ids. An id begins with its signal.
     Pipelines(Tables),
     /// Components under their ids: each is a section with the keys of its type.
     Components(&'static [Type]),
@@ -100,7 +100,7 @@ pub(super) enum OptionForm {
     Flag,
     /// A text, which may be empty.
     Text,
-    /// A text, of which the empty one means the default, as in the Collector.
+    /// A text. An empty text means the default, as in the Collector.
     Name,
     /// A whole number.
     Count,

@@ -33,7 +33,7 @@ keys! {
     mod batch {
         /// How long delivery waits for a fuller request.
         timeout: Time.or(Duration::from_millis(200)),
-        /// Delivery starts at once when so many points are queued.
+        /// The number of queued points at which delivery starts at once.
         send_batch_size: Count.within(0, POINTS_MAX).or(8192),
         /// Ignored with a warning unless 0: `max_batch_size_bytes` of the exporter bounds a request.
         send_batch_max_size: Count.within(0, POINTS_MAX).or(0),

@@ -42,7 +42,7 @@ keys! {
     } and [
         ignored("timeout", "preamp does not wait for a directory that is in use"),
         ignored("compaction", OWN_FORMAT),
-        ignored("recreate", "what is damaged is set aside, and the rest used"),
+        ignored("recreate", "damaged files are kept under another name, and the rest is used"),
     ]
 }
 

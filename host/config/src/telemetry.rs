@@ -39,7 +39,7 @@ keys! {
         ignored("development", "there is no development mode"),
         ignored("disable_caller", "log lines name no line of source"),
         ignored("disable_stacktrace", "log lines carry no stack trace"),
-        ignored("sampling", "each kind of trouble is told once a minute, with the number held back"),
+        ignored("sampling", "each reason is logged once a minute, with the number of suppressed lines"),
         ignored("error_output_paths", "all log lines go to standard error"),
         ignored("processors", "log lines go to standard error only"),
         ignored("disable_zap_resource", "log lines carry no resource"),

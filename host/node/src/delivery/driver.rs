@@ -173,7 +173,7 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// What the component made of a batch; if it failed, that is told once a minute.
+    /// What the component made of a batch. A failure is logged once a minute.
     fn answer<T>(
         &self,
         kind: &str,
