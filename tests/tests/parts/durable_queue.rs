@@ -102,7 +102,7 @@ async fn an_error_at_any_operation_is_told_and_loses_nothing() -> Result<()> {
         let disk = SimulatedDisk::default();
         run_watched(&disk, 3, |_, _, _| Ok(())).await?
     };
-    let every = if steps() > 200 { 1 } else { 3 };
+    let every = if steps() > 200 { 1 } else { 5 };
     for fault in [Fault::Io, Fault::Full] {
         for failing in (1..=operations).step_by(every) {
             // One operation, and from there on all that make room.
