@@ -18,6 +18,7 @@ pub struct ConnectionMetrics {
 }
 
 /// Connections to one port.
+#[cfg(feature = "receivers")]
 #[derive(Clone, Debug)]
 pub struct ListenerMetrics {
     all: ConnectionMetrics,
@@ -45,12 +46,14 @@ impl ConnectionMetrics {
     }
 
     /// Those to one port: `grpc`, `http`, `metrics` or `health`.
+    #[cfg(feature = "receivers")]
     #[must_use]
     pub fn listener(&self, name: &'static str) -> ListenerMetrics {
         ListenerMetrics { all: self.clone(), name }
     }
 }
 
+#[cfg(feature = "receivers")]
 impl ListenerMetrics {
     /// Says how many there may be.
     pub(crate) fn limited_to(&self, most: usize) {

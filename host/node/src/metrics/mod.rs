@@ -18,7 +18,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use component::ComponentCollector;
-pub use connections::{ConnectionMetrics, ListenerMetrics};
+pub use connections::ConnectionMetrics;
+#[cfg(feature = "receivers")]
+pub use connections::ListenerMetrics;
 pub use delivery::{Attempt, Content, DeliveryMetrics};
 pub use ledger::{Ledger, Snapshot};
 use process::ProcessCollector;

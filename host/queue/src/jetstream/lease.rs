@@ -1,9 +1,9 @@
 //! Who delivers which partition.
 //!
-//! A partition is delivered by the process that holds its lease: an entry in a bucket of NATS that ends by itself if
-//! it is not renewed. A process renews its leases early, and sends nothing that might still be under way when one
-//! has ended. Each takes its share: the partitions divided by the processes that are there. One that has more gives
-//! up what is above it, each partition once nothing of it is under way.
+//! The process that holds the lease of a partition delivers it. A lease is a key in a bucket of NATS, and expires if it is
+//! not renewed. A process renews its leases early, and sends no request that could be in flight when a lease expires. Each
+//! process takes a fair share: the partitions divided by the processes. A process with more revokes the leases above its
+//! share, and releases each partition when it has no request in flight.
 
 use crate::changes::Changes;
 use async_nats::jetstream::kv::{CreateErrorKind, Store, UpdateErrorKind};
@@ -14,16 +14,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
-/// Leases are looked after this many times before one ends.
+/// Renewal runs this many times within the lifetime of a lease.
 const ROUNDS: u32 = 6;
 
-/// One is renewed once this part of it is over.
+/// A lease is renewed after this part of its lifetime.
 const RENEWED_AFTER: u32 = 3;
 
 /// The leases of this process.
 pub(super) struct Leases {
     bucket: Store,
-    /// What this process is called in the bucket.
+    /// The name of this process in the bucket.
     worker: String,
     lease: Duration,
     partitions: Vec<Mutex<Lease>>,
@@ -33,9 +33,9 @@ pub(super) struct Leases {
 #[derive(Clone, Copy, Debug, Default)]
 struct Lease {
     held: Option<Held>,
-    /// How many times it was taken.
-    times: u64,
-    is_to_be_given_up: bool,
+    /// How many times this process took it.
+    epoch: u64,
+    is_revoking: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -44,21 +44,21 @@ struct Held {
     since: Instant,
 }
 
-/// What a reader finds.
+/// The state of a lease, for the reader of its partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Hold {
-    /// Another process has it, or nobody.
+    /// Another process holds it, or none.
     NotHeld,
-    /// It is held, for this many times by now.
+    /// This process holds it, in this epoch.
     Held(u64),
-    /// It is held, for this many times by now, and another process shall have it.
-    ToBeGivenUp(u64),
+    /// This process holds it, in this epoch, and has to release it to another.
+    Revoking(u64),
 }
 
 impl Hold {
-    /// Whether it is held since it was taken for this many times.
-    pub fn is_of(self, times: u64) -> bool {
-        matches!(self, Hold::Held(now) | Hold::ToBeGivenUp(now) if now == times)
+    /// Whether this process has held it since this epoch began.
+    pub fn has_epoch(self, epoch: u64) -> bool {
+        matches!(self, Hold::Held(now) | Hold::Revoking(now) if now == epoch)
     }
 }
 
@@ -78,26 +78,23 @@ impl Leases {
         Leases { bucket, worker, lease, partitions, changes }
     }
 
-    /// Keeps this process in the round, for ever.
-    pub async fn tend(&self) {
+    /// Renews the leases and takes a fair share of the partitions. Never returns.
+    pub async fn run_renewal(&self) {
         let mut rounds = interval(self.lease / ROUNDS);
         rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             rounds.tick().await;
             let round = async {
                 self.renew().await;
-                self.share().await
+                self.rebalance().await
             };
-            // An answer that was lost must not cost more than one round.
+            // A lost answer must not cost more than one round.
             let problem = match timeout(self.lease / 2, round).await {
                 Ok(Ok(())) => continue,
                 Ok(Err(error)) => error.to_string(),
                 Err(_elapsed) => "the servers do not answer".to_owned(),
             };
-            tracing::warn!(
-                problem,
-                "it cannot be agreed on who delivers which partition; they stay where they are"
-            );
+            tracing::warn!(problem, "lease renewal failed; partition ownership unchanged");
         }
     }
 
@@ -105,41 +102,41 @@ impl Leases {
         let Some(lease) = self.lease(partition) else { return Hold::NotHeld };
         match lease.held {
             Some(held) if held.since.elapsed() >= self.lease => Hold::NotHeld,
-            Some(_) if lease.is_to_be_given_up => Hold::ToBeGivenUp(lease.times),
-            Some(_) => Hold::Held(lease.times),
+            Some(_) if lease.is_revoking => Hold::Revoking(lease.epoch),
+            Some(_) => Hold::Held(lease.epoch),
             None => Hold::NotHeld,
         }
     }
 
-    /// Whether a partition will be held for so long, and no other process shall have it.
+    /// Whether this process will hold a partition for this long, and does not have to release it.
     pub fn is_held_for(&self, partition: u32, duration: Duration) -> bool {
-        let lease = self.lease(partition).filter(|lease| !lease.is_to_be_given_up);
+        let lease = self.lease(partition).filter(|lease| !lease.is_revoking);
         let held = lease.and_then(|lease| lease.held);
         held.is_some_and(|held| held.since.elapsed() + duration < self.lease)
     }
 
-    /// Another process has a partition.
-    pub fn lose(&self, partition: u32) {
+    /// Records that another process holds a partition.
+    pub fn mark_lost(&self, partition: u32) {
         self.set(partition, None);
     }
 
-    /// Lets another process have a partition, of which nothing is under way.
-    pub async fn give_up(&self, partition: u32) {
+    /// Releases a partition that has no request in flight.
+    pub async fn release(&self, partition: u32) {
         let held = self.lease(partition).and_then(|mut lease| {
-            lease.is_to_be_given_up = false;
+            lease.is_revoking = false;
             lease.held.take()
         });
         if let Some(held) = held {
-            // If it fails, the lease ends by itself.
+            // If this fails, the lease expires.
             let _ = self.bucket.delete_expect_revision(partition_key(partition), Some(held.revision)).await;
         }
     }
 
-    /// Gives up everything.
-    pub async fn leave(&self) {
-        let all = (0..self.partitions.len() as u32).map(|partition| self.give_up(partition));
+    /// Releases all partitions.
+    pub async fn release_all(&self) {
+        let all = (0..self.partitions.len() as u32).map(|partition| self.release(partition));
         futures_util::future::join_all(all).await;
-        let _ends_by_itself = self.bucket.delete(self.worker_key()).await;
+        let _expires = self.bucket.delete(self.worker_key()).await;
     }
 
     fn lease(&self, partition: u32) -> Option<MutexGuard<'_, Lease>> {
@@ -158,8 +155,8 @@ impl Leases {
     fn set(&self, partition: u32, held: Option<Held>) {
         if let Some(mut lease) = self.lease(partition) {
             if lease.held.is_none() && held.is_some() {
-                lease.times += 1;
-                lease.is_to_be_given_up = false;
+                lease.epoch += 1;
+                lease.is_revoking = false;
             }
             lease.held = held;
         }
@@ -180,7 +177,7 @@ impl Leases {
     async fn renew_one(&self, partition: u32, held: Held) {
         let since = Instant::now();
         let renewed = self.bucket.update(partition_key(partition), self.value(), held.revision).await;
-        // It may have been given up meanwhile.
+        // It may have been released meanwhile.
         let is_current = |lease: &Lease| lease.held.is_some_and(|now| now.revision == held.revision);
         if !self.lease(partition).is_some_and(|lease| is_current(&lease)) {
             return;
@@ -192,16 +189,16 @@ impl Leases {
                 self.set(partition, None);
             }
             Err(error) if held.since.elapsed() >= self.lease => {
-                tracing::warn!(partition, %error, "the lease of the partition ended, since it could not be renewed");
+                tracing::warn!(partition, %error, "the lease of the partition expired, since it could not be renewed");
                 self.set(partition, None);
             }
-            // It is tried again in the next round.
-            Err(error) => tracing::debug!(partition, %error, "a lease could not be renewed"),
+            // The next round tries again.
+            Err(error) => tracing::debug!(partition, %error, "a lease could not be renewed yet"),
         }
     }
 
-    /// Takes what nobody has up to a fair share, or makes known what is above it.
-    async fn share(&self) -> Result<(), async_nats::Error> {
+    /// Takes free partitions up to a fair share, and revokes those above it.
+    async fn rebalance(&self) -> Result<(), async_nats::Error> {
         self.bucket.put(self.worker_key(), self.value()).await?;
         let keys = self.bucket.keys().await?.boxed().try_collect::<BTreeSet<String>>().await?;
         let workers = keys.iter().filter(|key| key.starts_with("worker.")).count().max(1);
@@ -209,7 +206,7 @@ impl Leases {
         let held = self.held();
         for (index, (partition, _)) in held.iter().enumerate() {
             if let Some(mut lease) = self.lease(*partition) {
-                lease.is_to_be_given_up = index >= fair;
+                lease.is_revoking = index >= fair;
             }
             if index >= fair {
                 self.changes.tell(*partition);

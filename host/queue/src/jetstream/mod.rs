@@ -1,15 +1,16 @@
 //! The queue in NATS JetStream, which several processes share.
 //!
-//! A batch is a message of a stream, under the subject of its partition. A partition is read by the process that has
-//! its [lease](lease), from its [floor](floors) on, up to which everything is settled: whoever takes one over finds all
-//! that is not, in order. What all partitions have settled is [removed](compaction) from the stream.
+//! A batch is a message of a stream, under the subject of its partition. Each partition has a [lease](lease) and a
+//! [committed offset](committed). The process that holds the lease reads from the offset on, and advances it, so that
+//! another process that takes the partition over finds every batch that is not acknowledged, in order. Messages below all
+//! offsets are [purged](compaction).
 
+mod committed;
 mod compaction;
 mod error;
-mod floors;
-mod hand;
 mod lease;
 mod message;
+mod prefetch;
 mod publish;
 mod read;
 mod stream;
@@ -23,14 +24,14 @@ use super::{
 };
 use async_nats::Client;
 use async_nats::jetstream::stream::Stream;
+use committed::{CommittedOffset, CommittedOffsets};
 pub use error::OpenError;
-use floors::{Floor, Floors};
-use hand::Hand;
 use lease::{Hold, Leases};
 use preamp_base::Directory;
 use preamp_base::LogLimiter;
 use preamp_base::clock::now_ms;
 use preamp_contract::Batch;
+use prefetch::PartitionBuffer;
 use publish::Publisher;
 use read::Read;
 use std::collections::BTreeSet;
@@ -41,8 +42,8 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio_util::task::AbortOnDropHandle;
 
-/// How often it is looked whether something waits that was not told of.
-const LOOK: Duration = Duration::from_secs(1);
+/// How often a reader looks for batches whose notification was lost.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How a queue in a stream is set up.
 #[derive(Clone, Debug)]
@@ -55,11 +56,11 @@ pub struct Options {
     pub partitions: u32,
     /// The most bytes that the stream holds.
     pub max_bytes: u64,
-    /// On how many servers.
+    /// The number of servers that hold a copy.
     pub replicas: u32,
-    /// How long a process that is not heard of keeps its partitions.
+    /// How long a process that does not answer keeps its partitions.
     pub lease: Duration,
-    /// Where what is set aside is kept, in files of this process.
+    /// The folder of the quarantine, of this process alone.
     pub quarantine: Option<PathBuf>,
 }
 
@@ -75,30 +76,30 @@ struct Shared {
     stream: Stream,
     quarantine: Option<Arc<Mutex<SetAsideFiles>>>,
     leases: Leases,
-    floors: Floors,
-    /// Told when there is no room in the stream.
+    committed: CommittedOffsets,
+    /// Notified when the stream is full.
     is_full: Notify,
     changes: Arc<Changes>,
     partitions: Vec<Partition>,
     max_bytes: u64,
     is_closed: AtomicBool,
-    /// Points that this process put into the stream or left there, and those that it read from there.
+    /// Points that this process appended to the stream or left in it, and points that it read from it.
     put: AtomicU64,
     read: AtomicU64,
-    /// What waits in the stream, as it was looked at last.
+    /// Messages in the stream at the last compaction.
     messages: AtomicU64,
     log_limiter: LogLimiter,
 }
 
 #[derive(Default)]
 struct Partition {
-    hand: Mutex<Hand>,
+    buffer: Mutex<PartitionBuffer>,
 }
 
 impl Partition {
     /// Nothing panics while it is held.
-    fn hand(&self) -> MutexGuard<'_, Hand> {
-        self.hand.lock().unwrap_or_else(PoisonError::into_inner)
+    fn buffer(&self) -> MutexGuard<'_, PartitionBuffer> {
+        self.buffer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -111,11 +112,11 @@ impl JetStreamQueue {
         let quarantine =
             options.quarantine.as_deref().map(|path| open_quarantine(path, options)).transpose()?;
         let context = async_nats::jetstream::new(client.clone());
-        let (stream, floors, bucket) = stream::open_all(&context, options).await?;
+        let (stream, committed, bucket) = stream::open_all(&context, options).await?;
         let changes = Arc::new(Changes::new(options.partitions));
         let worker = format!("{:016x}", fastrand::u64(..));
         let shared = Arc::new(Shared {
-            floors: Floors::new(client.clone(), floors, worker.clone(), &stream),
+            committed: CommittedOffsets::new(client.clone(), committed, worker.clone(), &stream),
             client: client.clone(),
             quarantine,
             is_full: Notify::new(),
@@ -130,12 +131,17 @@ impl JetStreamQueue {
             log_limiter: LogLimiter::default(),
             stream,
         });
-        let (of_leases, of_compaction, of_bells) = (shared.clone(), shared.clone(), shared.clone());
+        let (of_leases, of_compaction, of_notifications) = (shared.clone(), shared.clone(), shared.clone());
         let tasks = vec![
-            AbortOnDropHandle::new(tokio::spawn(async move { of_leases.leases.tend().await })),
+            AbortOnDropHandle::new(tokio::spawn(async move { of_leases.leases.run_renewal().await })),
             AbortOnDropHandle::new(tokio::spawn(async move { of_compaction.keep_compact().await })),
             AbortOnDropHandle::new(tokio::spawn(async move {
-                read::listen(&of_bells.client, of_bells.name(), &of_bells.changes).await;
+                read::listen_for_appends(
+                    &of_notifications.client,
+                    of_notifications.name(),
+                    &of_notifications.changes,
+                )
+                .await;
             })),
         ];
         let publisher = Publisher::new(client, options.stream.clone(), options.max_bytes);
@@ -170,15 +176,15 @@ impl JetStreamQueue {
         }
         shared.put.fetch_add(points(&payload), Ordering::Relaxed);
         let partitions: BTreeSet<u32> = payload.iter().map(|batch| batch.partition).collect();
-        read::ring(&shared.client, shared.name(), partitions).await;
+        read::notify_appended(&shared.client, shared.name(), partitions).await;
         Ok(())
     }
 
     async fn release_all(&self) {
         let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
         drop(tasks);
-        self.shared.partitions.iter().for_each(|partition| self.shared.lay_down(partition));
-        self.shared.leases.leave().await;
+        self.shared.partitions.iter().for_each(|partition| self.shared.drop_prefetched(partition));
+        self.shared.leases.release_all().await;
     }
 }
 
@@ -187,103 +193,107 @@ fn points(batches: &[Batch]) -> u64 {
 }
 
 impl Shared {
-    /// Leaves what was read of a partition to whoever reads it next.
-    fn lay_down(&self, partition: &Partition) {
-        self.put.fetch_add(partition.hand().drop_all(), Ordering::Relaxed);
+    /// Drops the prefetched batches of a partition, for the next process that reads it.
+    fn drop_prefetched(&self, partition: &Partition) {
+        self.put.fetch_add(partition.buffer().clear(), Ordering::Relaxed);
     }
 
     async fn next(&self, partition: u32, window: Window) -> Result<Next, StorageError> {
         let Some(own) = self.partitions.get(partition as usize) else { return Ok(Next::Closed) };
         loop {
-            // Made before the state is looked at, since it sees every change from then on.
+            // Before the state is read: it sees every change from then on.
             let Some(change) = self.changes.next(partition) else { return Ok(Next::Closed) };
             if self.is_closed.load(Ordering::Relaxed) {
-                self.leave(partition, own).await;
+                self.release(partition, own).await;
                 return Ok(Next::Closed);
             }
             match self.leases.hold(partition) {
-                Hold::Held(times) => {
-                    if !self.take_up(partition, own, times, window).await? {
+                Hold::Held(epoch) => {
+                    if !self.acquire(partition, own, epoch, window).await? {
                         continue;
                     }
                 }
                 Hold::NotHeld => {
-                    self.lay_down(own);
+                    self.drop_prefetched(own);
                     change.await;
                     continue;
                 }
-                Hold::ToBeGivenUp(_) => {
-                    tracing::debug!(partition, "another process shall deliver the partition");
-                    self.leave(partition, own).await;
+                Hold::Revoking(_) => {
+                    tracing::debug!(partition, "the partition is released to another process");
+                    self.release(partition, own).await;
                     continue;
                 }
             }
             self.read(partition, own, window).await?;
             let (batches, possibly_delivered) = {
-                let hand = own.hand();
-                (hand.first(window), hand.is_taken_over())
+                let buffer = own.buffer();
+                (buffer.first(window), buffer.is_possibly_delivered())
             };
             if !batches.is_empty() {
                 return Ok(Next::Send { batches, possibly_delivered });
             }
-            // A change that was not told is seen then.
-            let _elapsed = tokio::time::timeout(LOOK, change).await;
+            // A lost notification is made up for then.
+            let _elapsed = tokio::time::timeout(POLL_INTERVAL, change).await;
         }
     }
 
-    /// Begins to read a partition that was taken anew. Whether it is this process' after all.
-    async fn take_up(
+    /// Starts to read a partition whose lease is new. Returns whether this process still holds it.
+    async fn acquire(
         &self,
         partition: u32,
         own: &Partition,
-        times: u64,
+        lease_epoch: u64,
         window: Window,
     ) -> Result<bool, StorageError> {
-        if own.hand().of == times {
+        if own.buffer().lease_epoch == lease_epoch {
             return Ok(true);
         }
-        self.lay_down(own);
-        let found = self.floors.read(partition).await.map_err(unavailable)?;
-        // What is sent from now on is under way.
-        let floor = match found.is_clean {
-            true => self.floors.raise(partition, found, found.sequence).await.map_err(unavailable)?,
+        self.drop_prefetched(own);
+        let found = self.committed.read(partition).await.map_err(unavailable)?;
+        // From now on requests are in flight, so the offset is not clean.
+        let committed = match found.is_clean {
+            true => self.committed.commit(partition, found, found.sequence).await.map_err(unavailable)?,
             false => Some(found),
         };
-        let Some(floor) = floor else {
-            self.leases.lose(partition);
+        let Some(committed) = committed else {
+            self.leases.mark_lost(partition);
             return Ok(false);
         };
         tracing::debug!(
             partition,
-            times,
-            floor = floor.sequence,
+            lease_epoch,
+            committed = committed.sequence,
             found.is_clean,
             "this process delivers the partition"
         );
-        own.hand().take_over(times, floor, (!found.is_clean).then_some(window));
+        own.buffer().start(lease_epoch, committed, (!found.is_clean).then_some(window));
         Ok(true)
     }
 
-    /// Lets another process have a partition, of which nothing is under way.
-    async fn leave(&self, partition: u32, own: &Partition) {
-        self.lay_down(own);
-        let (of, floor) = {
-            let hand = own.hand();
-            (hand.of, hand.floor)
+    /// Releases a partition that has no request in flight to another process.
+    async fn release(&self, partition: u32, own: &Partition) {
+        self.drop_prefetched(own);
+        let (lease_epoch, committed) = {
+            let buffer = own.buffer();
+            (buffer.lease_epoch, buffer.committed)
         };
-        if self.leases.hold(partition).is_of(of)
-            && let Err(problem) = self.floors.leave_clean(partition, floor).await
+        if self.leases.hold(partition).has_epoch(lease_epoch)
+            && let Err(problem) = self.committed.commit_clean(partition, committed).await
         {
-            tracing::debug!(partition, problem, "whoever takes the partition over has to be careful");
+            tracing::debug!(
+                partition,
+                problem,
+                "the next process has to treat its first batches as possibly delivered"
+            );
         }
-        self.leases.give_up(partition).await;
+        self.leases.release(partition).await;
     }
 
-    /// Reads as much as a window lacks.
+    /// Reads the part of a window that is not prefetched.
     async fn read(&self, partition: u32, own: &Partition, window: Window) -> Result<(), StorageError> {
         let (missing, last) = {
-            let hand = own.hand();
-            (hand.missing(window), hand.read_to)
+            let buffer = own.buffer();
+            (buffer.missing(window), buffer.read_to)
         };
         let Some(missing) = missing else { return Ok(()) };
         let found =
@@ -297,16 +307,16 @@ impl Shared {
     }
 
     fn take(&self, own: &Partition, Read { sequence, behind, batch }: Read) {
-        let mut hand = own.hand();
-        hand.read_to = sequence;
+        let mut buffer = own.buffer();
+        buffer.read_to = sequence;
         match batch {
             Ok((batch, accepted_at)) => {
                 self.read.fetch_add(batch.points.into(), Ordering::Relaxed);
                 let waited = Duration::from_millis(now_ms().saturating_sub(accepted_at).max(0) as u64);
-                if hand.is_empty() {
-                    hand.were_there(behind + 1);
+                if buffer.is_empty() {
+                    buffer.limit_possibly_delivered(behind + 1);
                 }
-                hand.push(sequence, batch, waited);
+                buffer.push(sequence, batch, waited);
             }
             Err(reason) => {
                 if let Some(suppressed) = self.log_limiter.allow("unreadable", 1) {
@@ -323,7 +333,7 @@ impl Shared {
         }
     }
 
-    /// Keeps what is set aside, before it is settled. What cannot be kept is told of.
+    /// Writes to the quarantine, before the batch is acknowledged. An error is logged.
     async fn keep(&self, set_aside: Vec<SetAside>, partition: u32, place: u64) {
         let Some(files) = self.quarantine.clone().filter(|_| !set_aside.is_empty()) else { return };
         let keeping = tokio::task::spawn_blocking(move || {
@@ -342,21 +352,30 @@ impl Shared {
         }
     }
 
-    /// Raises the floor of a partition above its first batches.
-    async fn settle(&self, partition: u32, count: usize, settlement: Settlement) -> Result<(), StorageError> {
+    /// Commits the offset of the last of the first `count` batches of a partition.
+    async fn acknowledge_first(
+        &self,
+        partition: u32,
+        count: usize,
+        settlement: Settlement,
+    ) -> Result<(), StorageError> {
         let Some(own) = self.partitions.get(partition as usize) else { return Ok(()) };
-        let (floor, place) = {
-            let hand = own.hand();
-            (hand.floor, hand.place(count))
+        let (committed, sequence) = {
+            let buffer = own.buffer();
+            (buffer.committed, buffer.last_sequence(count))
         };
-        let Some(place) = place else { return Ok(()) };
-        self.keep(settlement.set_aside, partition, place).await;
-        match self.floors.raise(partition, floor, place).await.map_err(unavailable)? {
-            Some(floor) => own.hand().settle(floor),
+        let Some(sequence) = sequence else { return Ok(()) };
+        self.keep(settlement.set_aside, partition, sequence).await;
+        match self.committed.commit(partition, committed, sequence).await.map_err(unavailable)? {
+            Some(committed) => own.buffer().acknowledge(committed),
             None => {
-                tracing::warn!(partition, place, "another process has settled what this one delivered");
-                own.hand().settle(Floor { sequence: place, ..floor });
-                self.leases.lose(partition);
+                tracing::warn!(
+                    partition,
+                    sequence,
+                    "another process has acknowledged batches that this one delivered"
+                );
+                own.buffer().acknowledge(CommittedOffset { sequence, ..committed });
+                self.leases.mark_lost(partition);
             }
         }
         Ok(())
@@ -405,7 +424,7 @@ impl Queue for JetStreamQueue {
         batches: usize,
         settlement: Settlement,
     ) -> Pending<'_, Result<(), StorageError>> {
-        Box::pin(self.shared.settle(partition, batches, settlement))
+        Box::pin(self.shared.acknowledge_first(partition, batches, settlement))
     }
 
     fn keeps_set_aside(&self) -> bool {
@@ -414,8 +433,8 @@ impl Queue for JetStreamQueue {
 
     fn statistics(&self) -> Statistics {
         let shared = &self.shared;
-        let hands = shared.partitions.iter().map(|own| own.hand().statistics());
-        let (partitions, acknowledged): (_, Vec<u64>) = hands.unzip();
+        let buffers = shared.partitions.iter().map(|own| own.buffer().statistics());
+        let (partitions, acknowledged): (_, Vec<u64>) = buffers.unzip();
         Statistics {
             payloads: shared.messages.load(Ordering::Relaxed),
             max_payloads: u64::MAX,
@@ -433,7 +452,7 @@ impl Queue for JetStreamQueue {
         self.shared.changes.tell_all();
     }
 
-    /// A partition is left clean only by who reads it to the end, so that all others are possibly delivered already.
+    /// The reader of a partition releases it clean. All other partitions count as possibly delivered.
     fn shutdown(&self, _possibly_delivered: bool) -> Pending<'_, Result<(), StorageError>> {
         Box::pin(async {
             self.release_all().await;

@@ -1,8 +1,8 @@
-//! Reading a partition, and learning that there is something to read.
+//! Reads a partition, and notifies its reader of new batches.
 //!
-//! What is behind a place is asked for each time (a direct get of several messages), so that there is no consumer that
-//! could be lost. Whoever puts something into the stream says so to all processes; a saying that is lost costs no more
-//! than a second.
+//! Each read asks for the messages behind a sequence number (a direct get of several messages), so that there is no
+//! consumer that could be lost. A process that appends notifies all processes. A lost notification delays reading by at
+//! most a second.
 
 use super::message;
 use super::stream::subject;
@@ -16,8 +16,8 @@ use serde_json::json;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// How long a server may take for the next message of an answer.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// The longest wait for the next message of an answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Headers of a message (server/jetstream_api.go).
 const SEQUENCE: &str = "Nats-Sequence";
@@ -27,15 +27,15 @@ const BEHIND: &str = "Nats-Num-Pending";
 const END: u16 = 204;
 const NOTHING: u16 = 404;
 
-/// A message: its place, how many there are behind it, and the batch with the time at which it was accepted, or why there
-/// is none.
+/// A message: its sequence number, how many are behind it, and the batch with the time of its acceptance, or why it cannot
+/// be read.
 pub(super) struct Read {
     pub sequence: u64,
     pub behind: u64,
     pub batch: Result<(Batch, i64), String>,
 }
 
-/// Reads the messages of a partition behind a place in the stream, within a window. They may be fewer than there are.
+/// Reads the messages of a partition behind a sequence number, within a window. There may be more.
 pub(super) async fn read(
     client: &Client,
     stream: &str,
@@ -56,7 +56,7 @@ pub(super) async fn read(
     sent.map_err(|error| error.to_string())?;
     let mut found = Vec::new();
     loop {
-        let answer = timeout(PATIENCE, answers.next()).await.map_err(|_elapsed| "no server answers")?;
+        let answer = timeout(ANSWER_TIMEOUT, answers.next()).await.map_err(|_elapsed| "no server answers")?;
         let answer = answer.ok_or("the connection ended")?;
         match answer.status.map(|status| status.as_u16()) {
             None | Some(200) => found.push(understood(&answer)?),
@@ -72,33 +72,38 @@ fn understood(answer: &Message) -> Result<Read, String> {
     let header =
         |name: &str| answer.headers.as_ref().and_then(|headers| headers.get(name)?.as_str().parse().ok());
     Ok(Read {
-        sequence: header(SEQUENCE).ok_or("a message without its place in the stream")?,
+        sequence: header(SEQUENCE).ok_or("a message without its sequence number")?,
         behind: header(BEHIND).unwrap_or_default(),
         batch: message::decode(&answer.payload),
     })
 }
 
-fn bell(stream: &str, partition: impl std::fmt::Display) -> String {
+fn notification_subject(stream: &str, partition: impl std::fmt::Display) -> String {
     format!("{stream}_bell.{partition}")
 }
 
-/// Tells all processes that something waits in these partitions.
-pub(super) async fn ring(client: &Client, stream: &str, partitions: impl IntoIterator<Item = u32>) {
+/// Notifies all processes of new batches in these partitions.
+pub(super) async fn notify_appended(
+    client: &Client,
+    stream: &str,
+    partitions: impl IntoIterator<Item = u32>,
+) {
     for partition in partitions {
-        // It is looked without it, too, only later.
-        let _ = client.publish(bell(stream, partition), Bytes::new()).await;
+        // Readers also poll, so a lost notification is only a delay.
+        let _ = client.publish(notification_subject(stream, partition), Bytes::new()).await;
     }
 }
 
-/// Listens for what others tell, for ever.
-pub(super) async fn listen(client: &Client, stream: &str, changes: &Changes) {
+/// Listens for notifications of all processes. Never returns.
+pub(super) async fn listen_for_appends(client: &Client, stream: &str, changes: &Changes) {
     loop {
-        if let Ok(mut bells) = client.subscribe(bell(stream, "*")).await {
-            while let Some(rung) = bells.next().await {
-                let partition = rung.subject.rsplit('.').next().and_then(|number| number.parse().ok());
+        if let Ok(mut notifications) = client.subscribe(notification_subject(stream, "*")).await {
+            while let Some(notification) = notifications.next().await {
+                let partition =
+                    notification.subject.rsplit('.').next().and_then(|number| number.parse().ok());
                 partition.into_iter().for_each(|partition| changes.tell(partition));
             }
         }
-        tokio::time::sleep(PATIENCE).await;
+        tokio::time::sleep(ANSWER_TIMEOUT).await;
     }
 }

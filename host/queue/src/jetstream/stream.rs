@@ -21,11 +21,11 @@ pub(super) fn subject(stream: &str, partition: u32) -> String {
     format!("{stream}.{partition}")
 }
 
-/// How long it is tried to open what is needed: servers that were just started agree on who leads first.
+/// How long opening is tried: servers that were just started elect a leader first.
 const PATIENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// The stream, the one of floors, and the bucket of leases.
+/// The stream of batches, the stream of committed offsets, and the bucket of leases.
 pub(super) async fn open_all(
     context: &Context,
     options: &Options,
@@ -34,7 +34,7 @@ pub(super) async fn open_all(
     loop {
         let opened = async {
             let stream = open(context, options).await?;
-            Ok((stream, floors(context, options).await?, leases(context, options).await?))
+            Ok((stream, committed_offsets(context, options).await?, leases(context, options).await?))
         };
         match opened.await {
             Err(OpenError::Stream { stream, problem }) if since.elapsed() < PATIENCE => {
@@ -118,8 +118,8 @@ fn check(found: &Config, options: &Options) -> Result<(), OpenError> {
     }
 }
 
-/// The stream of floors: of each partition, the last one.
-async fn floors(context: &Context, options: &Options) -> Result<Stream, OpenError> {
+/// The stream of committed offsets, which keeps the last one of each partition.
+async fn committed_offsets(context: &Context, options: &Options) -> Result<Stream, OpenError> {
     let name = format!("{}_floors", options.stream);
     let wanted = Config {
         name: name.clone(),
