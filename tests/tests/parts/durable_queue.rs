@@ -1,10 +1,13 @@
 //! The queue on disk, with a simulated disk under it: nothing that it has taken is lost, whatever the disk does.
 
 use anyhow::{Context, Result, bail, ensure};
-use preamp_queue::durable::{Disk, DurableQueue, OpenError, Options};
+use preamp_base::Directory;
+use preamp_queue::durable::{Disk, DurableQueue, Folder, OpenError, Options};
 use preamp_queue::{AppendError, Capacity, Next, Queue, Window};
 use preamp_tests::queue::script::{self, ALL, Script, Step, delivered, first, make, waiting};
 use preamp_tests::queue::{Fault, Operation, Oracle, SimulatedDisk, Waiting, batch, number_of};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use tokio::runtime::Handle;
 
@@ -469,4 +472,34 @@ fn of_next_format(segment: &[u8]) -> Vec<u8> {
     crc.update(&bytes[FRAME..FRAME + length]);
     bytes[24..28].copy_from_slice(&crc.sum().to_le_bytes());
     bytes
+}
+
+/// Bytes that the files of a folder take on the disk, as `du` counts them.
+fn disk_usage(folder: &Path) -> Result<u64> {
+    let mut bytes = 0;
+    for entry in std::fs::read_dir(folder)? {
+        bytes += entry?.metadata()?.blocks() * 512;
+    }
+    Ok(bytes)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn crashes_do_not_fill_the_disk() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let directory = Directory::private(folder.path().join("queue"));
+    let options = Options { max_bytes: 256 << 20, ..script::options() };
+    let mut appended = 0;
+    for crash in 0..100 {
+        let (queue, found) = DurableQueue::open(Arc::new(Folder::reserve(&directory)?), &options)?;
+        ensure!(found.batches == crash, "{} of {crash} batches after a crash", found.batches);
+        let new = batch(0, crash, 2_500);
+        appended += new.body.len() as u64;
+        queue.append(vec![new]).await?;
+        // As after `kill -9`: nothing is written any more, and the lock is gone.
+        queue.shutdown(true).await?;
+        drop(queue);
+        let used = disk_usage(&directory.path)?;
+        ensure!(used <= 2 * appended + (4 << 20), "crash {crash}: {used} bytes for {appended}");
+    }
+    Ok(())
 }

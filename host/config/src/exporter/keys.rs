@@ -30,7 +30,7 @@ keys! {
         /// The most bytes of request bodies that wait. More are refused with a hint when to retry.
         max_queue_bytes: Count.bytes(QUEUE_BYTES_MIN, QUEUE_BYTES_MAX).or_by_queue(256 << 20, 4 << 30).own(),
         /// The queue on disk stops growing when less than this is free. It may overshoot by one segment: 1/32 of
-        /// `max_queue_bytes`, at most 64 MiB.
+        /// `max_queue_bytes`, at most 16 MiB.
         min_free_disk_bytes: Count.bytes(0, QUEUE_BYTES_MAX).or(0).own(),
         /// Drops the oldest waiting payloads when the queue is full, instead of refusing new ones.
         drop_oldest_on_overflow: Flag.or(false).own(),

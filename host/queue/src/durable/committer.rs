@@ -70,8 +70,8 @@ pub(super) fn next_group(requests: &mut VecDeque<Request>) -> Vec<Request> {
 }
 
 impl Committer {
-    /// Does all of this together, and says whether it was told to end.
-    pub fn commit(&mut self, group: Vec<Request>) -> ControlFlow<()> {
+    /// Does all of this together. Breaks at a shutdown.
+    pub fn commit(&mut self, group: Vec<Request>) -> ControlFlow<Ended> {
         let Committer { log, quarantine, shared } = self;
         let mut end = None;
         let mut appends = Vec::new();
@@ -94,12 +94,24 @@ impl Committer {
         settles.iter_mut().for_each(|settle| settle.set_aside(quarantine, shared, accepted_at));
         commit(log, shared, appends, settles, accepted_at);
         let Some((possibly_delivered, reply)) = end else { return ControlFlow::Continue(()) };
-        let ended = match possibly_delivered || shared.is_possibly_delivered() {
+        let result = match possibly_delivered || shared.is_possibly_delivered() {
             true => Ok(()),
             false => log.close().map_err(|error| shared.failed(&error)),
         };
-        let _nobody_waits = reply.send(ended);
-        ControlFlow::Break(())
+        ControlFlow::Break(Ended { result, reply })
+    }
+}
+
+/// The result of a shutdown. It is told after the committer is dropped, which holds the lock of the folder: the next
+/// process, or the next queue of this one, may open it then.
+pub(super) struct Ended {
+    result: Result<(), StorageError>,
+    reply: oneshot::Sender<Result<(), StorageError>>,
+}
+
+impl Ended {
+    pub fn tell(self) {
+        let _nobody_waits = self.reply.send(self.result);
     }
 }
 

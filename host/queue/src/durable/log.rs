@@ -18,6 +18,9 @@ use std::sync::Arc;
 /// What the record of a checkpoint has beside the message, and the segment before that is not in it yet.
 const CHECKPOINT_MORE: u64 = 128;
 
+/// The first segment of a process. Each one that is filled doubles the next, so that the disk holds what the load needs.
+const SEGMENT_FIRST: u64 = 1 << 20;
+
 /// The smallest segment that is begun when the disk is nearly full.
 const SEGMENT_MIN: u64 = 64 * 1024;
 
@@ -67,7 +70,9 @@ pub(super) const RELEASED: &str = "released";
 pub(super) struct Log {
     pub(super) disk: Arc<dyn Disk>,
     pub(super) exporter: String,
-    pub(super) segment_bytes: u64,
+    /// The size of the next segment, and of the largest one.
+    segment_bytes: u64,
+    segment_bytes_max: u64,
     /// The number of the batch that comes next.
     pub(super) next: u64,
     pub(super) group: u64,
@@ -118,11 +123,13 @@ pub(super) struct Active {
 
 impl Log {
     /// A log that nothing was read into yet.
-    pub fn new(disk: Arc<dyn Disk>, exporter: &str, segment_bytes: u64) -> Log {
+    pub fn new(disk: Arc<dyn Disk>, exporter: &str, segment_bytes_max: u64) -> Log {
+        let segment_bytes_max = segment_bytes_max.max(SEGMENT_MIN);
         Log {
             disk,
             exporter: exporter.to_owned(),
-            segment_bytes: segment_bytes.max(SEGMENT_MIN),
+            segment_bytes: segment_bytes_max.min(SEGMENT_FIRST),
+            segment_bytes_max,
             next: 0,
             group: 0,
             layouts: BTreeMap::new(),
@@ -215,6 +222,9 @@ impl Log {
             active.offset + needed <= active.capacity && (room == Room::OfAnyKind || !active.is_reserve)
         };
         if !self.active.as_ref().is_some_and(is_fit) {
+            if self.active.is_some() {
+                self.segment_bytes = self.segment_bytes.saturating_mul(2).min(self.segment_bytes_max);
+            }
             self.begin_segment(needed, room)?;
         }
         let Some(active) = &mut self.active else { return Err(io::Error::other("there is no segment")) };
@@ -287,7 +297,7 @@ impl Log {
     fn seal(&mut self) {
         if let Some(Active { segment, offset, waiting, capacity, .. }) = self.active.take() {
             if offset < capacity {
-                // The room beyond is lost until the segment is removed, which does no harm.
+                // An error leaves the room taken until the segment is removed, or the next process truncates it.
                 let _unused = segment.file.truncate(offset);
             }
             self.sealed.insert(segment.number, Sealed { length: offset, waiting, torn: Vec::new() });

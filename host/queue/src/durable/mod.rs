@@ -36,6 +36,7 @@ use preamp_contract::Batch;
 use quarantine::Quarantine;
 use read::Unreadable;
 use std::io;
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -130,9 +131,10 @@ struct Stored {
     cached: Option<Arc<Batch>>,
 }
 
-/// Segments of this part of the whole, so that little is kept that is not needed any more.
+/// The largest segment is this part of the queue's limit, within bounds. A smaller segment is removed sooner, and leaves
+/// less room unused; a larger one costs fewer synchronizations of the directory.
 const SEGMENTS: u64 = 32;
-const SEGMENT_MAX: u64 = 64 << 20;
+const SEGMENT_MAX: u64 = 16 << 20;
 const SEGMENT_LEAST: u64 = 256 << 10;
 
 /// This part of a queue may be set aside.
@@ -231,11 +233,10 @@ impl DurableQueue {
             Writing::Apart(writer) => writer.ask(request(reply)),
             Writing::InPlace(committer) => {
                 let mut committer = committer.lock().unwrap_or_else(PoisonError::into_inner);
-                if committer
-                    .as_mut()
-                    .is_none_or(|committer| committer.commit(vec![request(reply)]).is_break())
-                {
+                let ended = committer.as_mut().map(|committer| committer.commit(vec![request(reply)]));
+                if let Some(ControlFlow::Break(ended)) = ended {
                     *committer = None;
+                    ended.tell();
                 }
             }
         }

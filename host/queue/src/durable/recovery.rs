@@ -82,6 +82,7 @@ pub(super) fn recover(disk: Arc<dyn Disk>, options: &Options) -> Result<Recovere
     let waiting = recovery.waiting();
     let damaged_points = recovery.account_for(&waiting);
     recovery.log.begin_segment(0, Room::OfAnyKind).map_err(system)?;
+    recovery.truncate_unused();
     let Recovery { log, was_closed, damaged_bytes, .. } = recovery;
     Ok(Recovered { log, waiting, was_closed, damaged_bytes, damaged_points })
 }
@@ -98,6 +99,7 @@ pub(super) fn read(
         log: Log::new(disk, exporter.unwrap_or_default(), segment_bytes),
         payloads: Vec::new(),
         settled: Vec::new(),
+        unused: Vec::new(),
         was_closed: true,
         damaged_bytes: 0,
     };
@@ -137,6 +139,8 @@ pub(super) struct Recovery {
     payloads: Vec<(Arc<Segment>, Record, Payload)>,
     /// Segments in which nothing waits, which were to be removed.
     settled: Vec<u64>,
+    /// Segments with room behind their last record, which a process that crashed had reserved, and where that room begins.
+    unused: Vec<(Arc<Segment>, u64)>,
     pub was_closed: bool,
     pub damaged_bytes: u64,
 }
@@ -194,6 +198,7 @@ impl Recovery {
     fn read_sealed(&mut self, segment: Arc<Segment>, length: u64, torn: Vec<u64>) -> io::Result<()> {
         let Contents { mut records, damaged, torn: rest, .. } = scan(&*segment.file, length)?;
         self.note_damage(segment.number, damaged + rest);
+        self.note_unused(&segment, length)?;
         records.retain(|record| !torn.contains(&record.offset));
         self.log.sealed.insert(segment.number, Sealed { length, waiting: 0, torn });
         for record in records {
@@ -208,8 +213,12 @@ impl Recovery {
     /// Reads a segment that was written to when the process ended. What was written last may not have got to the
     /// disk whole: then it was never acknowledged, and does not count.
     fn read_unsealed(&mut self, segment: Arc<Segment>, length: u64) -> io::Result<()> {
-        let Contents { records, damaged, end, .. } = scan(&*segment.file, length)?;
+        let Contents { records, damaged, end, torn: rest } = scan(&*segment.file, length)?;
         self.note_damage(segment.number, damaged);
+        // What is kept because of damage is kept whole.
+        if damaged == 0 || rest == 0 {
+            self.note_unused(&segment, end)?;
+        }
         let last_group = records.last().map(|record| record.frame.group);
         let mut torn = Vec::new();
         for record in records {
@@ -236,6 +245,25 @@ impl Recovery {
         self.damaged_bytes += bytes;
         if bytes > 0 {
             self.log.damaged.insert(number);
+        }
+    }
+
+    fn note_unused(&mut self, segment: &Arc<Segment>, end: u64) -> io::Result<()> {
+        if segment.file.length()? > end {
+            self.unused.push((Arc::clone(segment), end));
+        }
+        Ok(())
+    }
+
+    /// Gives the room behind the last records back to the disk. No process writes there any more, and a process that crashes
+    /// again and again would fill the disk with it.
+    fn truncate_unused(&mut self) {
+        for (segment, end) in self.unused.drain(..) {
+            if let Err(error) = segment.file.truncate(end) {
+                let directory = self.log.disk.place();
+                let file = file_name(segment.number, SUFFIX);
+                tracing::warn!(directory, file, %error, "a file of the queue takes more of the disk than it needs");
+            }
         }
     }
 

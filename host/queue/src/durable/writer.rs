@@ -3,6 +3,7 @@
 
 use super::committer::{Committer, Request, next_group};
 use std::collections::VecDeque;
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Requests to a committer, which serves them in their order.
@@ -59,7 +60,9 @@ impl Serving {
     fn serve(mut self) {
         while let Some(group) = self.next_group() {
             let Some(committer) = &mut self.committer else { return };
-            if committer.commit(group).is_break() {
+            if let ControlFlow::Break(ended) = committer.commit(group) {
+                self.committer = None;
+                ended.tell();
                 return;
             }
         }
