@@ -12,6 +12,7 @@ use std::path::Path;
 const GOOD: usize = 40;
 const BAD: usize = 3;
 
+/// After a time-out on a busy machine a refusal would mean that the series were stored, and nothing be set aside.
 fn configuration(endpoint: &str, queue: &Path, more: &str) -> String {
     format!(
         "{PIPELINE}
@@ -19,6 +20,7 @@ exporters:
   prometheusremotewrite:
     endpoint: {endpoint}
     profile: prometheus
+    timeout: 60s
     wal: {{directory: {}}}
     {more}
 ",
