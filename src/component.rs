@@ -35,6 +35,7 @@ impl GuestExporter for Exporter {
         let limits = self.0.borrow().limits();
         wit::Limits {
             profile: limits.profile.into_owned(),
+            profile_reason: limits.profile_reason.into_owned(),
             max_age: limits.max_age,
             max_age_sent: limits.max_age_sent,
             max_future: limits.max_future,
@@ -302,6 +303,7 @@ impl From<core::Halving> for wit::Halving {
         let why = match halving.why {
             core::HalveCause::TooLarge => wit::HalveCause::TooLarge,
             core::HalveCause::BadSeries => wit::HalveCause::BadSeries,
+            core::HalveCause::Unknown => wit::HalveCause::Unknown,
         };
         wit::Halving { why, explanation: halving.explanation.into() }
     }
@@ -311,6 +313,7 @@ impl From<core::Verdict> for wit::Verdict {
     fn from(verdict: core::Verdict) -> Self {
         match verdict {
             core::Verdict::Delivered => wit::Verdict::Delivered,
+            core::Verdict::Unconfirmed(why) => wit::Verdict::Unconfirmed(why.into()),
             core::Verdict::Retry(retry) => {
                 wit::Verdict::Retry(wit::Retry { after: retry.after, reason: retry.reason })
             }

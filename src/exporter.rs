@@ -31,10 +31,12 @@ impl Exporter {
 
     /// What the receiver takes, by the profile and the options of the configuration.
     pub fn limits(&self) -> Limits {
-        let Config { profile, partitions, max_payload_bytes, max_batch_size_bytes, .. } = self.config;
+        let Config { profile, profile_reason, partitions, max_payload_bytes, max_batch_size_bytes, .. } =
+            self.config;
         let points = &self.config.translation.limits;
         Limits {
             profile: profile.name().into(),
+            profile_reason: profile_reason.into(),
             max_age: points.max_age_ms,
             max_age_sent: points.max_age_sent_ms,
             max_future: points.max_future_ms,

@@ -54,6 +54,14 @@ impl Endpoint {
         self.host.split('.').any(|label| label == "aps-workspaces" || label == "aps-workspaces-fips")
     }
 
+    /// The name or address in the Host field, without the port.
+    pub fn host_name(&self) -> &str {
+        match self.host.rsplit_once(':') {
+            Some((name, port)) if !port.ends_with(']') => name,
+            _ => &self.host,
+        }
+    }
+
     /// A part of the path that AWS normalises before it checks the signature, so that what is
     /// signed would differ from what is sent.
     pub fn unsignable_part(&self) -> Option<&'static str> {

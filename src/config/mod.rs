@@ -2,10 +2,12 @@
 //! option for people and programs; [`Config::read`] enforces it and reports all problems at once.
 
 mod endpoint;
+mod profile;
 mod reader;
 mod translation;
 
 pub use endpoint::Endpoint;
+pub use profile::{Profile, Traits};
 pub use translation::{
     ClassicPolicy, DeltaState, ExponentialPolicy, NameStyle, PointLimits, ResourceLabels, Translation,
 };
@@ -33,27 +35,6 @@ const PROTECTED_HEADERS: [&str; 9] = [
     "x-prometheus-remote-write-version",
 ];
 
-/// What the receiver is known to take, and how it answers (design, "Receiver profiles").
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Profile {
-    /// Amazon Managed Service for Prometheus: bodies under 1,000,000 bytes, samples up to an hour
-    /// old, and a 400 after the valid part of a request was stored.
-    Aps,
-    /// Prometheus' own receiver: a 400 after the whole request was rolled back.
-    Prometheus,
-}
-
-impl Profile {
-    /// The name that the option `profile` has for it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Profile::Aps => "aps",
-            Profile::Prometheus => "prometheus",
-        }
-    }
-}
-
 /// The region and service that requests are signed for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SigningScope {
@@ -79,8 +60,10 @@ pub struct Backoff {
 pub struct Config {
     /// Where requests go.
     pub endpoint: Endpoint,
-    /// What the receiver takes.
+    /// What kind of receiver it is.
     pub profile: Profile,
+    /// Why it is taken for that, in words.
+    pub profile_reason: &'static str,
     /// What to sign for; `None` sends unsigned.
     pub sigv4: Option<SigningScope>,
     /// Further header fields for each request.
@@ -117,7 +100,7 @@ impl Config {
 
         let endpoint = read_endpoint(&mut root);
         let sigv4 = read_sigv4(&mut root);
-        let profile = read_profile(&mut root, endpoint.as_ref(), sigv4.as_ref());
+        let (profile, profile_reason) = read_profile(&mut root, endpoint.as_ref(), sigv4.as_ref());
         let protocol = read_protocol(&mut root);
         if let (Some(endpoint), Some(_)) = (&endpoint, &sigv4)
             && let Some(part) = endpoint.unsignable_part()
@@ -126,6 +109,7 @@ impl Config {
         }
         let config = Config {
             profile,
+            profile_reason,
             headers: read_headers(&mut root, sigv4.is_some()),
             sigv4,
             user_agent: root
@@ -159,14 +143,17 @@ fn read_endpoint(root: &mut Reader) -> Option<Endpoint> {
     Endpoint::parse(&url).map_err(|message| root.problem("endpoint", message)).ok()
 }
 
-/// AMP is recognised by its host, and behind a proxy or a private name by what is signed for.
-fn read_profile(root: &mut Reader, endpoint: Option<&Endpoint>, sigv4: Option<&SigningScope>) -> Profile {
-    let is_aps = endpoint.is_some_and(Endpoint::is_aps) || sigv4.is_some_and(|scope| scope.service == "aps");
-    match root.choice("profile", &[Profile::Aps.name(), Profile::Prometheus.name()]) {
-        Some(name) if name == Profile::Aps.name() => Profile::Aps,
-        Some(_) => Profile::Prometheus,
-        None if is_aps => Profile::Aps,
-        None => Profile::Prometheus,
+/// The profile that the configuration names, else the one that the address shows; and why it is that one.
+fn read_profile(
+    root: &mut Reader,
+    endpoint: Option<&Endpoint>,
+    sigv4: Option<&SigningScope>,
+) -> (Profile, &'static str) {
+    let said = root.choice("profile", &Profile::ALL.map(Profile::name));
+    let said = said.and_then(|name| Profile::ALL.into_iter().find(|profile| profile.name() == name));
+    match said {
+        Some(profile) => (profile, "the configuration says so"),
+        None => Profile::told_from(endpoint.unwrap_or(&Endpoint::default()), sigv4),
     }
 }
 
@@ -239,13 +226,12 @@ pub(crate) fn is_header_value(value: &str) -> bool {
 const BATCH_SIZE_MIN: u64 = 1024;
 
 fn read_batch_size(root: &mut Reader, profile: Profile) -> usize {
-    // AMP refuses bodies of 1 MB; whether it counts before or after compression is not documented,
-    // so the size before compression is capped, with room for what incompressible data grows.
-    const AMP_MAX: u64 = 990_000;
+    let Traits { max_batch_bytes, is_batch_limit_firm, .. } = *profile.traits();
     let configured = root.integer("max_batch_size_bytes", BATCH_SIZE_MIN, 64 * 1024 * 1024);
-    let size = match profile {
-        Profile::Aps => configured.unwrap_or(AMP_MAX).min(AMP_MAX),
-        Profile::Prometheus => configured.unwrap_or(3_000_000),
+    let size = match configured {
+        Some(size) if is_batch_limit_firm => size.min(max_batch_bytes),
+        Some(size) => size,
+        None => max_batch_bytes,
     };
     size as usize
 }
@@ -413,7 +399,13 @@ mod tests {
     #[test]
     fn the_defaults_that_the_schema_names_are_those_that_hold() {
         let schema: serde_json::Value = serde_json::from_str(SCHEMA).unwrap();
-        for (profile, endpoint) in [("aps", AMP), ("prometheus", "http://localhost:9090/api/v1/write")] {
+        for (profile, endpoint) in [
+            ("aps", AMP),
+            ("prometheus", "http://localhost:9090/api/v1/write"),
+            ("mimir", "http://localhost:9009/api/v1/push"),
+            ("thanos", "http://localhost:19291/api/v1/receive"),
+            ("victoriametrics", "http://localhost:8428/api/v1/write"),
+        ] {
             let base = serde_json::json!({ "endpoint": endpoint, "delta": "accumulate" });
             let usual = Config::read(&base.to_string()).unwrap();
             let mut named = 0;

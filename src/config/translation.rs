@@ -121,7 +121,7 @@ impl Translation {
             resource_labels: read_resource_labels(root),
             send_metadata: root.bool("send_metadata").unwrap_or(false),
             metadata_interval_ms: read_metadata_interval(root, profile),
-            exemplars: root.bool("exemplars").unwrap_or(profile == Profile::Prometheus),
+            exemplars: root.bool("exemplars").unwrap_or(profile.traits().takes_exemplars),
             created: read_enabled(root, "export_created_metric", false),
             classic_histograms: read_classic_policy(root),
             exponential_histograms: read_exponential_policy(root),
@@ -196,11 +196,9 @@ fn read_resource_labels(root: &mut Reader) -> ResourceLabels {
     }
 }
 
-/// AMP keeps metadata of a limited number of metrics and bills requests: once an hour is enough there.
 fn read_metadata_interval(root: &mut Reader, profile: Profile) -> u64 {
-    const HOUR_MS: u64 = 60 * 60 * 1000;
-    let default = if profile == Profile::Aps { HOUR_MS } else { 0 };
-    root.integer("metadata_interval_ms", 0, i64::MAX as u64).unwrap_or(default)
+    let usual = profile.traits().metadata_interval_ms;
+    root.integer("metadata_interval_ms", 0, i64::MAX as u64).unwrap_or(usual)
 }
 
 fn read_classic_policy(root: &mut Reader) -> ClassicPolicy {
@@ -225,23 +223,17 @@ fn read_delta(root: &mut Reader) -> Option<DeltaState> {
     (mode == Some("accumulate")).then_some(DeltaState { max_series, max_idle_ms })
 }
 
-/// AMP refuses samples older than an hour. Prometheus rolls a whole request back for one sample more
-/// than ten minutes ahead, so such samples must not be in it.
 fn read_limits(root: &mut Reader, profile: Profile) -> PointLimits {
-    const AMP_MAX_AGE_MS: u64 = 60 * 60 * 1000;
-    // A minute less, by what a request may take on its way.
-    const AMP_MAX_AGE_SENT_MS: u64 = 59 * 60 * 1000;
-    const PROMETHEUS_MAX_FUTURE_MS: u64 = 10 * 60 * 1000;
+    let usual = profile.traits();
     let mut limit = |key, default: Option<u64>| match root.integer(key, 0, i64::MAX as u64) {
         Some(0) => None,
         Some(limit) => Some(limit),
         None => default,
     };
-    let is_amp = profile == Profile::Aps;
     PointLimits {
-        max_age_ms: limit("max_sample_age_ms", is_amp.then_some(AMP_MAX_AGE_MS)),
-        max_age_sent_ms: limit("max_sample_age_ms", is_amp.then_some(AMP_MAX_AGE_SENT_MS)),
-        max_future_ms: limit("max_sample_future_ms", (!is_amp).then_some(PROMETHEUS_MAX_FUTURE_MS)),
+        max_age_ms: limit("max_sample_age_ms", usual.max_age_ms),
+        max_age_sent_ms: limit("max_sample_age_ms", usual.max_age_sent_ms),
+        max_future_ms: limit("max_sample_future_ms", usual.max_future_ms),
         max_labels: limit("max_labels_per_series", None),
         max_labels_bytes: limit("max_labels_bytes", None),
     }

@@ -12,9 +12,14 @@ pub enum Arrival {
 }
 
 impl Arrival {
-    /// What an answer with this status says. Only the receiver itself answers with 2xx, 3xx and 4xx.
+    /// What an answer with this status says. Only the receiver itself answers with 2xx, 3xx and 4xx, but for 408 and
+    /// 499, by which a proxy says that it gave a request up.
     #[must_use]
     pub fn of_status(status: u16) -> Arrival {
-        if (200..500).contains(&status) { Arrival::Settled } else { Arrival::Possible }
+        if (200..500).contains(&status) && ![408, 499].contains(&status) {
+            Arrival::Settled
+        } else {
+            Arrival::Possible
+        }
     }
 }

@@ -44,7 +44,7 @@ impl<B: Borrow<Batch>> Fragment<B> {
         Fragment {
             was_sent_whole: self.was_sent_whole || became_possible,
             contains_rejected_series: self.contains_rejected_series
-                || (cause == HalveCause::BadSeries && !is_repeat),
+                || (cause != HalveCause::TooLarge && !is_repeat),
             ..self
         }
     }
@@ -54,12 +54,26 @@ impl<B: Borrow<Batch>> Fragment<B> {
     }
 }
 
+/// A series that the receiver refused for no known reason.
+#[derive(Debug)]
+pub(crate) struct Suspect<B> {
+    pub fragment: Fragment<B>,
+    pub explanation: Explanation,
+}
+
 /// A request that is being brought to its end, in fragments if need be.
 #[derive(Debug)]
 pub(crate) struct Job<B> {
     /// What is to be sent, the next one last.
     pub fragments: Vec<Fragment<B>>,
     pub search: Search,
+    /// Series that were refused for no known reason. They are settled once it is clear whether the receiver
+    /// takes anything.
+    pub suspects: Vec<Suspect<B>>,
+    /// How much the receiver had taken when the first of them, or the request as a whole, was refused so.
+    pub taken_before: Option<u64>,
+    /// Whether it was held since then, so that one more such refusal is enough to hold it again.
+    pub was_held: bool,
     /// How many series in a row of a request that was sent whole were refused as repeats, one by one.
     pub repeats: u32,
     /// How many batches of the queue are done with it.
@@ -69,8 +83,10 @@ pub(crate) struct Job<B> {
 impl<B: Borrow<Batch>> Job<B> {
     pub fn new(request: MergedRequest<B>, possibly_delivered: bool, now: u64) -> Self {
         let MergedRequest { batch, acks } = request;
+        let search = Search::new(batch.borrow().series, acks, now);
         let fragments = vec![Fragment::whole(batch, possibly_delivered)];
-        Job { fragments, search: Search::new(acks, now), repeats: 0, acks }
+        let (suspects, taken_before, was_held) = (Vec::new(), None, false);
+        Job { fragments, search, suspects, taken_before, was_held, repeats: 0, acks }
     }
 }
 

@@ -7,7 +7,7 @@
 //!            ┌──────── poll ────────▶ Merge, Downgrade, Halve, Prune   the exporter's functions
 //!  Delivery ─┤                        Send                             sign, send, judge
 //!            │                        Wait                             sleep, or an interrupt
-//!            │                        RefreshKey, CorrectClock, FellBack, Settle, Acknowledge
+//!            │                        RefreshKey, CorrectClock, FellBack, HeldForUnknown, Settle, Acknowledge
 //!            └◀─ merged, downgraded, halved, pruned, answered, unsigned, interrupt
 //! ```
 //!

@@ -15,6 +15,8 @@ pub struct Receiver {
     /// The largest request, in bytes before compression, and when that was learnt.
     size_limit: Option<(u64, u64)>,
     is_v1_only: bool,
+    /// How many answers showed that address and account are right.
+    taken: u64,
 }
 
 impl Receiver {
@@ -35,6 +37,17 @@ impl Receiver {
                 *limit
             }
         }
+    }
+
+    /// Notes an answer that shows that address and account are right: something was taken, or series were refused in
+    /// words that are known.
+    pub(crate) fn has_taken(&mut self) {
+        self.taken = self.taken.wrapping_add(1);
+    }
+
+    /// How many such answers there were.
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken
     }
 
     /// Notes that the receiver takes only remote write 1.0; whether that is news. It stays so: asking again

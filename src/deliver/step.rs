@@ -91,6 +91,8 @@ pub enum Step<B> {
     },
     /// The receiver takes only remote write 1.0. Said once for each [`Receiver`](crate::Receiver).
     FellBack(Explanation),
+    /// The receiver takes nothing, for no reason that is known: what waits is held. Said each time it is.
+    HeldForUnknown(Explanation),
     /// Count what became of a batch or a part of one.
     Settle {
         /// The batch.

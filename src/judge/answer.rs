@@ -17,6 +17,8 @@ pub(super) struct Answer {
     pub(super) detail: String,
     /// For the tables: error type and message in lower case.
     searchable: String,
+    /// Whether it is a page for people, which no receiver of remote write answers with.
+    pub(super) is_page: bool,
 }
 
 impl Answer {
@@ -31,13 +33,44 @@ impl Answer {
             Some(error_type) if !error_type.is_empty() => format!("{error_type}: {message}"),
             _ => message.to_owned(),
         };
-        Answer { detail: readable(&said), searchable: said.to_ascii_lowercase() }
+        let is_page = is_page(response, &body);
+        Answer { detail: readable(&said), searchable: said.to_ascii_lowercase(), is_page }
+    }
+
+    /// Whether it quotes the path that was sent to.
+    pub(super) fn names_path(&self, path: &str) -> bool {
+        path.len() > 1 && self.before_series().contains(&path.to_ascii_lowercase())
+    }
+
+    /// What it says before it quotes a series with its labels.
+    fn before_series(&self) -> &str {
+        match self.searchable.find('{') {
+            Some(brace) if brace > 1 => &self.searchable[..brace],
+            _ => &self.searchable,
+        }
+    }
+
+    /// Where one of the texts, which are in lower case, stands first before any series.
+    pub(super) fn find_before_series(&self, texts: &[&str]) -> Option<usize> {
+        texts.iter().filter_map(|text| self.before_series().find(text)).min()
     }
 
     /// Where one of the texts, which are in lower case, stands first.
     pub(super) fn find(&self, texts: &[&str]) -> Option<usize> {
         texts.iter().filter_map(|text| self.searchable.find(text)).min()
     }
+}
+
+/// Whether a body is HTML, by its type or by how it begins.
+fn is_page(response: &Response, body: &str) -> bool {
+    let begin = body.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
+    let starts_with = |tag: &str| begin.get(..tag.len()).is_some_and(|start| start.eq_ignore_ascii_case(tag));
+    let has_type = || {
+        let content_type = header(response, "content-type").unwrap_or_default().to_ascii_lowercase();
+        content_type.starts_with("text/html") || content_type.starts_with("application/xhtml")
+    };
+    !begin.is_empty()
+        && (has_type() || ["<!doctype html", "<html", "<head", "<body"].iter().any(|tag| starts_with(tag)))
 }
 
 /// The value of a header field.

@@ -1,19 +1,22 @@
-//! What a receiver's answer means for the batch that was sent: the rules of remote write, of AMP and
-//! of Prometheus' own receiver, and AWS' ways to refuse a sender.
+//! What a receiver's answer means for the batch that was sent: the rules of remote write, the dialects of
+//! its receivers, and AWS' ways to refuse a sender.
 //!
 //! | status | verdict |
 //! | --- | --- |
-//! | 2xx | delivered; to 2.0 with fewer samples than were sent: partly rejected, without counts: downgrade |
-//! | none, 1xx, 408, 425, 5xx | retry after a growing pause, Retry-After being the least |
+//! | 2xx | delivered; with a page for people: unconfirmed; to 2.0 with fewer samples than were sent: partly rejected, without counts: downgrade |
+//! | none, 1xx, 408, 425, 499, 5xx | retry after a growing pause, Retry-After being the least |
 //! | 429 | the same; slowly if the limit on series is reached, which heals only as series end |
-//! | 400, AMP | partly rejected: what was valid is stored |
-//! | 400, Prometheus | halve: one refused series took the others with it |
-//! | 400, to 2.0, with counts | partly rejected, or rejected if nothing was stored |
+//! | 400, 409, 422 that refuse series | partly rejected if this receiver stores the valid part with this status, else halve |
+//! | 400, 409, 422 that refuse for no known reason | halve, to see whether it is a series that is refused, or everything |
+//! | 400, 409, 422, to 2.0, with counts | partly rejected, or rejected if nothing was stored |
 //! | 400 for the version, 406, 415, to 2.0 | downgrade |
+//! | 400, 409, 422 for the address or the account, or with a page | stop |
 //! | 401, 403 | fix the clock, refresh the credentials, or stop |
-//! | 413 | halve |
-//! | 3xx, 404, 405, 406, 407, 410, 415 | stop: address or protocol are wrong |
-//! | other 4xx | rejected |
+//! | 413, and 400 for the size | halve |
+//! | 3xx, 402, 404, 405, 406, 407, 410, 415, other 4xx | stop: address, account or protocol are wrong |
+//!
+//! Which receiver it is the configuration or its address says. An answer that is unmistakably another's is
+//! taken for that: `err-mimir-…` is Mimir's wherever it comes from.
 
 mod access;
 mod answer;
@@ -23,6 +26,7 @@ mod written;
 
 use crate::config::{Config, Profile};
 use answer::{Answer, header, readable};
+use data::Effect;
 use preamp_contract::{Explanation, HalveCause, Halving, Instant, Protocol, Response, Retry, Sent, Verdict};
 use written::Written;
 
@@ -59,10 +63,10 @@ impl Case<'_> {
         match self.response.status {
             200..=299 => self.success(),
             300..=399 => self.redirect(),
-            400 => self.bad_request(),
+            400 | 409 | 422 => self.bad_request(),
             401 | 403 => access::judge(self),
             404 | 405 | 410 => {
-                Verdict::Stop(self.explain("not-found", not_found_remedy(self.config.profile)))
+                Verdict::Stop(self.explain(data::NOT_FOUND, self.config.profile.traits().not_found_remedy))
             }
             406 | 415 if self.is_v2() => self.downgrade(),
             406 | 415 => Verdict::Stop(self.explain(
@@ -77,15 +81,20 @@ impl Case<'_> {
             408 | 425 => self.retry("", 0),
             413 => Verdict::Halve(Halving {
                 why: HalveCause::TooLarge,
-                explanation: self.explain(
-                    "too-large",
-                    "set max_batch_size_bytes to what the receiver takes (AMP: under 1,000,000 bytes)",
-                ),
+                explanation: self.explain("too-large", data::TOO_LARGE_REMEDY),
             }),
             429 => self.throttled(),
-            402..=499 => Verdict::Rejected(
-                self.explain("unexpected-status", "the detail says what the receiver did not take"),
-            ),
+            402 => Verdict::Stop(self.explain(
+                "account",
+                "the receiver wants to be paid first: see to the plan of the account; the endpoint and its \
+                 credentials say which",
+            )),
+            499 => self.retry("the receiver or a proxy gave the request up", 0),
+            402..=499 => Verdict::Stop(self.explain(
+                "unexpected-status",
+                "no receiver of remote write is known to answer so: check the endpoint, and look for a proxy or \
+                 gateway on the way",
+            )),
             500 if self.is_old_prometheus_refusing_series() => self.refused(),
             _ => self.retry("", 0),
         }
@@ -98,6 +107,11 @@ impl Case<'_> {
     fn success(&self) -> Verdict {
         match &self.written {
             None if self.is_v2() => self.downgrade(),
+            None if self.answer.is_page => Verdict::Unconfirmed(self.explain(
+                "unconfirmed",
+                "a page for people came back, which no receiver of remote write answers with: check that the \
+                 endpoint is a receiver, and that no login page or gateway stands before it",
+            )),
             Some(written) if !written.is_all_of(self.sent) => Verdict::PartlyRejected(self.explain(
                 "partial-write",
                 "the receiver took the request but not all of it: its log says what it left out",
@@ -125,6 +139,7 @@ impl Case<'_> {
         Verdict::Stop(explanation)
     }
 
+    /// Also for the statuses with which some receivers refuse samples in place of 400.
     fn bad_request(&self) -> Verdict {
         // AWS front ends answer throttling and refusals of the sender with 400 too, told by the type.
         let has_error_type = header(self.response, "x-amzn-errortype").is_some();
@@ -134,33 +149,72 @@ impl Case<'_> {
             access::judge(self)
         } else if self.is_v2() && self.written.is_none() && data::is_refusal_of_version(&self.answer) {
             self.downgrade()
+        } else if self.answer.is_page {
+            Verdict::Stop(self.explain(
+                data::NOT_FOUND,
+                "a page for people came back, which no receiver of remote write answers with: check the endpoint, \
+                 and look for a proxy or gateway on the way",
+            ))
         } else {
             self.refused()
         }
     }
 
-    /// Samples or series were refused, or the body as a whole.
+    /// Samples or series were refused, or the request as a whole.
     fn refused(&self) -> Verdict {
         let class = data::class(&self.answer);
         let explanation = Explanation {
             stored_if_repeated: class.stored_if_repeated,
             ..self.explain(class.reason, class.remedy)
         };
-        match self.config.profile {
-            _ if class.whole_request => Verdict::Rejected(explanation),
-            _ if self.written.as_ref().is_some_and(Written::is_nothing) => Verdict::Rejected(explanation),
-            _ if self.written.is_some() => Verdict::PartlyRejected(explanation),
-            Profile::Aps => Verdict::PartlyRejected(explanation),
-            Profile::Prometheus => Verdict::Halve(Halving { why: HalveCause::BadSeries, explanation }),
+        let halve = |why, explanation| Verdict::Halve(Halving { why, explanation });
+        match class.effect {
+            Effect::Request => Verdict::Rejected(explanation),
+            Effect::Size => halve(HalveCause::TooLarge, explanation),
+            Effect::Sender => Verdict::Stop(match class.remedy {
+                "" => self.explain(class.reason, self.config.profile.traits().not_found_remedy),
+                _ => explanation,
+            }),
+            Effect::Unknown if self.answer.names_path(&self.config.endpoint.path) => {
+                Verdict::Stop(self.explain(data::NOT_FOUND, self.config.profile.traits().not_found_remedy))
+            }
+            Effect::Series | Effect::Unknown => match &self.written {
+                Some(written) if !written.is_nothing() => Verdict::PartlyRejected(explanation),
+                Some(_) if class.effect == Effect::Series => Verdict::Rejected(explanation),
+                None if self.valid_part_is_stored(class.effect) => Verdict::PartlyRejected(explanation),
+                _ if class.effect == Effect::Series => halve(HalveCause::BadSeries, explanation),
+                _ => halve(HalveCause::Unknown, explanation),
+            },
         }
+    }
+
+    /// Whether the receiver has stored what it did not refuse, by the dialect that the configuration names,
+    /// or the one that the answer shows.
+    fn valid_part_is_stored(&self, effect: Effect) -> bool {
+        let status = self.response.status;
+        let stores = |profile: Profile| profile.traits().stores_valid_part.contains(&status);
+        effect == Effect::Series && stores(self.config.profile) || self.shown_profile().is_some_and(stores)
+    }
+
+    /// The receiver that the answer shows itself to be from.
+    fn shown_profile(&self) -> Option<Profile> {
+        let class = data::class(&self.answer);
+        Profile::ALL.into_iter().find(|profile| {
+            let traits = profile.traits();
+            self.answer.find(traits.own_texts).is_some()
+                || class.effect == Effect::Series && traits.own_statuses.contains(&self.response.status)
+        })
     }
 
     /// Prometheus before 3.0 answers 500 for some samples that it will never take, such as those too
     /// old for the out-of-order window; retried as they are, they would hold up the others for ever.
     fn is_old_prometheus_refusing_series(&self) -> bool {
         self.config.profile == Profile::Prometheus
-            && data::known_class(&self.answer)
-                .is_some_and(|class| !class.whole_request && class.reason != data::SERIES_LIMIT)
+            && self.shown_profile().is_none()
+            && data::known_class(&self.answer).is_some_and(|class| {
+                class.effect == Effect::Series
+                    && ![data::SERIES_LIMIT, data::CONFLICT].contains(&class.reason)
+            })
     }
 
     fn throttled(&self) -> Verdict {
@@ -179,9 +233,9 @@ impl Case<'_> {
     /// that one, the request would keep the others waiting, for ever if nobody raises the limit. Other receivers with
     /// such a limit take nothing at all while it is reached.
     fn too_many_series(&self) -> Verdict {
-        match self.config.profile {
-            Profile::Aps => self.refused(),
-            Profile::Prometheus => self.retry("too many active series", SERIES_LIMIT_PAUSE_MS),
+        match self.valid_part_is_stored(Effect::Series) {
+            true => self.refused(),
+            false => self.retry("too many active series", SERIES_LIMIT_PAUSE_MS),
         }
     }
 
@@ -211,18 +265,6 @@ impl Case<'_> {
             _ => self.answer.detail.clone(),
         };
         Explanation { reason: reason.into(), detail, remedy: remedy.to_owned(), stored_if_repeated: false }
-    }
-}
-
-fn not_found_remedy(profile: Profile) -> &'static str {
-    match profile {
-        Profile::Aps => {
-            "check workspace id, region and path of the endpoint: /workspaces/WORKSPACE/api/v1/remote_write"
-        }
-        Profile::Prometheus => {
-            "check the path of the endpoint (Prometheus: /api/v1/write) and that the receiver is switched on \
-             (Prometheus: --web.enable-remote-write-receiver)"
-        }
     }
 }
 

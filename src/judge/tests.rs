@@ -1,3 +1,4 @@
+mod dialects;
 mod v2;
 
 use super::*;
@@ -34,15 +35,16 @@ fn prometheus(status: u16, body: &str) -> Verdict {
 fn summary(verdict: Verdict) -> String {
     const REASONS: &str = "out-of-order duplicate-sample too-old series-limit label-limit invalid too-large \
                            forbidden unauthenticated signature not-found unsupported-protocol redirect \
-                           unexpected-status partial-write";
+                           unexpected-status partial-write conflict account unconfirmed";
     let (name, explanation) = match verdict {
         Verdict::Delivered => return "delivered".to_owned(),
+        Verdict::Unconfirmed(explanation) => ("unconfirmed", explanation),
         Verdict::Retry(_) => return "retry".to_owned(),
         Verdict::FixClock(offset) => return format!("fix-clock {offset}"),
         Verdict::RefreshCredentials(explanation) => ("refresh", explanation),
         Verdict::Halve(Halving { why, explanation }) => {
             assert_eq!(why == HalveCause::TooLarge, explanation.reason == "too-large", "{explanation:?}");
-            ("halve", explanation)
+            (if why == HalveCause::Unknown { "find-out" } else { "halve" }, explanation)
         }
         Verdict::Downgrade(explanation) => ("downgrade", explanation),
         Verdict::PartlyRejected(explanation) => ("partly-rejected", explanation),
@@ -65,6 +67,7 @@ fn retry(verdict: Verdict) -> Retry {
 fn detail(verdict: Verdict) -> String {
     match verdict {
         Verdict::RefreshCredentials(e) | Verdict::PartlyRejected(e) | Verdict::Stop(e) => e.detail,
+        Verdict::Halve(halving) => halving.explanation.detail,
         other => panic!("{other:?}"),
     }
 }
@@ -76,26 +79,28 @@ fn every_status_has_its_verdict_at_both_receivers() {
         (1..=199, "retry", "retry"),
         (200..=299, "delivered", "delivered"),
         (300..=399, "stop redirect", "stop redirect"),
-        (400..=400, "partly-rejected invalid", "halve invalid"),
+        (400..=400, "find-out invalid", "find-out invalid"),
         (401..=401, "refresh unauthenticated", "stop unauthenticated"),
-        (402..=402, "rejected unexpected-status", "rejected unexpected-status"),
+        (402..=402, "stop account", "stop account"),
         (403..=403, "refresh forbidden", "stop forbidden"),
         (404..=405, "stop not-found", "stop not-found"),
         (406..=406, "stop unsupported-protocol", "stop unsupported-protocol"),
         (407..=407, "stop unauthenticated", "stop unauthenticated"),
         (408..=408, "retry", "retry"),
-        (409..=409, "rejected unexpected-status", "rejected unexpected-status"),
+        (409..=409, "find-out invalid", "find-out invalid"),
         (410..=410, "stop not-found", "stop not-found"),
-        (411..=412, "rejected unexpected-status", "rejected unexpected-status"),
+        (411..=412, "stop unexpected-status", "stop unexpected-status"),
         (413..=413, "halve too-large", "halve too-large"),
-        (414..=414, "rejected unexpected-status", "rejected unexpected-status"),
+        (414..=414, "stop unexpected-status", "stop unexpected-status"),
         (415..=415, "stop unsupported-protocol", "stop unsupported-protocol"),
-        (416..=424, "rejected unexpected-status", "rejected unexpected-status"),
+        (416..=421, "stop unexpected-status", "stop unexpected-status"),
+        (422..=422, "find-out invalid", "find-out invalid"),
+        (423..=424, "stop unexpected-status", "stop unexpected-status"),
         (425..=425, "retry", "retry"),
-        (426..=428, "rejected unexpected-status", "rejected unexpected-status"),
+        (426..=428, "stop unexpected-status", "stop unexpected-status"),
         (429..=429, "retry", "retry"),
-        (430..=499, "rejected unexpected-status", "rejected unexpected-status"),
-        (500..=700, "retry", "retry"),
+        (430..=498, "stop unexpected-status", "stop unexpected-status"),
+        (499..=700, "retry", "retry"),
         (u16::MAX..=u16::MAX, "retry", "retry"),
     ] {
         for status in statuses {
@@ -108,10 +113,7 @@ fn every_status_has_its_verdict_at_both_receivers() {
 #[test]
 fn a_bad_request_is_classed_by_its_text() {
     for (body, reason) in [
-        (
-            "user=1_ws-1: err: out of order sample. timestamp=2026-01-15T23:00:00Z, series={__name__=\"a\"}",
-            "out-of-order",
-        ),
+        ("out of order sample. timestamp=2026-01-15T23:00:00Z, series={__name__=\"a\"}", "out-of-order"),
         (
             "duplicate sample for timestamp 1; overrides not allowed: existing 1, new value 2",
             "duplicate-sample",
@@ -121,25 +123,30 @@ fn a_bad_request_is_classed_by_its_text() {
         ("new-value-for-timestamp", "duplicate-sample"),
         ("timestamp too old: 5 metric: \"up\"", "too-old"),
         ("out of bounds", "too-old"),
-        ("the sample is too old (err-mimir-sample-timestamp-too-old)", "too-old"),
-        ("maxFailure (quorum) on a given error family: per-user series limit of 10 exceeded", "series-limit"),
+        ("series limit of 10 exceeded", "series-limit"),
         ("per_labelset_series_limit", "series-limit"),
+        ("series exceeds limit", "series-limit"),
         ("series has too many labels (actual: 71, limit: 70)", "label-limit"),
         ("label value too long: metric \"a\", label value: \"b\"", "label-limit"),
         ("label_value_too_long", "label-limit"),
         ("timestamp too new: 9 metric: \"up\"", "invalid"),
         ("sample invalid label: \"a-b\"", "invalid"),
         ("label name \"a\" is not unique: invalid sample", "invalid"),
-        ("something never seen before", "invalid"),
-        ("", "invalid"),
         // What stands first counts, whatever the labels say.
-        ("err: duplicate sample for timestamp. series={error=\"out of order sample\"}", "duplicate-sample"),
+        ("duplicate sample for timestamp. series={error=\"out of order sample\"}", "duplicate-sample"),
         (r#"{"message":"Out Of Order Sample"}"#, "out-of-order"),
         (r#"{"Message":"too old sample"}"#, "too-old"),
         (r#"{"status":"error","error":"series limit reached"}"#, "series-limit"),
     ] {
-        assert_eq!(summary(amp(400, body)), format!("partly-rejected {reason}"), "{body}");
-        assert_eq!(summary(prometheus(400, body)), format!("halve {reason}"), "{body}");
+        for status in [400, 422] {
+            let at_amp = if status == 400 { "partly-rejected" } else { "halve" };
+            assert_eq!(summary(amp(status, body)), format!("{at_amp} {reason}"), "{body}");
+            assert_eq!(summary(prometheus(status, body)), format!("halve {reason}"), "{body}");
+        }
+    }
+    for body in ["something never seen before", ""] {
+        assert_eq!(summary(amp(400, body)), "find-out invalid", "{body}");
+        assert_eq!(summary(prometheus(400, body)), "find-out invalid", "{body}");
     }
 }
 
@@ -234,10 +241,10 @@ fn an_error_type_tells_a_refusal_of_the_sender_from_one_of_samples() {
     let typed = |error_type| verdict(AMP, &answered(400, &[("x-amzn-errortype", error_type)], b"{}"));
     assert_eq!(summary(typed("ExpiredTokenException")), "refresh unauthenticated");
     assert_eq!(summary(typed("ThrottlingException")), "retry");
-    assert_eq!(summary(typed("ValidationException")), "partly-rejected invalid");
+    assert_eq!(summary(typed("ValidationException")), "find-out invalid");
     // A label may hold any text.
     assert_eq!(
-        summary(amp(400, "err: bad series {a=\"ExpiredToken Throttling\"}")),
+        summary(amp(400, "user=1: err: bad series {a=\"ExpiredToken Throttling\"}")),
         "partly-rejected invalid"
     );
 }
@@ -369,7 +376,7 @@ fn a_limit_of_series_holds_nothing_up_that_is_stored() {
     }
     // Thanos takes nothing of a tenant that is above its limit.
     assert_eq!(retry(prometheus(429, "tenant is above active series limit")).after, 300_000);
-    let asked = answered(429, &[("retry-after", "3600")], b"per-user series limit of 5 exceeded");
+    let asked = answered(429, &[("retry-after", "3600")], b"tenant is above active series limit");
     assert_eq!(retry(verdict(PROMETHEUS, &asked)).after, 3_600_000);
 }
 
@@ -394,7 +401,7 @@ fn a_detail_is_one_short_line() {
     assert_eq!(detail(amp(400, &"é".repeat(257))), "é".repeat(255) + "…");
     assert_eq!(detail(verdict(AMP, &answered(400, &[], b"\xff\xfea\xc3"))), "\u{fffd}\u{fffd}a\u{fffd}");
     let long = "x".repeat(5_000_000) + " out of order";
-    assert_eq!(summary(amp(400, &long)), "partly-rejected invalid");
+    assert_eq!(summary(amp(400, &long)), "find-out invalid");
 }
 
 #[test]

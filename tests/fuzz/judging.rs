@@ -21,7 +21,8 @@ pub fn judge(answer: &[u8]) {
     let headers = names.map(|name| Header { name: name.to_owned(), value: text() }).to_vec();
     let body = text().into_bytes();
     let response = Response { status: u16::from_le_bytes([s0, s1]), headers, body };
-    thread_local!(static EXPORTERS: [Exporter; 2] = ["aps", "prometheus"].map(of_profile));
+    const PROFILES: [&str; 5] = ["aps", "prometheus", "mimir", "thanos", "victoriametrics"];
+    thread_local!(static EXPORTERS: [Exporter; 5] = PROFILES.map(of_profile));
     EXPORTERS.with(|exporters| {
         exporters.iter().for_each(|exporter| check_verdict(exporter, &response, attempt, now))
     });
@@ -45,6 +46,7 @@ fn check_explanation(verdict: Verdict, response: &Response) {
         Verdict::Halve(Halving { explanation: why, .. })
         | Verdict::RefreshCredentials(why)
         | Verdict::Downgrade(why)
+        | Verdict::Unconfirmed(why)
         | Verdict::PartlyRejected(why)
         | Verdict::Rejected(why)
         | Verdict::Stop(why) => {

@@ -20,6 +20,8 @@ pub type SampleTime = i64;
 pub struct Limits {
     /// The receiver profile.
     pub profile: Cow<'static, str>,
+    /// Why the receiver is taken for that, for a person.
+    pub profile_reason: Cow<'static, str>,
     /// The greatest age of a point that `accept` takes, in milliseconds; `None` takes any.
     pub max_age: Option<u64>,
     /// The greatest age of a queued sample that is worth sending, in milliseconds; `None` sends any.
@@ -287,6 +289,8 @@ pub enum HalveCause {
     TooLarge,
     /// The receiver refuses at least one series and stored nothing of the request.
     BadSeries,
+    /// The receiver refuses the request for no reason that is known: a series, or everything.
+    Unknown,
 }
 
 /// Halve the batch and send both halves.
@@ -303,6 +307,8 @@ pub struct Halving {
 pub enum Verdict {
     /// Stored.
     Delivered,
+    /// The status says stored, in an answer that no receiver of remote write gives.
+    Unconfirmed(Explanation),
     /// Not stored, but may be later.
     Retry(Retry),
     /// Fetch newer credentials, sign anew, send again.

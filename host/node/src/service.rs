@@ -288,7 +288,16 @@ impl Prepared {
         limits: PoolLimits,
     ) -> Result<Self, StartError> {
         let (settings, component) = (settings.clone(), component.clone());
+        let exporter = settings.exporter.id.clone();
         let making = tokio::task::spawn_blocking(move || Prepared::new(&settings, &component, limits));
-        making.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+        let prepared = making.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
+        let receiver = prepared.exporters.limits();
+        tracing::info!(
+            exporter,
+            profile = %receiver.profile,
+            why = %receiver.profile_reason,
+            "the profile of the receiver"
+        );
+        Ok(prepared)
     }
 }

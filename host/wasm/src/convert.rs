@@ -34,7 +34,7 @@ macro_rules! same_names {
 same_names! {
     Encoding { Protobuf, Json }
     Protocol { RemoteWriteV1, RemoteWriteV2 }
-    HalveCause { TooLarge, BadSeries }
+    HalveCause { TooLarge, BadSeries, Unknown }
 }
 
 impl From<wit::Problem> for plain::Problem {
@@ -217,6 +217,7 @@ impl From<wit::Limits> for plain::Limits {
     fn from(limits: wit::Limits) -> Self {
         plain::Limits {
             profile: limits.profile.into(),
+            profile_reason: limits.profile_reason.into(),
             max_age: limits.max_age,
             max_age_sent: limits.max_age_sent,
             max_future: limits.max_future,
@@ -231,6 +232,7 @@ impl From<wit::Verdict> for plain::Verdict {
     fn from(verdict: wit::Verdict) -> Self {
         match verdict {
             wit::Verdict::Delivered => plain::Verdict::Delivered,
+            wit::Verdict::Unconfirmed(why) => plain::Verdict::Unconfirmed(why.into()),
             wit::Verdict::Retry(wit::Retry { after, reason }) => {
                 plain::Verdict::Retry(plain::Retry { after, reason })
             }

@@ -35,6 +35,7 @@ impl Echoes {
         let explained = |why: Explanation| Explanation { detail: self.hidden(&why.detail), ..why };
         match verdict {
             Verdict::Delivered | Verdict::FixClock(_) => verdict,
+            Verdict::Unconfirmed(why) => Verdict::Unconfirmed(explained(why)),
             Verdict::Retry(retry) => Verdict::Retry(Retry { reason: self.hidden(&retry.reason), ..retry }),
             Verdict::RefreshCredentials(why) => Verdict::RefreshCredentials(explained(why)),
             Verdict::Halve(Halving { why, explanation }) => {

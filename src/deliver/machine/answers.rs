@@ -4,7 +4,7 @@ use super::{Delivery, Pause, Refusal, State};
 use crate::fragment::{Fragment, Tries};
 use crate::step::{Answer, Interrupt, Moment, Outcome, Step, Unsigned};
 use crate::{Arrival, Receiver};
-use preamp_contract::{Batch, Explanation, Halving, Verdict};
+use preamp_contract::{Batch, Explanation, HalveCause, Halving, Verdict};
 use std::borrow::Borrow;
 
 /// A wrong clock is told from a wrong secret by this: when the offset asked for is nearer than this to the
@@ -32,6 +32,9 @@ impl<B: Borrow<Batch> + Clone> Delivery<B> {
         let Some((mut fragment, mut tries)) = self.take_sent() else { return };
         tries.answers = tries.answers.saturating_add(1);
         let Answer { verdict, arrival, signed_offset_ms } = answer;
+        if verdict.as_ref().is_some_and(shows_a_receiver) {
+            receiver.has_taken();
+        }
         let next = match verdict {
             Some(verdict) => self.judged(verdict, &fragment, &mut tries, signed_offset_ms),
             None => Next::Retry(UNJUDGED_PAUSE),
@@ -42,10 +45,21 @@ impl<B: Borrow<Batch> + Clone> Delivery<B> {
                     && let Some(job) = &mut self.job
                 {
                     job.repeats = 0;
+                    if fragment.contains_rejected_series {
+                        job.search.give_back();
+                    }
                 }
                 self.settle(fragment.batch, outcome);
             }
+            Next::Halve(Halving { why: HalveCause::Unknown, explanation }) if !fragment.can_be_halved() => {
+                self.suspect(fragment, explanation, tries, moment, receiver);
+            }
             Next::Halve(Halving { why: cause, explanation }) => {
+                if cause == HalveCause::Unknown
+                    && let Some(job) = &mut self.job
+                {
+                    job.taken_before.get_or_insert(receiver.taken());
+                }
                 let refusal = Refusal { cause, explanation, became_possible: tries.became_possible };
                 match fragment.can_be_halved() {
                     true => self.state = State::Halve(fragment, Some(refusal)),
@@ -98,7 +112,7 @@ impl<B: Borrow<Batch> + Clone> Delivery<B> {
     ) -> Next {
         let is_repeat = |why: &Explanation| fragment.possibly_delivered && why.stored_if_repeated;
         match verdict {
-            Verdict::Delivered => Next::Settle(Outcome::Delivered),
+            Verdict::Delivered | Verdict::Unconfirmed(_) => Next::Settle(Outcome::Delivered),
             Verdict::PartlyRejected(why) | Verdict::Rejected(why) if is_repeat(&why) => {
                 Next::Settle(Outcome::PresumedDelivered(why))
             }
@@ -157,7 +171,7 @@ impl<B: Borrow<Batch> + Clone> Delivery<B> {
     }
 
     /// Holds a fragment until something may have changed, but not beyond the wish to stop.
-    fn hold(&mut self, fragment: Fragment<B>, tries: Tries, pause: u64, moment: Moment) {
+    pub(super) fn hold(&mut self, fragment: Fragment<B>, tries: Tries, pause: u64, moment: Moment) {
         if pause == 0 {
             self.state = State::Try(fragment, tries);
         } else if tries.is_last {
@@ -166,6 +180,15 @@ impl<B: Borrow<Batch> + Clone> Delivery<B> {
             let until = moment.now.saturating_add(pause);
             self.state = State::Wait { fragment, pause: Pause::Hold(tries), until };
         }
+    }
+}
+
+/// Whether only a receiver answers so, to whom address and account are right.
+fn shows_a_receiver(verdict: &Verdict) -> bool {
+    match verdict {
+        Verdict::Delivered | Verdict::PartlyRejected(_) => true,
+        Verdict::Halve(halving) => halving.why == HalveCause::BadSeries,
+        _ => false,
     }
 }
 

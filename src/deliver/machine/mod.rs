@@ -2,6 +2,7 @@
 
 mod answers;
 mod requests;
+mod suspects;
 
 use crate::Receiver;
 use crate::fragment::{Fragment, Job, Tries};
@@ -172,6 +173,7 @@ impl<B: Borrow<Batch> + Clone> Delivery<B> {
         if let Some(job) = &mut self.job {
             match job.fragments.pop() {
                 Some(fragment) => self.state = State::Begin(fragment),
+                None if !job.suspects.is_empty() => self.conclude(moment, receiver),
                 None => {
                     let acks = job.acks;
                     self.job = None;
@@ -278,8 +280,12 @@ impl<B: Borrow<Batch> + Clone> Delivery<B> {
 
     /// Gives up what is left of the request, of which the receiver has a part.
     fn evict(&mut self, fragment: Fragment<B>) {
-        let rest = self.job.as_mut().map(|job| std::mem::take(&mut job.fragments));
-        for fragment in rest.into_iter().flatten().chain([fragment]) {
+        let mut rest = Vec::new();
+        if let Some(job) = &mut self.job {
+            rest.append(&mut job.fragments);
+            rest.extend(job.suspects.drain(..).map(|suspect| suspect.fragment));
+        }
+        for fragment in rest.into_iter().chain([fragment]) {
             self.settle(fragment.batch, Outcome::Evicted);
         }
     }

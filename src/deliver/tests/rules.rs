@@ -16,6 +16,7 @@ fn single(events: &[Event]) -> String {
 fn every_answer_has_its_consequence() {
     for (events, expected) in [
         (vec![Taken], "abc abc=delivered ack1"),
+        (vec![Page], "abc abc=delivered ack1"),
         (vec![Busy(5)], "abc ~5 abc2 abc=delivered ack1"),
         (vec![Busy(5), Busy(7)], "abc ~5 abc2 ~7 abc3 abc=delivered ack1"),
         (vec![Lost(5)], "abc ~5 abc2 abc=delivered ack1"),
@@ -63,6 +64,65 @@ fn what_is_too_large_or_holds_a_bad_series_is_halved() {
     assert_eq!(single(&[TooLarge]), "a a=refused ack1");
     assert_eq!(single(&[OutOfOrder]), "a a=refused ack1");
     assert_eq!(single(&[Lost(5), OutOfOrder]), "a ~5 a2 a=presumed ack1");
+}
+
+/// Whether a series is the reason, or the address or the account, shows in whether the receiver takes any other.
+#[test]
+fn what_is_refused_for_no_known_reason_is_held_unless_the_receiver_takes_others() {
+    for (events, expected) in [
+        // Another one of the request is taken, before or after.
+        (vec![Unknown, Taken, Unknown], "abc ab ab=delivered c c=refused ack1"),
+        (vec![Unknown, Unknown, Unknown, Taken], "abc ab a b b=delivered c c=delivered a=refused ack1"),
+        (
+            vec![Unknown, Unknown, Unknown, Taken, Unknown],
+            "abc ab a b b=delivered c a=refused c=refused ack1",
+        ),
+        // Words that are known come from a receiver.
+        (vec![Unknown, Unknown, Unknown, BadSeries], "abc ab a b b=refused c c=delivered a=refused ack1"),
+        // Nothing is taken: all is held, and one of them is asked about now and then.
+        (
+            vec![Unknown; 6],
+            "abc ab a b c unknown! ~60000held a unknown! ~60000held a2 a=delivered b b=delivered c c=delivered ack1",
+        ),
+        // It does not take everything in the end.
+        (
+            vec![Unknown, Unknown, Unknown, Unknown, Unknown, Taken, Unknown],
+            "abc ab a b c unknown! ~60000held a a=delivered b b=refused c c=delivered ack1",
+        ),
+    ] {
+        assert_eq!(run(&events), expected, "{events:?}");
+    }
+    assert_eq!(single(&[Unknown]), "a unknown! ~60000held a a=delivered ack1");
+    // What another partition gets rid of meanwhile shows that address and account are right.
+    let batches = vec!["a", "b"];
+    let events = vec![Unknown, Unknown, Unknown];
+    let merged = Script { batches, events, ..Script::default() }.run();
+    assert!(
+        merged.starts_with("merge:a+b ab a b unknown! ~60000held a a=delivered b b=delivered"),
+        "{merged}"
+    );
+    // After a few of many, everything is held.
+    let batches = vec!["abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"];
+    let events = vec![Unknown; 40];
+    let many = Script { batches, events, ..Script::default() }.run();
+    let held = many.find("unknown!").unwrap_or_default();
+    assert!(many[..held].split(' ').filter(|asked| asked.len() == 1).count() == 16, "{many}");
+    assert!(!many.contains("refused") && many.ends_with("ack1"), "{many}");
+    // Whoever stops leaves all of it.
+    let interrupts = vec![(9, Interrupt::Close)];
+    let stopped = Script { events: vec![Unknown; 9], interrupts, ..Script::default() }.run();
+    assert_eq!(stopped, "abc ab a b c unknown! ~60000held a unknown! left:Close");
+}
+
+#[test]
+fn what_was_suspected_makes_room_too() {
+    let interrupts = vec![(9, Interrupt::Evict)];
+    let evicted = Script { events: vec![Unknown; 9], interrupts, ..Script::default() }.run();
+    assert_eq!(evicted, "abc ab a b c unknown! ~60000held left:Evict");
+    let events = vec![Unknown, Taken, Busy(5)];
+    let interrupts = vec![(6, Interrupt::Evict)];
+    let part = Script { events, interrupts, ..Script::default() }.run();
+    assert_eq!(part, "abc ab ab=delivered c ~5 c=evicted ack1");
 }
 
 #[test]

@@ -25,6 +25,10 @@ pub enum Event {
     BadSeries,
     /// The same, in words that mean "stored already" of a repeat.
     OutOfOrder,
+    /// A refusal in words that nobody knows.
+    Unknown,
+    /// 2xx with a page for people.
+    Page,
     /// A receiver that stores the valid part refuses a series; in words that mean "stored already", or not.
     Partly(bool),
     /// The request as a whole is refused for good; the same.
@@ -106,6 +110,8 @@ fn answer(event: &Event) -> Answer {
         Event::TooLarge => (halve(HalveCause::TooLarge, false), Arrival::Settled, 0),
         Event::BadSeries => (halve(HalveCause::BadSeries, false), Arrival::Settled, 0),
         Event::OutOfOrder => (halve(HalveCause::BadSeries, true), Arrival::Settled, 0),
+        Event::Unknown => (halve(HalveCause::Unknown, false), Arrival::Settled, 0),
+        Event::Page => (Verdict::Unconfirmed(explanation(false)), Arrival::Settled, 0),
         Event::Partly(repeat) => (Verdict::PartlyRejected(explanation(repeat)), Arrival::Settled, 0),
         Event::Rejected(repeat) => (Verdict::Rejected(explanation(repeat)), Arrival::Settled, 0),
         Event::OnlyV1 => (Verdict::Downgrade(explanation(false)), Arrival::Settled, 0),
@@ -199,6 +205,7 @@ impl Script {
                 }
                 Step::CorrectClock { offset_ms } => said.push(format!("clock:{offset_ms}")),
                 Step::FellBack(_) => said.push("fell-back".to_owned()),
+                Step::HeldForUnknown(_) => said.push("unknown!".to_owned()),
                 Step::Settle { batch, outcome: became } => {
                     said.push(format!("{}={}", text(&batch), outcome(&became)));
                 }

@@ -2,7 +2,7 @@
 
 use super::script::{Event, Script, batch};
 use crate::merge::{assign_acks, next_group};
-use crate::search::{REQUESTS, Search, WITHIN};
+use crate::search::{REQUESTS, SERIES_PER_REQUEST, Search, WITHIN};
 use crate::{Arrival, Receiver};
 use preamp_contract::Batch;
 use std::collections::VecDeque;
@@ -63,22 +63,59 @@ fn the_size_limit_is_learnt_and_forgotten() {
 
 #[test]
 fn bad_series_are_looked_for_at_a_bounded_rate() {
-    for batches in [1u32, 3] {
-        let mut search = Search::new(batches as usize, 1_000);
-        for _ in 0..batches * REQUESTS {
+    for (series, batches) in [(10, 1), (10, 3), (100 * REQUESTS, 1)] {
+        let most = (REQUESTS * batches as u32).max(series / SERIES_PER_REQUEST);
+        let mut search = Search::new(series, batches, 1_000);
+        for _ in 0..most {
             assert_eq!(search.take_turn(1_000), Ok(()));
         }
-        assert_eq!(search.take_turn(1_500), Err(1_000 + WITHIN));
-        assert_eq!(search.take_turn(1_000 + WITHIN), Ok(()));
+        let each = WITHIN / u64::from(most);
+        assert_eq!(search.take_turn(1_000), Err(1_000 + each));
+        assert_eq!(search.take_turn(1_000 + each), Ok(()));
+        assert_eq!(search.take_turn(1_000 + each), Err(1_000 + 2 * each));
+        // What is taken costs nothing, nor does the refusal of what it was a half of.
+        search.give_back();
+        assert_eq!(search.take_turn(1_000 + each), Ok(()));
+        assert_eq!(search.take_turn(1_000 + each), Ok(()));
+        let later = 1_000_000_000;
+        assert_eq!((0..2 * most).filter(|_| search.take_turn(later).is_ok()).count(), most as usize);
     }
     let all_bad = vec!["abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz"];
     let script = Script { batches: all_bad, events: vec![Event::BadSeries; 200], ..Script::default() };
     let said = script.run();
-    assert_eq!(said.matches("~60000").count(), 1, "{said}");
+    let pauses = said.matches(&format!("~{}", WITHIN / u64::from(REQUESTS))).count();
+    assert_eq!(pauses, 2 * 52 - 1 - 1 - REQUESTS as usize, "{said}");
     // Halving for size is no search.
     let large = vec!["abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz"];
     let script = Script { batches: large, events: vec![Event::TooLarge; 200], ..Script::default() };
     assert_eq!(script.run().matches('~').count(), 0);
+}
+
+/// One in twenty of a thousand is found without a pause.
+#[test]
+fn a_few_bad_series_cost_the_others_no_time() {
+    for (every, offset) in [(20, 0), (20, 7), (13, 3)] {
+        let is_bad = |series: usize| series % every == offset;
+        let mut search = Search::new(1_000, 1, 0);
+        let mut pending = vec![(0, 1_000)];
+        let (mut is_whole, mut requests, mut found) = (true, 0, 0);
+        while let Some((from, to)) = pending.pop() {
+            assert!(
+                is_whole || search.take_turn(0).is_ok(),
+                "{found} found of one in {every}, {requests} requests"
+            );
+            (is_whole, requests) = (false, requests + 1);
+            if !(from..to).any(is_bad) {
+                search.give_back();
+            } else if to - from == 1 {
+                found += 1;
+            } else {
+                let middle = from + (to - from).div_ceil(2);
+                pending.extend([(middle, to), (from, middle)]);
+            }
+        }
+        assert_eq!(found, (0..1_000).filter(|series| is_bad(*series)).count());
+    }
 }
 
 #[test]
@@ -132,7 +169,9 @@ fn only_the_receiver_itself_settles_what_arrived() {
         (100, Arrival::Possible),
         (204, Arrival::Settled),
         (302, Arrival::Settled),
+        (408, Arrival::Possible),
         (429, Arrival::Settled),
+        (499, Arrival::Possible),
         (500, Arrival::Possible),
         (504, Arrival::Possible),
     ] {

@@ -60,7 +60,7 @@ fn a_receiver_of_the_old_protocol_is_recognised() {
     }
     // The same answers to 1.0 are no reason to change the protocol.
     assert_eq!(summary(prometheus(415, "")), "stop unsupported-protocol");
-    assert_eq!(summary(prometheus(400, "unsupported content-type")), "halve invalid");
+    assert_eq!(summary(prometheus(400, "unsupported content-type")), "find-out invalid");
 }
 
 /// Unlike with 1.0, Prometheus keeps what was valid, and says how much that was.

@@ -94,6 +94,7 @@ pub async fn check(
     mut report: impl FnMut(Step),
 ) -> Result<(), CallError> {
     report(receiver::address(subject.settings));
+    report(receiver::profile(subject.exporters.limits()));
     report(signer::scope(subject.settings));
     if extent.is_offline {
         return Ok(());

@@ -4,7 +4,9 @@ use super::{Caller, Step, Subject};
 use bytes::Bytes;
 use http::Uri;
 use preamp_config::ExporterSettings;
-use preamp_contract::{Batch, Encoding, Explanation, Halving, Protocol, Response, Sent, SigningKey, Verdict};
+use preamp_contract::{
+    Batch, Encoding, Explanation, Halving, Limits, Protocol, Response, Sent, SigningKey, Verdict,
+};
 use preamp_host::credentials::{Fixed, Identity, SigningKeys};
 use preamp_host::delivery::clock_probe;
 use preamp_wasm::CallError;
@@ -33,6 +35,11 @@ pub(super) struct Greeting {
 /// The URL as it will be used. What is wrong with it was said when the file was read.
 pub(super) fn address(settings: &ExporterSettings) -> Step {
     Step::pass("endpoint", without_user(&settings.endpoint))
+}
+
+/// What the receiver is taken for, and why.
+pub(super) fn profile(limits: &Limits) -> Step {
+    Step::pass("profile", format!("{}: {}", limits.profile, limits.profile_reason))
 }
 
 /// The addresses behind the host's name.
@@ -161,6 +168,7 @@ fn conclude(
     let refused = |why: &Explanation| format!("{what} was answered {status}: {}", why.detail);
     match verdict {
         Verdict::Delivered => Step::pass(NAME, format!("{what} was taken ({status})")),
+        Verdict::Unconfirmed(why) => Step::warn(NAME, refused(&why), why.remedy),
         Verdict::PartlyRejected(why)
         | Verdict::Rejected(why)
         | Verdict::Halve(Halving { explanation: why, .. })

@@ -6,7 +6,9 @@ use crate::embedded;
 use clap::Args;
 use preamp_base::printable::{self, Line};
 use preamp_config::Diagnostic;
+use preamp_contract::Limits;
 use preamp_wasm::{Component, ExporterPool, PoolLimits};
+use std::cell::OnceCell;
 use std::io::Write as _;
 
 /// Secrets are named up to this number.
@@ -49,15 +51,24 @@ pub(super) fn convert(args: &ConvertArgs) -> anyhow::Result<()> {
 pub(super) fn print_config(args: &ConfigArgs) -> anyhow::Result<()> {
     const HEAD: &str = "# What the configuration comes to, and where each value comes from.\n";
     let component = embedded::load()?;
-    let profile = |configuration: &str| profile(&component, configuration);
+    let told = OnceCell::new();
+    let profile = |configuration: &str| told.get_or_init(|| profile(&component, configuration)).0.clone();
     let explained = preamp_config::explain(&args.request(), &options(&component)?, &profile, &environment)?;
-    print(HEAD, &explained.warnings, &explained.settings)
+    let why = match told.get() {
+        Some((profile, reason)) if !profile.is_empty() => format!("# The profile is {profile}: {reason}.\n"),
+        _ => String::new(),
+    };
+    print(&[HEAD, &why].concat(), &explained.warnings, &explained.settings)
 }
 
-/// What the component takes the receiver for. One that does not take its configuration says so at `validate`.
-fn profile(component: &Component, configuration: &str) -> String {
+/// What the component takes the receiver for, and why. One that does not take its configuration says so at `validate`.
+fn profile(component: &Component, configuration: &str) -> (String, String) {
     let pool = ExporterPool::open(component, configuration, PoolLimits::default());
-    pool.map(|pool| pool.limits().profile.clone().into_owned()).unwrap_or_default()
+    let told = |pool: ExporterPool| {
+        let Limits { profile, profile_reason, .. } = pool.limits().clone();
+        (profile.into_owned(), profile_reason.into_owned())
+    };
+    pool.map(told).unwrap_or_default()
 }
 
 /// Prints a configuration; what is said about it comes first, as comments, so that it stays with the text.

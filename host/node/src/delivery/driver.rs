@@ -57,6 +57,7 @@ impl<'a> Driver<'a> {
                 Step::RefreshKey { despite_clock } => self.refresh_key(despite_clock),
                 Step::CorrectClock { offset_ms } => self.correct_clock(offset_ms),
                 Step::FellBack(explanation) => self.fell_back(&explanation),
+                Step::HeldForUnknown(explanation) => self.held_for_unknown(&explanation),
                 Step::Settle { batch, outcome } => self.settle(&batch, outcome),
                 Step::Acknowledge { batches } => {
                     self.acknowledge(batches).await;
@@ -209,6 +210,20 @@ impl<'a> Driver<'a> {
         if let Some(suppressed) = self.shared.log_limiter.allow(reason, 1) {
             let partition = self.partition;
             tracing::error!(partition, points, %reason, detail, remedy, suppressed, "{meaning}");
+        }
+    }
+
+    /// Tells that the receiver refuses everything, once a minute.
+    fn held_for_unknown(&self, Explanation { reason, detail, .. }: &Explanation) {
+        if let Some(suppressed) = self.shared.log_limiter.allow("held-for-unknown", 1) {
+            tracing::error!(
+                partition = self.partition,
+                %reason,
+                detail,
+                remedy = "check the endpoint and the account: their names, their limits, and what stands between",
+                suppressed,
+                "the receiver refuses everything, for no reason that is known; delivery is held, data stays queued"
+            );
         }
     }
 

@@ -330,7 +330,10 @@ impl Process {
             Step::Wait { until, .. } => {
                 self.wait(partition, (until * 1_000).saturating_sub(agenda.now), agenda);
             }
-            Step::RefreshKey { .. } | Step::CorrectClock { .. } | Step::FellBack(_) => {}
+            Step::RefreshKey { .. }
+            | Step::CorrectClock { .. }
+            | Step::FellBack(_)
+            | Step::HeldForUnknown(_) => {}
             Step::Settle { batch, outcome } => settle(&mut lane.settlement, &batch, outcome),
             Step::Acknowledge { batches } => {
                 let settlement = std::mem::take(&mut lane.settlement);

@@ -6,7 +6,7 @@ use crate::delivery::time::date;
 use crate::delivery::transport::Exchange;
 use crate::metrics::Attempt;
 use bytes::Bytes;
-use preamp_contract::{Batch, Request, Response, Sent, Verdict};
+use preamp_contract::{Batch, Explanation, Request, Response, Sent, Verdict};
 use preamp_deliver::{Answer, Delivery, Interrupt, Unsigned};
 use std::sync::Arc;
 use std::time::Duration;
@@ -150,6 +150,21 @@ impl<'a> Driver<'a> {
             Verdict::RefreshCredentials(why) => {
                 self.tell(why, batch.points, "the receiver refused the credentials; data stays queued");
             }
+            Verdict::Unconfirmed(why) => {
+                let Explanation { reason, detail, remedy, .. } = why;
+                if let Some(suppressed) = self.shared.log_limiter.allow(reason, 1) {
+                    let (partition, points) = (self.partition, batch.points);
+                    tracing::warn!(
+                        partition,
+                        points,
+                        %reason,
+                        detail,
+                        remedy,
+                        suppressed,
+                        "a batch counts as delivered, but what answered looks like no receiver of remote write"
+                    );
+                }
+            }
             Verdict::Stop(why) => {
                 self.tell(why, batch.points, "delivery is held until this is set right; data stays queued");
             }
@@ -186,6 +201,7 @@ impl<'a> Driver<'a> {
 fn name(verdict: &Verdict) -> &'static str {
     match verdict {
         Verdict::Delivered => "delivered",
+        Verdict::Unconfirmed(_) => "unconfirmed",
         Verdict::Retry(_) => "retry",
         Verdict::RefreshCredentials(_) => "refresh_credentials",
         Verdict::FixClock(_) => "fix_clock",
