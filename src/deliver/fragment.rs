@@ -18,23 +18,43 @@ pub(crate) struct Fragment<B> {
     pub was_sent_whole: bool,
     /// Whether there is something in it that the receiver will never take.
     pub contains_rejected_series: bool,
+    /// Whether the other half of what was refused comes next: if this one is taken, the reason is in that one.
+    pub precedes_other_half: bool,
+    /// Whether the receiver would refuse it, since it took the other half of what it refused: it need not be asked.
+    pub is_surely_refused: bool,
 }
 
 impl<B: Borrow<Batch>> Fragment<B> {
     pub fn whole(batch: B, possibly_delivered: bool) -> Self {
-        let (was_sent_whole, contains_rejected_series) = (false, false);
-        Fragment { batch, halvings: 0, possibly_delivered, was_sent_whole, contains_rejected_series }
+        Fragment {
+            batch,
+            halvings: 0,
+            possibly_delivered,
+            was_sent_whole: false,
+            contains_rejected_series: false,
+            precedes_other_half: false,
+            is_surely_refused: false,
+        }
     }
 
     /// A part of it that is treated as it is.
     pub fn part<C>(&self, batch: C) -> Fragment<C> {
-        let Fragment { halvings, possibly_delivered, was_sent_whole, contains_rejected_series, .. } = *self;
-        Fragment { batch, halvings, possibly_delivered, was_sent_whole, contains_rejected_series }
+        Fragment {
+            batch,
+            halvings: self.halvings,
+            possibly_delivered: self.possibly_delivered,
+            was_sent_whole: self.was_sent_whole,
+            contains_rejected_series: self.contains_rejected_series,
+            precedes_other_half: false,
+            is_surely_refused: false,
+        }
     }
 
-    /// Its halves in reverse, since fragments are a stack.
-    pub fn halves(&self, (first, second): (B, B)) -> [Fragment<B>; 2] {
-        [second, first].map(|half| Fragment { halvings: self.halvings + 1, ..self.part(half) })
+    /// Its halves in reverse, since fragments are a stack. `is_search` says that they are looked through for what is
+    /// refused.
+    pub fn halves(&self, (first, second): (B, B), is_search: bool) -> [Fragment<B>; 2] {
+        let half = |half| Fragment { halvings: self.halvings + 1, ..self.part(half) };
+        [half(second), Fragment { precedes_other_half: is_search, ..half(first) }]
     }
 
     /// The same, after the receiver refused it and wants it halved. `became_possible` says whether an

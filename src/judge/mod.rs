@@ -7,7 +7,7 @@
 //! | none, 1xx, 408, 425, 499, 5xx | retry after a growing pause, Retry-After being the least |
 //! | 429 | the same; slowly if the limit on series is reached, which heals only as series end |
 //! | 400, 409, 422 that refuse series | partly rejected if this receiver stores the valid part with this status, else halve |
-//! | 400, 409, 422 that refuse for no known reason | halve, to see whether it is a series that is refused, or everything |
+//! | the same for a limit of series, or for no known reason | partly rejected in that case too, else halve, to see whether some series are refused, or everything |
 //! | 400, 409, 422, to 2.0, with counts | partly rejected, or rejected if nothing was stored |
 //! | 400 for the version, 406, 415, to 2.0 | downgrade |
 //! | 400, 409, 422 for the address or the account, or with a page | stop |
@@ -182,8 +182,11 @@ impl Case<'_> {
                 Some(written) if !written.is_nothing() => Verdict::PartlyRejected(explanation),
                 Some(_) if class.effect == Effect::Series => Verdict::Rejected(explanation),
                 None if self.valid_part_is_stored(class.effect) => Verdict::PartlyRejected(explanation),
-                _ if class.effect == Effect::Series => halve(HalveCause::BadSeries, explanation),
-                _ => halve(HalveCause::Unknown, explanation),
+                // A limit may be reached for a few new series, or for whatever is sent.
+                _ if class.effect == Effect::Unknown || class.reason == data::SERIES_LIMIT => {
+                    halve(HalveCause::Unknown, explanation)
+                }
+                _ => halve(HalveCause::BadSeries, explanation),
             },
         }
     }

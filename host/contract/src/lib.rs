@@ -289,7 +289,7 @@ pub enum HalveCause {
     TooLarge,
     /// The receiver refuses at least one series and stored nothing of the request.
     BadSeries,
-    /// The receiver refuses the request for no reason that is known: a series, or everything.
+    /// The receiver refuses the request, and it is open whether some series are the reason, or everything.
     Unknown,
 }
 

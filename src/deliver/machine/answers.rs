@@ -48,6 +48,11 @@ impl<B: Borrow<Batch> + Clone> Delivery<B> {
                     if fragment.contains_rejected_series {
                         job.search.give_back();
                     }
+                    if fragment.precedes_other_half
+                        && let Some(other_half) = job.fragments.last_mut()
+                    {
+                        other_half.is_surely_refused = true;
+                    }
                 }
                 self.settle(fragment.batch, outcome);
             }

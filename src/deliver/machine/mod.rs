@@ -214,6 +214,9 @@ impl<B: Borrow<Batch> + Clone> Delivery<B> {
         if size > receiver.size_limit(moment.now) && fragment.can_be_halved() {
             return Some(self.ask_to_halve(fragment, None));
         }
+        if fragment.is_surely_refused && fragment.can_be_halved() {
+            return Some(self.ask_to_halve(fragment, None));
+        }
         self.state = State::TakeTurn(fragment);
         None
     }

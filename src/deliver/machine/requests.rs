@@ -106,13 +106,13 @@ impl<B: Borrow<Batch> + Clone> Delivery<B> {
             }
         };
         match (halves, refusal) {
-            (Some(halves), None) => self.push(fragment.halves(halves)),
+            (Some(halves), None) => self.push(fragment.halves(halves, fragment.is_surely_refused)),
             (Some(halves), Some(Refusal { cause, explanation, became_possible })) => {
                 if cause == HalveCause::TooLarge {
                     self.refused_size = Some(fragment.batch.borrow().uncompressed_size.into());
                 }
                 let fragment = fragment.refused(cause, &explanation, became_possible);
-                self.push(fragment.halves(halves));
+                self.push(fragment.halves(halves, cause != HalveCause::TooLarge));
             }
             (None, None) => self.state = State::TakeTurn(fragment),
             (None, Some(refusal)) => self.refuse_whole(fragment, refusal),

@@ -60,6 +60,14 @@ fn what_is_too_large_or_holds_a_bad_series_is_halved() {
     ] {
         assert_eq!(run(&events), expected, "{events:?}");
     }
+    // What is refused must be in the half that was not taken: that one is not asked about as a whole.
+    let batches = vec!["abcdefgh"];
+    let events = vec![BadSeries, Taken, Taken, Taken, BadSeries];
+    let one_of_eight = Script { batches, events, ..Script::default() }.run();
+    assert_eq!(
+        one_of_eight,
+        "abcdefgh abcd abcd=delivered ef ef=delivered g g=delivered h h=refused ack1"
+    );
     assert_eq!(single(&[BadSeries]), "a a=refused ack1");
     assert_eq!(single(&[TooLarge]), "a a=refused ack1");
     assert_eq!(single(&[OutOfOrder]), "a a=refused ack1");
@@ -206,7 +214,7 @@ fn a_request_that_was_stored_as_a_whole_is_not_asked_about_to_the_end() {
 fn bad_series_of_a_request_that_was_not_stored_cost_no_good_one() {
     const SERIES: &str = "abcdefghijklmnopqrstuvwxyz0123456789-=[];,./!@#$%^&*()_+{}|:<>?~";
     let is_bad = |series: char| SERIES.find(series).is_some_and(|at| at % 3 == 0);
-    fn asked(text: &str, is_bad: &dyn Fn(char) -> bool) -> Vec<Event> {
+    fn asked(text: &str, is_known: bool, is_bad: &dyn Fn(char) -> bool) -> Vec<Event> {
         if !text.chars().any(is_bad) {
             return vec![Taken];
         }
@@ -214,9 +222,11 @@ fn bad_series_of_a_request_that_was_not_stored_cost_no_good_one() {
             return vec![OutOfOrder];
         }
         let (left, right) = text.split_at(text.len().div_ceil(2));
-        [vec![OutOfOrder], asked(left, is_bad), asked(right, is_bad)].concat()
+        let own = if is_known { Vec::new() } else { vec![OutOfOrder] };
+        let is_right_known = !left.chars().any(is_bad);
+        [own, asked(left, false, is_bad), asked(right, is_right_known, is_bad)].concat()
     }
-    let events = [vec![Lost(5)], asked(SERIES, &is_bad)].concat();
+    let events = [vec![Lost(5)], asked(SERIES, false, &is_bad)].concat();
     let said = Script { batches: vec![SERIES], events, ..Script::default() }.run();
     let presumed: String = said.split(' ').filter_map(|word| word.strip_suffix("=presumed")).collect();
     assert_eq!(presumed, SERIES.chars().filter(|series| is_bad(*series)).collect::<String>(), "{said}");

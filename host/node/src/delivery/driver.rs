@@ -214,15 +214,15 @@ impl<'a> Driver<'a> {
     }
 
     /// Tells that the receiver refuses everything, once a minute.
-    fn held_for_unknown(&self, Explanation { reason, detail, .. }: &Explanation) {
+    fn held_for_unknown(&self, Explanation { reason, detail, remedy, .. }: &Explanation) {
         if let Some(suppressed) = self.shared.log_limiter.allow("held-for-unknown", 1) {
             tracing::error!(
                 partition = self.partition,
                 %reason,
                 detail,
-                remedy = "check the endpoint and the account: their names, their limits, and what stands between",
+                remedy,
                 suppressed,
-                "the receiver refuses everything, for no reason that is known; delivery is held, data stays queued"
+                "the receiver refuses everything: check the endpoint and the account; delivery is held, data stays queued"
             );
         }
     }
