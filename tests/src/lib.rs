@@ -31,6 +31,7 @@ pub mod queue;
 pub mod recorder;
 pub mod remote_write;
 pub mod running;
+pub mod scripted_receiver;
 pub mod simulation;
 pub mod sink;
 pub mod tls_front;

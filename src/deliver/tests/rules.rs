@@ -64,10 +64,7 @@ fn what_is_too_large_or_holds_a_bad_series_is_halved() {
     let batches = vec!["abcdefgh"];
     let events = vec![BadSeries, Taken, Taken, Taken, BadSeries];
     let one_of_eight = Script { batches, events, ..Script::default() }.run();
-    assert_eq!(
-        one_of_eight,
-        "abcdefgh abcd abcd=delivered ef ef=delivered g g=delivered h h=refused ack1"
-    );
+    assert_eq!(one_of_eight, "abcdefgh abcd abcd=delivered ef ef=delivered g g=delivered h h=refused ack1");
     assert_eq!(single(&[BadSeries]), "a a=refused ack1");
     assert_eq!(single(&[TooLarge]), "a a=refused ack1");
     assert_eq!(single(&[OutOfOrder]), "a a=refused ack1");

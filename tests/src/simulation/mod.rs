@@ -46,7 +46,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 fn configuration(partitions: u32, dialect: Dialect) -> String {
     let configuration = serde_json::json!({
         "endpoint": "http://receiver/api/v1/write",
-        "profile": if dialect == Dialect::RollsBack { "prometheus" } else { "aps" },
+        "profile": dialect.profile(),
         "partitions": partitions,
         "target_info": { "enabled": false },
         "disable_scope_info": true,
@@ -130,10 +130,10 @@ fn check(world: &World, plan: &Plan, disk: &SimulatedDisk) -> anyhow::Result<Cou
     for (state, reason) in inspection.settled.keys() {
         let is_expected = match state.as_str() {
             "delivered" => true,
-            "partly_rejected" => plan.has_bad && plan.dialect == Dialect::StoresTheRest,
+            "partly_rejected" => plan.has_bad && plan.dialect.stores_the_rest(),
             // A disk that fails cannot keep what is set aside; it is counted as rejected then.
             "expired" => reason == "drop-oldest",
-            "quarantined" | "rejected" => plan.has_bad && plan.dialect == Dialect::RollsBack,
+            "quarantined" | "rejected" => plan.has_bad && !plan.dialect.stores_the_rest(),
             _ => false,
         };
         ensure!(is_expected, "{state} {reason}: {:?}", inspection.settled);

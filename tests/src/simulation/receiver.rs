@@ -10,6 +10,41 @@ pub enum Dialect {
     RollsBack,
     /// The rest is stored: Cortex, Mimir and AMP.
     StoresTheRest,
+    /// The rest is stored, and the address does not say whose dialect it is: Mimir behind any name.
+    ShowsItself,
+    /// The rest is stored, and the status is 409: Thanos Receive.
+    Conflicts,
+    /// Nothing of the request is stored, and nobody knows the words.
+    Unintelligible,
+}
+
+impl Dialect {
+    /// The profile that the configuration has then.
+    #[must_use]
+    pub fn profile(self) -> &'static str {
+        match self {
+            Dialect::RollsBack | Dialect::ShowsItself | Dialect::Unintelligible => "prometheus",
+            Dialect::StoresTheRest => "aps",
+            Dialect::Conflicts => "thanos",
+        }
+    }
+
+    /// Whether the rest of a request is stored.
+    #[must_use]
+    pub fn stores_the_rest(self) -> bool {
+        !matches!(self, Dialect::RollsBack | Dialect::Unintelligible)
+    }
+
+    /// A refusal as a receiver says it. A repeat is told from others in words that are known.
+    fn says(self, text: String, is_repeat: bool) -> (u16, String) {
+        match self {
+            Dialect::RollsBack | Dialect::StoresTheRest => (400, text),
+            Dialect::ShowsItself => (400, format!("failed pushing to ingester: user=1: {text}")),
+            Dialect::Conflicts => (409, format!("store locally for endpoint 10.0.0.1:10901: {text}")),
+            Dialect::Unintelligible if is_repeat => (400, text),
+            Dialect::Unintelligible => (400, "computer says no".to_owned()),
+        }
+    }
 }
 
 /// A time in milliseconds since 1970, and the bits of a value.
@@ -62,12 +97,13 @@ impl Receiver {
         }
         let count = series.len();
         let mut changed: BTreeMap<String, Stored> = BTreeMap::new();
-        let mut refused: Option<String> = None;
+        let mut refused: Option<(String, bool)> = None;
         for (labels, samples) in series {
             let labels = notation(&labels);
             if self.is_bad(&labels) {
                 refused.get_or_insert_with(|| {
-                    format!("received a series whose label value length exceeds the limit, series: {labels}")
+                    let text = "received a series whose label value length exceeds the limit, series";
+                    (format!("{text}: {labels}"), false)
                 });
                 continue;
             }
@@ -79,12 +115,12 @@ impl Receiver {
                 match newest {
                     Some((newest, _)) if time < newest => {
                         refused.get_or_insert_with(|| {
-                            format!("out of order sample. timestamp={time}, series={labels}")
+                            (format!("out of order sample. timestamp={time}, series={labels}"), true)
                         });
                     }
                     Some((newest, bits)) if time == newest && bits != value.to_bits() => {
                         refused.get_or_insert_with(|| {
-                            format!("duplicate sample for timestamp {time}, series={labels}")
+                            (format!("duplicate sample for timestamp {time}, series={labels}"), true)
                         });
                     }
                     _ => {
@@ -93,10 +129,10 @@ impl Receiver {
                 }
             }
         }
-        if refused.is_none() || self.dialect == Dialect::StoresTheRest {
+        if refused.is_none() || self.dialect.stores_the_rest() {
             self.stored.extend(changed);
         }
         tracing::debug!(request = self.requests, series = count, ?refused, "a request came");
-        refused.map_or((200, String::new()), |text| (400, text))
+        refused.map_or((200, String::new()), |(text, is_repeat)| self.dialect.says(text, is_repeat))
     }
 }

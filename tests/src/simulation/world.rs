@@ -69,6 +69,17 @@ impl Plan {
                 *end = End::Stopped { within: Duration::from_millis(random.u64(..1000)) };
             }
         }
+        plan.dialect = match (plan.dialect, random.u32(..4)) {
+            (Dialect::RollsBack, 0) => Dialect::Unintelligible,
+            (Dialect::StoresTheRest, 0) => Dialect::ShowsItself,
+            (Dialect::StoresTheRest, 1) => Dialect::Conflicts,
+            (dialect, _) => dialect,
+        };
+        if plan.dialect == Dialect::Unintelligible {
+            // What is refused without a reason is held until something is taken, so each request has to have both.
+            plan.partitions.fill(1);
+            plan.has_bad &= plan.series > 1;
+        }
         plan
     }
 }

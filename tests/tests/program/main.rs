@@ -18,6 +18,7 @@ mod operations;
 mod private_files;
 mod processors;
 mod quarantine;
+mod receivers;
 mod reload;
 mod second_judge;
 mod secrets;
