@@ -97,6 +97,20 @@ impl Options {
     }
 }
 
+/// Values that depend on the profile, in words: each with the profiles that have it.
+pub(super) fn by_profile(values: &[(String, Value)], shown: impl Fn(&Value) -> String) -> String {
+    let mut each: Vec<(&Value, Vec<&str>)> = Vec::new();
+    for (profile, value) in values {
+        match each.iter_mut().find(|(other, _)| *other == value) {
+            Some((_, profiles)) => profiles.push(profile),
+            None => each.push((value, vec![profile])),
+        }
+    }
+    let each =
+        each.into_iter().map(|(value, profiles)| format!("{} for {}", shown(value), profiles.join(", ")));
+    each.collect::<Vec<_>>().join("; ")
+}
+
 /// A value of the component as it would stand in a file.
 pub(super) fn text_of(value: &Value, form: OptionForm) -> String {
     match node_of(value, form) {

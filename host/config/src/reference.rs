@@ -4,7 +4,7 @@ mod markdown;
 mod words;
 
 use super::definition::{Class, Definition, Form, Harmless, OptionForm, Preset, Tables};
-use super::options::{OptionDefault, Options, text_of};
+use super::options::{OptionDefault, Options, by_profile, text_of};
 use super::root;
 pub use markdown::markdown;
 use words::{count, quoted, shown, text};
@@ -186,10 +186,7 @@ impl Walk<'_> {
             return match self.options.default(option) {
                 Some(OptionDefault::Is(value)) => quoted(&text_of(&value, form)),
                 Some(OptionDefault::ByProfile(values)) => {
-                    let each = values
-                        .iter()
-                        .map(|(profile, value)| format!("{} for {profile}", quoted(&text_of(value, form))));
-                    each.collect::<Vec<_>>().join(", ")
+                    by_profile(&values, |value| quoted(&text_of(value, form)))
                 }
                 Some(OptionDefault::Says(words)) => words,
                 None => String::new(),

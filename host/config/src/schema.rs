@@ -5,7 +5,7 @@
 //! stands together.
 
 use super::definition::{Class, Definition, Form, Harmless, Literal, OptionForm, Preset, Table, Type};
-use super::options::{OptionDefault, Options, text_of};
+use super::options::{OptionDefault, Options, by_profile, text_of};
 use super::reference::{meaning, option_of};
 use super::root;
 use super::service::SIGNALS;
@@ -188,10 +188,7 @@ impl Schema<'_> {
                 },
                 Some(OptionDefault::Says(words)) => Default::Says(words),
                 Some(OptionDefault::ByProfile(values)) => {
-                    let each = values
-                        .iter()
-                        .map(|(profile, value)| format!("{} for {profile}", text_of(value, form)));
-                    Default::Says(each.collect::<Vec<_>>().join(", "))
+                    Default::Says(by_profile(&values, |value| text_of(value, form)))
                 }
             };
         }
