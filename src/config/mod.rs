@@ -23,8 +23,7 @@ pub const SCHEMA: &str = include_str!("schema.json");
 pub const PARTITIONS_MAX: u32 = 1024;
 
 /// Header fields that the exporter or HTTP itself sets, and that no configuration may override.
-const PROTECTED_HEADERS: [&str; 9] = [
-    "authorization",
+const PROTECTED_HEADERS: [&str; 8] = [
     "connection",
     "content-encoding",
     "content-length",
@@ -194,8 +193,10 @@ fn read_headers(root: &mut Reader, signed: bool) -> Vec<Header> {
         let lower = name.to_ascii_lowercase();
         let problem = if !is_header_name(&lower) {
             Some("is not a header name".to_owned())
-        } else if PROTECTED_HEADERS.contains(&lower.as_str()) || (signed && lower.starts_with("x-amz-")) {
+        } else if PROTECTED_HEADERS.contains(&lower.as_str()) {
             Some("is set by the exporter and cannot be configured".to_owned())
+        } else if signed && (lower == "authorization" || lower.starts_with("x-amz-")) {
+            Some("is part of the signature and cannot be configured where requests are signed".to_owned())
         } else if !is_header_value(&value) {
             Some("has a value with a control or non-ASCII character".to_owned())
         } else if !names.insert(lower.clone()) {
@@ -307,7 +308,7 @@ mod tests {
     #[test]
     fn all_problems_come_at_once_each_with_its_place() {
         let json = r#"{"endpoint":"ftp://x/","profile":"cortex","partitions":0,"bogus":1,
-            "sigv4":{"region":"","extra":true},"headers":{"Host":"a","X-Amz-Date":"b","ok":"c"},
+            "sigv4":{"region":"","extra":true},"headers":{"Authorization":"z","Host":"a","X-Amz-Date":"b","ok":"c"},
             "external_labels":{"a":""},"target_info":{"enabled":"yes"}}"#;
         assert_eq!(
             paths(json),
@@ -315,6 +316,7 @@ mod tests {
                 "/bogus",
                 "/endpoint",
                 "/external_labels/a",
+                "/headers/Authorization",
                 "/headers/Host",
                 "/headers/X-Amz-Date",
                 "/partitions",
@@ -325,6 +327,13 @@ mod tests {
                 "/target_info/enabled",
             ]
         );
+    }
+
+    #[test]
+    fn a_static_authorization_is_taken_where_nothing_is_signed() {
+        let json = r#"{"endpoint":"http://h/","headers":{"Authorization":"Bearer t"}}"#;
+        let headers = Config::read(json).unwrap().headers;
+        assert_eq!((headers[0].name.as_str(), headers[0].value.as_str()), ("authorization", "Bearer t"));
     }
 
     /// The list of problems is no longer than a person reads, however long the configuration.

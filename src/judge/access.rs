@@ -66,7 +66,7 @@ const CLASSES: [Class; 9] = [
         reason: "signature",
         or_clock: false,
         help: Help::Operator,
-        remedy: "set sigv4.region to the region of the endpoint and sigv4.service to aps",
+        remedy: "have the signer (sigv4auth) sign for the region of the endpoint, and for the service aps",
     },
     Class {
         texts: &["missingauthenticationtoken", "missing authentication token"],
@@ -114,8 +114,8 @@ const CLASSES: [Class; 9] = [
     },
 ];
 
-const UNSIGNED_REMEDY: &str = "the receiver wants to know the sender, but the configuration does not sign: add a \
-                               sigv4 section with region and service, or a header the receiver takes";
+const UNSIGNED_REMEDY: &str = "the receiver does not take what requests show of their sender: check the user, \
+                               password or token that the configuration gives, or sign with AWS credentials (sigv4auth)";
 const UNKNOWN_REMEDY: &str = "check credentials, workspace id and region; the answer is none that AMP is known to give, so \
      also look for a proxy or firewall on the way";
 

@@ -94,13 +94,13 @@ impl Reason {
             Reason::InvalidLabel => "name the attribute with at least one ASCII letter or digit",
             Reason::InvalidUtf8 => "send attribute values as UTF-8 text, or as bytes values",
             Reason::TooFarInTheFuture => {
-                "set the clock of the sender, or raise max_sample_future_ms if the receiver takes later samples"
+                "set the clock of the sender, or raise max_sample_future if the receiver takes later samples"
             }
             Reason::LabelLimit => {
                 "drop attributes at the source, or raise max_labels_per_series and max_labels_bytes if the receiver takes more"
             }
             Reason::TooOld => {
-                "send points sooner, or raise max_sample_age_ms if the receiver takes older samples"
+                "send points sooner, or raise max_sample_age if the receiver takes older samples"
             }
         }
     }

@@ -314,6 +314,9 @@ struct ConfigArgs {
     /// The destination of Bindplane, or the entry of Prometheus' `remote_write`, where a file has several.
     #[arg(long, value_name = "NAME")]
     destination: Option<String>,
+    /// Take a Prometheus file for its `remote_write` alone, though it has scrape jobs: preamp scrapes nothing.
+    #[arg(long)]
+    otlp_only: bool,
 }
 
 #[derive(Args, Debug)]
@@ -333,7 +336,7 @@ impl ConfigArgs {
     /// What to read.
     fn request(&self) -> Request {
         let sources = self.config.iter().chain(&self.set).cloned().collect();
-        Request { sources, destination: self.destination.clone() }
+        Request { sources, destination: self.destination.clone(), otlp_only: self.otlp_only }
     }
 
     /// Reads it, with references to this process' environment filled in.

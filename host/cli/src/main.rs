@@ -21,7 +21,9 @@ fn main() -> ExitCode {
         Err(error) => refused(&error),
     };
     let status_of_failure = cli.status_of_failure();
-    match cli.execute() {
+    let executed = cli.execute();
+    telemetry::finish();
+    match executed {
         Ok(status) => status,
         // Whoever reads what is said has heard enough.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,

@@ -1,5 +1,9 @@
 //! Logs of the process.
 
+mod log_thread;
+
+use log_thread::LogLine;
+pub(crate) use log_thread::finish;
 use preamp_base::printable::{Line, Printable};
 use preamp_config::{LogFormat, Telemetry};
 use std::fmt;
@@ -12,25 +16,27 @@ use tracing_subscriber::fmt::format::{Writer, debug_fn};
 /// Sends log lines of this process to standard error, as configured. The parts it is built from
 /// are heard from level `warn` on only.
 ///
-/// Each record is one line, and nothing in it steers a terminal, whatever was said by whom.
+/// Each record is one line, and nothing in it steers a terminal, whatever was said by whom. Nobody waits until it is
+/// written: [`finish`] does, at the end of the process.
 ///
 /// # Errors
 ///
 /// When logging was set up before.
 pub fn start(settings: &Telemetry) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    log_thread::start()?;
     let level = settings.log_level;
     // What the SDK of AWS warns of comes back as an error, which is told with its meaning.
     let filter = format!("warn,aws_config=error,preamp={level},preamp_host={level}");
     let lines = tracing_subscriber::fmt().with_env_filter(EnvFilter::try_new(filter)?);
     match settings.log_format {
         LogFormat::Console => lines
-            .with_writer(io::stderr)
+            .with_writer(LogLine::default)
             .with_ansi(io::stderr().is_terminal())
             .with_target(false)
             .fmt_fields(debug_fn(write_field).delimited(" "))
             .try_init(),
         LogFormat::Json => {
-            lines.json().flatten_event(true).with_writer(|| Printable::json(io::stderr())).try_init()
+            lines.json().flatten_event(true).with_writer(|| Printable::json(LogLine::default())).try_init()
         }
     }
 }

@@ -174,6 +174,8 @@ pub(super) enum Class {
     Ignored(&'static str),
     /// Known to the Collector, but only the values that change nothing are taken.
     NotYet(Harmless),
+    /// The same of a key of Prometheus.
+    NotYetOfPrometheus(Harmless),
     /// Of the values that the Collector knows, only the first few are taken.
     Only { taken: &'static [&'static str], not_yet: &'static [&'static str] },
 }
@@ -195,6 +197,14 @@ impl Definition {
         let (preset, class) = (Preset::Nothing, Class::Read);
         let meaning = meaning.trim_ascii_start();
         Definition { name, form, preset, class, is_own: false, meaning, since: FIRST }
+    }
+
+    /// The same, which Prometheus has.
+    pub const fn of_prometheus(mut self) -> Self {
+        if let Class::NotYet(harmless) = self.class {
+            self.class = Class::NotYetOfPrometheus(harmless);
+        }
+        self
     }
 
     /// The same, which only preamp has.

@@ -19,6 +19,12 @@ const MESSAGE_BYTES_MAX: usize = 2000;
 const KNOWN_MAX: usize = 100;
 const WORD_BYTES_MAX: usize = 100;
 
+/// How many names are given where none is near.
+const NAMED: usize = 3;
+
+/// How many are listed, if that is all of them.
+const LISTED_MAX: usize = 12;
+
 /// One problem of a configuration file. Displayed as `file:line:column: path.in.file: message`, in one line that a
 /// terminal shows as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +37,8 @@ pub struct Diagnostic {
     pub path: String,
     /// What is wrong and what is expected instead.
     pub message: String,
+    /// Whether the file can be used all the same.
+    pub is_warning: bool,
 }
 
 impl fmt::Display for Diagnostic {
@@ -46,8 +54,8 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-/// What is said about a file, in the order of the places. Displayed one a line. As an error it is
-/// never empty: all the problems that keep the file from being used.
+/// What is said about a file, in the order of the places. Displayed one a line. As an error it holds at least one
+/// problem that keeps the file from being used; the warnings stand beside it, so that one pass shows everything.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostics(pub Vec<Diagnostic>);
 
@@ -84,6 +92,9 @@ impl fmt::Display for Diagnostics {
         for (index, diagnostic) in self.0.iter().enumerate() {
             if index > 0 {
                 f.write_str("\n")?;
+            }
+            if diagnostic.is_warning {
+                f.write_str("warning: ")?;
             }
             diagnostic.fmt(f)?;
         }
@@ -164,12 +175,12 @@ impl Report {
 
     /// Notes what keeps the file from being used.
     pub fn error(&self, place: Place, path: &str, message: impl Into<String>) {
-        self.note(&self.errors, place, path, message.into());
+        self.note(&self.errors, place, path, message.into(), false);
     }
 
     /// Notes what the operator should know, though the file can be used.
     pub fn warn(&self, place: Place, path: &str, message: impl Into<String>) {
-        self.note(&self.warnings, place, path, message.into());
+        self.note(&self.warnings, place, path, message.into(), true);
     }
 
     /// Notes that a file is named which must be there when the configuration is used. The name of one that is hidden
@@ -177,7 +188,7 @@ impl Report {
     pub fn file(&self, place: Place, path: &str, file: &Path, is_hidden: bool) {
         if let Err(error) = files::open(file) {
             let file = if is_hidden { "the file".to_owned() } else { file.display().to_string() };
-            self.note(&self.missing, place, path, format!("{file} {error}"));
+            self.note(&self.missing, place, path, format!("{file} {error}"), false);
         }
     }
 
@@ -191,7 +202,7 @@ impl Report {
         }
     }
 
-    fn note(&self, notes: &RefCell<Notes>, place: Place, path: &str, mut message: String) {
+    fn note(&self, notes: &RefCell<Notes>, place: Place, path: &str, mut message: String, is_warning: bool) {
         let mut notes = notes.borrow_mut();
         if notes.kept.len() >= KEPT_MAX {
             notes.more += 1;
@@ -202,7 +213,7 @@ impl Report {
             message.push('…');
         }
         let file = name_of(&self.sources, place);
-        let diagnostic = Diagnostic { file, place: Some(place), path: path.to_owned(), message };
+        let diagnostic = Diagnostic { file, place: Some(place), path: path.to_owned(), message, is_warning };
         if !notes.kept.contains(&diagnostic) {
             notes.kept.push(diagnostic);
         }
@@ -225,12 +236,20 @@ pub(super) fn name_of(sources: &[String], place: Place) -> String {
     sources.get(place.source).cloned().unwrap_or_default()
 }
 
-/// The end of a message about a word that is not among those known: the nearest one if one is near,
-/// else all of them.
+/// The end of a message about a word that is not among those known: the one that is meant if one is near, else all of
+/// them, or the three nearest of many. Of an empty word, which nothing is near to, the first three are named.
 pub(super) fn suggest<'c>(word: &str, known: impl IntoIterator<Item = &'c str>) -> String {
+    suggest_of(word, known, LISTED_MAX)
+}
+
+/// The same about a key: of those that are known the three nearest are named, however few there are.
+pub(super) fn suggest_key<'c>(word: &str, known: impl IntoIterator<Item = &'c str>) -> String {
+    suggest_of(word, known, NAMED)
+}
+
+fn suggest_of<'c>(word: &str, known: impl IntoIterator<Item = &'c str>, listed_max: usize) -> String {
     let mut known = known.into_iter();
     let compared: Vec<&str> = known.by_ref().take(KNOWN_MAX).collect();
-    let comparable = |text: &str| text.to_ascii_lowercase().replace('-', "_");
     let word = comparable(if word.len() > WORD_BYTES_MAX { "" } else { word });
     let near = compared
         .iter()
@@ -239,12 +258,36 @@ pub(super) fn suggest<'c>(word: &str, known: impl IntoIterator<Item = &'c str>) 
         .map(|candidate| (strsim::osa_distance(&word, &comparable(candidate)), *candidate))
         .filter(|(distance, candidate)| *distance <= tolerance(candidate))
         .min_by_key(|(distance, _)| *distance);
-    match (near, known.count()) {
-        (Some((_, candidate)), _) => format!("did you mean `{candidate}`?"),
-        (None, _) if compared.is_empty() => "there are none".to_owned(),
-        (None, 0) => format!("there are {}", compared.join(", ")),
-        (None, more) => format!("there are {} and {more} more", compared.join(", ")),
+    if let Some((_, candidate)) = near {
+        return format!("did you mean `{candidate}`?");
     }
+    match compared.len() + known.count() {
+        0 => "there are none".to_owned(),
+        all if all <= listed_max => format!("there are {}", compared.join(", ")),
+        all if word.is_empty() => {
+            format!("there are {} and {} more", compared[..NAMED].join(", "), all - NAMED)
+        }
+        _ => format!("the nearest are {}", nearest(&word, compared)),
+    }
+}
+
+/// The names that are nearest to a word of which none is near: first those that share a part of it with it.
+fn nearest(word: &str, mut known: Vec<&str>) -> String {
+    let parts: Vec<_> = word.split('_').filter(|part| part.len() > 1).collect();
+    let shared = |candidate: &str| parts.iter().filter(|part| candidate.contains(**part)).count();
+    // Farther from 1 is nearer: the least comes first.
+    known.sort_by_cached_key(|candidate| {
+        let candidate = comparable(candidate);
+        let distance = 1.0 - strsim::sorensen_dice(word, &candidate);
+        (usize::MAX - shared(&candidate), (distance * 1e6) as u64)
+    });
+    known.truncate(NAMED);
+    known.join(", ")
+}
+
+/// Names are compared in one case, and with one way to part words.
+fn comparable(text: &str) -> String {
+    text.to_ascii_lowercase().replace('-', "_")
 }
 
 /// How many letters may differ.
@@ -263,6 +306,7 @@ mod tests {
             place: Some(Place { source: 0, line: 3, column: 7 }),
             path: "exporters.x/y.endpoint".to_owned(),
             message: "is required".to_owned(),
+            is_warning: false,
         };
         assert_eq!(diagnostic.to_string(), "a.yaml:3:7: exporters.x/y.endpoint: is required");
         diagnostic.place = None;
@@ -271,12 +315,18 @@ mod tests {
     }
 
     #[test]
-    fn suggests_what_is_near_and_lists_what_is_not() {
+    fn suggests_what_is_near_or_names_the_nearest() {
         assert_eq!(suggest("endpiont", ["endpoint", "timeout"]), "did you mean `endpoint`?");
         assert_eq!(suggest("Time-Out", ["endpoint", "timeout"]), "did you mean `timeout`?");
         assert_eq!(suggest("external-labels", ["external_labels"]), "did you mean `external_labels`?");
         assert_eq!(suggest("bogus", ["endpoint", "timeout"]), "there are endpoint, timeout");
         assert_eq!(suggest("bogus", []), "there are none");
+        let known = ["endpoint", "retry_on_failure", "headers", "max_queue_bytes", "tls"];
+        assert_eq!(
+            suggest_key("queue_capacity_bytes", known),
+            "the nearest are max_queue_bytes, retry_on_failure, endpoint"
+        );
+        assert_eq!(suggest_key("", known), "there are endpoint, retry_on_failure, headers and 2 more");
     }
 
     #[test]

@@ -6,6 +6,8 @@ use super::yaml::{Entry, Node, Value};
 /// What the file sends with, and signs with.
 pub(super) const EXPORTER: &str = "prometheusremotewrite";
 pub(super) const SIGNER: &str = "sigv4auth";
+pub(super) const BASIC_AUTH: &str = "basicauth";
+pub(super) const BEARER_AUTH: &str = "bearertokenauth";
 
 /// The AWS service to sign for where nothing else is said.
 pub(super) const SERVICE: &str = "aps";
@@ -66,19 +68,24 @@ impl Draft {
         Node::new(self.place, Value::List(items), String::new())
     }
 
-    /// A whole file with one pipeline of metrics, from the receiver `otlp` to one exporter, which signs if there
-    /// is a signer.
-    pub fn file(self, protocols: Node, (id, exporter): (&str, Node), signer: Option<(&str, Node)>) -> Node {
+    /// A whole file with one pipeline of metrics, from the receiver `otlp` to one exporter, which an extension
+    /// authenticates if there is one.
+    pub fn file(
+        self,
+        protocols: Node,
+        (id, exporter): (&str, Node),
+        authenticator: Option<(&str, Node)>,
+    ) -> Node {
         let pipeline = self
             .section([("receivers", Some(self.texts(&["otlp"]))), ("exporters", Some(self.texts(&[id])))]);
         self.section([
             ("receivers", Some(self.within("otlp", self.within("protocols", protocols)))),
             ("exporters", Some(self.within(id, exporter))),
-            ("extensions", signer.as_ref().map(|(id, signer)| self.within(id, signer.clone()))),
+            ("extensions", authenticator.as_ref().map(|(id, extension)| self.within(id, extension.clone()))),
             (
                 "service",
                 Some(self.section([
-                    ("extensions", signer.map(|(id, _)| self.texts(&[id]))),
+                    ("extensions", authenticator.map(|(id, _)| self.texts(&[id]))),
                     ("pipelines", Some(self.within("metrics", pipeline))),
                 ])),
             ),

@@ -1,11 +1,12 @@
-//! `extensions`: of those that the Collector has, this version serves `sigv4auth`, `bearertokenauth` and `basicauth` of
-//! receivers, the health checks and `file_storage`; `nats` is its own.
+//! `extensions`: of those that the Collector has, this version serves `sigv4auth`, `bearertokenauth` and `basicauth`, the
+//! health checks and `file_storage`; `nats` is its own.
 
+use super::authorization::{self, read_authorization};
 use super::definition::Type;
 use super::health::{self, HEALTH_CHECK, read_health};
 use super::ids::{Component, find, read_references};
 use super::senders::{self, BASIC, BEARER, NEEDED, is_of_senders, read_senders};
-use super::settings::{Health, Senders};
+use super::settings::{Authorization, Health, Senders};
 use super::sigv4auth::{self, SIGV4AUTH, Sigv4Auth, read_sigv4auth};
 use super::storage::{self, FILE_STORAGE, Kept, NATS, read_file_storage, read_nats};
 use super::view::keys::NOT_YET;
@@ -40,11 +41,20 @@ pub(super) const TYPES: &[Type] = &[
 /// Types that only serve whoever debugs the Collector itself.
 const DEBUGGING: [&str; 2] = ["pprof", "zpages"];
 
+/// How an exporter is authenticated.
+pub(super) enum Authenticator<'e, 'd> {
+    /// By a signature.
+    Signs(&'e Sigv4Auth<'d>),
+    /// By what each request shows.
+    Shows(Authorization),
+}
+
 /// The extensions of a file.
 pub(super) struct Extensions<'d> {
     defined: Vec<Component<'d>>,
     sigv4auths: Vec<(&'d str, Sigv4Auth<'d>)>,
     senders: Vec<(&'d str, Option<Senders>)>,
+    authorizations: Vec<(&'d str, Option<Authorization>)>,
     healths: Vec<(&'d str, Option<Health>)>,
     storages: Vec<(&'d str, Kept)>,
     enabled: BTreeSet<&'d str>,
@@ -63,12 +73,14 @@ impl<'d> Extensions<'d> {
             defined.iter().filter(move |extension| kinds.contains(&extension.kind))
         };
         let sigv4auths = of_kind(&SIGV4AUTH);
-        let senders = defined.iter().filter(|extension| is_of_senders(extension.kind));
+        let senders = || defined.iter().filter(|extension| is_of_senders(extension.kind));
+        let authorizations = senders().map(|extension| (extension.id, read_authorization(extension)));
         let healths = of_kind(&HEALTH_CHECK);
         let storages = of_kind(&[FILE_STORAGE, NATS]);
         Extensions {
             sigv4auths: sigv4auths.map(|extension| (extension.id, read_sigv4auth(&extension.view))).collect(),
-            senders: senders.map(|extension| (extension.id, read_senders(extension))).collect(),
+            authorizations: authorizations.collect(),
+            senders: senders().map(|extension| (extension.id, read_senders(extension))).collect(),
             healths: healths.map(|extension| (extension.id, read_health(extension))).collect(),
             storages: storages.map(|extension| (extension.id, read_storage(extension))).collect(),
             defined,
@@ -77,12 +89,24 @@ impl<'d> Extensions<'d> {
         }
     }
 
-    /// The signer that an exporter names; `None` after it was reported why it cannot be used.
-    pub fn authenticator(&self, reference: &View<'d>) -> Option<&Sigv4Auth<'d>> {
+    /// What an exporter names to be authenticated by; `None` after it was reported why it cannot be used.
+    pub fn authenticator(&self, reference: &View<'d>) -> Option<Authenticator<'_, 'd>> {
+        let id = reference.text()?;
+        if self.authorizations.iter().any(|(own, _)| *own == id) {
+            let authorization = self.referred(reference, &self.authorizations, |_| String::new())?;
+            if authorization.is_none() {
+                reference.error(format!(
+                    "the extension gives an exporter nothing to show: it needs {}",
+                    authorization::NEEDED
+                ));
+            }
+            return authorization.clone().map(Authenticator::Shows);
+        }
         // Sending without one would drop the protection the operator asked for.
-        self.referred(reference, &self.sigv4auths, |kind| {
-            format!("the authenticator {kind} is {NOT_YET}; it takes sigv4auth")
-        })
+        let signer = self.referred(reference, &self.sigv4auths, |kind| {
+            format!("the authenticator {kind} is {NOT_YET}; it takes sigv4auth, basicauth or bearertokenauth")
+        });
+        signer.map(Authenticator::Signs)
     }
 
     /// Who may send to a receiver that names them; `None` after it was reported why that cannot be told.
@@ -162,7 +186,9 @@ impl<'d> Extensions<'d> {
                     .view
                     .warn("no exporter names it in `auth.authenticator`: nothing is signed with it");
             } else if is_of_senders(extension.kind) && !is_used {
-                extension.view.warn("no receiver names it in `auth.authenticator`: nobody is asked for it");
+                extension
+                    .view
+                    .warn("no receiver and no exporter names it in `auth.authenticator`: it does nothing");
             } else if [FILE_STORAGE, NATS].contains(&extension.kind) && !is_used {
                 extension.view.warn("no exporter names it in `sending_queue.storage`: nothing is kept in it");
             }
@@ -170,13 +196,16 @@ impl<'d> Extensions<'d> {
     }
 }
 
-/// The signers among `service.extensions`, for who looks at no other extension.
-pub(super) fn read_signers<'d>(service: Option<View<'d>>) -> Vec<(&'d str, View<'d>)> {
+/// What authenticates an exporter among `service.extensions`, for who looks at no other extension.
+pub(super) fn read_authenticators<'d>(service: Option<View<'d>>) -> Vec<(&'d str, View<'d>)> {
     let entries = service.map(|view| view.entries()).unwrap_or_default();
     let enabled = entries.into_iter().find(|(key, _)| *key == "extensions");
     let enabled = enabled.map(|(_, view)| read_references(&view)).unwrap_or_default();
-    let is_signer = |id: &str| SIGV4AUTH.contains(&id.split('/').next().unwrap_or_default());
-    enabled.into_iter().filter(|(id, _)| is_signer(id)).collect()
+    let authenticates = |id: &str| {
+        let kind = id.split('/').next().unwrap_or_default();
+        SIGV4AUTH.contains(&kind) || is_of_senders(kind)
+    };
+    enabled.into_iter().filter(|(id, _)| authenticates(id)).collect()
 }
 
 fn read_storage(extension: &Component) -> Kept {

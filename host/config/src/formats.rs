@@ -2,6 +2,7 @@
 
 use super::bindplane;
 use super::diagnostic::Report;
+use super::foreign;
 use super::kubernetes;
 use super::merge::{below, unfolded};
 use super::place::Place;
@@ -17,6 +18,8 @@ pub(super) struct Context<'c> {
     pub number: usize,
     /// The name of the destination, where a file has several.
     pub destination: Option<&'c str>,
+    /// Whether the scrape jobs of a Prometheus file are left out on purpose.
+    pub otlp_only: bool,
     pub environment: Environment<'c>,
     pub report: &'c Report,
 }
@@ -33,6 +36,17 @@ pub(super) fn collector(source: &Source, text: &str, context: &Context) -> Optio
     }
     if documents.iter().any(kubernetes::is_collector) {
         return kubernetes::collector(&documents, text, context.report);
+    }
+    if documents.iter().any(foreign::is_resource_of_operator) {
+        foreign::refuse_resource(&documents, context.report);
+        return None;
+    }
+    let is_of_chart = |document: &&Node| {
+        !prometheus::is_configuration(document) && foreign::holds_prometheus_values(document)
+    };
+    if let Some(values) = documents.iter().find(is_of_chart) {
+        View::root(values, context.report).error(foreign::VALUES);
+        return None;
     }
     if documents.iter().any(bindplane::is_resource) {
         return bindplane::rendered(documents, text, context);

@@ -11,6 +11,7 @@
 //! of all keys (`reference`) and the JSON Schema (`schema`) come from the same tables, and from what the component says
 //! of its own options (`options`).
 
+mod authorization;
 mod bindplane;
 mod cipher_suites;
 mod component;
@@ -22,6 +23,7 @@ mod effective;
 mod embedded;
 mod exporter;
 mod extensions;
+mod foreign;
 mod formats;
 mod health;
 mod ids;
@@ -61,11 +63,12 @@ pub use preamp_base::Directory;
 pub use reference::{KeyClass, KeyReference, key_references, markdown};
 pub use schema::schema;
 pub use settings::{
-    AssumeRole, AttributeAction, AttributeKeys, AttributeType, AttributeValue, AwsCredentials,
-    BaseCredentials, Batching, Change, ClientSettings, ClientTls, Connections, ExporterSettings, Health,
-    HealthAnswer, Hosts, Listener, LogFormat, MemoryLimit, MemoryLimiter, Nats, NatsCredentials,
-    OtlpReceiver, Overflow, Pem, Processors, Proof, Queue, Retry, Senders, ServerTls, Serving, Settings,
-    SigV4, Storage, Telemetry, TlsIdentity, TlsProtocol, TlsVersion, Tokens,
+    AssumeRole, AttributeAction, AttributeKeys, AttributeType, AttributeValue, Authorization, AwsCredentials,
+    BaseCredentials, Batching, Change, ClientSettings, ClientTls, Connections, DebugExporter,
+    ExporterSettings, Health, HealthAnswer, Hosts, Listener, LogFormat, MemoryLimit, MemoryLimiter, Nats,
+    NatsCredentials, OtlpReceiver, Output, Overflow, Pem, Processors, Proof, Queue, Retry, Sampling, Senders,
+    ServerTls, Serving, Settings, Shown, SigV4, Storage, Telemetry, TlsIdentity, TlsProtocol, TlsVersion,
+    Tokens, Verbosity,
 };
 pub use source::Source;
 pub use substitution::Environment;

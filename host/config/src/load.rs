@@ -58,6 +58,7 @@ impl<S> Loaded<S> {
             place: location.map(|location| location.place),
             path: location.map(|location| location.path.clone()).unwrap_or_default(),
             message,
+            is_warning: false,
         }
     }
 }
@@ -79,6 +80,8 @@ pub struct Request {
     pub sources: Vec<Source>,
     /// The destination of Bindplane to use, where a file has several.
     pub destination: Option<String>,
+    /// Whether a Prometheus file is taken for its `remote_write` alone, though it has scrape jobs that nobody runs then.
+    pub otlp_only: bool,
 }
 
 impl fmt::Display for Request {
@@ -93,7 +96,7 @@ impl fmt::Display for Request {
 
 impl From<Source> for Request {
     fn from(source: Source) -> Self {
-        Request { sources: vec![source], destination: None }
+        Request { sources: vec![source], ..Request::default() }
     }
 }
 
@@ -183,7 +186,7 @@ pub fn explain(
 pub fn parse(name: &str, text: &str, environment: Environment) -> Result<Loaded, Diagnostics> {
     let report = Report::new(vec![name.to_owned()]);
     let source = Source::File(name.into());
-    let context = Context { number: 0, destination: None, environment, report: &report };
+    let context = Context { number: 0, destination: None, otlp_only: false, environment, report: &report };
     let settings = collector(&source, text, &context)
         .and_then(|document| read_document(document, environment, &report, read_root));
     finish(settings, report)
@@ -223,6 +226,7 @@ fn read_texts(sources: &[Source], environment: Environment) -> Result<Vec<String
                     place: None,
                     path: String::new(),
                     message,
+                    is_warning: false,
                 });
             }
         }
@@ -236,7 +240,7 @@ fn merged(request: &Request, texts: &[String], environment: Environment, report:
     let mut complete = true;
     for (number, (source, text)) in request.sources.iter().zip(texts).enumerate() {
         let destination = request.destination.as_deref();
-        let context = Context { number, destination, environment, report };
+        let context = Context { number, destination, otlp_only: request.otlp_only, environment, report };
         let read = collector(source, text, &context);
         if let Some(document) = read.as_ref().filter(|_| source.is_on_command_line()) {
             warn_of_secrets(document, report);
@@ -283,6 +287,6 @@ fn finish<S>(settings: Option<(S, Places)>, report: Report) -> Result<Loaded<S>,
         Some((settings, places)) if errors.0.is_empty() => {
             Ok(Loaded { settings, warnings: warnings.0, missing, sources, places })
         }
-        _ => Err(errors.0.into_iter().chain(missing.0).collect()),
+        _ => Err(errors.0.into_iter().chain(missing.0).chain(warnings.0).collect()),
     }
 }

@@ -10,7 +10,7 @@ use super::serving::{
 use super::settings::{Listener, OtlpReceiver, Senders};
 use super::tls;
 use super::view::keys::{Count, Key, Sub, Text, keys};
-use super::view::{Section, View, tables};
+use super::view::{Section, View};
 use super::yaml::Node;
 
 /// The type, and its keys.
@@ -67,7 +67,7 @@ keys! {
 keys! {
     /// What OTLP/gRPC has beside that.
     pub(super) mod grpc {
-        /// The address to listen on. Without a host it means all IPv4 addresses.
+        /// The address to listen on. Without a host it means all addresses, of IPv6 too.
         endpoint: Text.sort(Sort::Address).or("localhost:4317"),
         /// The largest request, after decompression too; 0 means the default.
         max_recv_msg_size_mib: Count.mebibytes(0, REQUEST_MIB_MAX).or(4),
@@ -80,7 +80,7 @@ keys! {
 keys! {
     /// What OTLP/HTTP has beside that.
     pub(super) mod http {
-        /// The address to listen on. Without a host it means all IPv4 addresses.
+        /// The address to listen on. Without a host it means all addresses, of IPv6 too.
         endpoint: Text.sort(Sort::Address).or("localhost:4318"),
         /// The largest request, after decompression too; 0 means the default.
         max_request_body_size: Count.bytes(0, REQUEST_MIB_MAX * MEBIBYTE).or(20 * MEBIBYTE),
@@ -95,15 +95,13 @@ keys! {
 /// Reads a receiver of type `otlp`; `None` after something was reported.
 pub(super) fn read_otlp<'d>(id: &str, view: &View<'d>, extensions: &Extensions<'d>) -> Option<OtlpReceiver> {
     let receiver = view.section(TYPES[0].tables);
-    let Some(protocols) = receiver.get(&receiver::protocols) else {
+    let Some(section) = receiver.within(&receiver::protocols) else {
         view.error("lacks `protocols`, with `grpc`, `http` or both");
         return None;
     };
-    let section = protocols.section(tables(&receiver::protocols));
-    let switched_on = |key: &Key<Sub>| {
-        let section = section.present_at(key).map(|view| view.section(tables(key)));
-        section.filter(|section| section.value(&server::enabled))
-    };
+    let protocols = section.view();
+    let switched_on =
+        |key: &Key<Sub>| section.switched_on(key).filter(|section| section.value(&server::enabled));
     let grpc = switched_on(&protocols::grpc);
     let http = switched_on(&protocols::http);
     if grpc.is_none() && http.is_none() {
@@ -158,7 +156,7 @@ fn positive_or_default(section: &Section, key: &Key<Count>) -> u64 {
 fn read_auth<'d>(section: &Section<'d>, extensions: &Extensions<'d>) -> Option<Option<Senders>> {
     let Some(auth) = section.within(&server::auth) else { return Some(None) };
     let Some(reference) = auth.get(&auth::authenticator) else {
-        auth.view().error("lacks `authenticator`, the id of an extension");
+        auth.report_missing(&auth::authenticator, "lacks `authenticator`, the id of an extension");
         return None;
     };
     extensions.senders(&reference).map(Some)

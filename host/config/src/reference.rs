@@ -136,7 +136,7 @@ impl Walk<'_> {
             name: key.name.to_owned(),
             class: match key.class {
                 Class::Read | Class::Option(_) | Class::Only { .. } => KeyClass::Read,
-                Class::NotYet(_) => KeyClass::NotYet,
+                Class::NotYet(_) | Class::NotYetOfPrometheus(_) => KeyClass::NotYet,
                 Class::Ignored(_) => KeyClass::Ignored,
             },
             form: self.form(key, &option),
@@ -217,8 +217,13 @@ pub(super) fn meaning(key: &Definition, about: &str) -> String {
     match key.class {
         Class::Read | Class::Option(_) => about.to_owned(),
         Class::Ignored(why) => format!("Ignored with a warning: {why}."),
-        Class::NotYet(Harmless::Off | Harmless::Empty) => "Not supported yet: leave it out.".to_owned(),
-        Class::NotYet(Harmless::Flag(flag)) => format!("Not supported yet: only `{flag}` is taken."),
+        Class::NotYet(Harmless::Off | Harmless::Empty)
+        | Class::NotYetOfPrometheus(Harmless::Off | Harmless::Empty) => {
+            "Not supported yet: leave it out.".to_owned()
+        }
+        Class::NotYet(Harmless::Flag(flag)) | Class::NotYetOfPrometheus(Harmless::Flag(flag)) => {
+            format!("Not supported yet: only `{flag}` is taken.")
+        }
         Class::Only { taken, not_yet } => {
             format!("Only {} is taken; {} are not supported yet.", taken.join(", "), not_yet.join(", "))
         }

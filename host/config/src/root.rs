@@ -3,7 +3,7 @@
 use super::component::Places;
 use super::definition::Tables;
 use super::exporter::{self, EXPORTERS, Exporter, read_remote_write};
-use super::extensions::{self, Extensions, read_signers};
+use super::extensions::{self, Extensions, read_authenticators};
 use super::ids::{Component, find, read_components};
 use super::processors;
 use super::receiver::{self, read_otlp};
@@ -48,16 +48,17 @@ pub(super) fn read_root(root: &View) -> Option<(Settings, Places)> {
     for connector in &defined.connectors {
         connector.view.warn("connectors are not supported by this version of preamp yet; it does nothing");
     }
-    let connected = connect(&service.pipelines, &defined);
+    let connected = connect(&service, &defined);
     // What no pipeline uses is read too: its mistakes should show before somebody starts to use it.
     let receivers = of_kinds(&defined.receivers, &RECEIVERS, |c| read_otlp(c.id, &c.view, &extensions));
     let exporters = of_kinds(&defined.exporters, &EXPORTERS, |c| read_remote_write(c, &extensions));
     extensions.warn_of_unused();
     let health = extensions.health();
-    let Connected { receiver, processors, exporter: exporter_id } = connected?;
+    let Connected { receiver, processors, exporter: exporter_id, debug } = connected?;
     let receiver = with_id(receivers, receiver)?;
     let (exporter, places) = settle(exporter_id, with_id(exporters, exporter_id)?, Some(&receiver));
-    Some((Settings { receiver, processors, exporter, health, telemetry: service.telemetry }, places))
+    let telemetry = service.telemetry;
+    Some((Settings { receiver, processors, exporter, debug, health, telemetry }, places))
 }
 
 /// Reads nothing but an exporter and what it signs with.
@@ -70,8 +71,8 @@ pub(super) fn read_exporter(root: &View, id: &str) -> Option<(ExporterSettings, 
         exporter.view.error(exporter.unsupported("exporter", &EXPORTERS));
         return None;
     }
-    let signers = read_signers(section.get(&file::service));
-    let extensions = Extensions::read(read_components(section.get(&file::extensions)), &signers);
+    let enabled = read_authenticators(section.get(&file::service));
+    let extensions = Extensions::read(read_components(section.get(&file::extensions)), &enabled);
     let exporter = read_remote_write(exporter, &extensions)?;
     Some(settle(id, exporter, None))
 }

@@ -114,7 +114,7 @@ impl Schema<'_> {
     fn value(&self, key: &Definition, option: &[&str]) -> Value {
         match key.class {
             Class::Ignored(_) => return json!({}),
-            Class::NotYet(harmless) => return harmless_value(harmless),
+            Class::NotYet(harmless) | Class::NotYetOfPrometheus(harmless) => return harmless_value(harmless),
             Class::Only { taken, .. } => return json!({ "enum": taken }),
             Class::Read | Class::Option(_) => {}
         }
@@ -122,7 +122,7 @@ impl Schema<'_> {
             Form::Flag => json!({ "type": "boolean" }),
             Form::Count { min, max, .. } => json!({ "type": "integer", "minimum": min, "maximum": max }),
             Form::Number { min, max } => json!({ "type": "number", "minimum": min, "maximum": max }),
-            Form::Time => json!({ "type": "string", "pattern": DURATION }),
+            Form::Time => duration(),
             Form::Text(_) => json!({ "type": "string" }),
             Form::Choice { of, in_any_case: false } => json!({ "enum": of }),
             Form::Choice { of, in_any_case: true } => {
@@ -172,7 +172,7 @@ impl Schema<'_> {
             OptionForm::Flag | OptionForm::Text | OptionForm::Count | OptionForm::Map => kept(),
             OptionForm::Name => json!({ "anyOf": [kept(), { "const": "" }] }),
             OptionForm::CountOrDefault => json!({ "anyOf": [kept(), { "const": 0 }] }),
-            OptionForm::Milliseconds => json!({ "type": "string", "pattern": DURATION }),
+            OptionForm::Milliseconds => duration(),
             OptionForm::Texts => json!({ "type": ["array", "string"], "items": { "type": "string" } }),
             OptionForm::Section(tables) => self.named(name, tables, option),
         }
@@ -215,6 +215,11 @@ enum Default {
 /// Whether a key holds a section that may hold the other key.
 fn holds(key: &Definition, name: &str) -> bool {
     matches!(key.form, Form::Section(tables) if tables.iter().copied().flatten().any(|key| key.name == name))
+}
+
+/// A duration; 0 needs no unit.
+fn duration() -> Value {
+    json!({ "type": ["string", "integer"], "pattern": DURATION, "minimum": 0, "maximum": 0 })
 }
 
 fn harmless_value(harmless: Harmless) -> Value {

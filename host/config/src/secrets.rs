@@ -30,6 +30,11 @@ pub(super) fn is_secret(key: &str) -> bool {
         || (!key.ends_with("_file") && SECRET_NAMES.iter().any(|part| key.contains(part)))
 }
 
+/// Whether what stands at the end of a path is a secret, or may be.
+pub(super) fn is_below_secret(path: &str) -> bool {
+    path.split(['.', '[']).any(is_secret)
+}
+
 /// A URL with something else in place of its user and its query, which may hold secrets; any other text as it is.
 pub(super) fn without_credentials(text: &str, instead: &str) -> String {
     let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };

@@ -1,6 +1,8 @@
-//! `extensions.bearertokenauth` and `extensions.basicauth`: who may send.
+//! `extensions.bearertokenauth` and `extensions.basicauth`: who may send to a receiver. What they give an exporter to show
+//! is read by `crate::authorization`.
 
-use super::definition::{Sort, Type, ignored};
+use super::authorization::client_auth;
+use super::definition::{Sort, Type};
 use super::ids::Component;
 use super::settings::{Proof, Senders, Tokens};
 use super::view::View;
@@ -18,26 +20,29 @@ pub(super) const TYPES: &[Type] =
 
 keys! {
     /// The keys of `bearertokenauth`.
-    mod token {
+    pub(super) mod token {
         /// The field of the request that holds the token.
         header: Text.or("Authorization"),
         /// What stands before the token there.
         scheme: Text.or("Bearer"),
-        /// A token that is accepted.
+        /// A token that is accepted; the one that an exporter shows.
         token: Text.sort(Sort::Secret),
-        /// Tokens that are accepted.
+        /// Tokens that are accepted. An exporter shows the first.
         tokens: Texts.sort(Sort::Secret),
-        /// A file with a token on each line. `token` and `tokens` say nothing beside it.
+        /// A file with a token on each line, of which an exporter shows the first. `token` and `tokens` say nothing beside
+        /// it. It is read again when it changes.
         filename: Text.sort(Sort::Path),
     }
 }
 
 keys! {
     /// The keys of `basicauth`.
-    mod password {
-        /// The users that are accepted.
+    pub(super) mod password {
+        /// The users that a receiver accepts.
         htpasswd: Sub.of(&[htpasswd::TABLE]),
-    } and [ignored("client_auth", "preamp's exporter shows no name and password of an extension")]
+        /// The user that an exporter shows. One of the two may stand in an extension.
+        client_auth: Sub.of(&[client_auth::TABLE]),
+    }
 }
 
 keys! {
@@ -50,7 +55,7 @@ keys! {
     }
 }
 
-/// Whether a type says who may send.
+/// Whether a type says who sends: to a receiver, or of an exporter.
 pub(super) fn is_of_senders(kind: &str) -> bool {
     BEARER.contains(&kind) || BASIC.contains(&kind)
 }

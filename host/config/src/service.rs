@@ -2,9 +2,10 @@
 
 use super::definition::{Form, Sort};
 use super::exporter::EXPORTERS;
+use super::exporter::debug::{DEBUG, read_debug};
 use super::ids::{Component, References, find, read_kind, read_references};
 use super::processors::read_processor;
-use super::settings::{Processors, Telemetry};
+use super::settings::{DebugExporter, Processors, Telemetry};
 use super::telemetry::{read_telemetry, telemetry};
 use super::view::keys::{Key, NOT_YET, Texts, keys};
 use super::view::{HIDDEN, View, of_nothing};
@@ -32,7 +33,7 @@ keys! {
         receivers: Texts.sort(Sort::Id).required(),
         /// The ids of the processors, in their order.
         processors: Texts.sort(Sort::Id),
-        /// The ids of the exporters. This version has one.
+        /// The ids of the exporters. This version has one that sends, and any number of `debug`.
         exporters: Texts.sort(Sort::Id).required(),
     }
 }
@@ -128,12 +129,15 @@ pub(super) struct Connected<'d> {
     /// The id of the receiver.
     pub receiver: &'d str,
     pub processors: Processors,
-    /// The id of the exporter.
+    /// The id of the exporter that sends.
     pub exporter: &'d str,
+    /// Those that show what comes in.
+    pub debug: Vec<DebugExporter>,
 }
 
 /// What the metrics pipelines connect; `None` after something was reported.
-pub(super) fn connect<'d>(pipelines: &[Pipeline<'d>], defined: &Defined<'d>) -> Option<Connected<'d>> {
+pub(super) fn connect<'d>(service: &Service<'d>, defined: &Defined<'d>) -> Option<Connected<'d>> {
+    let pipelines = &service.pipelines;
     let receivers = pipelines.iter().flat_map(|pipeline| &pipeline.receivers);
     let exporters = pipelines.iter().flat_map(|pipeline| &pipeline.exporters);
     // A connector is an exporter of one pipeline and a receiver of another.
@@ -146,12 +150,28 @@ pub(super) fn connect<'d>(pipelines: &[Pipeline<'d>], defined: &Defined<'d>) -> 
     };
     let receivers = receivers.filter(|reference| !is_connector(reference));
     let exporters = exporters.filter(|reference| !is_connector(reference));
+    let exporters: Vec<_> = exporters.collect();
+    let sending = || exporters.iter().copied().filter(|(id, _)| !is_debug(id));
     let receiver = the_only("receiver", &RECEIVERS, receivers, &defined.receivers);
-    let exporter = the_only("exporter", &EXPORTERS, exporters, &defined.exporters);
+    let exporter = the_only("exporter", &EXPORTERS, sending(), &defined.exporters);
+    if let (None, Some((_, first))) = (sending().next(), exporters.first()) {
+        first.error(format!(
+            "nothing is sent: no pipeline of metrics has an exporter that sends, and {} only shows what comes in; add \
+             `{}` with its `endpoint`",
+            first.quoted(exporters.first().map_or("", |(id, _)| id)),
+            EXPORTERS[0]
+        ));
+    }
     let mut processors = Processors::default();
-    for (number, pipeline) in pipelines.iter().enumerate() {
+    let mut debug = Vec::new();
+    let mut is_first = true;
+    for pipeline in pipelines {
         let own = pipeline.read_processors(&defined.processors);
-        if number == 0 {
+        debug.extend(pipeline.read_debug(&defined.exporters, &own, service.logs_info()));
+        if pipeline.exporters.iter().all(|(id, _)| is_debug(id)) {
+            continue;
+        }
+        if std::mem::take(&mut is_first) {
             processors = own;
         } else if own == processors {
             pipeline.view.warn("repeats the pipeline above: metrics are delivered once");
@@ -162,16 +182,47 @@ pub(super) fn connect<'d>(pipelines: &[Pipeline<'d>], defined: &Defined<'d>) -> 
         }
     }
     let in_pipelines = pipelines.iter().flat_map(|pipeline| &pipeline.processors);
-    let used: BTreeSet<_> = in_pipelines.map(|(id, _)| *id).chain(receiver).chain(exporter).collect();
+    let shown = exporters.iter().map(|(id, _)| *id).filter(|id| is_debug(id));
+    let used: BTreeSet<_> =
+        in_pipelines.map(|(id, _)| *id).chain(receiver).chain(exporter).chain(shown).collect();
     let all = defined.receivers.iter().chain(&defined.processors).chain(&defined.exporters);
     for idle in all.filter(|component| !used.contains(component.id)) {
         idle.view.warn("is in no pipeline of metrics and does nothing");
+        if is_debug(idle.id) {
+            // Its mistakes should show before somebody starts to use it.
+            read_debug(idle, true);
+        }
     }
     let (receiver, exporter) = receiver.zip(exporter)?;
-    Some(Connected { receiver, processors, exporter })
+    Some(Connected { receiver, processors, exporter, debug })
+}
+
+/// Whether an id is that of an exporter that shows what comes in.
+fn is_debug(id: &str) -> bool {
+    id.split('/').next().is_some_and(|kind| DEBUG.contains(&kind))
+}
+
+impl Service<'_> {
+    /// Whether the log of the process tells what is of level `info`.
+    fn logs_info(&self) -> bool {
+        self.telemetry.log_level >= tracing::Level::INFO
+    }
 }
 
 impl Pipeline<'_> {
+    /// Reads the exporters that show what comes out of these processors.
+    fn read_debug(
+        &self,
+        defined: &[Component],
+        processors: &Processors,
+        logs_info: bool,
+    ) -> Vec<DebugExporter> {
+        let references = self.exporters.iter().filter(|(id, _)| is_debug(id));
+        let exporters = references.filter_map(|(id, reference)| find(defined, id, "exporter", reference));
+        let exporters = exporters.map(|exporter| read_debug(exporter, logs_info));
+        exporters.map(|debug| DebugExporter { processors: processors.clone(), ..debug }).collect()
+    }
+
     fn read_processors(&self, defined: &[Component]) -> Processors {
         let mut processors = Processors::default();
         let mut seen = BTreeSet::new();

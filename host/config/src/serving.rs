@@ -209,26 +209,29 @@ pub(super) fn read_endpoint(section: &Section, key: &Key<Text>) -> Option<String
     }
 }
 
-/// An address to listen on, `host:port`. Without a host it means all IPv4 addresses.
+/// An address to listen on, `host:port`. Without a host, which is then empty, it means all addresses of the machine.
 pub(super) fn read_address(view: &View) -> Option<String> {
     let text = view.text()?;
-    let address = match text.rsplit_once(':') {
-        Some((host, port)) if port.parse::<u16>().is_ok() && is_host(host) => match host {
-            "" => Some(format!("0.0.0.0:{port}")),
-            _ => Some(text.to_owned()),
-        },
-        _ => None,
-    };
+    let address = text.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok());
+    let address = address.and_then(|(host, port)| Some(format!("{}:{port}", listening_host(host)?)));
     if address.is_none() {
-        view.error(format!("expected host:port, such as 127.0.0.1:4317, found {}", view.shown()));
+        let hint = if text.matches(':').count() > 1 {
+            "; an IPv6 address stands in brackets: [::1]:4317"
+        } else {
+            ""
+        };
+        view.error(format!("expected host:port, such as 127.0.0.1:4317, found {}{hint}", view.shown()));
     }
     address
 }
 
-/// Whether a text can be a host name or an address; IPv6 addresses stand in brackets.
-fn is_host(text: &str) -> bool {
+/// A host name or an address as it stands before a port: IPv6 in brackets, anything else without; empty for all
+/// addresses. Charts write brackets around whatever a variable holds.
+pub(super) fn listening_host(text: &str) -> Option<String> {
+    let is_name = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
     match text.strip_prefix('[').and_then(|text| text.strip_suffix(']')) {
-        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b)),
+        Some(address) if address.parse::<std::net::Ipv6Addr>().is_ok() => Some(text.to_owned()),
+        Some(bare) => Some(bare.to_owned()).filter(|bare| is_name(bare)),
+        None => Some(text.to_owned()).filter(|text| is_name(text)),
     }
 }

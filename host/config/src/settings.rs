@@ -1,10 +1,14 @@
 //! The settings that a configuration file comes to.
 
+mod authorization;
+mod debug;
 mod nats;
 mod processors;
 mod senders;
 mod serving;
 
+pub use authorization::{Authorization, Shown};
+pub use debug::{DebugExporter, Output, Sampling, Verbosity};
 pub use nats::{Nats, NatsCredentials};
 pub use processors::{
     AttributeAction, AttributeKeys, AttributeType, AttributeValue, Batching, Change, MemoryLimit,
@@ -27,6 +31,8 @@ pub struct Settings {
     pub processors: Processors,
     /// The remote-write exporter.
     pub exporter: ExporterSettings,
+    /// The exporters that show what comes in.
+    pub debug: Vec<DebugExporter>,
     /// Who tells whether the process is well, if anybody does.
     pub health: Option<Health>,
     /// Logs and self-metrics.
@@ -294,6 +300,8 @@ pub struct ClientSettings {
     pub timeout: Duration,
     /// TLS towards the receiver.
     pub tls: ClientTls,
+    /// What each request shows of its sender; `None` where it is signed, or shows nothing.
+    pub authorization: Option<Authorization>,
     /// The proxy to go through; `None` leaves that to `HTTPS_PROXY` and `NO_PROXY`. It may hold a password.
     pub proxy_url: Option<Secret>,
     /// How connections are kept.
@@ -304,7 +312,13 @@ impl ClientSettings {
     /// What a file comes to that says nothing but how long an attempt may take.
     #[must_use]
     pub fn new(timeout: Duration) -> Self {
-        Self { timeout, tls: ClientTls::default(), proxy_url: None, connections: Connections::default() }
+        Self {
+            timeout,
+            tls: ClientTls::default(),
+            authorization: None,
+            proxy_url: None,
+            connections: Connections::default(),
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 
 use super::diagnostic::Report;
 use super::path::{join, join_number};
+use super::secrets;
 use super::yaml::{self, Entry, Node, Value};
 use preamp_base::files::read_text;
 use std::path::Path;
@@ -81,6 +82,20 @@ impl Substitution<'_> {
         }
         for name in unset {
             self.report.warn(node.place, path, format!("the environment variable {name} is not set"));
+            node.unset = Some(name.into());
+        }
+        self.warn_of_naked(node, path);
+    }
+
+    /// Warns of a variable without braces, which stays as it is. That a secret holds a `$` is not told.
+    fn warn_of_naked(&self, node: &Node, path: &str) {
+        let written = node.written.as_deref().unwrap_or_default();
+        if let Some(name) = naked_variable(written).filter(|name| is_meant(written, name))
+            && !secrets::is_below_secret(path)
+        {
+            let message =
+                format!("`${name}` is taken as it is: {}; for the text itself, $${name}", remedy(name));
+            self.report.warn(node.place, path, message);
         }
     }
 
@@ -288,6 +303,31 @@ fn split_content(content: &str) -> Result<Reference<'_>, String> {
         _ if rest.starts_with('-') => Err(format!("a default needs the scheme: write `${{env:{content}}}`")),
         _ => Err(format!("has `{scheme}:` where `env:` is expected")),
     }
+}
+
+/// The first variable in a text, as it stands in a file, that lacks its braces.
+pub(super) fn naked_variable(written: &str) -> Option<&str> {
+    let mut rest = written;
+    loop {
+        let (_, after) = rest.split_once('$')?;
+        let end = after.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(after.len());
+        match variable_name(&after[..end]) {
+            Ok(name) => return Some(name),
+            // A doubled sign stands for itself, and so does one before anything that is no name.
+            Err(_) => rest = after.strip_prefix('$').unwrap_or(after),
+        }
+    }
+}
+
+/// Whether a variable is meant, and no text that holds a `$`: it is the whole value, or is written as variables are.
+fn is_meant(written: &str, name: &str) -> bool {
+    let is_whole = written.strip_prefix('$') == Some(name);
+    is_whole || (name.len() > 2 && !name.contains(|c: char| c.is_ascii_lowercase()))
+}
+
+/// How to refer to a variable.
+pub(super) fn remedy(name: &str) -> String {
+    format!("a variable needs braces, write ${{env:{name}}}")
 }
 
 /// A name, if it can be that of a variable.

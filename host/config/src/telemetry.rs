@@ -3,7 +3,7 @@
 use super::definition::{Harmless, Sort, ignored, not_yet};
 use super::draft::Draft;
 use super::place::Place;
-use super::serving::{hosts, read_address, read_hosts};
+use super::serving::{hosts, listening_host, read_address, read_hosts};
 use super::settings::{Hosts, LogFormat, Telemetry};
 use super::view::keys::{NOT_YET, keys};
 use super::view::{Section, of_nothing};
@@ -88,7 +88,7 @@ const NAMES_ARE_FIXED: &str = "the names and labels of preamp's own metrics are 
 keys! {
     /// The keys of the server of `/metrics`.
     mod prometheus {
-        /// The host to listen on; an empty text means all IPv4 addresses.
+        /// The host to listen on; an empty text means all addresses, of IPv6 too.
         host: Text.or("localhost"),
         /// The port to listen on; 0 lets the system choose.
         port: Count.within(0, u16::MAX as i64).or(8888),
@@ -182,9 +182,8 @@ fn read_readers(metrics: &Section) -> Option<(String, Hosts)> {
 
 fn read_prometheus(section: &Section) -> (String, Hosts) {
     let host = match section.value(&prometheus::host) {
-        "" => "0.0.0.0".to_owned(),
         host if host.contains(':') && !host.starts_with('[') => format!("[{host}]"),
-        host => host.to_owned(),
+        host => listening_host(host).unwrap_or_else(|| host.to_owned()),
     };
     (format!("{host}:{}", section.value(&prometheus::port)), read_hosts(section))
 }

@@ -1,5 +1,6 @@
 //! A document as its readers see it: typed access, with every complaint placed.
 
+mod elsewhere;
 pub mod keys;
 mod section;
 
@@ -8,6 +9,8 @@ use super::diagnostic::{self, Report, Taken};
 use super::duration;
 use super::path::{join, join_number};
 use super::place::Place;
+use super::secrets;
+use super::substitution;
 use super::yaml::{Entry, Node, Value};
 pub(super) use section::{Section, of_nothing, tables};
 use std::path::Path;
@@ -50,9 +53,31 @@ impl<'d> View<'d> {
         Location { place: self.node.place, path: self.path.clone(), is_hidden: self.is_hidden() }
     }
 
-    /// An error about the value.
+    /// An error about the value. Where a variable is behind it, it is named.
     pub fn error(&self, message: impl Into<String>) {
+        let mut message = message.into();
+        let of_variable = self.variable_fault().filter(|fault| !message.contains(fault));
+        if let Some(fault) = of_variable {
+            message = format!("{message}; {fault}");
+        }
         self.report.error(self.node.place, &self.path, message);
+    }
+
+    /// What is wrong with a variable that the value refers to: it is not set, or lacks its braces.
+    pub fn variable_fault(&self) -> Option<String> {
+        if let Some(name) = self.unset_variable() {
+            return Some(format!(
+                "the environment variable {name} is not set: set it, or write ${{env:{name}:-DEFAULT}}"
+            ));
+        }
+        // No part of a secret is shown, whatever it looks like.
+        let written = self.node.written.as_deref().filter(|_| !secrets::is_below_secret(&self.path))?;
+        substitution::naked_variable(written).map(substitution::remedy)
+    }
+
+    /// A variable that the value refers to and that is not set.
+    fn unset_variable(&self) -> Option<&str> {
+        self.node.unset.as_deref()
     }
 
     /// An error about the key.
@@ -142,6 +167,8 @@ impl<'d> View<'d> {
                     None
                 }
             },
+            // Nothing is nothing in any unit.
+            Value::Integer(0) => Some(Duration::ZERO),
             // The Collector reads a bare number as nanoseconds, which nobody means.
             Value::Integer(_) if !self.node.from_environment => {
                 let number = &self.node.text;
@@ -237,6 +264,11 @@ impl<'d> View<'d> {
     /// A section with fixed keys. Those that are not in the tables, and those that this version cannot
     /// serve, are reported here, whether anybody asks for them or not.
     pub fn section(&self, tables: Tables) -> Section<'d> {
+        self.section_in(tables, &[])
+    }
+
+    /// The same of a section within another one, whose keys are `around`: one that belongs there is told so.
+    fn section_in(&self, tables: Tables, around: Tables) -> Section<'d> {
         let mut entries = self.entries();
         let keys = || tables.iter().copied().flatten();
         for (name, view) in &mut entries {
@@ -250,9 +282,13 @@ impl<'d> View<'d> {
                     key.check(view);
                 }
                 None if self.node.from_environment => {
-                    view.key_error(format!("unknown key; {}", self.suggest("", known)));
+                    view.key_error(format!("unknown key; {}", self.suggest_key("", known)));
                 }
-                None => view.key_error(format!("unknown key; {}", self.suggest(name, known))),
+                None => {
+                    let elsewhere = elsewhere::find(name, tables, around);
+                    let hint = elsewhere.unwrap_or_else(|| self.suggest_key(name, known));
+                    view.key_error(format!("unknown key; {hint}"));
+                }
             }
         }
         Section::present(self.clone(), entries, tables)
@@ -273,13 +309,20 @@ impl<'d> View<'d> {
         if self.report.is_full() { String::new() } else { diagnostic::suggest(word, known) }
     }
 
+    /// The same about a key.
+    fn suggest_key<'c>(&self, word: &str, known: impl IntoIterator<Item = &'c str>) -> String {
+        if self.report.is_full() { String::new() } else { diagnostic::suggest_key(word, known) }
+    }
+
     /// The value for people. What comes from the environment is not shown.
     pub fn shown(&self) -> String {
         const SHOWN_MAX: usize = 60;
         let text = &self.node.text;
         match &self.node.value {
             Value::Null if !self.node.from_environment && !text.is_empty() => {
-                format!("nothing: the environment variable {text} is not set")
+                format!(
+                    "nothing: the environment variable {text} is not set: set it, or write ${{env:{text}:-DEFAULT}}"
+                )
             }
             Value::Null => "nothing".to_owned(),
             Value::List(_) => "a list".to_owned(),

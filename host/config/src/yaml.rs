@@ -27,6 +27,8 @@ pub(super) struct Node {
     /// What stood there before references were filled in; `None` as long as they are not. All that one reference
     /// leads to shares it.
     pub written: Option<Rc<str>>,
+    /// A variable that the text refers to and that is not set.
+    pub unset: Option<Rc<str>>,
 }
 
 impl Node {
@@ -37,7 +39,7 @@ impl Node {
 
     /// A node that stands in a file.
     pub fn new(place: Place, value: Value, text: String) -> Node {
-        Node { place, value, text, from_environment: false, known_as: None, written: None }
+        Node { place, value, text, from_environment: false, known_as: None, written: None, unset: None }
     }
 
     /// The same place with something else in it.

@@ -2,11 +2,12 @@
 
 mod rejection_log;
 
+use crate::debug::DebugExporters;
 use crate::memory_budget::{MemoryBudget, Reservation};
 use crate::metrics::Metrics;
 use crate::processors::{ProcessError, Processors};
 use crate::receiver_clock::ReceiverClock;
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
 use preamp_config::Overflow;
 use preamp_contract::{Acceptance, Batch, Encoding, Refusal, Rejection};
@@ -51,6 +52,7 @@ pub struct Intake {
     requests: Arc<MemoryBudget>,
     rejections: RejectionLog,
     processors: ArcSwap<Processors>,
+    debug: ArcSwapOption<DebugExporters>,
     ack_policy: AckPolicy,
 }
 
@@ -86,6 +88,7 @@ impl Intake {
             requests,
             rejections: RejectionLog::default(),
             processors: ArcSwap::from_pointee(processors),
+            debug: ArcSwapOption::empty(),
             ack_policy: AckPolicy::default(),
         }
     }
@@ -99,6 +102,12 @@ impl Intake {
     /// Goes on with other processors.
     pub fn process_with(&self, processors: Processors) {
         self.processors.store(Arc::new(processors));
+    }
+
+    /// Shows payloads from now on by these, and returns those of before.
+    pub fn show_by(&self, exporters: Option<DebugExporters>) -> Option<DebugExporters> {
+        // A payload that is being handed over may hold on to them for a moment; dropping them ends them as well.
+        self.debug.swap(exporters.map(Arc::new)).and_then(Arc::into_inner)
     }
 
     /// The memory that requests must fit into while they are read.
@@ -156,6 +165,9 @@ impl Intake {
         let processors = self.processors.load_full();
         if let Err(reason) = processors.allow(&*self.queue) {
             return (Outcome::Busy(reason), 0);
+        }
+        if let Some(exporters) = &*self.debug.load() {
+            exporters.show(&payload, encoding);
         }
         let payload = match processors.process(payload, encoding, &mut |bytes| share.grow(bytes)) {
             Ok(payload) => payload,

@@ -13,6 +13,7 @@
 
 pub mod causes;
 pub mod credentials;
+pub mod debug;
 pub mod delivery;
 pub mod exporter;
 pub mod intake;
@@ -25,7 +26,6 @@ pub mod processors;
 #[cfg(feature = "receivers")]
 pub mod receiver;
 pub mod receiver_clock;
-#[cfg(any(feature = "aws", feature = "nats"))]
 mod secret_file;
 #[cfg(feature = "receivers")]
 mod server;

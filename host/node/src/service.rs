@@ -16,6 +16,7 @@ pub use running::{Running, Stopped};
 pub use sockets::Addresses;
 
 use crate::credentials::{CredentialsSource, SigningKeys};
+use crate::debug::DebugExporters;
 use crate::delivery::HttpClient;
 use crate::exporter::{Destination, Exporter, ExporterOptions};
 use crate::intake::AckPolicy;
@@ -28,7 +29,7 @@ use fit::Fitted;
 use preamp_base::memory::Shares;
 #[cfg(feature = "nats")]
 use preamp_config::Nats;
-use preamp_config::{Directory, ExporterSettings, Settings, Storage};
+use preamp_config::{Directory, ExporterSettings, LogFormat, Settings, Storage};
 use preamp_queue::durable::{self, DurableQueue, Folder, FolderError};
 #[cfg(feature = "nats")]
 use preamp_queue::{JetStreamQueue, jetstream};
@@ -153,10 +154,20 @@ impl Service {
             state_file: config.state_file.clone(),
         };
         let exporter = Exporter::start(&node, options).await?;
+        exporter.intake().show_by(debug_exporters(&node, &settings.debug, settings.telemetry.log_format));
         let around = Surroundings { intake: exporter.intake().clone(), node, room: descriptors.receivers };
         let receivers = Receivers::start(&settings.receiver, sockets.receivers, prepared.receivers, &around);
         Ok(Running::new(settings.clone(), exporter, around, receivers, probes))
     }
+}
+
+/// The exporters that show what comes in, if there are any.
+fn debug_exporters(
+    node: &Node,
+    settings: &[preamp_config::DebugExporter],
+    format: LogFormat,
+) -> Option<DebugExporters> {
+    (!settings.is_empty()).then(|| DebugExporters::start(settings, format, &node.metrics().debug))
 }
 
 /// What requests are signed with, if they are.

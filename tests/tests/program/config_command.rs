@@ -35,7 +35,9 @@ fn configuration(name: &str) -> PathBuf {
 
 #[test]
 fn every_file_that_is_taken_fits_the_schema() -> anyhow::Result<()> {
-    const SET: [(&str, &str); 4] = [
+    const SET: [(&str, &str); 6] = [
+        ("GRAFANA_TOKEN", "s3cret"),
+        ("GRAFANA_CLOUD_AUTH", "s3cret"),
         ("AWS_REGION", "eu-west-1"),
         ("MY_POD_IP", "127.0.0.1"),
         ("CLUSTER_NAME", "one"),

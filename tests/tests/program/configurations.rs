@@ -18,7 +18,7 @@ fn environment(name: &str) -> Option<String> {
         }
         "MY_POD_IP" => "127.0.0.1",
         "CLUSTER_NAME" => "one",
-        "GRAFANA_TOKEN" => "s3cret",
+        "GRAFANA_TOKEN" | "GRAFANA_CLOUD_AUTH" => "s3cret",
         _ => return None,
     };
     Some(value.to_owned())
@@ -41,7 +41,10 @@ fn verdict(path: &Path) -> anyhow::Result<String> {
                 }
                 ("taken", loaded.warnings.iter().map(|warning| line('W', warning)).collect())
             }
-            Err(errors) => ("refused", errors.0.iter().map(|error| line('E', error)).collect()),
+            Err(problems) => {
+                let kind = |problem: &Diagnostic| if problem.is_warning { 'W' } else { 'E' };
+                ("refused", problems.0.iter().map(|problem| line(kind(problem), problem)).collect())
+            }
         };
     ensure!(!said.contains("s3cret"), "{said}");
     Ok(format!("{name}: {word}\n{said}"))

@@ -1,11 +1,13 @@
 //! The program `preamp` as people run it, and as strangers attack it.
 
+mod authorization;
 mod bindplane_destination;
 mod check_command;
 mod commands;
 mod config_command;
 mod configurations;
 mod credentials;
+mod debug_exporter;
 mod deltas;
 mod demo;
 mod deploy;

@@ -1,7 +1,7 @@
 //! What requests are signed for, with whose credentials, and who that is.
 
 use super::{Caller, Step, Subject};
-use preamp_config::{ExporterSettings, SigV4};
+use preamp_config::{Authorization, ExporterSettings, SigV4};
 use preamp_host::credentials::{Aws, Credentials, Found};
 use std::time::Duration;
 
@@ -13,10 +13,19 @@ pub(super) fn scope(settings: &ExporterSettings) -> Step {
     Step::pass(
         "signature",
         match &settings.sigv4 {
-            None => "requests are not signed".to_owned(),
+            None => shown(settings).to_owned(),
             Some(SigV4 { region, service, .. }) => format!("for the service {service} in {region}"),
         },
     )
+}
+
+/// What requests show where they are not signed.
+fn shown(settings: &ExporterSettings) -> &'static str {
+    match &settings.client.authorization {
+        None => "requests are not signed",
+        Some(Authorization::Basic { .. }) => "requests are not signed; they show a user and a password",
+        Some(Authorization::Token { .. }) => "requests are not signed; they show a token",
+    }
 }
 
 /// Finds credentials and asks who they are, if requests are signed.

@@ -88,7 +88,9 @@ impl Report {
 
     fn add_all(&mut self, name: &'static str, problems: &Diagnostics, remedy: &str) {
         for problem in &problems.0 {
-            self.add(Step::fail(name, problem.to_string(), remedy));
+            let step = Step::fail(name, problem.to_string(), remedy);
+            let outcome = if problem.is_warning { Outcome::Warn } else { Outcome::Fail };
+            self.add(Step { outcome, ..step });
         }
     }
 

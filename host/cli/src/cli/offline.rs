@@ -36,7 +36,11 @@ impl Configuration {
         exporter: Option<&str>,
         now: Option<u64>,
     ) -> anyhow::Result<Configuration> {
-        let request = file.map(|file| preamp_config::Request::from(Source::File(file.to_owned())));
+        // Nothing is received here, so it does not matter whether somebody scrapes.
+        let request = file.map(|file| preamp_config::Request {
+            otlp_only: true,
+            ..preamp_config::Request::from(Source::File(file.to_owned()))
+        });
         let loaded = match (request, exporter) {
             (None, _) => None,
             (Some(request), Some(id)) => Some(preamp_config::load_exporter(&request, id, &environment)?),

@@ -160,7 +160,10 @@ async fn go_on_with(next: Next, loaded: &Loaded, running: &mut Running) -> bool 
 /// Logs why a configuration cannot be used, each problem by itself.
 fn tell(error: &anyhow::Error) {
     match error.downcast_ref::<Diagnostics>() {
-        Some(problems) => problems.0.iter().for_each(|problem| tracing::error!(%problem, "{KEPT}")),
+        Some(problems) => problems.0.iter().for_each(|problem| match problem.is_warning {
+            true => tracing::warn!("{problem}"),
+            false => tracing::error!(%problem, "{KEPT}"),
+        }),
         None => tracing::error!(problem = %error, "{KEPT}"),
     }
 }

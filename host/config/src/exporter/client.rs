@@ -1,10 +1,11 @@
 //! The HTTP client of the exporter: where requests go, what they carry, how they are secured.
 
 use super::keys;
+use crate::authorization::take_user;
 use crate::component::ComponentConfig;
-use crate::extensions::Extensions;
-use crate::settings::Connections;
-use crate::sigv4auth::{Sigv4Auth, is_aps, read_aws_auth};
+use crate::extensions::{self, Extensions};
+use crate::settings::{Authorization, Connections};
+use crate::sigv4auth::{Sigv4Auth, data_plane, is_aps, read_aws_auth};
 use crate::view::{Section, View, of_nothing};
 use crate::yaml::Value as Yaml;
 use preamp_base::Secret;
@@ -25,14 +26,24 @@ pub(super) fn check_nested(exporter: &Section) {
 
 /// Where requests go.
 pub(super) struct Endpoint<'d> {
+    /// The URL, without the user that may stand in it.
     pub url: String,
     pub host: String,
+    /// What that user shows.
+    pub user: Option<Authorization>,
     pub view: View<'d>,
 }
 
 impl Endpoint<'_> {
     /// Warns of what Amazon Managed Prometheus is going to refuse.
     pub fn warn_of_traps(&self, exporter: &Section, client: &Section) {
+        if let Some(right) = data_plane(&self.host) {
+            let right =
+                if self.view.is_hidden() { "aps-workspaces.REGION.amazonaws.com" } else { right.as_str() };
+            self.view.warn(format!(
+                "is the host that manages workspaces, which takes no samples: write https://{right}/workspaces/…"
+            ));
+        }
         if !is_aps(&self.host) {
             return;
         }
@@ -66,30 +77,48 @@ impl Endpoint<'_> {
 const AMP_BYTES_MAX: i64 = 1_000_000;
 
 /// Reads the URL as far as the host needs it; the component checks the rest.
-pub(super) fn read_endpoint<'d>(client: &Section<'d>, exporter: &View<'d>) -> Option<Endpoint<'d>> {
+pub(super) fn read_endpoint<'d>(client: &Section<'d>) -> Option<Endpoint<'d>> {
     let Some(view) = client.get(&keys::client::endpoint) else {
-        exporter.error("lacks `endpoint`, the full remote-write URL");
+        client.report_missing(&keys::client::endpoint, "lacks `endpoint`, the full remote-write URL");
         return None;
     };
     let text = view.text()?;
+    if let Some(fault) = view.variable_fault() {
+        view.error(fault);
+        return None;
+    }
     if !text.contains("://") {
         let example = view.quotable().filter(|text| !text.is_empty()).unwrap_or("HOST/PATH");
         view.error(format!("lacks a scheme: write https://{example}"));
         return None;
     }
-    let host = match text.parse::<http::Uri>() {
-        Ok(url) => url.host().map(str::to_ascii_lowercase),
-        Err(error) => {
-            view.error(format!("is no URL: {error}"));
+    let (url, user) = take_user(text);
+    let host = match host_of(&url) {
+        Ok(host) => host,
+        Err(problem) => {
+            // What looks like a port may be a part of a password, so it is not shown.
+            let hint = match text.contains('@') {
+                true => "; in a user or password, write `/` as %2F, `@` as %40 and `:` as %3A",
+                false => "",
+            };
+            view.error(format!("{problem}{hint}"));
             return None;
         }
     };
-    let Some(host) = host else {
-        view.error("is a URL without a host");
-        return None;
-    };
-    let is_complete = !is_aps(&host) || check_workspace_url(text, &view);
-    is_complete.then(|| Endpoint { url: text.to_owned(), host, view })
+    let is_complete = !is_aps(&host) || check_workspace_url(&url, &view);
+    is_complete.then(|| Endpoint { url, host, user, view })
+}
+
+/// The host of a URL, in lower case.
+fn host_of(url: &str) -> Result<String, String> {
+    let url = url.parse::<http::Uri>().map_err(|error| format!("is no URL: {error}"))?;
+    let authority = url.authority().map_or("", |authority| authority.as_str());
+    let port = authority.rsplit_once(':').map(|(_, port)| port).filter(|port| !port.ends_with(']'));
+    if port.is_some_and(|port| port.parse::<u16>().is_err()) {
+        return Err("has no number from 0 to 65535 where the port is expected".to_owned());
+    }
+    let host = url.host().filter(|host| !host.is_empty());
+    host.map(str::to_ascii_lowercase).ok_or_else(|| "is a URL without a host".to_owned())
 }
 
 /// Whether the URL of an AMP host is one that takes remote write. The console and the API show the
@@ -207,12 +236,14 @@ fn header_entries<'d>(view: &View<'d>) -> Vec<(String, View<'d>)> {
 
 /// How requests are authenticated.
 pub(super) enum Authenticator<'e, 'd> {
-    /// Not at all.
+    /// Not at all, or by a header field or a user of the URL.
     None,
     /// In a way that was reported as an error.
     Unusable,
     /// By a signature.
     Sigv4(&'e Sigv4Auth<'d>),
+    /// By what each request shows.
+    Shows(Authorization),
     /// By a signature whose settings stand in the exporter itself.
     Own(Box<Sigv4Auth<'d>>),
 }
@@ -230,10 +261,47 @@ pub(super) fn read_authenticator<'e, 'd>(
         own.view().key_error("cannot stand beside `auth`: keep one of the two");
     }
     let Some(reference) = auth.get(&keys::authenticator::authenticator) else {
-        auth.view().error("lacks `authenticator`, the id of an extension such as sigv4auth");
+        auth.report_missing(
+            &keys::authenticator::authenticator,
+            "lacks `authenticator`, the id of an extension such as sigv4auth",
+        );
         return Authenticator::Unusable;
     };
-    extensions.authenticator(&reference).map_or(Authenticator::Unusable, Authenticator::Sigv4)
+    match extensions.authenticator(&reference) {
+        None => Authenticator::Unusable,
+        Some(extensions::Authenticator::Signs(auth)) => Authenticator::Sigv4(auth),
+        Some(extensions::Authenticator::Shows(authorization)) => Authenticator::Shows(authorization),
+    }
+}
+
+impl Authenticator<'_, '_> {
+    /// What each request shows. A second way to be authenticated beside this one is reported: a receiver sees one.
+    pub fn authorization(&self, client: &Section, endpoint: Option<&Endpoint>) -> Option<Authorization> {
+        let headers =
+            client.get(&keys::client::headers).map(|view| header_entries(&view)).unwrap_or_default();
+        let header = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+        let user = endpoint.and_then(|endpoint| Some((endpoint, endpoint.user.as_ref()?)));
+        let first = match self {
+            Authenticator::None => None,
+            Authenticator::Unusable => return None,
+            Authenticator::Sigv4(_) | Authenticator::Own(_) => {
+                Some("requests are signed with AWS credentials, and the signature stands in the same field")
+            }
+            Authenticator::Shows(_) => Some("the extension in `auth.authenticator` sets the same field"),
+        };
+        if let (Some(reason), Some((_, view))) = (first, header) {
+            view.error(format!("{reason}: take the header out, or `auth`"));
+        }
+        let reason = first.or(header.map(|_| "the header `Authorization` says the same"));
+        match (self, user, reason) {
+            (_, Some((endpoint, _)), Some(reason)) => {
+                endpoint.view.error(format!("holds a user, but {reason}: keep one of the two"));
+                None
+            }
+            (Authenticator::Shows(authorization), ..) => Some(authorization.clone()),
+            (_, user, _) => user.map(|(_, user)| user.clone()),
+        }
+    }
 }
 
 /// Reads how long one attempt may take, which may stand in two places.

@@ -116,11 +116,13 @@ keys! {
     /// The keys of the HTTP client, which stand beside the exporter's own, or under `http`.
     pub(super) mod client {
         /// The full URL for remote write. For AMP:
-        /// `https://aps-workspaces.REGION.amazonaws.com/workspaces/WORKSPACE/api/v1/remote_write`.
+        /// `https://aps-workspaces.REGION.amazonaws.com/workspaces/WORKSPACE/api/v1/remote_write`. A user in it is sent as
+        /// basic authentication.
         endpoint: Text.sort(Sort::Url).required(),
         /// How long one attempt may take.
         timeout: Time.or(Duration::from_secs(5)),
-        /// Further header fields for each request. Those that the exporter sets itself are refused.
+        /// Further header fields for each request. Those that the exporter sets itself are refused; `Authorization` is one of
+        /// them only where requests are signed, or an extension authenticates.
         headers: Other.form(Form::Headers(&[header::TABLE])),
         /// How requests are authenticated.
         auth: Sub.of(&[authenticator::TABLE]),
@@ -161,7 +163,7 @@ keys! {
 keys! {
     /// The key of `auth` of the client.
     pub(super) mod authenticator {
-        /// The id of an extension `sigv4auth`.
+        /// The id of an extension `sigv4auth`, `basicauth` or `bearertokenauth`.
         authenticator: Text.sort(Sort::Id).required(),
     }
 }

@@ -1,6 +1,7 @@
 //! `exporters.prometheusremotewrite`: what the host needs of it, and what is carried to the component.
 
 mod client;
+pub(super) mod debug;
 mod delivery;
 mod keys;
 mod translation;
@@ -21,8 +22,8 @@ pub(super) const EXPORTERS: [&str; 3] = ["prometheusremotewrite", "prometheus_re
 const ADOT: &str = "awsprometheusremotewrite";
 
 /// The same, each with its keys.
-pub(super) const TYPES: &[Type] =
-    &[REMOTE_WRITE, Type { names: &[ADOT], tables: &[keys::adot::TABLE], base: Some(&REMOTE_WRITE) }];
+pub(super) const TYPES: &[Type] = &[REMOTE_WRITE, OF_ADOT, debug::TYPES[0], debug::TYPES[1]];
+const OF_ADOT: Type = Type { names: &[ADOT], tables: &[keys::adot::TABLE], base: Some(&REMOTE_WRITE) };
 const REMOTE_WRITE: Type = Type::new(&[EXPORTERS[0], EXPORTERS[1]], keys::TABLES);
 
 /// An exporter as it stands in the file.
@@ -59,7 +60,7 @@ pub(super) fn read_remote_write<'d>(
     }
     let client = nested.as_ref().unwrap_or(&section);
     let mut component = ComponentConfig::new(view);
-    let endpoint = client::read_endpoint(client, view);
+    let endpoint = client::read_endpoint(client);
     let url = endpoint.as_ref().map(|endpoint| endpoint.url.as_str());
     let tls = read_client_tls(&client.below(&keys::client::tls), url);
     client::check_compression(client);
@@ -69,7 +70,8 @@ pub(super) fn read_remote_write<'d>(
     let timeout = client::read_timeout(&section, client);
     let proxy_url = client::read_proxy(client);
     let connections = client::read_connections(client);
-    let settings = ClientSettings { timeout, tls, proxy_url, connections };
+    let authorization = authenticator.authorization(client, endpoint.as_ref());
+    let settings = ClientSettings { timeout, tls, authorization, proxy_url, connections };
     let queue = delivery::read_queue(exporter.id, &section, extensions, &mut component);
     delivery::check_lease(&section, &queue, timeout, extensions);
     let retry = delivery::read_retry(&section, queue.storage.outlives(), &mut component);
@@ -79,7 +81,7 @@ pub(super) fn read_remote_write<'d>(
     endpoint.warn_of_traps(&section, client);
     component.set_from("endpoint", endpoint.url.as_str(), &endpoint.view);
     let sigv4 = match authenticator {
-        client::Authenticator::None => {
+        client::Authenticator::None | client::Authenticator::Shows(_) => {
             endpoint.warn_if_unsigned();
             None
         }

@@ -1,7 +1,12 @@
 //! The keys of a Prometheus file that have to do with remote write (Prometheus' `docs/configuration`).
 
-use crate::definition::{Harmless, ignored, not_yet};
+use crate::definition::{Definition, Form, Harmless, Sort, ignored, not_yet};
 use crate::view::keys::keys;
+
+/// A key that is taken only where it changes nothing.
+const fn not_yet_of_prometheus(name: &'static str, harmless: Harmless) -> Definition {
+    not_yet(name, harmless).of_prometheus()
+}
 
 const NOT_OURS: &str =
     "preamp takes nothing but `remote_write` and `global.external_labels` from a Prometheus file";
@@ -13,8 +18,11 @@ keys! {
         remote_write: Other,
         /// Settings for all of them.
         global: Sub.of(&[global::TABLE]),
-    } and [ignored("scrape_configs", "preamp scrapes nothing: let an OpenTelemetry SDK or Collector send to it"),
-    ignored("scrape_config_files", "preamp scrapes nothing"),
+        /// Refused unless `--otlp-only` says that they are left out on purpose: preamp scrapes nothing.
+        scrape_configs: Other,
+        /// The same.
+        scrape_config_files: Other,
+    } and [
     ignored("rule_files", NOT_OURS),
     ignored("alerting", NOT_OURS),
     ignored("remote_read", NOT_OURS),
@@ -43,6 +51,14 @@ keys! {
         headers: Other,
         /// Becomes the extension `sigv4auth`.
         sigv4: Sub.of(&[sigv4::TABLE]),
+        /// Becomes the extension `basicauth`.
+        basic_auth: Sub.of(&[basic_auth::TABLE]),
+        /// Becomes the extension `bearertokenauth`.
+        authorization: Sub.of(&[authorization::TABLE]),
+        /// The same, as older files have it.
+        bearer_token: Other,
+        /// The same with a file.
+        bearer_token_file: Other,
         /// Becomes `tls`.
         tls_config: Sub.of(&[tls::TABLE]),
         /// Becomes `proxy_url`.
@@ -56,25 +72,52 @@ keys! {
         /// Becomes `send_metadata` and `metadata_interval`.
         metadata_config: Sub.of(&[metadata::TABLE]),
     } and [ignored("proxy_from_environment", "the proxy of the environment is used anyway"),
-    not_yet("no_proxy", Harmless::Empty),
-    not_yet("proxy_connect_header", Harmless::Empty),
-    not_yet("http_headers", Harmless::Empty),
+    not_yet_of_prometheus("no_proxy", Harmless::Empty),
+    not_yet_of_prometheus("proxy_connect_header", Harmless::Empty),
+    not_yet_of_prometheus("http_headers", Harmless::Empty),
     ignored("enable_http2", "preamp offers HTTP/2 and HTTP/1.1"),
     ignored("follow_redirects", "preamp follows none"),
     ignored("round_robin_dns", EVERY_ADDRESS),
-    not_yet("basic_auth", LEAVE_OUT_AUTH),
-    not_yet("authorization", LEAVE_OUT_AUTH),
-    not_yet("oauth2", LEAVE_OUT_AUTH),
-    not_yet("azuread", LEAVE_OUT_AUTH),
-    not_yet("google_iam", LEAVE_OUT_AUTH),
+    not_yet_of_prometheus("oauth2", LEAVE_OUT_AUTH),
+    not_yet_of_prometheus("azuread", LEAVE_OUT_AUTH),
+    not_yet_of_prometheus("google_iam", LEAVE_OUT_AUTH),
     ignored(
         "send_native_histograms",
         "exponential histograms are sent as native ones; see exponential_histograms",
     ),
     // Relabelling changes the data.
-    not_yet("write_relabel_configs", Harmless::Empty),
+    not_yet_of_prometheus("write_relabel_configs", Harmless::Empty),
     ]
 }
+
+keys! {
+    /// The keys of `basic_auth`.
+    pub(super) mod basic_auth {
+        /// Becomes `username`.
+        username: Other,
+        /// Becomes `username_file`.
+        username_file: Other,
+        /// Becomes `password`.
+        password: Other,
+        /// Becomes `password_file`.
+        password_file: Other,
+    } and [not_yet_of_prometheus("username_ref", Harmless::Empty),
+    not_yet_of_prometheus("password_ref", Harmless::Empty),
+    ]
+}
+
+keys! {
+    /// The keys of `authorization`.
+    pub(super) mod authorization {
+        /// Becomes `token`.
+        credentials: Other,
+        /// Becomes `filename`.
+        credentials_file: Other,
+    } and [TYPE, not_yet_of_prometheus("credentials_ref", Harmless::Empty)]
+}
+
+/// How `authorization` is shown; a keyword of Rust, and so no name of a key.
+pub(super) const TYPE: Definition = Definition::new("type", Form::Text(Sort::Plain), "Becomes `scheme`.");
 
 keys! {
     /// The keys of `global`.
@@ -149,9 +192,9 @@ keys! {
         min_version: Other,
         /// Becomes `max_version`.
         max_version: Other,
-    } and [not_yet("ca_ref", Harmless::Empty),
-    not_yet("cert_ref", Harmless::Empty),
-    not_yet("key_ref", Harmless::Empty),
+    } and [not_yet_of_prometheus("ca_ref", Harmless::Empty),
+    not_yet_of_prometheus("cert_ref", Harmless::Empty),
+    not_yet_of_prometheus("key_ref", Harmless::Empty),
     ]
 }
 

@@ -1,12 +1,14 @@
 //! Prometheus' own file: its section `remote_write` says where to, and becomes an exporter.
 
+mod authenticator;
 mod keys;
 
-use super::draft::{Draft, EXPORTER, SERVICE, SIGNER, exporter_id};
+use super::draft::{Draft, EXPORTER, exporter_id};
 use super::formats::Context;
+use super::substitution::variable_name;
 use super::view::keys::{Key, Other};
 use super::view::{Section, View};
-use super::yaml::{Node, Value};
+use super::yaml::{Entry, Node, Value};
 use crate::receiver::local_protocols;
 use keys::remote_write;
 
@@ -30,11 +32,13 @@ pub(super) fn rendered(mut document: Node, context: &Context) -> Option<Node> {
     take_literally(&mut document);
     let root = View::root(&document, context.report);
     let file = root.section(&[keys::file::TABLE]);
+    check_scraping(&file, context.otlp_only);
     let target = choose(&file, context.destination)?;
     let entry = target.section(&[keys::remote_write::TABLE]);
     let draft = Draft { place: target.location().place };
     let global = file.within(&keys::file::global);
     let labels = global.and_then(|global| global.get(&keys::global::external_labels));
+    let labels = labels.map(|labels| with_variables(as_texts(labels.carried())));
     let id = match entry.text(&remote_write::name) {
         Some((name, view)) => exporter_id(name).or_else(|| {
             view.error("is no name for an exporter: use letters, digits, `-`, `_` and `.`");
@@ -42,10 +46,80 @@ pub(super) fn rendered(mut document: Node, context: &Context) -> Option<Node> {
         })?,
         None => EXPORTER.to_owned(),
     };
-    let signer = entry.within(&remote_write::sigv4).map(|section| signer(draft, &section));
-    let exporter = exporter(draft, &entry, labels, signer.is_some());
-    let signer = signer.map(|signer| (SIGNER, signer));
-    Some(draft.file(local_protocols(draft), (&id, exporter), signer))
+    let authenticator = authenticator::read(draft, &entry);
+    let exporter = exporter(draft, &entry, labels, authenticator.as_ref().map(|(id, _)| *id));
+    Some(draft.file(local_protocols(draft), (&id, exporter), authenticator))
+}
+
+/// Reports jobs that nobody would run: the process would receive nothing, and nobody would notice.
+fn check_scraping(file: &Section, otlp_only: bool) {
+    for key in [&keys::file::scrape_configs, &keys::file::scrape_config_files] {
+        let Some(view) = file.get(key) else { continue };
+        match view.value() {
+            Value::List(jobs) if jobs.is_empty() => {}
+            _ if otlp_only => view.warn("is left out, as --otlp-only says: only what comes in over OTLP is sent"),
+            _ => view.key_error(
+                "preamp scrapes nothing, so these targets would no longer be sent: have a Collector or an SDK send them \
+                 to preamp over OTLP, and say --otlp-only to take nothing but `remote_write` of this file",
+            ),
+        }
+    }
+}
+
+/// Prometheus takes any scalar where it wants a text, as it is written. What is nothing is left out.
+fn as_texts(section: Node) -> Node {
+    let Value::Map(entries) = &section.value else { return section };
+    let is_something = |node: &Node| !matches!(node.value, Value::Null);
+    let entries = entries.iter().filter(|entry| is_something(&entry.value)).cloned();
+    let entries = entries.map(|entry| Entry { value: as_text(entry.value), ..entry }).collect();
+    Node { value: Value::Map(entries), ..section }
+}
+
+fn as_text(node: Node) -> Node {
+    match node.value {
+        Value::Boolean(_) | Value::Integer(_) | Value::Float(_) => {
+            let text = node.text.clone();
+            node.replaced(Value::Text, text)
+        }
+        _ => node,
+    }
+}
+
+/// In the values of external labels Prometheus fills in `$NAME` and `${NAME}` (since 3.0 by default).
+fn with_variables(mut labels: Node) -> Node {
+    let Value::Map(entries) = &mut labels.value else { return labels };
+    for Entry { value, .. } in entries.iter_mut().filter(|entry| entry.value.text.contains('$')) {
+        value.text = in_braces(&value.text);
+        value.written = None;
+    }
+    labels
+}
+
+/// A text with references as the Collector has them in place of Prometheus'.
+fn in_braces(text: &str) -> String {
+    let mut written = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('$') {
+        written.push_str(before);
+        let is_name = |name: &str| variable_name(name).is_ok();
+        let bare = after.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(after.len());
+        let braced = after.strip_prefix('{').and_then(|after| after.split_once('}'));
+        match braced {
+            Some((name, after)) if is_name(name) => {
+                written.push_str(&format!("${{env:{name}}}"));
+                rest = after;
+            }
+            _ if is_name(&after[..bare]) => {
+                written.push_str(&format!("${{env:{}}}", &after[..bare]));
+                rest = &after[bare..];
+            }
+            _ => {
+                written.push_str("$$");
+                rest = after.strip_prefix('$').unwrap_or(after);
+            }
+        }
+    }
+    written + rest
 }
 
 /// Prometheus fills in no references: a `$` is one.
@@ -83,7 +157,7 @@ fn choose<'d>(file: &Section<'d>, wanted: Option<&str>) -> Option<View<'d>> {
     None
 }
 
-fn exporter(draft: Draft, entry: &Section, labels: Option<View>, is_signed: bool) -> Node {
+fn exporter(draft: Draft, entry: &Section, labels: Option<Node>, authenticator: Option<&str>) -> Node {
     let part = |section: &Section, key: &Key<Other>| section.get(key).map(|view| view.carried());
     let own = |key: &Key<Other>| part(entry, key);
     let queue = entry.below(&remote_write::queue_config);
@@ -100,12 +174,12 @@ fn exporter(draft: Draft, entry: &Section, labels: Option<View>, is_signed: bool
     draft.section([
         ("endpoint", own(&remote_write::url)),
         ("timeout", or(own(&remote_write::remote_timeout), REMOTE_TIMEOUT)),
-        ("headers", own(&remote_write::headers)),
+        ("headers", own(&remote_write::headers).map(as_texts)),
         ("proxy_url", own(&remote_write::proxy_url)),
         ("tls", entry.within(&remote_write::tls_config).map(|section| tls(draft, &section))),
         ("protobuf_message", own(&remote_write::protobuf_message)),
         ("exemplars", Some(own(&remote_write::send_exemplars).unwrap_or_else(|| draft.flag(false)))),
-        ("external_labels", labels.map(|labels| labels.carried())),
+        ("external_labels", labels),
         ("send_metadata", Some(metadata(&keys::metadata::send).unwrap_or_else(|| draft.flag(true)))),
         ("metadata_interval", metadata(&keys::metadata::send_interval).map(duration)),
         ("max_sample_age", queue(&keys::queue::sample_age_limit).map(duration)),
@@ -114,7 +188,7 @@ fn exporter(draft: Draft, entry: &Section, labels: Option<View>, is_signed: bool
             queue(&keys::queue::max_shards).map(|shards| draft.within("num_consumers", shards)),
         ),
         ("retry_on_failure", Some(retry)),
-        ("auth", is_signed.then(|| draft.within("authenticator", draft.text(SIGNER)))),
+        ("auth", authenticator.map(|id| draft.within("authenticator", draft.text(id)))),
     ])
 }
 
@@ -131,26 +205,6 @@ fn tls(draft: Draft, section: &Section) -> Node {
         ("insecure_skip_verify", part(&keys::tls::insecure_skip_verify)),
         ("min_version", part(&keys::tls::min_version).map(version)),
         ("max_version", part(&keys::tls::max_version).map(version)),
-    ])
-}
-
-fn signer(draft: Draft, section: &Section) -> Node {
-    let part = |key: &Key<Other>| section.get(key).map(|view| view.carried());
-    if let (Some(external_id), None) =
-        (section.get(&keys::sigv4::external_id), section.get(&keys::sigv4::role_arn))
-    {
-        external_id.key_error("says nothing without `role_arn`, the role to assume");
-    }
-    let role = part(&keys::sigv4::role_arn)
-        .map(|arn| draft.section([("arn", Some(arn)), ("external_id", part(&keys::sigv4::external_id))]));
-    draft.section([
-        ("region", part(&keys::sigv4::region)),
-        ("service", Some(part(&keys::sigv4::service_name).unwrap_or_else(|| draft.text(SERVICE)))),
-        ("access_key", part(&keys::sigv4::access_key)),
-        ("secret_key", part(&keys::sigv4::secret_key)),
-        ("profile", part(&keys::sigv4::profile)),
-        ("use_fips_sts_endpoint", part(&keys::sigv4::use_fips_sts_endpoint)),
-        ("assume_role", role),
     ])
 }
 

@@ -204,7 +204,7 @@ fn sources_are_merged_in_time() {
         let sources =
             vec![source("a", with_exporter("")), source("b", headers("a")), source("c", headers("b"))];
         let start = taken();
-        let loaded = load(&Request { sources, destination: None }, &environment).unwrap();
+        let loaded = load(&Request { sources, ..Request::default() }, &environment).unwrap();
         let last = format!("\"h{}\":\"b\"", count - 1);
         assert!(loaded.settings.exporter.component_json.contains(&last));
         taken() - start

@@ -236,7 +236,7 @@ fn what_is_missing_in_the_environment_is_named() {
     assert_exporter_error(
         "headers: {Authorization: \"${env:NONE}\"}",
         "30: exporters.prometheusremotewrite.headers.Authorization: expected text, found nothing: the environment \
-         variable NONE is not set",
+         variable NONE is not set: set it, or write ${env:NONE:-DEFAULT}",
     );
 }
 

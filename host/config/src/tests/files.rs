@@ -134,7 +134,7 @@ fn a_protocol_is_on_when_null_and_off_when_absent_or_switched_off() {
     let variants = receiver("grpc: {max_recv_msg_size_mib: 0}\nhttp: {endpoint: ':0', metrics_url_path: in}");
     assert_eq!(variants.grpc.unwrap().max_request_bytes, 4 << 20);
     let http = variants.http.unwrap();
-    assert_eq!((http.endpoint.as_str(), http.metrics_path.as_str()), ("0.0.0.0:0", "/in"));
+    assert_eq!((http.endpoint.as_str(), http.metrics_path.as_str()), (":0", "/in"));
 }
 
 #[test]
@@ -170,8 +170,8 @@ receivers: {otlp",
     );
     assert_eq!(
         errors(&text),
-        ["f:7:51: exporters.prometheusremotewrite/other.retry_on_failure.wrong: unknown key; there are \
-             enabled, initial_interval, randomization_factor, multiplier, max_interval, max_elapsed_time"]
+        ["f:7:51: exporters.prometheusremotewrite/other.retry_on_failure.wrong: unknown key; the \
+             nearest are randomization_factor, enabled, initial_interval"]
     );
     let loaded = read(
         &text.replace(", wrong: 1", "").replace("[prometheusremotewrite]", "[prometheusremotewrite/other]"),
@@ -215,7 +215,7 @@ fn telemetry_can_be_switched_off_or_moved() {
     };
     assert_eq!(endpoint("{level: none}"), None);
     assert_eq!(endpoint("{readers: []}"), None);
-    assert_eq!(endpoint("{address: ':9000'}").as_deref(), Some("0.0.0.0:9000"));
+    assert_eq!(endpoint("{address: ':9000'}").as_deref(), Some(":9000"));
     let reader =
         |keys: &str| endpoint(&format!("{{readers: [{{pull: {{exporter: {{prometheus: {keys}}}}}}}]}}"));
     assert_eq!(reader("").as_deref(), Some("localhost:8888"));

@@ -25,7 +25,7 @@ fn both_styles_have_the_defaults_of_the_collector() {
         health("health_check", "{endpoint: ':1', path: /well, response_body: {healthy: yes!}}").unwrap();
     let HealthAnswer::Available { path, healthy, unhealthy } = other.answer else { panic!("{other:?}") };
     assert_eq!((path.as_str(), healthy.as_deref(), unhealthy), ("/well", Some("yes!"), None));
-    assert_eq!(other.endpoint, "0.0.0.0:1");
+    assert_eq!(other.endpoint, ":1");
     for (keys, path, recovery) in [
         ("{use_v2: true, http: {}}", "/status", None),
         (

@@ -1,12 +1,15 @@
 //! Whole files: what they come to, and what is said about those that are wrong.
 
+mod authorization;
 mod bindplane;
 mod bounds;
 mod connections;
+mod debug;
 mod errors;
 mod files;
 mod health;
 mod hidden;
+mod mistakes;
 mod mutations;
 mod nats;
 mod one_exporter;
@@ -59,7 +62,10 @@ fn explain(request: &Request, environment: Environment) -> Result<Loaded<String>
 fn errors(text: &str) -> Vec<String> {
     match read(text) {
         Ok(_) => Vec::new(),
-        Err(diagnostics) => diagnostics.0.iter().map(ToString::to_string).collect(),
+        Err(diagnostics) => {
+            let errors = diagnostics.0.iter().filter(|diagnostic| !diagnostic.is_warning);
+            errors.map(ToString::to_string).collect()
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The reference of all keys, and the tables of docs/configuration.md, which are made of it.
 
 use super::{FULL, options};
+use crate::definition::Class;
 use crate::yaml::{self, Entry, Node, Value};
 use crate::{key_references, markdown, schema};
 use std::collections::BTreeSet;
@@ -96,4 +97,26 @@ fn every_option_of_the_component_is_a_key_or_is_set_by_the_host() {
     let component: BTreeSet<_> =
         known.property(&[]).unwrap()["properties"].as_object().unwrap().keys().cloned().collect();
     assert_eq!(ours, component);
+}
+
+/// What helps is said in the names of the file that people write, and not in those of the component's JSON.
+#[test]
+fn remedies_of_the_core_name_keys_that_a_file_takes() {
+    let renamed = crate::exporter::OPTIONS.iter().filter_map(|key| match key.class {
+        Class::Option(option) if option != key.name => Some(option),
+        _ => None,
+    });
+    let renamed: Vec<_> = renamed.chain(["sigv4.region", "sigv4 section"]).collect();
+    assert!(renamed.contains(&"max_sample_age_ms"), "{renamed:?}");
+    for folder in ["translate", "judge"] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../src").join(folder);
+        let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        for file in files.filter(|path| path.extension().is_some_and(|extension| extension == "rs")) {
+            let text = std::fs::read_to_string(&file).unwrap();
+            for option in &renamed {
+                let said = [format!(" {option} "), format!(" {option}\""), format!(" {option},")];
+                assert!(!said.iter().any(|said| text.contains(said)), "{} names {option}", file.display());
+            }
+        }
+    }
 }

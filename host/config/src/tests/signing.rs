@@ -106,12 +106,16 @@ fn the_authenticator_must_be_a_signer_that_is_switched_on() {
           you mean `sigv4auth`?"
         ]
     );
-    let other = signed("", AMP).replace("sigv4auth", "basicauth/x");
+    let other = signed("", AMP).replace("sigv4auth", "oauth2client/x");
     assert_eq!(
         errors(&other),
         [
-            "f:6:27: exporters.prometheusremotewrite.auth.authenticator: the authenticator `basicauth` is known \
-             to the Collector, but not supported by this version of preamp yet; it takes sigv4auth",
+            "f:6:27: exporters.prometheusremotewrite.auth.authenticator: the authenticator `oauth2client` is \
+             known to the Collector, but not supported by this version of preamp yet; it takes sigv4auth, basicauth or \
+             bearertokenauth",
+            "f:9:16: service.extensions[0]: the extension type `oauth2client` is not supported by this version of preamp \
+             yet; there are sigv4auth, sigv4_auth, bearertokenauth, bearer_token_auth, basicauth, basic_auth, \
+             health_check, healthcheckv2, file_storage, nats",
         ]
     );
 }

@@ -24,7 +24,7 @@ fn files(texts: &[&str]) -> (TempDir, Vec<Source>) {
 }
 
 fn loaded(sources: Vec<Source>) -> Result<Loaded, Diagnostics> {
-    load(&Request { sources, destination: None }, &|name| match name {
+    load(&Request { sources, ..Request::default() }, &|name| match name {
         "CONFIG" => Some(REST.to_owned()),
         name => environment(name),
     })
@@ -64,7 +64,8 @@ fn problems_are_placed_in_the_source_they_stand_in() {
     sources.push(Source::of_set("exporters.prometheusremotewrite.timeout=5").unwrap());
     assert_eq!(
         said(sources, &folder),
-        "1.yaml:2:45: service.pipelines.metrics.receivers[0]: no receiver `otpl` is defined; did you mean `otlp`?\n\
+        "warning: 1.yaml:1:13: receivers.otlp: is in no pipeline of metrics and does nothing\n\
+         1.yaml:2:45: service.pipelines.metrics.receivers[0]: no receiver `otpl` is defined; did you mean `otlp`?\n\
          --set exporters.prometheusremotewrite.timeout:1:1: exporters.prometheusremotewrite.timeout: a duration \
          needs a unit: write 5s or 5ms"
     );
@@ -180,7 +181,8 @@ fn the_configuration_of_bindplane_connects_its_resources() {
     }
     let (_folder, sources) = files(&[&format!("{}{}", destination("a"), destination("b"))]);
     let chosen = |name: &str| {
-        let request = Request { sources: sources.clone(), destination: Some(name.to_owned()) };
+        let request =
+            Request { sources: sources.clone(), destination: Some(name.to_owned()), ..Request::default() };
         load(&request, &environment).map(|loaded| loaded.settings.exporter.id)
     };
     assert_eq!(chosen("b").unwrap(), "prometheusremotewrite/b");

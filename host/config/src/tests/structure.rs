@@ -46,11 +46,11 @@ fn one_receiver_and_one_exporter_for_now() {
           preamp yet; `otlp` is the first"
         ]
     );
-    let other = with_exporter("").replace("exporters: [prom", "exporters: [debug, prom") + "processors:\n";
+    let other = with_exporter("").replace("exporters: [prom", "exporters: [kafka, prom") + "processors:\n";
     assert_eq!(
-        errors(&other.replace("exporters:\n", "exporters:\n  debug: {verbosity: basic}\n")),
+        errors(&other.replace("exporters:\n", "exporters:\n  kafka: {topic: a}\n")),
         [
-            "f:7:64: service.pipelines.metrics.exporters[0]: the exporter type `debug` is not supported by this \
+            "f:7:64: service.pipelines.metrics.exporters[0]: the exporter type `kafka` is not supported by this \
           version of preamp yet; there are prometheusremotewrite, prometheus_remote_write, awsprometheusremotewrite"
         ]
     );

@@ -125,7 +125,29 @@ impl<'d> Section<'d> {
 
     /// A section within this one; `None` if it is absent or null.
     pub fn within(&self, key: &Key<Sub>) -> Option<Section<'d>> {
-        self.get(key).map(|view| view.section(tables(key)))
+        self.get(key).map(|view| view.section_in(tables(key), self.tables))
+    }
+
+    /// The same of a section that is on when it is there, even if null.
+    pub fn switched_on(&self, key: &Key<Sub>) -> Option<Section<'d>> {
+        self.present_at(key).map(|view| view.section_in(tables(key), self.tables))
+    }
+
+    /// Reports a variable that was to give the value of a key and is not set.
+    pub fn report_unset<K>(&self, key: &Key<K>) {
+        if let Some(view) = self.present_at(key).filter(View::is_null)
+            && let Some(fault) = view.variable_fault()
+        {
+            view.error(fault);
+        }
+    }
+
+    /// Reports that a key lacks its value: at the variable that is not set, if one was to give it.
+    pub fn report_missing<K>(&self, key: &Key<K>, message: &str) {
+        match self.present_at(key).and_then(|view| Some((view.variable_fault()?, view))) {
+            Some((fault, view)) => view.error(fault),
+            None => self.view.error(message),
+        }
     }
 
     /// A section within this one. Where it is absent, all its keys have their defaults.

@@ -1,5 +1,6 @@
 //! The HTTP client: sends what the component signed, and brings back what it needs to judge.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,6 +13,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::{Instant, timeout_at};
 
+use super::authorization::Authorization;
 use super::connect::Connector;
 use super::transport::{Exchange, Transport};
 use crate::causes::{tls_remedy, with_causes};
@@ -27,6 +29,7 @@ const BODY_LIMIT: usize = 1024;
 #[derive(Clone, Debug)]
 pub struct HttpClient {
     client: Client<Connector, Full<Bytes>>,
+    authorization: Option<Arc<Authorization>>,
     timeout: Duration,
 }
 
@@ -48,7 +51,8 @@ impl HttpClient {
             .http2_keep_alive_timeout(http2_ping_timeout)
             .http2_keep_alive_while_idle(true)
             .build(Connector::new(settings)?);
-        Ok(Self { client, timeout: settings.timeout })
+        let authorization = settings.authorization.as_ref().map(|shown| Arc::new(Authorization::new(shown)));
+        Ok(Self { client, authorization, timeout: settings.timeout })
     }
 
     /// What is found at a URL, if it is no more than `most` bytes.
@@ -75,11 +79,16 @@ impl HttpClient {
     /// Sends `body`, which is shared and not copied, with the head that the component made. Never
     /// fails: the exchange says what went wrong.
     pub async fn send(&self, head: Request, body: Bytes) -> Exchange {
-        let request = match compose(head, body) {
+        let mut request = match compose(head, body) {
             Ok(request) => request,
             Err(problem) => return Exchange::not_sent(problem),
         };
         let deadline = Instant::now() + self.timeout;
+        if let Some(authorization) = &self.authorization
+            && let Err(problem) = authorization.show(&mut request).await
+        {
+            return Exchange::not_sent(problem);
+        }
         match timeout_at(deadline, self.client.request(request)).await {
             Ok(Ok(answer)) => Exchange::answered(read(answer, deadline).await),
             Ok(Err(error)) => unanswered(&error),

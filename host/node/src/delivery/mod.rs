@@ -4,6 +4,7 @@
 //! arrive in order and no partition waits for another. What an answer means is the component's
 //! business, and what is done about it that of the delivery machine (`preamp-deliver`); a worker drives it.
 
+mod authorization;
 mod connect;
 mod driver;
 mod http;

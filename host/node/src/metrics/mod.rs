@@ -6,6 +6,7 @@
 
 mod component;
 mod connections;
+mod debug;
 mod delivery;
 mod ledger;
 mod process;
@@ -21,6 +22,8 @@ use component::ComponentCollector;
 pub use connections::ConnectionMetrics;
 #[cfg(feature = "receivers")]
 pub use connections::ListenerMetrics;
+pub(crate) use debug::DebugCounts;
+pub use debug::DebugMetrics;
 pub use delivery::{Attempt, Content, DeliveryMetrics};
 pub use ledger::{Ledger, Snapshot};
 use process::ProcessCollector;
@@ -48,6 +51,8 @@ pub struct NodeMetrics {
     pub connections: ConnectionMetrics,
     /// How often the configuration was read again.
     pub reloads: ReloadMetrics,
+    /// What the exporters `debug` and `logging` showed.
+    pub debug: DebugMetrics,
 }
 
 impl NodeMetrics {
@@ -57,7 +62,8 @@ impl NodeMetrics {
         let reloads = ReloadMetrics::register(&mut registry);
         let connections = ConnectionMetrics::default();
         connections.register(&mut registry);
-        NodeMetrics { registry, connections, reloads }
+        let debug = DebugMetrics::register(&mut registry);
+        NodeMetrics { registry, connections, reloads, debug }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::fit::Fitted;
 use super::sockets::ReceiverSockets;
-use super::{Prepared, Running, StartError, destination, signing_keys};
+use super::{Prepared, Running, StartError, debug_exporters, destination, signing_keys};
 use crate::processors::Processors;
 use preamp_config::Settings;
 use serde_json::{Map, Value};
@@ -72,6 +72,16 @@ impl Running {
             let destination = destination(&next, prepared.exporters, prepared.client, keys);
             self.exporter.exchange(destination, patience).await?;
             self.settings.exporter = next.exporter;
+        }
+        if next.debug != self.settings.debug {
+            let last = self.exporter.intake().show_by(debug_exporters(
+                &self.node,
+                &next.debug,
+                self.settings.telemetry.log_format,
+            ));
+            // They show what they have; nobody waits for that.
+            drop(last);
+            self.settings.debug = next.debug;
         }
         if next.processors != self.settings.processors {
             self.exporter.intake().process_with(Processors::start(&next.processors));

@@ -16,6 +16,9 @@ use tokio::time::{Instant, timeout_at};
 /// The part of the time for stopping that receivers get to finish the requests under way.
 const SHARE_OF_RECEIVERS: u32 = 4;
 
+/// How long may be waited for what the exporters `debug` and `logging` have yet to show.
+const SHOWING: Duration = Duration::from_secs(1);
+
 /// Tasks of one kind, each of which ends with what went wrong, if anything did.
 pub(super) type Tasks = JoinSet<Result<(), String>>;
 
@@ -102,6 +105,10 @@ impl Running {
         let now = Instant::now();
         self.probes.state.stopping();
         let receivers_done = self.receivers.stop(now + deadline / SHARE_OF_RECEIVERS).await;
+        if let Some(debug) = self.exporter.intake().show_by(None) {
+            // Off the threads that deliver: whoever reads the output may not read on.
+            let _showing = tokio::task::spawn_blocking(move || debug.finish(SHOWING));
+        }
         // Before delivery ends, which may take until somebody loses patience.
         let unsaved = self.exporter.close().await.err().map(|error| error.to_string());
         let remains = self.exporter.drain((now + deadline).saturating_duration_since(Instant::now())).await;

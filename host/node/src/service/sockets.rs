@@ -2,9 +2,13 @@
 
 use super::StartError;
 use preamp_config::{Listener, OtlpReceiver, Settings};
-use std::net::SocketAddr;
+use socket2::{Domain, Protocol, Socket, Type};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use tokio::net::TcpListener;
+
+/// How many connections may wait to be taken, as tokio has it.
+const BACKLOG: i32 = 1024;
 
 /// Where a service listens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,9 +92,50 @@ impl ReceiverSockets {
 }
 
 async fn listen(endpoint: &str, setting: impl FnOnce() -> String) -> Result<TcpListener, StartError> {
-    TcpListener::bind(endpoint).await.map_err(|error| StartError::Listen {
-        setting: setting(),
-        endpoint: endpoint.to_owned(),
-        error,
-    })
+    let bound = match endpoint.strip_prefix(':') {
+        Some(port) => bind_all(port).await,
+        None => TcpListener::bind(endpoint).await,
+    };
+    bound.map_err(|error| StartError::Listen { setting: setting(), endpoint: endpoint.to_owned(), error })
+}
+
+/// Listens on all addresses, of IPv4 and IPv6, as Go does; of IPv4 alone where the system knows no IPv6.
+async fn bind_all(port: &str) -> std::io::Result<TcpListener> {
+    let port = port.parse().map_err(std::io::Error::other)?;
+    match bind_both(port) {
+        // Whoever has the port has it in either family.
+        Err(error) if error.kind() != std::io::ErrorKind::AddrInUse => {
+            TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await
+        }
+        both => both,
+    }
+}
+
+fn bind_both(port: u16) -> std::io::Result<TcpListener> {
+    let socket = Socket::new(Domain::IPV6, Type::STREAM, Some(Protocol::TCP))?;
+    // The system's default may be another one (net.ipv6.bindv6only).
+    socket.set_only_v6(false)?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)).into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpStream;
+
+    #[tokio::test]
+    async fn without_a_host_both_families_are_listened_on() {
+        let listening = listen(":0", String::new).await.expect("a port");
+        let port = listening.local_addr().expect("an address").port();
+        TcpStream::connect((Ipv4Addr::LOCALHOST, port)).expect("IPv4");
+        if bind_both(0).is_ok() {
+            TcpStream::connect((Ipv6Addr::LOCALHOST, port)).expect("IPv6");
+        }
+        let taken = listen(&format!(":{port}"), String::new).await.expect_err("it is taken");
+        assert!(taken.to_string().contains(&format!("cannot listen on :{port}")), "{taken}");
+    }
 }

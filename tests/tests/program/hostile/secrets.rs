@@ -171,14 +171,25 @@ fn convert_says_that_it_prints_secrets_and_hides_them_if_asked() -> anyhow::Resu
 }
 
 #[test]
-fn userinfo_in_the_endpoint_is_refused_unprinted() -> anyhow::Result<()> {
+fn a_user_in_the_endpoint_is_not_printed_whether_it_is_taken_or_not() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
-    let text = Keys::default().text(receiver()?).replace("http://", &format!("http://user:{SECRET}@"));
-    fs::write(folder.path().join("preamp.yaml"), text)?;
-    for command in ["validate", "print-config", "run"] {
+    let address = receiver()?;
+    let text = |user: &str| Keys::default().text(address).replace("http://", &format!("http://{user}@"));
+    let taken = text(&format!("user:{SECRET}"));
+    // What stands before the `/` looks like a host and a port.
+    let refused = text(&format!("user:{SECRET}/x"));
+    for (text, command) in [
+        (&taken, "validate"),
+        (&taken, "print-config"),
+        (&refused, "validate"),
+        (&refused, "print-config"),
+        (&refused, "run"),
+    ] {
+        fs::write(folder.path().join("preamp.yaml"), text)?;
         let arguments = [command, "--config", "preamp.yaml"];
         let ended = ended_within(Duration::from_secs(3), &arguments, folder.path())?;
-        ensure!(ended.in_time && ended.said.contains("endpoint"), "{command}: {}", ended.said);
+        let is_told = ended.said.contains("endpoint") || ended.said.contains("is valid");
+        ensure!(ended.in_time && is_told, "{command}: {}", ended.said);
         ensure!(!ended.said.contains(SECRET), "{command}: {}", ended.said);
     }
     Ok(())

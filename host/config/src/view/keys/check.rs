@@ -6,6 +6,7 @@ use crate::yaml::Value;
 
 /// What is said of things that are right, but not there yet.
 pub(crate) const NOT_YET: &str = "known to the Collector, but not supported by this version of preamp yet";
+const NOT_SUPPORTED: &str = "not supported by this version of preamp yet";
 
 impl Definition {
     /// Reports what this version cannot do with the key's value.
@@ -16,8 +17,11 @@ impl Definition {
         match &self.class {
             Class::Read | Class::Option(_) => {}
             Class::Ignored(why) => view.warn(format!("is ignored: {why}")),
-            Class::NotYet(harmless) if harmless.takes(view) => {}
+            Class::NotYet(harmless) | Class::NotYetOfPrometheus(harmless) if harmless.takes(view) => {}
             Class::NotYet(harmless) => view.key_error(format!("{NOT_YET}{}", harmless.hint())),
+            Class::NotYetOfPrometheus(harmless) => {
+                view.key_error(format!("known to Prometheus, but {NOT_SUPPORTED}{}", harmless.hint()));
+            }
             Class::Only { taken, not_yet } => check_choice(view, taken, not_yet),
         }
     }
