@@ -24,6 +24,7 @@ pub struct Assembler {
     start: Place,
     counts: Counts,
     is_cut: bool,
+    now: Instant,
 }
 
 /// A place in the request of a partition: how many bytes of series and of symbols stand before it.
@@ -63,11 +64,13 @@ impl Assembler {
             start: Place::default(),
             counts: Counts::default(),
             is_cut: false,
+            now: 0,
         }
     }
 
     /// Begins a payload.
     pub fn begin(&mut self, now: Instant) {
+        self.now = now;
         self.encoder.begin_payload(now / NANOS_PER_MILLI);
     }
 
@@ -172,6 +175,11 @@ impl Assembler {
 }
 
 impl Sink for Assembler {
+    fn restart(&mut self) {
+        self.discard();
+        self.begin(self.now);
+    }
+
     fn family(&mut self, metadata: Option<&Metadata>) {
         self.encoder.family(metadata);
     }

@@ -9,7 +9,8 @@ mod translation;
 pub use endpoint::Endpoint;
 pub use profile::{Profile, Traits};
 pub use translation::{
-    ClassicPolicy, DeltaState, ExponentialPolicy, NameStyle, PointLimits, ResourceLabels, Translation,
+    ClassicPolicy, DeltaState, ExponentialPolicy, LabelStyle, NameStyle, PointLimits, ResourceLabels,
+    Translation,
 };
 
 use preamp_contract::{Header, Problem, Protocol};
@@ -390,6 +391,7 @@ mod tests {
             "disable_scope_info": false, "resource_to_telemetry_conversion": {"enabled": true},
             "translation_strategy": "NoTranslation", "protobuf_message": "io.prometheus.write.v2.Request",
             "resource_constant_labels": {"included": []}, "send_metadata": true, "metadata_interval_ms": 0,
+            "label_names": "contrib-0.156", "keep_identifying_resource_attributes": true, "duplicate_samples": "send",
             "exemplars": true, "export_created_metric": {"enabled": true}, "otel_scope_info": {"enabled": true},
             "convert_explicit_histograms_to_nhcb": true, "keep_classic_histograms": true,
             "exponential_histograms": "both", "delta": "accumulate", "delta_max_series": 1,

@@ -32,6 +32,19 @@ pub struct NameStyle {
     pub suffixes: bool,
 }
 
+/// How an attribute key becomes the name of a label (`translation_strategy`, `label_names`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LabelStyle {
+    /// As the Collector does today: characters other than those of classic Prometheus names become underscores,
+    /// each one.
+    Escaped,
+    /// As the Collector did until contrib v0.156: runs of them become one underscore, and `key` stands before one
+    /// in front.
+    Contrib156,
+    /// As it is.
+    Utf8,
+}
+
 /// What exponential histograms become.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExponentialPolicy {
@@ -83,8 +96,15 @@ pub struct Translation {
     pub external_labels: Vec<(String, String)>,
     /// How names are made to fit.
     pub names: NameStyle,
+    /// How labels are named.
+    pub label_style: LabelStyle,
+    /// How the labels in `external_labels` are named.
+    pub external_style: LabelStyle,
     /// Whether `target_info` is written for each resource.
     pub target_info: bool,
+    /// Whether `target_info` has `service.name`, `service.namespace` and `service.instance.id` as labels, beside
+    /// `job` and `instance`.
+    pub keeps_identifying: bool,
     /// Whether `otel_scope_*` labels are written.
     pub scope_labels: bool,
     /// Whether `otel_scope_info` is written for each scope.
@@ -105,16 +125,24 @@ pub struct Translation {
     pub exponential_histograms: ExponentialPolicy,
     /// How delta metrics are made cumulative; `None` refuses them.
     pub delta: Option<DeltaState>,
+    /// Whether the second value of a series at one time is refused.
+    pub refuses_duplicates: bool,
     /// What the receiver would refuse.
     pub limits: PointLimits,
 }
 
 impl Translation {
     pub(super) fn read(root: &mut Reader, profile: Profile, protocol: Protocol) -> Translation {
+        let names = read_names(root, protocol);
+        let (label_style, external_style) = read_label_styles(root, names);
         Translation {
             namespace: root.string("namespace").unwrap_or_default(),
-            external_labels: read_external_labels(root),
-            names: read_names(root, protocol),
+            external_labels: read_external_labels(root, external_style),
+            names,
+            label_style,
+            external_style,
+            keeps_identifying: root.bool("keep_identifying_resource_attributes").unwrap_or(false),
+            refuses_duplicates: root.choice("duplicate_samples", &["refuse", "send"]) != Some("send"),
             target_info: read_enabled(root, "target_info", true),
             scope_labels: !root.bool("disable_scope_info").unwrap_or(false),
             scope_info: read_enabled(root, "otel_scope_info", false),
@@ -136,9 +164,32 @@ fn read_enabled(root: &mut Reader, key: &str, default: bool) -> bool {
     root.section(key).bool("enabled").unwrap_or(default)
 }
 
-fn read_external_labels(root: &mut Reader) -> Vec<(String, String)> {
+/// How labels are named, and those in `external_labels`: these were escaped under every strategy until contrib v0.156.
+fn read_label_styles(root: &mut Reader, names: NameStyle) -> (LabelStyle, LabelStyle) {
+    let is_old = root.choice("label_names", &["contrib", "contrib-0.156"]) == Some("contrib-0.156");
+    match (is_old, names.escape) {
+        (false, true) => (LabelStyle::Escaped, LabelStyle::Escaped),
+        (false, false) => (LabelStyle::Utf8, LabelStyle::Utf8),
+        (true, true) => (LabelStyle::Contrib156, LabelStyle::Contrib156),
+        (true, false) => (LabelStyle::Utf8, LabelStyle::Contrib156),
+    }
+}
+
+fn read_external_labels(root: &mut Reader, style: LabelStyle) -> Vec<(String, String)> {
     let labels = root.string_map("external_labels");
     for (name, value) in &labels {
+        let is_named = match style {
+            LabelStyle::Escaped => name.bytes().any(|b| b.is_ascii_alphanumeric()),
+            LabelStyle::Utf8 => name.bytes().any(|b| b != b'_'),
+            LabelStyle::Contrib156 => true,
+        };
+        if !is_named && !name.is_empty() {
+            let path = format!("external_labels/{}", reader::escape(name));
+            root.problem(
+                &path,
+                "would be a label of underscores only: name it with a letter or digit".to_owned(),
+            );
+        }
         if name.is_empty() || value.is_empty() {
             let path = format!("external_labels/{}", reader::escape(name));
             root.problem(&path, "needs a name and a value that are not empty".to_owned());

@@ -11,6 +11,8 @@ pub mod number {
     pub const RESOURCE: u32 = 1;
     /// `ResourceMetrics.scope_metrics`.
     pub const SCOPE_METRICS: u32 = 2;
+    /// `ResourceMetrics.instrumentation_library_metrics`, until OTLP 0.19 beside `scope_metrics`.
+    pub const INSTRUMENTATION_LIBRARY_METRICS: u32 = 1000;
     /// `Resource.attributes`.
     pub const RESOURCE_ATTRIBUTES: u32 = 1;
     /// `ScopeMetrics.scope`.
@@ -24,6 +26,10 @@ pub mod number {
     /// `InstrumentationScope.attributes`.
     pub const SCOPE_ATTRIBUTES: u32 = 3;
 }
+
+/// What is wrong with metrics under `instrumentation_library_metrics`.
+pub const BEFORE_SCOPES: &str =
+    "no scopeMetrics; this is OTLP before 0.15 (instrumentationLibraryMetrics): update the sender";
 
 /// Why a message that should be a metric is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

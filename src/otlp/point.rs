@@ -30,8 +30,8 @@ pub enum Part<'a> {
 pub struct NumberPoint {
     /// Times and flags.
     pub head: PointHead,
-    /// The value.
-    pub value: Number,
+    /// The value, unless none is set.
+    pub value: Option<Number>,
 }
 
 /// The value of a number point.
@@ -73,9 +73,9 @@ impl NumberPoint {
             match field.number {
                 2 => point.head.start = field.fixed64()?,
                 3 => point.head.time = field.fixed64()?,
-                4 => point.value = Number::Double(field.double()?),
+                4 => point.value = Some(Number::Double(field.double()?)),
                 5 => part(Part::Exemplar(field.bytes()?))?,
-                6 => point.value = Number::Int(field.fixed64()?.cast_signed()),
+                6 => point.value = Some(Number::Int(field.fixed64()?.cast_signed())),
                 7 => part(Part::Attribute(field.bytes()?))?,
                 8 => point.head.no_recorded_value = has_no_value(&field)?,
                 _ => {}
@@ -103,15 +103,6 @@ pub struct Buckets {
     pub bounds: Vec<u64>,
     /// `bucket_counts`.
     pub counts: Vec<u64>,
-}
-
-impl Buckets {
-    /// Whether the bounds are numbers, each greater than the one before.
-    pub fn bounds_ascend(&self) -> bool {
-        let bound = |bits: &u64| f64::from_bits(*bits);
-        self.bounds.iter().all(|bits| !bound(bits).is_nan())
-            && self.bounds.is_sorted_by(|a, b| bound(a) < bound(b))
-    }
 }
 
 impl HistogramPoint {

@@ -6,11 +6,12 @@ use crate::translate::base::METRIC_NAME;
 use crate::translate::labels::Label;
 use crate::translate::sink::Metadata;
 use preamp_contract::Protocol;
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// One line for each sample, `name{label="value",…} value timestamp`, and for each native histogram;
 /// behind it the time since when it adds up, and exemplars. What is known of a family stands before
-/// its series, in lines that begin with `#`.
+/// the first of its series, in lines that begin with `#`: in remote write 1.0 the message has it at its end.
 ///
 /// # Errors
 ///
@@ -18,10 +19,12 @@ use std::fmt::Write;
 pub fn to_text(request: &[u8], protocol: Protocol) -> Result<String, Malformed> {
     let mut text = String::new();
     let mut latest = None;
+    let mut families = Families::read(request, protocol)?;
     for_each_entry(request, protocol, &mut |entry| {
         match entry {
-            Entry::Metadata(family) => push_family(&mut text, &family),
+            Entry::Metadata(_) => {}
             Entry::Series(series) => {
+                families.push_for(series.name(), &mut text);
                 let family = series.family();
                 if family != latest {
                     family.iter().for_each(|family| push_family(&mut text, family));
@@ -32,7 +35,51 @@ pub fn to_text(request: &[u8], protocol: Protocol) -> Result<String, Malformed> 
         }
         Ok(())
     })?;
+    families.push_rest(&mut text);
     Ok(text)
+}
+
+/// What a message of remote write 1.0 says of families, apart from their series.
+struct Families {
+    /// In the order of the message. An empty text was pushed.
+    texts: Vec<String>,
+    by_name: BTreeMap<Vec<u8>, usize>,
+}
+
+impl Families {
+    fn read(request: &[u8], protocol: Protocol) -> Result<Families, Malformed> {
+        let mut families = Families { texts: Vec::new(), by_name: BTreeMap::new() };
+        for_each_entry(request, protocol, &mut |entry| {
+            if let Entry::Metadata(family) = entry {
+                let next = families.texts.len();
+                let index = *families.by_name.entry(family.name.to_vec()).or_insert(next);
+                if index == next {
+                    families.texts.push(String::new());
+                }
+                push_family(&mut families.texts[index], &family);
+            }
+            Ok(())
+        })?;
+        Ok(families)
+    }
+
+    /// Pushes what is known of the family of a series, unless it stands there already.
+    fn push_for(&mut self, series: &[u8], text: &mut String) {
+        if self.by_name.is_empty() {
+            return;
+        }
+        const SUFFIXES: [&[u8]; 4] = [b"_sum", b"_count", b"_bucket", b"_created"];
+        let bases = SUFFIXES.into_iter().filter_map(|suffix| series.strip_suffix(suffix));
+        let index = std::iter::once(series).chain(bases).find_map(|name| self.by_name.get(name));
+        if let Some(index) = index {
+            text.push_str(&std::mem::take(&mut self.texts[*index]));
+        }
+    }
+
+    /// Pushes what is known of families without a series here.
+    fn push_rest(self, text: &mut String) {
+        self.texts.iter().for_each(|family| text.push_str(family));
+    }
 }
 
 fn push_family(text: &mut String, family: &Metadata) {

@@ -175,15 +175,23 @@ fn metadata_goes_with_its_series() {
     assert_eq!((families.len(), series.len()), (6, 6), "{all:?}");
 
     let (first, second) = exporter.halve(&batch).unwrap();
-    assert_eq!(explained(&exporter, &[first.clone(), second.clone()]), all);
+    let parts = explained(&exporter, &[first.clone(), second.clone()]);
+    assert_eq!(sorted(&parts), sorted(&all));
     assert_eq!(explained(&exporter, &exporter.merge(vec![first, second]).unwrap()), all);
 
     let pruned = exporter.prune(batch, TIME as i64 + 5).unwrap();
     let kept = explained(&exporter, pruned.kept.as_slice());
     let expired = explained(&exporter, pruned.expired.as_slice());
     let of_kept: Vec<_> = kept.iter().filter(|line| line.starts_with('#')).cloned().collect();
-    assert_eq!(of_kept, families);
+    assert_eq!(sorted(&of_kept), sorted(&families));
     assert_eq!((kept.len(), expired.len()), (6 + 3, 3));
+}
+
+/// Families stand where the first of their series does, which depends on how a batch was cut.
+fn sorted(lines: &[String]) -> Vec<&String> {
+    let mut lines: Vec<_> = lines.iter().collect();
+    lines.sort();
+    lines
 }
 
 #[test]

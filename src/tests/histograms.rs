@@ -26,7 +26,7 @@ fn scales_that_are_too_fine_are_merged_down() {
     let point = ExponentialHistogramDataPoint {
         scale: 9,
         zero_threshold: 0.5,
-        sum: None,
+        sum: Some(0.0),
         positive: Some(buckets),
         negative: None,
         ..exponential_point()

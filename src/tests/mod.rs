@@ -2,6 +2,7 @@
 
 mod batches;
 mod deltas;
+mod duplicates;
 mod expansion;
 mod histograms;
 mod options;
@@ -9,3 +10,4 @@ mod payload;
 mod refusals;
 mod translation;
 mod v2;
+mod values;

@@ -90,7 +90,7 @@ fn names_follow_the_translation_strategy() {
         let lines = series(&options, vec![resource(&[], vec![metric("http.température", "Cel", data())])]);
         lines.into_iter().find(|line| !line.starts_with('#')).unwrap()
     };
-    let escaped = r#"{http_method="GET",key_t_="x"} 1"#;
+    let escaped = r#"{_t_="x",http_method="GET"} 1"#;
     assert_eq!(name("UnderscoreEscapingWithSuffixes"), format!("http_temp_rature_celsius{escaped}"));
     assert_eq!(name("UnderscoreEscapingWithoutSuffixes"), format!("http_temp_rature{escaped}"));
     assert_eq!(

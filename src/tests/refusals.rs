@@ -67,7 +67,8 @@ fn text_that_is_not_utf8_costs_its_point_only() {
 
 #[test]
 fn a_payload_cut_anywhere_is_refused_or_taken_but_never_mixed() {
-    let metrics = vec![gauge("g", vec![point(1.0, &[text("a", "b")]); 3])];
+    let points = ["a", "b", "c"].map(|value| point(1.0, &[text("a", value)])).to_vec();
+    let metrics = vec![gauge("g", points)];
     let payload = encode(vec![resource(&[text("service.name", "s")], metrics)]);
     let mut exporter = exporter("");
     for length in 1..payload.len() {

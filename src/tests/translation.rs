@@ -94,7 +94,7 @@ fn all_series_of_a_histogram_share_its_partition() {
     let mut exporter = exporter(r#""partitions":16"#);
     let point = HistogramDataPoint {
         time_unix_nano: NOW,
-        explicit_bounds: vec![1.0; 20],
+        explicit_bounds: (0..20).map(f64::from).collect(),
         bucket_counts: vec![1; 21],
         ..Default::default()
     };
@@ -236,7 +236,7 @@ fn plans_follow_the_keys_from_point_to_point() {
 fn more_key_sets_than_plans_are_kept_still_work() {
     let points: Vec<_> = (0..100).map(|n| point(f64::from(n), &[text(&format!("k{n}"), "v")])).collect();
     let twice: Vec<_> = points.iter().chain(&points).cloned().collect();
-    let lines = series("", vec![resource(&[], vec![gauge("g", twice)])]);
+    let lines = series(r#""duplicate_samples":"send""#, vec![resource(&[], vec![gauge("g", twice)])]);
     for n in 0..100 {
         let expected = format!(r#"g{{k{n}="v"}} {n}"#);
         assert_eq!(lines.iter().filter(|line| **line == expected).count(), 2);

@@ -2,6 +2,7 @@
 
 use super::base::ExtraLabel;
 use super::delta::Delta;
+use super::duplicates::{Candidate, Parts};
 use super::expansion::native_bytes;
 use super::family::Family;
 use super::histogram::Classic;
@@ -38,11 +39,18 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
             keep_part(part, attributes, exemplars, scratch)
         })?;
         let Some(time) = self.accept_time(&point.head, &family.metric) else { return Ok(()) };
+        let policy = self.translator.options.exponential_histograms;
+        let has_sum = point.sum.is_some() || point.head.no_recorded_value;
+        if policy.native && !has_sum {
+            let what = || describe(&family.metric, "has a point without a sum");
+            self.gate.rejections.add(Reason::NoSum, u64::from(!policy.classic), what);
+            if !policy.classic {
+                return Ok(());
+            }
+        }
         self.read_exemplars(family)?;
         let translator = &mut *self.translator;
-        let Translator { labels, scratch, metric_name, options, exponential, series_name: name, .. } =
-            translator;
-        let policy = options.exponential_histograms;
+        let Translator { labels, scratch, metric_name, exponential, series_name: name, .. } = translator;
         let extra = if policy.classic { ExtraLabel::Le } else { ExtraLabel::None };
         let labels = labels.labels(&self.attributes, self.resource.converted().len(), extra, scratch);
         let Some((labels, identity)) = self.gate.admit(labels, family, metric_name)? else { return Ok(()) };
@@ -55,8 +63,8 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
             let Some(start) = start else { return Ok(()) };
             point.head.start = start;
         }
-        let is_native = policy.native && point.scale >= SCHEMA_MIN;
-        if policy.native && !is_native {
+        let is_native = policy.native && has_sum && point.scale >= SCHEMA_MIN;
+        if policy.native && point.scale < SCHEMA_MIN {
             let what = || describe(&family.metric, &format!("has a point of scale {}", point.scale));
             self.gate.rejections.add(Reason::UnsupportedScale, u64::from(!policy.classic), what);
         }
@@ -64,18 +72,34 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
             return Ok(());
         }
         let sample = |value: f64| sample(&point.head, time, value);
-        self.sink.begin(identity, 1);
         let schema = downscale(exponential, point.scale, SCHEMA_MAX);
-        if is_native {
+        let native = is_native.then(|| {
             let layouts = [&mut translator.positive, &mut translator.negative];
-            let native = native(exponential, layouts, &point, schema, sample(point.sum.unwrap_or(0.0)));
-            self.gate.expansion.bytes(native_bytes(&native), family.metric.name)?;
-            self.sink.histogram(&labels, metric_name, &native, translator.exemplars.all());
-        }
+            native(exponential, layouts, &point, schema, sample(point.sum.unwrap_or(0.0)))
+        });
         if policy.classic {
             let scale = downscale(exponential, schema, CLASSIC_SCALE);
             to_classic(exponential, scale, &point, &mut translator.buckets);
             translator.numbers.set(&translator.buckets.bounds);
+        }
+        let parts = Parts {
+            plain: is_native,
+            sum: policy.classic && point.sum.is_some(),
+            count: policy.classic,
+            buckets: policy.classic.then_some((&translator.numbers, usize::MAX)),
+            created: family.has_created && point.head.start != 0,
+            ..Parts::default()
+        };
+        let candidate = Candidate { name: metric_name, labels: &labels, identity, time, parts };
+        if !translator.duplicates.admit(&candidate, &mut self.gate.rejections)? {
+            return Ok(());
+        }
+        self.sink.begin(identity, 1);
+        if let Some(native) = native {
+            self.gate.expansion.bytes(native_bytes(&native), family.metric.name)?;
+            self.sink.histogram(&labels, metric_name, &native, translator.exemplars.all());
+        }
+        if policy.classic {
             let (series, texts) = (translator.buckets.bounds.len() + 3, translator.numbers.bytes());
             self.gate.expansion.series(&repeated(family, metric_name, &labels, series, texts))?;
             translator.exemplars.assign_buckets(&translator.buckets.bounds);

@@ -2,8 +2,9 @@
 
 use super::base::METRIC_NAME;
 use super::name::{NameError, TypeSuffix};
-use super::reject::describe;
+use super::reject::{describe, is_in_nanoseconds, shortened};
 use super::rejections::Reason;
+use super::resource::Scope;
 use super::sink::{Metadata, MetricType, Sink};
 use super::{ExemplarUse, MetadataUse, Translator, Unreadable, Walk, identity};
 use crate::otlp::metric::{DataHead, Kind, Metric, Temporality, points};
@@ -62,6 +63,7 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
         };
         let is_counter = kind == Kind::Sum && head.is_monotonic;
         let is_number = matches!(kind, Kind::Gauge | Kind::Sum);
+        let has_created = self.translator.options.created && (is_counter || !is_number);
         let family = Family {
             identity: family_identity(&self.translator.metric_name),
             is_delta: has_temporality(kind) && head.temporality == Temporality::Delta,
@@ -71,13 +73,30 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
                 ExemplarUse::CountersAndHistograms => is_counter || !is_number,
                 ExemplarUse::All => true,
             },
-            has_created: self.translator.options.created && (is_counter || !is_number),
+            has_created,
             about_bytes,
             metric,
             kind,
             data,
         };
+        self.look_for_duplicates(&family)?;
         Ok(Some(family))
+    }
+
+    /// Tells apart the series of this family and of those before it.
+    fn look_for_duplicates(&mut self, family: &Family<'a>) -> Result<(), Unreadable> {
+        let Translator { duplicates, metric_name, options, .. } = &mut *self.translator;
+        let (classic, exponential) = (options.classic_histograms, options.exponential_histograms);
+        let (is_plain, is_compound) = match family.kind {
+            Kind::Gauge | Kind::Sum => (true, false),
+            Kind::Summary => (false, true),
+            Kind::Histogram => (classic.custom_buckets, classic.classic),
+            Kind::ExponentialHistogram => (exponential.native, exponential.classic),
+        };
+        let derives = is_compound || family.has_created;
+        duplicates.begin_family(metric_name, family.identity, is_plain, derives)?;
+        duplicates.set_origin(|| origin(&family.metric, self.resources, self.scope));
+        Ok(())
     }
 
     /// Tells the sink what is known of the metric.
@@ -103,14 +122,26 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
         data: &[u8],
         count: u64,
     ) -> Result<(), Unreadable> {
-        self.gate.rejections.add(reason, count, || describe(metric, &format!("is of type {}", kind.name())));
+        if count > 0 {
+            let what = || describe(metric, &format!("is of type {}", kind.name()));
+            self.gate.rejections.add(reason, count, what);
+        }
         // Points left out still tell how new the resource is.
         let mut points = points(data);
         while let Some(point) = points.next_point()? {
-            self.newest = self.newest.max(time(point)?);
+            let time = time(point)?;
+            if is_in_nanoseconds(time) {
+                self.newest = self.newest.max(time);
+            }
         }
         Ok(())
     }
+}
+
+/// Where a point comes from, for people.
+fn origin(metric: &Metric, resource: usize, scope: &[u8]) -> String {
+    let name = Scope::read(scope).map(|scope| scope.name).unwrap_or_default();
+    format!("metric {:?} of scope {:?}, resource {resource}", shortened(metric.name), shortened(name))
 }
 
 /// Why a metric of this kind cannot be translated, whatever its name and points.

@@ -3,20 +3,17 @@
 
 use super::base::ExtraLabel;
 use super::delta::Delta;
+use super::duplicates::{Candidate, Parts, reject_repeated};
 use super::exemplar::{ExemplarSet, Exemplars};
 use super::expansion::native_bytes;
 use super::family::Family;
 use super::labels::{Label, PointLabels};
-use super::native::Layout;
 use super::numbers::{INFINITE, NumberTexts};
 use super::reject::describe;
 use super::rejections::Reason;
-use super::sink::{Buckets as NativeBuckets, NativeHistogram, Sample, Sink};
+use super::sink::{Sample, Sink};
 use super::{Translator, Unreadable, Walk, keep_part, repeated, sample, set_name, write_created};
-use crate::otlp::point::{Buckets, HistogramPoint};
-
-/// The schema of native histograms with custom buckets.
-const CUSTOM_BUCKETS: i32 = -53;
+use crate::otlp::point::HistogramPoint;
 
 impl<'a, S: Sink> Walk<'a, '_, S> {
     /// Translates one point.
@@ -32,14 +29,6 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
             HistogramPoint::read(message, buckets, |part| keep_part(part, attributes, exemplars, scratch))?;
         let Some(time) = self.accept_time(&point.head, &family.metric) else { return Ok(()) };
         let policy = self.translator.options.classic_histograms;
-        let is_custom = policy.custom_buckets && self.translator.buckets.bounds_ascend();
-        if policy.custom_buckets && !is_custom {
-            let what = || describe(&family.metric, "has bounds that do not ascend");
-            self.gate.rejections.add(Reason::InvalidBounds, u64::from(!policy.classic), what);
-        }
-        if !is_custom && !policy.classic {
-            return Ok(());
-        }
         self.read_exemplars(family)?;
         let translator = &mut *self.translator;
         let Translator { labels, scratch, metric_name, buckets, series_name: name, .. } = translator;
@@ -48,7 +37,7 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
         let labels = labels.labels(&self.attributes, self.resource.converted().len(), extra, scratch);
         let Some((labels, identity)) = self.gate.admit(labels, family, metric_name)? else { return Ok(()) };
         let bounds = buckets.bounds.len().min(buckets.counts.len());
-        let (mut series, mut texts) = (usize::from(is_custom), 0);
+        let (mut series, mut texts) = (usize::from(policy.custom_buckets), 0);
         if policy.classic {
             translator.numbers.set(&buckets.bounds);
             (series, texts) = (series + bounds + 3, translator.numbers.bytes());
@@ -62,14 +51,35 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
             let Some(start) = start else { return Ok(()) };
             point.head.start = start;
         }
+        let stamp = sample(&point.head, time, 0.0);
+        let native = policy.custom_buckets.then(|| translator.custom.convert(buckets, &point, stamp));
+        if let Some(Err(what)) = native {
+            let points = u64::from(!policy.classic);
+            self.gate.rejections.add(Reason::InvalidBounds, points, || describe(&family.metric, what));
+        }
+        let native = native.and_then(Result::ok);
+        if native.is_none() && !policy.classic {
+            return Ok(());
+        }
+        let parts = Parts {
+            plain: native.is_some(),
+            sum: policy.classic && point.sum.is_some(),
+            count: policy.classic,
+            buckets: policy.classic.then_some((&translator.numbers, bounds)),
+            created: family.has_created && point.head.start != 0,
+            ..Parts::default()
+        };
+        let candidate = Candidate { name: metric_name, labels: &labels, identity, time, parts };
+        if !translator.duplicates.admit(&candidate, &mut self.gate.rejections)? {
+            return Ok(());
+        }
         self.sink.begin(identity, 1);
-        if is_custom {
-            let layout = &mut translator.positive;
-            let native = custom_buckets(buckets, layout, &point, sample(&point.head, time, 0.0));
+        if let Some(native) = native {
             self.gate.expansion.bytes(native_bytes(&native), family.metric.name)?;
             self.sink.histogram(&labels, metric_name, &native, translator.exemplars.all());
         }
         if policy.classic {
+            reject_repeated(&translator.numbers, ExtraLabel::Le, family, &mut self.gate.rejections);
             translator.exemplars.assign_buckets(&buckets.bounds[..bounds]);
             let classic = Classic {
                 sum: point.sum,
@@ -125,7 +135,7 @@ impl Classic<'_> {
             total = total.wrapping_add(*count);
             // An explicit infinite bound is the bucket written below: not twice, or a receiver would
             // refuse the second sample.
-            if bound != INFINITE {
+            if bound != INFINITE && !self.bounds.is_repeat(bounds) {
                 sink.series(labels, name, Some(le(bound)), sample(total as f64), exemplars_of(bounds));
             }
             bounds += 1;
@@ -137,36 +147,4 @@ impl Classic<'_> {
 
 fn le(bound: &[u8]) -> Label<'_> {
     Label { name: ExtraLabel::Le.name(), value: bound }
-}
-
-/// A point as a native histogram with custom buckets. Observations that no bucket has are put into the
-/// last one, as are those of buckets behind an infinite bound.
-fn custom_buckets<'h>(
-    buckets: &'h mut Buckets,
-    layout: &'h mut Layout,
-    point: &HistogramPoint,
-    stamp: Sample,
-) -> NativeHistogram<'h> {
-    let finite = buckets.bounds.iter().take_while(|bits| f64::from_bits(**bits) != f64::INFINITY).count();
-    let total = buckets.counts.iter().fold(0u64, |total, count| total.saturating_add(*count));
-    let count = total.max(point.count);
-    let inner = &buckets.counts[..finite.min(buckets.counts.len())];
-    let rest = count.saturating_sub(inner.iter().fold(0u64, |total, count| total.saturating_add(*count)));
-    layout.begin(0);
-    layout.add(inner);
-    layout.add_zeros(finite - inner.len());
-    layout.end(rest);
-    let is_stale = point.head.no_recorded_value;
-    NativeHistogram {
-        schema: CUSTOM_BUCKETS,
-        count: if is_stale { super::STALE } else { count },
-        sum: if is_stale { stamp.value } else { point.sum.unwrap_or(0.0) },
-        zero_threshold: 0.0,
-        zero_count: 0,
-        positive: layout.buckets(),
-        negative: NativeBuckets::default(),
-        custom_values: &buckets.bounds[..finite],
-        time: stamp.time,
-        start: stamp.start,
-    }
 }

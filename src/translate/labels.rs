@@ -9,6 +9,7 @@ use super::bases::{Bases, Source};
 use super::identity;
 use super::plan::{Keys, Origin, Plan, Step};
 use super::slots::{Slot, Slots};
+use crate::config::LabelStyle;
 use crate::otlp::value::{Attribute, Text};
 use std::ops::Range;
 
@@ -90,7 +91,7 @@ impl Shape {
 
 /// Makes labels for points: the base, the plans, and the values of the point at hand.
 pub struct LabelMaker {
-    escape: bool,
+    style: LabelStyle,
     bases: Bases,
     plans: Slots<Plan>,
     joined: Vec<Range<usize>>,
@@ -98,10 +99,10 @@ pub struct LabelMaker {
 }
 
 impl LabelMaker {
-    /// A maker whose names are escaped to classic Prometheus names, or are not.
-    pub fn new(escape: bool) -> LabelMaker {
+    /// A maker of labels with names in this style.
+    pub fn new(style: LabelStyle) -> LabelMaker {
         LabelMaker {
-            escape,
+            style,
             bases: Bases::default(),
             plans: Slots::default(),
             joined: Vec::new(),
@@ -135,7 +136,7 @@ impl LabelMaker {
             || keys.slot(),
             |plan| {
                 self.plans_made += 1;
-                *plan = Plan::new(self.plans_made, &keys, &base.base, self.escape);
+                *plan = Plan::new(self.plans_made, &keys, &base.base, self.style);
             },
         );
         let plan = self.plans.latest();

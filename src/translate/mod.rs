@@ -7,7 +7,9 @@
 
 pub mod base;
 pub mod bases;
+mod custom;
 mod delta;
+mod duplicates;
 pub mod exemplar;
 pub mod expansion;
 mod exponential;
@@ -33,12 +35,14 @@ mod unit;
 use crate::accumulate::Accumulator;
 use crate::config::{Config, Translation};
 use crate::otlp::exponential::ExponentialBuckets;
-use crate::otlp::metric::{Kind, Metric, NotAMetric, number as field, points};
+use crate::otlp::metric::{BEFORE_SCOPES, Kind, Metric, NotAMetric, number as field, points};
 use crate::otlp::point::{Buckets, Part, PointHead, Quantiles};
 use crate::otlp::value::Attribute;
 use crate::otlp::wire::{Fields, Malformed};
+use custom::CustomBuckets;
+use duplicates::{Duplicates, LooksTwice};
 use exemplar::{ExemplarSet, Exemplars};
-use expansion::{Repeated, TooFar};
+use expansion::{Expansion, Repeated, TooFar};
 use family::Family;
 use labels::{LabelMaker, PointLabels};
 use name::Namer;
@@ -67,6 +71,8 @@ pub struct Translator {
     exponential: ExponentialBuckets,
     positive: Layout,
     negative: Layout,
+    custom: CustomBuckets,
+    duplicates: Duplicates,
     quantiles: Quantiles,
     exemplars: ExemplarSet,
     scratch: Vec<u8>,
@@ -104,6 +110,13 @@ enum Unreadable {
     Malformed(Malformed),
     WrongSignal(&'static str),
     ExpandsTooFar,
+    LooksTwice,
+}
+
+impl From<LooksTwice> for Unreadable {
+    fn from(LooksTwice: LooksTwice) -> Self {
+        Unreadable::LooksTwice
+    }
 }
 
 impl From<TooFar> for Unreadable {
@@ -146,13 +159,15 @@ impl Translator {
             totals: options.delta.map(Accumulator::new),
             base_options: BaseOptions::new(&options),
             namer: Namer::new(&options),
-            labels: LabelMaker::new(options.names.escape),
+            labels: LabelMaker::new(options.label_style),
+            numbers: NumberTexts::new(!options.refuses_duplicates),
+            duplicates: Duplicates::new(options.refuses_duplicates),
             options,
-            numbers: NumberTexts::default(),
             buckets: Buckets::default(),
             exponential: ExponentialBuckets::default(),
             positive: Layout::default(),
             negative: Layout::default(),
+            custom: CustomBuckets::default(),
             quantiles: Quantiles::default(),
             exemplars: ExemplarSet::default(),
             scratch: Vec::new(),
@@ -176,6 +191,39 @@ impl Translator {
         now: Instant,
         sink: &mut impl Sink,
     ) -> Result<Vec<Rejection>, Refusal> {
+        self.duplicates.begin();
+        let (mut walked, mut rejections, mut expansion) = self.walk(payload, given_bytes, now, sink);
+        if walked == Err(Unreadable::LooksTwice) {
+            sink.restart();
+            self.duplicates.begin_exactly();
+            (walked, rejections, expansion) = self.walk(payload, given_bytes, now, sink);
+        }
+        self.duplicates.end();
+        self.counted = expansion.spent;
+        match walked {
+            Ok(()) => Ok(rejections),
+            Err(Unreadable::ExpandsTooFar) => Err(Refusal::ExpandsTooFar(expansion.reason)),
+            Err(Unreadable::WrongSignal(signal)) => Err(Refusal::WrongSignal(signal.into())),
+            Err(Unreadable::Malformed(malformed)) => Err(Refusal::Malformed(format!(
+                "{} at byte {}",
+                malformed.what,
+                malformed.offset_in(payload)
+            ))),
+            // An exact look does not say this.
+            Err(Unreadable::LooksTwice) => {
+                Err(Refusal::Malformed("a series that stands there twice".to_owned()))
+            }
+        }
+    }
+
+    /// Walks over the payload once, and says what became of it.
+    fn walk(
+        &mut self,
+        payload: &[u8],
+        given_bytes: usize,
+        now: Instant,
+        sink: &mut impl Sink,
+    ) -> (Result<(), Unreadable>, Vec<Rejection>, Expansion) {
         let now_ms = (now / NANOS_PER_MILLI) as i64;
         if let Some(totals) = &mut self.totals {
             totals.begin(now);
@@ -193,24 +241,15 @@ impl Translator {
             attributes: Vec::new(),
             exemplars: Vec::new(),
             newest: 0,
+            resources: 0,
+            scope: b"",
         };
         let walked = walk.payload(payload);
         let Gate { mut rejections, expansion, .. } = walk.gate;
-        let rejections = rejections.take();
-        self.counted = expansion.spent;
         if let (Err(_), Some(totals)) = (walked, &mut self.totals) {
             totals.roll_back();
         }
-        match walked {
-            Ok(()) => Ok(rejections),
-            Err(Unreadable::ExpandsTooFar) => Err(Refusal::ExpandsTooFar(expansion.reason)),
-            Err(Unreadable::WrongSignal(signal)) => Err(Refusal::WrongSignal(signal.into())),
-            Err(Unreadable::Malformed(malformed)) => Err(Refusal::Malformed(format!(
-                "{} at byte {}",
-                malformed.what,
-                malformed.offset_in(payload)
-            ))),
-        }
+        (walked, rejections.take(), expansion)
     }
 
     /// What the latest payload was found to expand to, in bytes: no less than what was written.
@@ -244,6 +283,9 @@ struct Walk<'a, 't, S> {
     exemplars: Vec<&'a [u8]>,
     /// The newest point of the resource, in nanoseconds since the epoch.
     newest: u64,
+    /// How many resources were begun, and the `InstrumentationScope` message at hand.
+    resources: usize,
+    scope: &'a [u8],
 }
 
 impl<'a, S: Sink> Walk<'a, '_, S> {
@@ -261,12 +303,17 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
         let attributes = find_message(message, field::RESOURCE)?;
         self.resource = Resource::read(attributes, &self.translator.base_options)?;
         self.newest = 0;
+        self.resources += 1;
         self.attributes.clear();
         self.attributes.extend_from_slice(self.resource.converted());
         let mut fields = Fields::of(message);
         while let Some(part) = fields.next_field()? {
-            if part.number == field::SCOPE_METRICS {
-                self.scope_metrics(part.bytes()?)?;
+            match part.number {
+                field::SCOPE_METRICS => self.scope_metrics(part.bytes()?)?,
+                field::INSTRUMENTATION_LIBRARY_METRICS => {
+                    return Err(Malformed::at(BEFORE_SCOPES, part.bytes()?).into());
+                }
+                _ => {}
             }
         }
         if self.translator.options.target_info {
@@ -277,6 +324,7 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
 
     fn scope_metrics(&mut self, message: &'a [u8]) -> Result<(), Unreadable> {
         let scope = find_message(message, field::SCOPE)?;
+        self.scope = scope;
         let Translator { labels, base_options, .. } = &mut *self.translator;
         let source = self.resource.base_source(scope, true);
         let (resource_bytes, scope_bytes) = source.size();

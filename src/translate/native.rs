@@ -26,39 +26,16 @@ impl Layout {
     /// Lays out a side of these buckets, the first of which stands at `index`.
     pub fn set(&mut self, counts: &[u64], index: i64) {
         self.clear();
-        if let Some((last, others)) = counts.split_last() {
-            self.begin(index);
-            self.add(others);
-            self.end(*last);
-        }
-    }
-
-    /// Begins a side whose first bucket stands at `index`, and which has at least one bucket.
-    pub fn begin(&mut self, index: i64) {
-        self.clear();
+        let Some((last, others)) = counts.split_last() else { return };
         self.begin_span(index);
-    }
-
-    /// Adds the counts of the next buckets, none of which is the last one.
-    #[inline]
-    pub fn add(&mut self, counts: &[u64]) {
-        for count in counts {
-            if *count == 0 {
-                self.zeros += 1;
-            } else {
-                self.write(*count);
+        for count in others {
+            match count {
+                0 => self.zeros += 1,
+                _ => self.write(*count),
             }
         }
-    }
-
-    /// Adds so many empty buckets, none of which is the last one.
-    pub fn add_zeros(&mut self, count: usize) {
-        self.zeros += count;
-    }
-
-    /// Adds the last bucket, which is written even if it is empty.
-    pub fn end(&mut self, count: u64) {
-        self.write(count);
+        // The last bucket is written even if it is empty.
+        self.write(*last);
         self.end_span();
     }
 

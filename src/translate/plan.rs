@@ -5,6 +5,7 @@ use super::expansion::LABEL_BYTES;
 use super::identity;
 use super::label::push_label_name;
 use super::slots::Slot;
+use crate::config::LabelStyle;
 use crate::otlp::value::Attribute;
 use std::ops::Range;
 
@@ -104,8 +105,8 @@ enum Rank {
 }
 
 impl Plan {
-    /// Makes a plan. `escape` is whether names are escaped to classic Prometheus names.
-    pub fn new(number: u64, keys: &Keys, base: &Base, escape: bool) -> Plan {
+    /// Makes a plan, with names in this style.
+    pub fn new(number: u64, keys: &Keys, base: &Base, style: LabelStyle) -> Plan {
         let Keys { attributes, resource_attributes, extra, base_names } = *keys;
         let mut plan = Plan { number, base_names, resource_attributes, extra, ..Plan::default() };
         for attribute in attributes {
@@ -114,7 +115,7 @@ impl Plan {
         }
         // Their names lie in one piece: with very many the memory they are in is what takes time.
         let mut names = Vec::new();
-        let places = plan.candidates(attributes, base, escape, &mut names);
+        let places = plan.candidates(attributes, base, style, &mut names);
         let named = |Place { name, rank, key, index }| Candidate { name: &names[name], rank, key, index };
         let mut candidates: Vec<_> = places.into_iter().map(named).collect();
         // Stable, so that the first attribute comes first; and the component sorts what has no order with
@@ -157,7 +158,7 @@ impl Plan {
         &mut self,
         attributes: &[Attribute<'a>],
         base: &Base,
-        escape: bool,
+        style: LabelStyle,
         names: &mut Vec<u8>,
     ) -> Vec<Place<'a>> {
         let mut places = Vec::with_capacity(2 + base.labels.len() + attributes.len());
@@ -175,7 +176,7 @@ impl Plan {
         }
         for (index, attribute) in (0..).zip(attributes) {
             let start = names.len();
-            if push_label_name(attribute.key, escape, names) {
+            if push_label_name(attribute.key, style, names) {
                 let name = start..names.len();
                 places.push(Place { name, rank: Rank::Attribute, key: attribute.key, index });
             } else {

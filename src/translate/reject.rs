@@ -16,6 +16,10 @@ impl<S: Sink> Walk<'_, '_, S> {
     /// The time of a point in milliseconds, or `None` if the receiver would refuse it for its time.
     #[inline]
     pub(super) fn accept_time(&mut self, head: &PointHead, metric: &Metric) -> Option<i64> {
+        if !is_in_nanoseconds(head.time) {
+            self.reject_unit(head.time, metric);
+            return None;
+        }
         self.newest = self.newest.max(head.time);
         let time = time_ms(head.time);
         if time < self.oldest {
@@ -34,6 +38,35 @@ impl<S: Sink> Walk<'_, '_, S> {
         }
         Some(time)
     }
+
+    #[cold]
+    fn reject_unit(&mut self, time: u64, metric: &Metric) {
+        let Some(unit) = unit_of(time) else {
+            let what = || describe(metric, "has a point that has no time");
+            return self.gate.rejections.add(Reason::NoTime, 1, what);
+        };
+        let what = || describe(metric, &format!("has a point at {time}, which looks like {unit} since 1970"));
+        self.gate.rejections.add(Reason::WrongTimeUnit, 1, what);
+    }
+}
+
+/// Times from 2001 to 2286, in this unit.
+const UNITS: [(&str, std::ops::Range<u64>); 3] = [
+    ("seconds", 1_000_000_000..10_000_000_000),
+    ("milliseconds", 1_000_000_000_000..10_000_000_000_000),
+    ("microseconds", 1_000_000_000_000_000..10_000_000_000_000_000),
+];
+
+/// The unit that a time seems to have that is not in nanoseconds; `None` for 0.
+fn unit_of(time: u64) -> Option<&'static str> {
+    UNITS.into_iter().find(|(_, range)| range.contains(&time)).map(|(unit, _)| unit)
+}
+
+/// Whether a point has a time, and one that may be meant in nanoseconds.
+#[inline]
+pub(super) fn is_in_nanoseconds(time: u64) -> bool {
+    // One comparison for nearly all of them.
+    time >= 10_000_000_000_000_000 || time != 0 && unit_of(time).is_none()
 }
 
 /// What decides whether a point of a payload gets in, and counts those that do not.

@@ -21,6 +21,16 @@ pub enum Reason {
     UnsupportedScale,
     /// A histogram whose bounds are not ascending numbers.
     InvalidBounds,
+    /// An exponential histogram without a sum, which a native one must have.
+    NoSum,
+    /// A number without a value.
+    NoValue,
+    /// A point without a time.
+    NoTime,
+    /// A time in another unit than nanoseconds.
+    WrongTimeUnit,
+    /// A second value of a series at one time.
+    DuplicateSample,
     /// A metric without data.
     NoData,
     /// A metric name of which nothing is left.
@@ -49,6 +59,11 @@ impl Reason {
             Reason::DeltaSeriesLimit => "delta-series-limit",
             Reason::UnsupportedScale => "unsupported-scale",
             Reason::InvalidBounds => "invalid-bounds",
+            Reason::NoSum => "no-sum",
+            Reason::NoValue => "no-value",
+            Reason::NoTime => "no-time",
+            Reason::WrongTimeUnit => "wrong-time-unit",
+            Reason::DuplicateSample => "duplicate-sample",
             Reason::NoData => "no-data",
             Reason::InvalidName => "invalid-name",
             Reason::InvalidLabel => "invalid-label",
@@ -88,6 +103,17 @@ impl Reason {
             }
             Reason::InvalidBounds => {
                 "give the histogram bounds that ascend, or leave convert_explicit_histograms_to_nhcb off"
+            }
+            Reason::NoSum => {
+                "have the SDK record the sum of exponential histograms, or set exponential_histograms to classic"
+            }
+            Reason::NoValue => {
+                "set as_int or as_double of the point, or the flag no_recorded_value if the series has ended"
+            }
+            Reason::NoTime => "set time_unix_nano of the point at the source, in nanoseconds since 1970",
+            Reason::WrongTimeUnit => "set time_unix_nano in nanoseconds since 1970 at the source",
+            Reason::DuplicateSample => {
+                "tell the two apart by an attribute or another name, leave disable_scope_info off, or send bounds and quantiles once"
             }
             Reason::NoData => "send metrics with at least one data point of a known type",
             Reason::InvalidName => "name the metric with at least one ASCII letter or digit",

@@ -9,7 +9,7 @@ use super::glob;
 use super::label::push_label_name;
 use super::sink::{Metadata, MetricType, Sample, Sink};
 use super::{MetadataUse, Translator, Unreadable, Walk, time_ms};
-use crate::config::{ResourceLabels, Translation};
+use crate::config::{LabelStyle, ResourceLabels, Translation};
 use crate::otlp::metric::number as field;
 use crate::otlp::value::Attribute;
 use crate::otlp::wire::{Fields, Malformed};
@@ -19,6 +19,9 @@ const SERVICE_NAME: &[u8] = b"service.name";
 const SERVICE_NAMESPACE: &[u8] = b"service.namespace";
 const SERVICE_INSTANCE_ID: &[u8] = b"service.instance.id";
 
+/// For names that are the same in every style.
+const PLAIN: LabelStyle = LabelStyle::Utf8;
+
 /// More attributes than most resources have.
 const USUAL_ATTRIBUTES: usize = 16;
 
@@ -26,7 +29,8 @@ const USUAL_ATTRIBUTES: usize = 16;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Resource<'a> {
     message: &'a [u8],
-    /// The attributes with a value that `target_info` carries: all but those that make `job` and `instance`.
+    /// The attributes with a value that `target_info` carries: all but those that make `job` and `instance`,
+    /// unless these are kept.
     informing: Vec<Attribute<'a>>,
     /// Those with a value that become labels of every series.
     converted: Vec<Attribute<'a>>,
@@ -64,7 +68,7 @@ impl<'a> Resource<'a> {
             if options.is_converted(attribute.key) {
                 resource.converted.push(attribute.clone());
             }
-            if !is_service(attribute.key) {
+            if options.keeps_identifying || !is_service(attribute.key) {
                 resource.informing.push(attribute);
             }
         }
@@ -105,7 +109,8 @@ fn is_service(key: &[u8]) -> bool {
 #[derive(Clone, Debug)]
 pub(super) struct BaseOptions {
     external: Vec<BaseLabel>,
-    escape: bool,
+    label_style: LabelStyle,
+    keeps_identifying: bool,
     scope_labels: bool,
     resource_labels: ResourceLabels,
 }
@@ -115,12 +120,12 @@ impl BaseOptions {
     pub fn new(translation: &Translation) -> BaseOptions {
         let mut external = Vec::new();
         for (name, value) in &translation.external_labels {
-            // Their names are escaped whatever happens to others, as the Collector's exporter does.
-            push(&mut external, name.as_bytes(), value.as_bytes(), true, true);
+            push(&mut external, name.as_bytes(), value.as_bytes(), translation.external_style, true);
         }
         BaseOptions {
             external,
-            escape: translation.names.escape,
+            label_style: translation.label_style,
+            keeps_identifying: translation.keeps_identifying,
             scope_labels: translation.scope_labels,
             resource_labels: translation.resource_labels.clone(),
         }
@@ -144,7 +149,7 @@ impl BaseOptions {
         if self.scope_labels {
             let scope = Scope::read(scope)?;
             scope.push_identity(&mut labels);
-            scope.push_attributes(&mut labels, self.escape);
+            scope.push_attributes(&mut labels, self.label_style);
         }
         Ok(Base::new(labels))
     }
@@ -152,16 +157,16 @@ impl BaseOptions {
     /// External labels, `job` and `instance`.
     fn target_labels(&self, resource: &Resource) -> Vec<BaseLabel> {
         let mut labels = self.external.clone();
-        push(&mut labels, b"job", &resource.job, true, false);
-        push(&mut labels, b"instance", &resource.instance, true, false);
+        push(&mut labels, b"job", &resource.job, PLAIN, false);
+        push(&mut labels, b"instance", &resource.instance, PLAIN, false);
         labels
     }
 }
 
 /// The parts of an `InstrumentationScope` message.
 #[derive(Default)]
-struct Scope<'a> {
-    name: &'a [u8],
+pub(super) struct Scope<'a> {
+    pub name: &'a [u8],
     version: &'a [u8],
     /// All attributes with a value.
     attributes: Vec<Attribute<'a>>,
@@ -169,7 +174,7 @@ struct Scope<'a> {
 }
 
 impl<'a> Scope<'a> {
-    fn read(message: &'a [u8]) -> Result<Scope<'a>, Malformed> {
+    pub fn read(message: &'a [u8]) -> Result<Scope<'a>, Malformed> {
         let mut scope = Scope::default();
         let mut fields = Fields::of(message);
         while let Some(part) = fields.next_field()? {
@@ -190,24 +195,24 @@ impl<'a> Scope<'a> {
 
     /// `otel_scope_name` and `otel_scope_version`.
     fn push_identity(&self, labels: &mut Vec<BaseLabel>) {
-        push(labels, b"otel_scope_name", self.name, true, false);
-        push(labels, b"otel_scope_version", self.version, true, false);
+        push(labels, b"otel_scope_name", self.name, PLAIN, false);
+        push(labels, b"otel_scope_version", self.version, PLAIN, false);
     }
 
-    fn push_attributes(&self, labels: &mut Vec<BaseLabel>, escape: bool) {
+    fn push_attributes(&self, labels: &mut Vec<BaseLabel>, style: LabelStyle) {
         for attribute in &self.attributes {
             if !matches!(attribute.key, b"name" | b"version" | b"schema_url") {
                 let key = [b"otel_scope_", attribute.key].concat();
-                push(labels, &key, attribute.value.resolve(&self.scratch), escape, false);
+                push(labels, &key, attribute.value.resolve(&self.scratch), style, false);
             }
         }
     }
 }
 
 /// Adds a label unless its value is empty, which in Prometheus is the same as no label.
-fn push(labels: &mut Vec<BaseLabel>, key: &[u8], value: &[u8], escape: bool, yields: bool) {
+fn push(labels: &mut Vec<BaseLabel>, key: &[u8], value: &[u8], style: LabelStyle, yields: bool) {
     let mut name = Vec::new();
-    if !value.is_empty() && push_label_name(key, escape, &mut name) {
+    if !value.is_empty() && push_label_name(key, style, &mut name) {
         labels.push(BaseLabel { name, value: value.to_vec(), yields });
     }
 }
@@ -216,7 +221,8 @@ impl<S: Sink> Walk<'_, '_, S> {
     /// Writes `target_info`, which carries the attributes of a resource, at the time of its newest
     /// point.
     pub(super) fn target_info(&mut self) -> Result<(), TooFar> {
-        if self.resource.informing.is_empty() {
+        let is_bare = self.resource.informing.is_empty();
+        if is_bare && !self.translator.base_options.keeps_identifying {
             return Ok(());
         }
         let Translator { labels, base_options, .. } = &mut *self.translator;
@@ -284,7 +290,7 @@ impl Info<'_> {
         if self.time == 0 || time < oldest {
             return Ok(());
         }
-        let Translator { labels, namer, metadata, metric_name, scratch, .. } = translator;
+        let Translator { labels, namer, metadata, metric_name, scratch, duplicates, .. } = translator;
         namer.write_unchanged(self.name, metric_name);
         scratch.clear();
         scratch.extend_from_slice(self.scratch);
@@ -296,12 +302,17 @@ impl Info<'_> {
         if !labels.iter().any(|label| matches!(label.name, b"job" | b"instance")) {
             return Ok(());
         }
+        let identity = identity.wrapping_add(family_identity(metric_name));
+        // Two equal resources say the same, and one of them is enough.
+        if !duplicates.is_new(identity, time) {
+            return Ok(());
+        }
         let (metric, name) = (self.name, metric_name.as_slice());
         let about = if *metadata == MetadataUse::Inline { 32 + name.len() + self.help.len() } else { 0 };
         expansion.series(&Repeated { metric, name, about, labels: &labels, series: 1, texts: 0 })?;
         let about = Metadata { name: metric_name, kind: MetricType::Gauge, help: self.help, unit: b"" };
         sink.family((*metadata == MetadataUse::Inline).then_some(&about));
-        sink.begin(identity.wrapping_add(family_identity(metric_name)), 0);
+        sink.begin(identity, 0);
         let sample = Sample { value: 1.0, time, start: 0 };
         sink.series(&labels, metric_name, None, sample, Exemplars::default());
         sink.end();

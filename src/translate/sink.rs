@@ -86,6 +86,9 @@ pub struct Metadata<'a> {
 
 /// Takes the series of one point after the other: `begin`, one or more `series` or `histogram`, `end`.
 pub trait Sink {
+    /// The payload begins again: what was written of it is forgotten.
+    fn restart(&mut self);
+
     /// A metric family begins: the points that follow are its. `None` if nothing is to be said of it.
     fn family(&mut self, metadata: Option<&Metadata>);
 

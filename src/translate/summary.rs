@@ -1,6 +1,7 @@
 //! Summaries: `_sum`, `_count`, and one series for each quantile.
 
 use super::base::ExtraLabel;
+use super::duplicates::{Candidate, Parts, reject_repeated};
 use super::exemplar::Exemplars;
 use super::family::Family;
 use super::labels::Label;
@@ -17,8 +18,16 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
         let point =
             SummaryPoint::read(message, quantiles, |part| keep_part(part, attributes, exemplars, scratch))?;
         let Some(time) = self.accept_time(&point.head, &family.metric) else { return Ok(()) };
-        let Translator { labels, scratch, metric_name, numbers, quantiles, series_name: name, .. } =
-            &mut *self.translator;
+        let Translator {
+            labels,
+            scratch,
+            metric_name,
+            numbers,
+            quantiles,
+            series_name: name,
+            duplicates,
+            ..
+        } = &mut *self.translator;
         numbers.set(&quantiles.quantiles);
         let labels =
             labels.labels(&self.attributes, self.resource.converted().len(), ExtraLabel::Quantile, scratch);
@@ -27,12 +36,25 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
         self.gate.expansion.series(&repeated(family, metric_name, &labels, series, numbers.bytes()))?;
         let sample = |value: f64| sample(&point.head, time, value);
         let none = Exemplars::default();
+        let parts = Parts {
+            sum: true,
+            count: true,
+            quantiles: Some(numbers),
+            created: family.has_created && point.head.start != 0,
+            ..Parts::default()
+        };
+        let candidate = Candidate { name: metric_name, labels: &labels, identity, time, parts };
+        if !duplicates.admit(&candidate, &mut self.gate.rejections)? {
+            return Ok(());
+        }
+        reject_repeated(numbers, ExtraLabel::Quantile, family, &mut self.gate.rejections);
         self.sink.begin(identity, 1);
         set_name(name, metric_name, b"_sum");
         self.sink.series(&labels, name, None, sample(point.sum), none);
         set_name(name, metric_name, b"_count");
         self.sink.series(&labels, name, None, sample(point.count as f64), none);
-        for (quantile, value) in numbers.iter().zip(&quantiles.values) {
+        let all = numbers.iter().zip(&quantiles.values).enumerate();
+        for (_, (quantile, value)) in all.filter(|(index, _)| !numbers.is_repeat(*index)) {
             let quantile = Label { name: ExtraLabel::Quantile.name(), value: quantile };
             self.sink.series(&labels, metric_name, Some(quantile), sample(*value), none);
         }

@@ -9,8 +9,10 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/open-telemetry/opentelemetry-collector-contrib/pkg/translator/prometheus"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/pkg/translator/prometheusremotewrite"
 	"github.com/prometheus/otlptranslator"
+	"go.opentelemetry.io/collector/featuregate"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
 	"preamp.dev/tests/oracle/protocol"
@@ -29,7 +31,13 @@ func answer(request protocol.Request) (protocol.Answer, error) {
 	if err != nil {
 		return protocol.Answer{}, err
 	}
-	copyResourceAttributes(metrics, request.Options)
+	keep := prometheus.KeepIdentifyingResourceAttributesGate.ID()
+	if err := featuregate.GlobalRegistry().Set(keep, request.Options.KeepIdentifyingAttributes); err != nil {
+		return protocol.Answer{}, err
+	}
+	if metrics, err = withResourceAttributes(metrics, request.Options); err != nil {
+		return protocol.Answer{}, err
+	}
 	if request.Options.ProtobufMessage == messageV2 {
 		return answerV2(metrics, settings), nil
 	}
@@ -38,7 +46,10 @@ func answer(request protocol.Request) (protocol.Answer, error) {
 
 func settings(options protocol.Options) (prometheusremotewrite.Settings, error) {
 	external := make(map[string]string, len(options.ExternalLabels))
-	namer := otlptranslator.LabelNamer{UnderscoreLabelSanitization: true}
+	namer := otlptranslator.LabelNamer{
+		UTF8Allowed:                 allowsUTF8(options.TranslationStrategy),
+		PreserveMultipleUnderscores: true,
+	}
 	for key, value := range options.ExternalLabels {
 		name, err := namer.Build(key)
 		if err != nil {
@@ -54,7 +65,14 @@ func settings(options protocol.Options) (prometheusremotewrite.Settings, error) 
 		AddMetricSuffixes:   protocol.Or(options.AddMetricSuffixes, true),
 		TranslationStrategy: options.TranslationStrategy,
 		SendMetadata:        options.SendMetadata,
+
+		ConvertExplicitHistogramsToNHCB: options.ConvertToNHCB,
+		KeepClassicHistograms:           options.KeepClassic,
 	}, nil
+}
+
+func allowsUTF8(strategy string) bool {
+	return strategy == "NoUTF8EscapingWithSuffixes" || strategy == "NoTranslation"
 }
 
 func answerV1(metrics pmetric.Metrics, settings prometheusremotewrite.Settings) protocol.Answer {

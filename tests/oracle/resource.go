@@ -1,99 +1,42 @@
 package main
 
 import (
-	"slices"
+	"context"
 
-	"go.opentelemetry.io/collector/pdata/pcommon"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/pkg/resourcetotelemetry"
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
 	"preamp.dev/tests/oracle/protocol"
 )
 
-// copyResourceAttributes puts the resource attributes that the options choose onto every point; they
-// win over attributes of the same key. The Collector's exporter has this from its package
-// resourcetotelemetry, which in v0.156 does not know resource_constant_labels yet.
-func copyResourceAttributes(metrics pmetric.Metrics, options protocol.Options) {
-	chosen := choice(options)
-	if chosen == nil {
-		return
+// withResourceAttributes puts the resource attributes that the options choose onto every point, as the Collector's
+// exporter does around its translator, and with the same package.
+func withResourceAttributes(metrics pmetric.Metrics, options protocol.Options) (pmetric.Metrics, error) {
+	settings := resourcetotelemetry.Settings{
+		Included: options.ResourceConstantLabels.Included,
+		Excluded: options.ResourceConstantLabels.Excluded,
 	}
-	for _, resource := range metrics.ResourceMetrics().All() {
-		attributes := pcommon.NewMap()
-		for key, value := range resource.Resource().Attributes().All() {
-			if chosen(key) {
-				value.CopyTo(attributes.PutEmpty(key))
-			}
-		}
-		for _, scope := range resource.ScopeMetrics().All() {
-			for _, metric := range scope.Metrics().All() {
-				for target := range pointAttributes(metric) {
-					for key, value := range attributes.All() {
-						value.CopyTo(target.PutEmpty(key))
-					}
-				}
-			}
-		}
+	if conversion := options.ResourceToTelemetryConversion; settings.IsEmpty() {
+		settings.Enabled = conversion.Enabled
+		settings.ExcludeServiceAttributes = conversion.ExcludeServiceAttributes
 	}
+	taken := &sink{}
+	err := resourcetotelemetry.WrapMetricsExporter(settings, taken).ConsumeMetrics(context.Background(), metrics)
+	return taken.metrics, err
 }
 
-// choice tells which resource attributes are copied; nil if none are.
-func choice(options protocol.Options) func(key string) bool {
-	conversion, labels := options.ResourceToTelemetryConversion, options.ResourceConstantLabels
-	switch {
-	case len(labels.Included) > 0 || len(labels.Excluded) > 0:
-		return func(key string) bool {
-			matches := func(pattern string) bool { return glob([]rune(pattern), []rune(key)) }
-			included := len(labels.Included) == 0 || slices.ContainsFunc(labels.Included, matches)
-			return included && !slices.ContainsFunc(labels.Excluded, matches)
-		}
-	case conversion.Enabled && conversion.ExcludeServiceAttributes:
-		service := []string{"service.name", "service.namespace", "service.instance.id"}
-		return func(key string) bool { return !slices.Contains(service, key) }
-	case conversion.Enabled:
-		return func(string) bool { return true }
-	default:
-		return nil
-	}
+// sink is an exporter that keeps what it is given.
+type sink struct {
+	component.StartFunc
+	component.ShutdownFunc
+	metrics pmetric.Metrics
 }
 
-// glob tells whether a text is of a pattern, in which `*` stands for any text and `?` for any one
-// character.
-func glob(pattern, text []rune) bool {
-	if len(pattern) == 0 {
-		return len(text) == 0
-	}
-	if pattern[0] == '*' {
-		return glob(pattern[1:], text) || (len(text) > 0 && glob(pattern, text[1:]))
-	}
-	return len(text) > 0 && (pattern[0] == '?' || pattern[0] == text[0]) && glob(pattern[1:], text[1:])
-}
+func (*sink) Capabilities() consumer.Capabilities { return consumer.Capabilities{MutatesData: true} }
 
-// pointAttributes are the attributes of each point of a metric.
-func pointAttributes(metric pmetric.Metric) func(yield func(pcommon.Map) bool) {
-	return func(yield func(pcommon.Map) bool) {
-		switch metric.Type() {
-		case pmetric.MetricTypeGauge:
-			each(metric.Gauge().DataPoints(), yield)
-		case pmetric.MetricTypeSum:
-			each(metric.Sum().DataPoints(), yield)
-		case pmetric.MetricTypeHistogram:
-			each(metric.Histogram().DataPoints(), yield)
-		case pmetric.MetricTypeExponentialHistogram:
-			each(metric.ExponentialHistogram().DataPoints(), yield)
-		case pmetric.MetricTypeSummary:
-			each(metric.Summary().DataPoints(), yield)
-		}
-	}
-}
-
-// each yields the attributes of each point of a slice of any type.
-func each[Point interface{ Attributes() pcommon.Map }](points interface {
-	Len() int
-	At(int) Point
-}, yield func(pcommon.Map) bool) {
-	for i := range points.Len() {
-		if !yield(points.At(i).Attributes()) {
-			return
-		}
-	}
+func (s *sink) ConsumeMetrics(_ context.Context, metrics pmetric.Metrics) error {
+	s.metrics = metrics
+	return nil
 }

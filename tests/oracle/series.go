@@ -23,6 +23,7 @@ func seriesV1(series *prompb.TimeSeries) protocol.Series {
 			ZeroCount:     histogram.GetZeroCountInt(),
 			Positive:      side(histogram.PositiveSpans, spanV1, histogram.PositiveDeltas),
 			Negative:      side(histogram.NegativeSpans, spanV1, histogram.NegativeDeltas),
+			CustomValues:  bits(histogram.CustomValues),
 			ResetHint:     int32(histogram.ResetHint),
 			Time:          histogram.Timestamp,
 		})
@@ -54,7 +55,7 @@ func seriesV2(series *writev2.TimeSeries, symbols []string) protocol.Series {
 	}
 	for _, sample := range series.Samples {
 		result.Samples = append(result.Samples, protocol.Sample{
-			Value: protocol.Bits(sample.Value), Time: sample.Timestamp,
+			Value: protocol.Bits(sample.Value), Time: sample.Timestamp, Start: sample.StartTimestamp,
 		})
 	}
 	for _, histogram := range series.Histograms {
@@ -66,8 +67,10 @@ func seriesV2(series *writev2.TimeSeries, symbols []string) protocol.Series {
 			ZeroCount:     histogram.GetZeroCountInt(),
 			Positive:      side(histogram.PositiveSpans, spanV2, histogram.PositiveDeltas),
 			Negative:      side(histogram.NegativeSpans, spanV2, histogram.NegativeDeltas),
+			CustomValues:  bits(histogram.CustomValues),
 			ResetHint:     int32(histogram.ResetHint),
 			Time:          histogram.Timestamp,
+			Start:         histogram.StartTimestamp,
 		})
 	}
 	for _, exemplar := range series.Exemplars {
@@ -98,6 +101,14 @@ func side[Span any](spans []Span, pair func(Span) [2]int64, deltas []int64) prot
 	result := protocol.Side{Deltas: deltas}
 	for _, span := range spans {
 		result.Spans = append(result.Spans, pair(span))
+	}
+	return result
+}
+
+func bits(values []float64) []protocol.Bits {
+	result := make([]protocol.Bits, 0, len(values))
+	for _, value := range values {
+		result = append(result, protocol.Bits(value))
 	}
 	return result
 }

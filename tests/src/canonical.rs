@@ -213,6 +213,10 @@ impl Canonical {
                 let at = one.samples.iter().position(|one| one == sample);
                 one.samples.remove(at.with_context(|| format!("no {sample:?} in {:?}", one.labels))?);
             }
+            for histogram in &other.histograms {
+                let at = one.histograms.iter().position(|one| one == histogram);
+                one.histograms.remove(at.with_context(|| format!("no {histogram:?} in {:?}", one.labels))?);
+            }
             one.exemplars.retain(|exemplar| !other.exemplars.contains(exemplar));
         }
         self.series.retain(|series| !series.is_empty());

@@ -29,7 +29,7 @@ use diff::DiffArgs;
 use generated::{CompletionsArgs, ManArgs};
 use keys::ConfigCommand;
 use preamp_base::printable;
-use preamp_config::{Diagnostics, Loaded, Request, Source};
+use preamp_config::{Diagnostics, FeatureGates, Loaded, Request, Source};
 use print::ConvertArgs;
 use quarantine::QuarantineCommand;
 use queue::QueueCommand;
@@ -317,6 +317,25 @@ struct ConfigArgs {
     /// Take a Prometheus file for its `remote_write` alone, though it has scrape jobs: preamp scrapes nothing.
     #[arg(long)]
     otlp_only: bool,
+    #[command(flatten)]
+    gates: GateArgs,
+}
+
+#[derive(Args, Clone, Debug, Default)]
+struct GateArgs {
+    /// Feature gates of the Collector, with commas between them: `-` in front of one switches it off. Those that concern
+    /// the exporter are known.
+    #[arg(long, value_name = "GATES", allow_hyphen_values = true, value_parser = FeatureGates::parse)]
+    feature_gates: Vec<FeatureGates>,
+}
+
+impl GateArgs {
+    /// All of them together.
+    fn all(&self) -> FeatureGates {
+        let mut all = FeatureGates::default();
+        self.feature_gates.iter().for_each(|gates| all.add(gates));
+        all
+    }
 }
 
 #[derive(Args, Debug)]
@@ -336,7 +355,8 @@ impl ConfigArgs {
     /// What to read.
     fn request(&self) -> Request {
         let sources = self.config.iter().chain(&self.set).cloned().collect();
-        Request { sources, destination: self.destination.clone(), otlp_only: self.otlp_only }
+        let feature_gates = self.gates.all();
+        Request { sources, destination: self.destination.clone(), otlp_only: self.otlp_only, feature_gates }
     }
 
     /// Reads it, with references to this process' environment filled in.

@@ -25,6 +25,7 @@ mod exporter;
 mod extensions;
 mod foreign;
 mod formats;
+mod gates;
 mod health;
 mod ids;
 mod kubernetes;
@@ -56,6 +57,7 @@ mod yaml;
 
 pub use cipher_suites::CIPHER_SUITES;
 pub use diagnostic::{Diagnostic, Diagnostics};
+pub use gates::FeatureGates;
 pub use load::{Converted, Loaded, Request, convert, explain, load, load_exporter, parse};
 pub use options::Options;
 pub use place::Place;

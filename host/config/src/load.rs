@@ -4,6 +4,7 @@ use super::component::{Places, nearest};
 use super::diagnostic::{Diagnostic, Diagnostics, Findings, Report, name_of};
 use super::effective::{fill_options, with_defaults};
 use super::formats::{Context, collector, expect_sections};
+use super::gates::FeatureGates;
 use super::merge::merge;
 use super::options::Options;
 use super::print::{Style, print};
@@ -35,6 +36,19 @@ impl<S> Loaded<S> {
         Loaded { settings: part(settings), warnings, missing, sources, places }
     }
 
+    /// The same with feature gates.
+    fn with_gates(
+        mut self,
+        gates: &FeatureGates,
+        exporter: impl Fn(&mut S) -> &mut ExporterSettings,
+    ) -> Result<Self, Diagnostics> {
+        let Loaded { settings, sources, places, .. } = &mut self;
+        let find = |pointer: &str, message: &str| locate(sources, places, pointer, message);
+        let applied = gates.apply(exporter(settings), &find);
+        self.warnings.extend(applied.warnings);
+        if applied.errors.is_empty() { Ok(self) } else { Err(Diagnostics(applied.errors)) }
+    }
+
     /// The same, if all files that it names can be read on this machine.
     ///
     /// # Errors
@@ -48,18 +62,22 @@ impl<S> Loaded<S> {
     /// is a JSON Pointer (RFC 6901) into `component_json`, as `open` gives it. What does not stand in
     /// the file is placed at the nearest part that contains it.
     pub fn locate(&self, pointer: &str, message: &str) -> Diagnostic {
-        let location = nearest(&self.places, pointer);
-        let message = match location {
-            Some(location) if location.is_hidden => without_quotes(message),
-            _ => message.to_owned(),
-        };
-        Diagnostic {
-            file: location.map(|location| name_of(&self.sources, location.place)).unwrap_or_default(),
-            place: location.map(|location| location.place),
-            path: location.map(|location| location.path.clone()).unwrap_or_default(),
-            message,
-            is_warning: false,
-        }
+        locate(&self.sources, &self.places, pointer, message)
+    }
+}
+
+fn locate(sources: &[String], places: &Places, pointer: &str, message: &str) -> Diagnostic {
+    let location = nearest(places, pointer);
+    let message = match location {
+        Some(location) if location.is_hidden => without_quotes(message),
+        _ => message.to_owned(),
+    };
+    Diagnostic {
+        file: location.map(|location| name_of(sources, location.place)).unwrap_or_default(),
+        place: location.map(|location| location.place),
+        path: location.map(|location| location.path.clone()).unwrap_or_default(),
+        message,
+        is_warning: false,
     }
 }
 
@@ -82,6 +100,8 @@ pub struct Request {
     pub destination: Option<String>,
     /// Whether a Prometheus file is taken for its `remote_write` alone, though it has scrape jobs that nobody runs then.
     pub otlp_only: bool,
+    /// The feature gates that were switched on or off.
+    pub feature_gates: FeatureGates,
 }
 
 impl fmt::Display for Request {
@@ -108,7 +128,8 @@ impl From<Source> for Request {
 ///
 /// All problems, in the order of their places.
 pub fn load(request: &Request, environment: Environment) -> Result<Loaded, Diagnostics> {
-    load_part(request, environment, read_root)
+    let loaded = load_part(request, environment, read_root)?;
+    loaded.with_gates(&request.feature_gates, |settings| &mut settings.exporter)
 }
 
 /// Reads nothing but one exporter of a configuration, and the extensions it signs with. The exporter need
@@ -122,7 +143,8 @@ pub fn load_exporter(
     id: &str,
     environment: Environment,
 ) -> Result<Loaded<ExporterSettings>, Diagnostics> {
-    load_part(request, environment, |root| read_exporter(root, id))
+    let loaded = load_part(request, environment, |root| read_exporter(root, id))?;
+    loaded.with_gates(&request.feature_gates, |exporter| exporter)
 }
 
 /// A configuration as one Collector file.

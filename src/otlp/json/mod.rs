@@ -107,6 +107,10 @@ impl Transcoder<'_> {
                 self.other_signal = Some(signal);
                 Err(signal)
             }
+            Kind::Removed(what) => {
+                let is_empty = self.text.take(b'[') && self.text.take(b']');
+                if is_empty { Ok(()) } else { Err(what) }
+            }
             Kind::Scalar(scalar) if field.repeated => {
                 // Protobuf packs lists of numbers.
                 let start = self.open(field.number);

@@ -22,7 +22,7 @@ impl Scalar {
             Scalar::Uint64 | Scalar::Fixed64 => "expected a whole number of 64 bits, not negative",
             Scalar::Int64 | Scalar::Sfixed64 => "expected a whole number of 64 bits",
             Scalar::Sint32 => "expected a whole number of 32 bits",
-            Scalar::Double => "expected a number",
+            Scalar::Double => "expected a number that a double can hold",
         }
     }
 
@@ -43,8 +43,7 @@ impl Scalar {
             Scalar::Sint32 => encode_varint(zigzag(i32::try_from(signed(text)?).ok()?.into()), out),
             Scalar::Fixed64 => out.extend_from_slice(&unsigned(text)?.to_le_bytes()),
             Scalar::Sfixed64 => out.extend_from_slice(&signed(text)?.to_le_bytes()),
-            // This also reads NaN, Infinity and -Infinity.
-            Scalar::Double => out.extend_from_slice(&text.parse::<f64>().ok()?.to_le_bytes()),
+            Scalar::Double => out.extend_from_slice(&double(text)?.to_le_bytes()),
         }
         Some(())
     }
@@ -52,6 +51,14 @@ impl Scalar {
 
 /// The value of a field that is not there, in a list that has `null` in its place: all of them are 0.
 pub const NULL: &str = "0";
+
+/// A double, which may be NaN, Infinity or -Infinity, but only where the text says so: a number that is too large
+/// for a double is none.
+fn double(text: &str) -> Option<f64> {
+    let double = text.parse::<f64>().ok()?;
+    let is_too_large = double.is_infinite() && text.bytes().any(|b| b.is_ascii_digit());
+    (!is_too_large).then_some(double)
+}
 
 fn unsigned(text: &str) -> Option<u64> {
     text.parse().ok().or_else(|| {

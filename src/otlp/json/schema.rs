@@ -4,6 +4,8 @@
 //!
 //! A field that does not stand here is ignored, as one that a later version of OTLP adds.
 
+use crate::otlp::metric::BEFORE_SCOPES;
+
 /// A message, by its fields.
 #[derive(Debug)]
 pub struct Message(pub &'static [Field]);
@@ -36,6 +38,8 @@ pub enum Kind {
     Message(&'static Message),
     /// The content of a request of another signal, which is named.
     OtherSignal(&'static str),
+    /// What older versions of OTLP had here, and what to say of it. It may be empty.
+    Removed(&'static str),
 }
 
 /// A type of scalars that are no text, named as protobuf names it.
@@ -82,7 +86,12 @@ pub static REQUEST: Message = Message(&[
     list("resourceLogs", 1, Kind::OtherSignal("logs")),
 ]);
 
+/// What is said of points as they were before OTLP 0.9.
+const INT_METRIC: Kind = Kind::Removed("this is a type of OTLP before 0.9: update the sender");
+const LABELS: Kind = Kind::Removed("this is OTLP before 0.9 (labels, now attributes): update the sender");
+
 static RESOURCE_METRICS: Message = Message(&[
+    one("instrumentationLibraryMetrics", 1000, Kind::Removed(BEFORE_SCOPES)),
     one("resource", 1, Kind::Message(&RESOURCE)),
     list("scopeMetrics", 2, Kind::Message(&SCOPE_METRICS)),
     one("schemaUrl", 3, Kind::Text),
@@ -108,6 +117,9 @@ static METRIC: Message = Message(&[
     one("name", 1, Kind::Text),
     one("description", 2, Kind::Text),
     one("unit", 3, Kind::Text),
+    one("intGauge", 4, INT_METRIC),
+    one("intSum", 6, INT_METRIC),
+    one("intHistogram", 8, INT_METRIC),
     one("gauge", 5, Kind::Message(&GAUGE)),
     one("sum", 7, Kind::Message(&SUM)),
     one("histogram", 9, Kind::Message(&HISTOGRAM)),
@@ -143,6 +155,7 @@ static EXPONENTIAL_HISTOGRAM: Message = Message(&[
 static SUMMARY: Message = Message(&[list("dataPoints", 1, Kind::Message(&SUMMARY_POINT))]);
 
 static NUMBER_POINT: Message = Message(&[
+    one("labels", 1, LABELS),
     list("attributes", 7, Kind::Message(&KEY_VALUE)),
     one("startTimeUnixNano", 2, TIME),
     one("timeUnixNano", 3, TIME),
@@ -153,6 +166,7 @@ static NUMBER_POINT: Message = Message(&[
 ]);
 
 static HISTOGRAM_POINT: Message = Message(&[
+    one("labels", 1, LABELS),
     list("attributes", 9, Kind::Message(&KEY_VALUE)),
     one("startTimeUnixNano", 2, TIME),
     one("timeUnixNano", 3, TIME),
@@ -187,6 +201,7 @@ static BUCKETS: Message =
     Message(&[one("offset", 1, SINT32), list("bucketCounts", 2, Kind::Scalar(Scalar::Uint64))]);
 
 static SUMMARY_POINT: Message = Message(&[
+    one("labels", 1, LABELS),
     list("attributes", 7, Kind::Message(&KEY_VALUE)),
     one("startTimeUnixNano", 2, TIME),
     one("timeUnixNano", 3, TIME),

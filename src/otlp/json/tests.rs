@@ -153,7 +153,6 @@ fn doubles_are_numbers_or_texts() {
         (r#""0.1""#, 0.1),
         ("5", 5.0),
         ("-0", -0.0),
-        ("1e400", f64::INFINITY),
         (r#""Infinity""#, f64::INFINITY),
         (r#""-Infinity""#, f64::NEG_INFINITY),
         (r#""NaN""#, f64::NAN),
@@ -167,7 +166,11 @@ fn doubles_are_numbers_or_texts() {
         assert_eq!(read.to_bits(), value.to_bits(), "{json}");
     }
     for json in ["true", r#""""#, r#""one""#, "[]"] {
-        assert!(wrong_number(&format!(r#""asDouble":{json}"#)).contains("expected a number at"), "{json}");
+        assert!(
+            wrong_number(&format!(r#""asDouble":{json}"#))
+                .contains("expected a number that a double can hold at"),
+            "{json}"
+        );
     }
 }
 

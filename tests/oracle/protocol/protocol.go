@@ -33,6 +33,9 @@ type Options struct {
 	TargetInfo                    Switch            `json:"target_info"`
 	ExportCreatedMetric           Switch            `json:"export_created_metric"`
 	DisableScopeInfo              bool              `json:"disable_scope_info"`
+	ConvertToNHCB                 bool              `json:"convert_explicit_histograms_to_nhcb"`
+	KeepClassic                   bool              `json:"keep_classic_histograms"`
+	KeepIdentifyingAttributes     bool              `json:"keep_identifying_resource_attributes"`
 	ResourceToTelemetryConversion struct {
 		Enabled                  bool `json:"enabled"`
 		ExcludeServiceAttributes bool `json:"exclude_service_attributes"`
@@ -78,10 +81,11 @@ type Series struct {
 	Metadata *Metadata `json:"metadata,omitempty"`
 }
 
-// Sample is a value, as its bits, and the time in milliseconds.
+// Sample is a value, as its bits, and the time in milliseconds; Start, in 2.0 only, is since when it counts.
 type Sample struct {
 	Value Bits  `json:"value"`
 	Time  int64 `json:"time"`
+	Start int64 `json:"start,omitempty"`
 }
 
 // Histogram is a native histogram of integer counts.
@@ -93,8 +97,10 @@ type Histogram struct {
 	ZeroCount     uint64 `json:"zero_count"`
 	Positive      Side   `json:"positive"`
 	Negative      Side   `json:"negative"`
+	CustomValues  []Bits `json:"custom_values,omitempty"`
 	ResetHint     int32  `json:"reset_hint,omitempty"`
 	Time          int64  `json:"time"`
+	Start         int64  `json:"start,omitempty"`
 }
 
 // Side holds the buckets of a native histogram on one side of zero.

@@ -11,7 +11,7 @@ mod histogram;
 mod labels;
 mod metadata;
 mod names;
-mod start;
+mod points;
 mod target_info;
 
 use super::Case;
@@ -47,7 +47,10 @@ pub trait Difference: Sync {
 
 /// All differences that show in what is written, in the order in which they are foretold.
 pub const ALL: &[&dyn Difference] = &[
+    &points::WithoutValue,
+    &points::WithoutTime,
     &histogram::InfiniteBound,
+    &histogram::TooMany,
     &labels::EmptyScopeAttribute,
     &labels::EmptyBytes,
     &exponential::Downscale,
@@ -55,13 +58,10 @@ pub const ALL: &[&dyn Difference] = &[
     &names::Empty,
     &names::HalfACharacter,
     &target_info::EmptyAttributes,
-    &target_info::Labels,
     &labels::Reserved,
     &exemplars::Labels,
     &exemplars::OfBuckets,
-    &exponential::EmptySeries,
     &metadata::Once,
     &histogram::NegativeZero,
     &metadata::OfEach,
-    &start::Written,
 ];

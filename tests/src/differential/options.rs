@@ -36,6 +36,13 @@ impl Options {
         if rng.u8(..3) == 0 {
             options.set("send_metadata", json!(rng.bool()));
         }
+        if rng.u8(..4) == 0 {
+            options.set("convert_explicit_histograms_to_nhcb", json!(true));
+            options.set("keep_classic_histograms", json!(rng.bool()));
+        }
+        if rng.u8(..6) == 0 {
+            options.set("keep_identifying_resource_attributes", json!(true));
+        }
         // What cuts the output into batches must not show once they are merged.
         if rng.u8(..4) == 0 {
             options.set("partitions", json!(rng.u32(1..=5)));
@@ -95,6 +102,16 @@ impl Options {
         matches!(strategy, "NoUTF8EscapingWithSuffixes" | "NoTranslation")
     }
 
+    /// Whether classic histograms become native ones.
+    pub fn converts_histograms(&self) -> bool {
+        self.0.get("convert_explicit_histograms_to_nhcb") == Some(&Value::Bool(true))
+    }
+
+    /// Whether classic histograms are written as such.
+    pub fn writes_classic_histograms(&self) -> bool {
+        !self.converts_histograms() || self.0.get("keep_classic_histograms") == Some(&Value::Bool(true))
+    }
+
     /// The namespace.
     pub fn namespace(&self) -> &str {
         self.0.get("namespace").and_then(Value::as_str).unwrap_or_default()
@@ -105,18 +122,14 @@ impl Options {
         !self.is_v2() && self.0.get("send_metadata") == Some(&Value::Bool(true))
     }
 
-    /// Whether `target_info` is written.
-    pub fn writes_target_info(&self) -> bool {
-        self.0.get("target_info").and_then(|section| section.get("enabled")) != Some(&Value::Bool(false))
-    }
-
     /// The configuration for an exporter: these options, an endpoint, and no limits of the receiver's,
-    /// which the oracle does not know.
+    /// which the oracle does not know. It sends two values of a series at one time, too.
     pub fn configuration(&self) -> String {
         let mut all = self.0.clone();
         all.insert("endpoint".to_owned(), json!("http://127.0.0.1:9090/api/v1/write"));
         all.insert("profile".to_owned(), json!("prometheus"));
         all.insert("max_sample_future_ms".to_owned(), json!(0));
+        all.insert("duplicate_samples".to_owned(), json!("send"));
         Value::Object(all).to_string()
     }
 }

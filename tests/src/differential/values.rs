@@ -283,6 +283,7 @@ pub fn time(rng: &mut Rng) -> u64 {
         0 => 0,
         1 => pick(rng, &[1, 999_999, 1_000_000, 1_999_999, i64::MAX as u64, u64::MAX]),
         2 => rng.u64(..),
+        3 => RECENT_NS / pick(rng, &[1_000_000_000, 1_000_000, 1_000]),
         _ => RECENT_NS + u64::from(rng.u8(..3)) * 500_000,
     }
 }

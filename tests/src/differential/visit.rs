@@ -14,10 +14,6 @@ pub trait Point {
     fn attributes(&mut self) -> &mut Vec<KeyValue>;
     /// `exemplars`, of those types that have them.
     fn exemplars(&mut self) -> Option<&mut Vec<Exemplar>>;
-    /// `start_time_unix_nano`.
-    fn start(&self) -> u64;
-    /// `time_unix_nano`.
-    fn time(&mut self) -> &mut u64;
 }
 
 macro_rules! point {
@@ -29,12 +25,6 @@ macro_rules! point {
             fn exemplars(&mut self) -> Option<&mut Vec<Exemplar>> {
                 let $point = self;
                 $exemplars
-            }
-            fn start(&self) -> u64 {
-                self.start_time_unix_nano
-            }
-            fn time(&mut self) -> &mut u64 {
-                &mut self.time_unix_nano
             }
         }
     };

@@ -15,6 +15,8 @@ use crate::payloads::{RECENT_NS, START_NS, metric, text};
 pub fn definitions() -> Vec<Definition> {
     let mut all = Vec::new();
     all.extend(classic().into_iter().flat_map(Definition::and_in_v2));
+    all.extend(classic().into_iter().map(as_custom_buckets).flat_map(Definition::and_in_v2));
+    all.extend(kept().into_iter().flat_map(Definition::and_in_v2));
     all.extend(layouts().into_iter().flat_map(Definition::and_in_v2));
     all.extend(exponential().into_iter().flat_map(Definition::and_in_v2));
     all
@@ -82,6 +84,49 @@ fn classic() -> Vec<Definition> {
         ),
         of_classic("classic: one series twice", vec![usual(), classic_point(&[1.0], &[1, 1])]),
         of_metrics("classic: delta", json!({}), vec![metric("x", "s", Data::Histogram(delta))]),
+    ]
+}
+
+/// The same case, as a native histogram with custom buckets.
+fn as_custom_buckets(mut definition: Definition) -> Definition {
+    definition.name = definition.name.replace("classic", "custom buckets");
+    definition.case.options.set("convert_explicit_histograms_to_nhcb", json!(true));
+    definition
+}
+
+/// Classic histograms that stay beside native ones, and layouts of custom buckets.
+fn kept() -> Vec<Definition> {
+    let usual = || classic_point(&[1.0, 2.5], &[3, 4, 5]);
+    let keep = |definition: Definition| {
+        let mut definition = as_custom_buckets(definition);
+        definition.name += ", kept";
+        definition.case.options.set("keep_classic_histograms", json!(true));
+        definition
+    };
+    let one = |name: &str, point| of_classic(&format!("classic: {name}"), vec![point]);
+    let bounds: Vec<f64> = (1..=9).map(f64::from).collect();
+    let layout = |counts: [u64; 10]| {
+        as_custom_buckets(one(&format!("counts {counts:?}"), classic_point(&bounds, &counts)))
+    };
+    vec![
+        keep(one("usual", usual())),
+        keep(one("a bound that is not a number", classic_point(&[1.0, f64::NAN], &[2, 3, 4]))),
+        keep(one(
+            "exemplars",
+            HistogramDataPoint { exemplars: [0.5, 1e9].map(exemplar).to_vec(), ..usual() },
+        )),
+        keep(one("no recorded value", HistogramDataPoint { flags: 1, ..usual() })),
+        keep(one(
+            "attribute le",
+            HistogramDataPoint { attributes: vec![text("le", "attribute:no")], ..usual() },
+        )),
+        as_custom_buckets(one("equal bounds out of order", classic_point(&[2.0, 1.0, 2.0], &[3, 0, 0, 4]))),
+        as_custom_buckets(one("bounds out of order", classic_point(&[2.0, 1.0], &[3, 1, 4]))),
+        as_custom_buckets(one("count below the buckets", HistogramDataPoint { count: 2, ..usual() })),
+        as_custom_buckets(one("2^53 + 1 observations", classic_point(&[1.0], &[1 << 53, 1]))),
+        layout([0, 0, 1, 0, 0, 2, 0, 0, 0, 0]),
+        layout([1, 0, 0, 0, 2, 0, 0, 0, 0, 3]),
+        layout([0; 10]),
     ]
 }
 

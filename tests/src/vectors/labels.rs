@@ -143,6 +143,15 @@ fn collisions() -> Vec<Definition> {
         ),
         labelled("external label job beside service.name", external(json!({ "job": "external" })), vec![]),
         labelled("external labels", external(json!({ "_x": "1", "__replica__": "2", "1": "3" })), vec![]),
+        labelled(
+            "external labels under a strategy that keeps all characters",
+            json!({
+                "external_labels": { "deployment.env": "1", "_x": "2", "日本": "3" },
+                "translation_strategy": "NoUTF8EscapingWithSuffixes",
+                "protobuf_message": MESSAGE_V2,
+            }),
+            vec![],
+        ),
         of_resources(
             "external label job makes target_info",
             external(json!({ "job": "external" })),

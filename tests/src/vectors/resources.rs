@@ -39,6 +39,12 @@ pub fn definitions() -> Vec<Definition> {
         all.extend(
             of_resources(&format!("resource: {name}"), json!({}), vec![with_gauge(&attributes)]).and_in_v2(),
         );
+        let kept = json!({ "keep_identifying_resource_attributes": true });
+        all.push(of_resources(
+            &format!("resource, identifying attributes kept: {name}"),
+            kept,
+            vec![with_gauge(&attributes)],
+        ));
     }
     all.extend(target_infos());
     all.extend(copied());

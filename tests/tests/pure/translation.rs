@@ -6,3 +6,4 @@ mod differential;
 mod otlp_json;
 mod same_bytes;
 mod vectors;
+mod version;

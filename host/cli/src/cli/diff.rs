@@ -12,6 +12,7 @@ use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 use comparison::{Comparison, Sides};
 use inspected::Series;
+use preamp_config::FeatureGates;
 use preamp_contract::Acceptance;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -142,7 +143,8 @@ fn refused_by(name: &str, reading: &mut Reading, payload: &Payload, reason: &str
 
 fn open(choices: &Sides<Choice>, names: &Sides<String>, now: Option<u64>) -> anyhow::Result<Sides<Offline>> {
     let [first, second] = choices;
-    let configuration = |choice: &Choice| Configuration::read(choice.config, choice.exporter, now);
+    let configuration =
+        |choice: &Choice| Configuration::read(choice.config, choice.exporter, now, FeatureGates::default());
     let configured = configuration(first)?;
     // What both sides share is read once, and complains once.
     let other_configured = match (first.config, first.exporter) == (second.config, second.exporter) {

@@ -7,7 +7,7 @@ use crate::capture::{PAYLOAD_BYTES_MAX, Payload};
 use crate::embedded;
 use preamp_base::Clock;
 use preamp_base::printable;
-use preamp_config::{ExporterSettings, Loaded, SigV4, Source};
+use preamp_config::{ExporterSettings, FeatureGates, Loaded, SigV4, Source};
 use preamp_contract::{Acceptance, Batch, BatchError, Refusal, Request};
 use preamp_wasm::{CallError, Component, ExporterPool, PoolLimits};
 use serde_json::{Map, Value};
@@ -35,10 +35,12 @@ impl Configuration {
         file: Option<&Path>,
         exporter: Option<&str>,
         now: Option<u64>,
+        feature_gates: FeatureGates,
     ) -> anyhow::Result<Configuration> {
         // Nothing is received here, so it does not matter whether somebody scrapes.
         let request = file.map(|file| preamp_config::Request {
             otlp_only: true,
+            feature_gates: feature_gates.clone(),
             ..preamp_config::Request::from(Source::File(file.to_owned()))
         });
         let loaded = match (request, exporter) {
@@ -50,10 +52,11 @@ impl Configuration {
         };
         let options = match &loaded {
             Some(loaded) => serde_json::from_str(&loaded.settings.component_json)?,
-            None => Map::from_iter([
-                ("endpoint".to_owned(), ENDPOINT.into()),
-                ("digest".to_owned(), false.into()),
-            ]),
+            None => {
+                let usual = [("endpoint", ENDPOINT.into()), ("digest", false.into())];
+                let gates = feature_gates.options().map(|option| (option, Value::Bool(true)));
+                usual.into_iter().chain(gates).map(|(name, value)| (name.to_owned(), value)).collect()
+            }
         };
         let mut configuration = Configuration { options, loaded };
         // A capture may be of any size and age, unlike a request; and series come in the order of the

@@ -4,9 +4,9 @@ mod bodies;
 mod report;
 mod view;
 
-use super::REJECTED;
 use super::offline::{Configuration, Offline, load_component, parse_instant, taken_at};
 use super::reading::{Reading, ReadingArgs};
+use super::{GateArgs, REJECTED};
 use crate::capture::Payload;
 use anyhow::bail;
 use bodies::Bodies;
@@ -35,6 +35,8 @@ pub(super) struct TranslateArgs {
     /// When the payloads are taken: an RFC 3339 time, or `now`. Without it, points of any age are.
     #[arg(long, value_name = "TIME", value_parser = parse_instant)]
     now: Option<u64>,
+    #[command(flatten)]
+    gates: GateArgs,
     /// What to write.
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "text")]
     format: Format,
@@ -61,8 +63,12 @@ enum Output {
 
 impl TranslateArgs {
     fn configuration(&self) -> anyhow::Result<Configuration> {
-        let mut configuration =
-            Configuration::read(self.config.as_deref(), self.exporter.as_deref(), self.now)?;
+        let mut configuration = Configuration::read(
+            self.config.as_deref(),
+            self.exporter.as_deref(),
+            self.now,
+            self.gates.all(),
+        )?;
         if self.format != Format::RemoteWrite {
             // Types are shown whether they are sent or not.
             configuration.set("send_metadata", true);

@@ -36,7 +36,10 @@ keys! {
         drop_oldest_on_overflow: Flag.or(false).own(),
         /// Keeps the totals of delta metrics in this file while no process runs. Needs `delta: accumulate`.
         delta_state_file: Text.sort(Sort::Path).own(),
-    } and [not_yet("include_metadata_keys", Harmless::Empty)]
+        /// Metadata of incoming requests that the Collector sends on as header fields. Preamp joins payloads of several
+        /// requests into one, so it sends none on, and warns. Names that the exporter sets itself are refused.
+        include_metadata_keys: Texts,
+    }
 }
 
 keys! {
@@ -68,6 +71,10 @@ const CONSTANT_LABELS: &[Definition] =
 /// What `delta_state_file` needs.
 pub(super) const DELTA: Definition = option("delta", OptionForm::Name).own();
 
+/// What a feature gate of the Collector switches on.
+pub(super) const KEEP_IDENTIFYING: Definition =
+    option("keep_identifying_resource_attributes", OptionForm::Flag).own();
+
 /// What Amazon Managed Prometheus takes no more of.
 pub(super) const MAX_BATCH_SIZE_BYTES: Definition =
     option("max_batch_size_bytes", OptionForm::CountOrDefault);
@@ -96,6 +103,9 @@ pub(crate) const OPTIONS: &[Definition] = &[
     option("convert_explicit_histograms_to_nhcb", OptionForm::Flag),
     option("keep_classic_histograms", OptionForm::Flag),
     PROFILE,
+    option("label_names", OptionForm::Name).own(),
+    KEEP_IDENTIFYING,
+    option("duplicate_samples", OptionForm::Name).own(),
     option("exemplars", OptionForm::Flag).own(),
     option("exponential_histograms", OptionForm::Name).own(),
     DELTA,

@@ -77,6 +77,7 @@ pub(super) fn read_remote_write<'d>(
     let retry = delivery::read_retry(&section, queue.storage.outlives(), &mut component);
     translation::read_translation(&section, &mut component);
     let state_file = read_state_file(&section);
+    check_metadata_keys(&section);
     let endpoint = endpoint?;
     endpoint.warn_of_traps(&section, client);
     component.set_from("endpoint", endpoint.url.as_str(), &endpoint.view);
@@ -91,6 +92,24 @@ pub(super) fn read_remote_write<'d>(
     };
     let endpoint = endpoint.url;
     Some(Exporter { component, endpoint, client: settings, retry, queue, sigv4, state_file })
+}
+
+/// Looks at the metadata of requests that would be sent on.
+fn check_metadata_keys(section: &Section) {
+    const RESERVED: [&str; 4] =
+        ["Content-Encoding", "Content-Type", "User-Agent", "X-Prometheus-Remote-Write-Version"];
+    let Some(view) = section.get(&keys::exporter::include_metadata_keys) else { return };
+    let names = view.texts();
+    let is_reserved = |name: &str| RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(name));
+    for (_, view) in names.iter().filter(|(name, _)| is_reserved(name)) {
+        view.error("is set by the exporter itself: take it out");
+    }
+    if !names.is_empty() {
+        view.warn(
+            "sends nothing on: preamp joins payloads of several requests into one; write what is the same for all into \
+             `headers`",
+        );
+    }
 }
 
 /// Reads where the totals of delta metrics are kept.

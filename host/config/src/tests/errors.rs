@@ -113,7 +113,6 @@ fn types_are_not_guessed() {
 #[test]
 fn what_is_not_there_yet_is_said() {
     for key in [
-        "include_metadata_keys: [a]",
         "middlewares: [{id: x}]",
         "tls: {tpm: {enabled: true}}",
         "remote_write_queue: {enabled: false}",

@@ -7,6 +7,7 @@ mod connections;
 mod debug;
 mod errors;
 mod files;
+mod gates;
 mod health;
 mod hidden;
 mod mistakes;

@@ -4,7 +4,6 @@ use opentelemetry_proto::tonic::metrics::v1::exponential_histogram_data_point::B
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 
 use super::Difference;
-use crate::canonical::{Canonical, Series};
 use crate::differential::Case;
 
 /// The largest schema of native histograms that receivers take.
@@ -53,19 +52,4 @@ fn lower(buckets: &mut Buckets, shift: u32) -> bool {
     buckets.bucket_counts = counts;
     buckets.offset = first as i32;
     splits
-}
-
-/// A point whose scale is too low for a native histogram leaves no series behind.
-pub struct EmptySeries;
-
-impl Difference for EmptySeries {
-    fn heading(&self) -> &'static str {
-        "A refused exponential histogram leaves no empty series"
-    }
-
-    fn apply(&self, _case: &Case, answer: &mut Canonical, _further: Vec<Canonical>) -> anyhow::Result<usize> {
-        let before = answer.series.len();
-        answer.series.retain(|series: &Series| !series.is_empty());
-        Ok(before - answer.series.len())
-    }
 }

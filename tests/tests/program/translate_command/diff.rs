@@ -42,6 +42,30 @@ fn series_under_other_names_and_labels_are_found_again() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Whoever comes from a Collector of before sees which dashboards break.
+#[test]
+fn label_names_of_before_are_told_from_those_of_today() -> anyhow::Result<()> {
+    let metric = json!({ "name": "g", "gauge": { "dataPoints": [{
+        "timeUnixNano": "1796140800000000000", "asInt": 1,
+        "attributes": [
+            { "key": "_x", "value": { "stringValue": "1" } },
+            { "key": "a..b", "value": { "stringValue": "2" } },
+            { "key": "plain", "value": { "stringValue": "3" } },
+        ],
+    }] } });
+    let payload = json!({ "resourceMetrics": [{ "scopeMetrics": [{ "metrics": [metric] }] }] });
+    let folder = tempfile::tempdir()?;
+    let keys = ["label_names: contrib-0.156", ""];
+    let said = diff_with(folder.path(), keys, &[], payload.to_string().into_bytes())?;
+    assert_eq!(said.status, Some(1), "{}", said.stderr);
+    let stdout = said.stdout();
+    for name in ["key_x", "a_b", "_x=", "a__b"] {
+        assert!(stdout.contains(name), "{stdout}");
+    }
+    assert!(stdout.lines().any(|line| line.starts_with("~ 1 series: ")), "{stdout}");
+    Ok(())
+}
+
 #[test]
 fn series_of_one_side_are_lost_or_added() -> anyhow::Result<()> {
     let keys = [

@@ -90,7 +90,10 @@ impl fmt::Display for Report {
         for Rejected { rejection: Rejection { reason, points, example, remedy, .. }, place } in
             &self.rejections
         {
-            writeln!(f, "rejected {}: {reason}", Counted(*points, "point"))?;
+            match points {
+                0 => writeln!(f, "left out: {reason}")?,
+                _ => writeln!(f, "rejected {}: {reason}", Counted(*points, "point"))?,
+            }
             writeln!(f, "    {}: {}\n    {}", Line(place), Line(example), Line(remedy))?;
         }
         Ok(())

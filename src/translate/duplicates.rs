@@ -1,0 +1,361 @@
+//! Two values of one series at one time, which no receiver keeps: the first is sent, the second refused.
+//!
+//! First points are told apart, by the hash of their labels, and families, by their names: that costs next to nothing.
+//! Where two seem to write the same series the payload is translated again. Then each series is told apart, by hashes that
+//! do not collide, and each point says which metric it comes from.
+
+use super::base::{ExtraLabel, METRIC_NAME};
+use super::family::{Family, family_identity};
+use super::identity;
+use super::labels::PointLabels;
+use super::numbers::{INFINITE, NumberTexts};
+use super::reject::{describe, shortened};
+use super::rejections::{Reason, Rejections};
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+/// What a quick look found, which may be a coincidence: the payload is to be looked at exactly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct LooksTwice;
+
+/// The series that a point is about to write, besides one of the metric's own name.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Parts<'p> {
+    /// A series of the metric's own name and without a further label.
+    pub plain: bool,
+    pub sum: bool,
+    pub count: bool,
+    /// Buckets of these bounds, of which the first so many are written.
+    pub buckets: Option<(&'p NumberTexts, usize)>,
+    pub quantiles: Option<&'p NumberTexts>,
+    pub created: bool,
+}
+
+/// A point whose labels are known.
+pub(super) struct Candidate<'p> {
+    pub name: &'p [u8],
+    pub labels: &'p PointLabels<'p>,
+    /// That of the labels with the name of the family.
+    pub identity: u64,
+    /// Milliseconds since the Unix epoch.
+    pub time: i64,
+    pub parts: Parts<'p>,
+}
+
+/// One series of a point: the suffix of its name, and the value of its further label.
+struct One<'p> {
+    suffix: &'static [u8],
+    extra: Option<(ExtraLabel, &'p [u8])>,
+}
+
+/// The series of the payload at hand.
+pub(super) struct Duplicates {
+    is_on: bool,
+    quick: Table,
+    exact: Option<Exact>,
+}
+
+impl Duplicates {
+    /// Looks for duplicates, or does not.
+    pub fn new(is_on: bool) -> Duplicates {
+        Duplicates { is_on, quick: Table::default(), exact: None }
+    }
+
+    /// Begins a payload.
+    pub fn begin(&mut self) {
+        self.quick.clear();
+        self.exact = None;
+    }
+
+    /// Begins the payload again, now exactly.
+    pub fn begin_exactly(&mut self) {
+        self.begin();
+        self.exact = Some(Exact::default());
+    }
+
+    /// Ends the payload.
+    pub fn end(&mut self) {
+        self.exact = None;
+        self.quick.shrink();
+    }
+
+    /// Takes the origin of the points that follow, if it will be named.
+    pub fn set_origin(&mut self, origin: impl FnOnce() -> String) {
+        if let Some(exact) = &mut self.exact {
+            exact.origins.push(origin());
+        }
+    }
+
+    /// Whether the series of the name and labels was not there before at this time. It belongs to no point.
+    pub fn is_new(&mut self, identity: u64, time: i64) -> bool {
+        // In an exact look, points and what belongs to none are not compared.
+        !self.is_on || self.quick.insert(at_time(identity, time))
+    }
+
+    /// Whether no series of a point was there before at this time; or the point is rejected.
+    #[inline]
+    pub fn admit(&mut self, point: &Candidate, rejections: &mut Rejections) -> Result<bool, LooksTwice> {
+        if !self.is_on {
+            return Ok(true);
+        }
+        let Some(exact) = &mut self.exact else { return self.admit_quickly(point) };
+        let Some((first, series)) = exact.add(point) else { return Ok(true) };
+        let second = exact.origins.last().map_or("", String::as_str);
+        rejections.add(Reason::DuplicateSample, 1, || {
+            format!(
+                "{second} has a second value of the series {series} at {} ms; the first is of {first}",
+                point.time
+            )
+        });
+        Ok(false)
+    }
+
+    #[inline]
+    fn admit_quickly(&mut self, point: &Candidate) -> Result<bool, LooksTwice> {
+        let Parts { plain, count, .. } = point.parts;
+        let is_new = (!plain || self.quick.insert(at_time(point.identity, point.time)))
+            && (!count || self.quick.insert(at_time(point.identity ^ COMPOUND, point.time)));
+        if is_new { Ok(true) } else { Err(LooksTwice) }
+    }
+
+    /// Whether no series of a family is called like one of a family before it, of another name: a gauge `h_count` like
+    /// that of a histogram `h`. `is_plain` is whether it has series of its own name, `derives` whether there are some of
+    /// longer names, or with a further label.
+    pub fn begin_family(
+        &mut self,
+        name: &[u8],
+        identity: u64,
+        is_plain: bool,
+        derives: bool,
+    ) -> Result<(), LooksTwice> {
+        if !self.is_on || self.exact.is_some() {
+            return Ok(());
+        }
+        let mut is_new = true;
+        if derives {
+            is_new &= !self.quick.has(identity::label(identity, TAKEN));
+            self.quick.insert(identity::label(identity, DERIVED_FROM));
+        }
+        if is_plain && !derives {
+            is_new &= self.takes(identity);
+        }
+        if is_plain {
+            for base in SUFFIXES.iter().filter_map(|suffix| name.strip_suffix(*suffix)) {
+                is_new &= self.takes(family_identity(base));
+            }
+        }
+        if is_new { Ok(()) } else { Err(LooksTwice) }
+    }
+
+    /// Notes that a family has a name that may be derived from this one. False if there is a family that derives some.
+    fn takes(&mut self, identity: u64) -> bool {
+        self.quick.insert(identity::label(identity, TAKEN));
+        !self.quick.has(identity::label(identity, DERIVED_FROM))
+    }
+}
+
+/// The ends of names that are derived from that of a metric.
+const SUFFIXES: [&[u8]; 4] = [b"_sum", b"_count", b"_bucket", b"_created"];
+
+/// Tell apart what the table has hashes of: any numbers that differ in many bits.
+const COMPOUND: u64 = 0x5bd1_e995_7b7d_159b;
+const TAKEN: u64 = 0x27d4_eb2f_1656_67c5;
+const DERIVED_FROM: u64 = 0xc2b2_ae3d_27d4_eb4f;
+
+/// Rejects a bound or quantile that stands twice in a point; the rest of the point is sent.
+pub(super) fn reject_repeated(
+    texts: &NumberTexts,
+    extra: ExtraLabel,
+    family: &Family,
+    rejections: &mut Rejections,
+) {
+    if let Some((first, second)) = texts.repeated() {
+        rejections.add(Reason::DuplicateSample, 0, || {
+            let (what, parts) = match extra {
+                ExtraLabel::Quantile => ("quantile", "values"),
+                _ => ("bound", "buckets"),
+            };
+            let text = texts.iter().nth(second).unwrap_or_default();
+            let text = String::from_utf8_lossy(text);
+            let places = format!("{parts} {} and {} of the point", first + 1, second + 1);
+            describe(&family.metric, &format!("has a point with the {what} {text} twice: {places}"))
+        });
+    }
+}
+
+impl<'p> Candidate<'p> {
+    /// Calls `each` for all series that the point is about to write.
+    fn for_each(&self, mut each: impl FnMut(One<'p>)) {
+        let Parts { plain, sum, count, buckets, quantiles, created } = self.parts;
+        let alone = [(plain, &b""[..]), (sum, b"_sum"), (count, b"_count"), (created, b"_created")];
+        for (_, suffix) in alone.into_iter().filter(|(is_written, _)| *is_written) {
+            each(One { suffix, extra: None });
+        }
+        if let Some((bounds, written)) = buckets {
+            let finite = bounds.written(written).filter(|text| *text != INFINITE);
+            for text in finite.chain([INFINITE]) {
+                each(One { suffix: b"_bucket", extra: Some((ExtraLabel::Le, text)) });
+            }
+        }
+        for text in quantiles.iter().flat_map(|quantiles| quantiles.written(usize::MAX)) {
+            each(One { suffix: b"", extra: Some((ExtraLabel::Quantile, text)) });
+        }
+    }
+}
+
+#[inline]
+fn at_time(series: u64, time: i64) -> u64 {
+    identity::label(series, time.cast_unsigned())
+}
+
+/// Hashes that were there before, without what they are of.
+#[derive(Default)]
+struct Table {
+    /// The upper bits of a hash, and below them the number of the payload: those of others are empty places.
+    slots: Vec<u64>,
+    used: usize,
+    payload: u64,
+}
+
+/// How many bits the number of a payload takes.
+const PAYLOAD_BITS: u32 = 16;
+const PAYLOAD_MASK: u64 = (1 << PAYLOAD_BITS) - 1;
+
+/// The table begins with so many places, and after a payload keeps at most so many.
+const SLOTS_MIN: usize = 1 << 8;
+const SLOTS_KEPT: usize = 1 << 16;
+
+impl Table {
+    fn clear(&mut self) {
+        self.used = 0;
+        self.payload = (self.payload + 1) & PAYLOAD_MASK;
+        if self.payload == 0 {
+            self.slots.fill(0);
+            self.payload = 1;
+        }
+    }
+
+    fn shrink(&mut self) {
+        if self.slots.len() > SLOTS_KEPT {
+            self.slots = Vec::new();
+        }
+    }
+
+    /// Adds a hash. False if there was one like it.
+    #[inline]
+    fn insert(&mut self, hash: u64) -> bool {
+        if 2 * self.used >= self.slots.len() {
+            self.grow();
+        }
+        let wanted = hash & !PAYLOAD_MASK | self.payload;
+        let mask = self.slots.len() - 1;
+        let mut at = (wanted >> PAYLOAD_BITS) as usize & mask;
+        loop {
+            match self.slots[at] {
+                slot if slot == wanted => return false,
+                slot if slot & PAYLOAD_MASK != self.payload => {
+                    self.slots[at] = wanted;
+                    self.used += 1;
+                    return true;
+                }
+                _ => at = (at + 1) & mask,
+            }
+        }
+    }
+
+    /// Whether there is a hash like it.
+    fn has(&self, hash: u64) -> bool {
+        if self.slots.is_empty() {
+            return false;
+        }
+        let wanted = hash & !PAYLOAD_MASK | self.payload;
+        let mask = self.slots.len() - 1;
+        let mut at = (wanted >> PAYLOAD_BITS) as usize & mask;
+        while self.slots[at] & PAYLOAD_MASK == self.payload {
+            if self.slots[at] == wanted {
+                return true;
+            }
+            at = (at + 1) & mask;
+        }
+        false
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        let larger = vec![0; (2 * self.slots.len()).max(SLOTS_MIN)];
+        let smaller = std::mem::replace(&mut self.slots, larger);
+        self.used = 0;
+        let payload = self.payload;
+        for slot in smaller.into_iter().filter(|slot| slot & PAYLOAD_MASK == payload) {
+            self.insert(slot);
+        }
+    }
+}
+
+/// Two independent hashes of the labels of a series, and a time.
+type Key = (u64, u64, i64);
+
+/// What was there before, and where it came from.
+#[derive(Default)]
+struct Exact {
+    seen: BTreeMap<Key, usize>,
+    origins: Vec<String>,
+}
+
+impl Exact {
+    /// Adds the series of a point, unless one of them is there: then its origin and name are returned.
+    fn add(&mut self, point: &Candidate) -> Option<(String, String)> {
+        let mut labels = (0, 0);
+        point.labels.iter().for_each(|label| add_label(&mut labels, label.name, label.value));
+        let (mut keys, mut found) = (Vec::new(), None);
+        point.for_each(|one| {
+            let name = [point.name, one.suffix].concat();
+            let mut hashes = labels;
+            add_label(&mut hashes, METRIC_NAME, &name);
+            if let Some((extra, text)) = one.extra {
+                add_label(&mut hashes, extra.name(), text);
+            }
+            let key = (hashes.0, hashes.1, point.time);
+            if found.is_none()
+                && let Some(origin) = self.seen.get(&key)
+            {
+                found = Some((self.origins.get(*origin).cloned().unwrap_or_default(), shortened(&name)));
+            }
+            keys.push(key);
+        });
+        if found.is_none() {
+            let origin = self.origins.len().saturating_sub(1);
+            self.seen.extend(keys.into_iter().map(|key| (key, origin)));
+        }
+        found
+    }
+}
+
+/// Adds a label to two independent hashes, which do not depend on the order of labels.
+fn add_label((a, b): &mut (u64, u64), name: &[u8], value: &[u8]) {
+    let hash = |seed: u8| {
+        let mut hasher = DefaultHasher::new();
+        (seed, name, value).hash(&mut hasher);
+        hasher.finish()
+    };
+    *a = a.wrapping_add(hash(0));
+    *b = b.wrapping_add(hash(1));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_knows_what_was_added_to_this_payload_alone() {
+        let mut table = Table::default();
+        let hash = |number: u64| identity::label(number, !number);
+        for payload in 0..=PAYLOAD_MASK + 3 {
+            table.clear();
+            let numbers = if payload % 10_000 == 0 { 0..5_000 } else { 0..3 };
+            assert!(numbers.clone().all(|number| table.insert(hash(number))), "{payload}");
+            assert!(!numbers.clone().any(|number| table.insert(hash(number))), "{payload}");
+        }
+        assert!(table.slots.len() <= SLOTS_KEPT);
+    }
+}
