@@ -4,6 +4,7 @@ use super::recorder::Recorder;
 use super::rig::{Rig, Setup, a_minute_ago, payload};
 use preamp_config::Overflow;
 use preamp_host::intake::{AckPolicy, Outcome};
+use preamp_tests::scripted_receiver::{Says, ScriptedReceiver, Stores};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
@@ -32,9 +33,11 @@ async fn whoever_waits_for_the_result_is_answered_when_it_is_there() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_waits_for_the_result_is_told_what_was_refused() {
-    let (receiver, _) = answering(400);
+    const REFUSED: &str = "user=1: err: out of order sample. timestamp=0, series={}";
+    let receiver = ScriptedReceiver::start(|_| Says::refused(400, REFUSED, Stores::Nothing));
+    let url = format!("http://{}/", receiver.as_ref().expect("a free port").address());
     let patience = AckPolicy { wait_for_delivery: true, on_overflow: Overflow::Refuse };
-    let rig = Rig::start(&receiver.url(), Setup { patience, ..Setup::default() });
+    let rig = Rig::start(&url, Setup { patience, ..Setup::default() });
     match rig.submit(payload(5, a_minute_ago(), 0)).await {
         Outcome::Partial { rejected_points: 5, message } => {
             assert!(message.contains("5 points"), "{message}")
