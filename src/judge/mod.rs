@@ -90,7 +90,7 @@ impl Case<'_> {
                  credentials say which",
             )),
             499 => self.retry("the receiver or a proxy gave the request up", 0),
-            402..=499 => Verdict::Stop(self.explain(
+            400..=499 => Verdict::Stop(self.explain(
                 "unexpected-status",
                 "no receiver of remote write is known to answer so: check the endpoint, and look for a proxy or \
                  gateway on the way",

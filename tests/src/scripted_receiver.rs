@@ -60,11 +60,14 @@ impl Says {
 /// Says what a request is answered.
 pub type Script = dyn Fn(Asked) -> Says + Send + Sync;
 
+/// The labels of a series.
+type Labels = Vec<(String, String)>;
+
 #[derive(Default)]
 struct Seen {
     requests: u64,
-    /// Samples by series.
-    stored: BTreeMap<Vec<(String, String)>, Vec<(i64, f64)>>,
+    /// Samples by series: time and value.
+    stored: BTreeMap<Labels, Vec<(i64, f64)>>,
 }
 
 /// The receiver. It stops when it is dropped.
