@@ -1,27 +1,12 @@
 //! What the extensions `basicauth` and `bearertokenauth` give an exporter to show, and the user in a URL.
 
-use super::definition::Sort;
 use super::ids::Component;
-use super::senders::{BEARER, TYPES, password, token};
+use super::senders::{BEARER, TYPES, client_auth, password, token};
 use super::settings::{Authorization, Shown};
-use super::view::keys::{Key, Text, keys};
+use super::view::keys::{Key, Text};
 use super::view::{Section, View};
 use percent_encoding::percent_decode_str;
 use preamp_base::Secret;
-
-keys! {
-    /// The keys of `client_auth` of `basicauth`.
-    pub(super) mod client_auth {
-        /// The name.
-        username: Text,
-        /// The password.
-        password: Text.sort(Sort::Secret),
-        /// A file with the name, which stands above `username`. It is read again when it changes.
-        username_file: Text.sort(Sort::Path),
-        /// A file with the password, which stands above `password`. It is read again when it changes.
-        password_file: Text.sort(Sort::Path),
-    }
-}
 
 /// What an extension has to have that an exporter names.
 pub(super) const NEEDED: &str =

@@ -1,7 +1,6 @@
 //! `extensions.bearertokenauth` and `extensions.basicauth`: who may send to a receiver. What they give an exporter to show
 //! is read by `crate::authorization`.
 
-use super::authorization::client_auth;
 use super::definition::{Sort, Type};
 use super::ids::Component;
 use super::settings::{Proof, Senders, Tokens};
@@ -42,6 +41,20 @@ keys! {
         htpasswd: Sub.of(&[htpasswd::TABLE]),
         /// The user that an exporter shows. One of the two may stand in an extension.
         client_auth: Sub.of(&[client_auth::TABLE]),
+    }
+}
+
+keys! {
+    /// The keys of `client_auth` of `basicauth`.
+    pub(super) mod client_auth {
+        /// The name.
+        username: Text,
+        /// The password.
+        password: Text.sort(Sort::Secret),
+        /// A file with the name, which stands above `username`. It is read again when it changes.
+        username_file: Text.sort(Sort::Path),
+        /// A file with the password, which stands above `password`. It is read again when it changes.
+        password_file: Text.sort(Sort::Path),
     }
 }
 

@@ -164,6 +164,7 @@ fn deltas_of_known_series_ask_for_no_memory() {
             attributes: attributes(number),
             count: 10,
             scale: 3,
+            sum: Some(17.5),
             positive: Some(Buckets { offset: -2, bucket_counts: vec![1, 2, 3, 4] }),
             ..Default::default()
         };

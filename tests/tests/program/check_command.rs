@@ -120,6 +120,7 @@ async fn every_step_passes_when_all_is_well() -> anyhow::Result<()> {
         let steps = [
             "configuration",
             "endpoint",
+            "profile",
             "signature",
             "dns",
             "connection",
@@ -195,7 +196,7 @@ fn offline_it_asks_nobody_and_files_are_looked_through() -> anyhow::Result<()> {
     let checked = report(&good, &["--offline"], &[], folder.path())?;
     assert_eq!(
         checked.outcomes(),
-        [("configuration", "pass"), ("endpoint", "pass"), ("signature", "pass")],
+        ["configuration", "endpoint", "profile", "signature"].map(|step| (step, "pass")),
         "{checked:?}"
     );
     let bad = good.replace("endpoint:", "endpiont:").replace("region:", "regoin:");

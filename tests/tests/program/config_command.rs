@@ -117,7 +117,7 @@ fn keys_are_found_by_words() -> anyhow::Result<()> {
     let text = say(&["config", "keys", "max_sample_age"])?.stdout();
     ensure!(
         text.starts_with(
-            "exporters.prometheusremotewrite.max_sample_age  duration  [1h for aps, 0s for prometheus]\n"
+            "exporters.prometheusremotewrite.max_sample_age  duration  [1h for aps; 0s for mimir, prometheus, thanos, victoriametrics]\n"
         ),
         "{text}"
     );

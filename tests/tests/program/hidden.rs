@@ -48,7 +48,7 @@ fn answer(mut stream: TcpStream, status: &str) -> std::io::Result<()> {
     }
     let head = String::from_utf8_lossy(&seen);
     let key = head.lines().find(|line| line.to_ascii_lowercase().starts_with("x-key:")).unwrap_or_default();
-    let body = format!("no such user \u{202e}: {key}\n");
+    let body = format!("invalid label, no such user \u{202e}: {key}\n");
     let head = format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
     stream.write_all(head.as_bytes())?;
     stream.write_all(body.as_bytes())

@@ -30,7 +30,7 @@ fn keeping(receiver: SocketAddr, folder: &Path) -> String {
 
 /// A receiver that refuses everything for good, so that it is kept in quarantine.
 fn refusing() -> anyhow::Result<SocketAddr> {
-    answering("HTTP/1.1 400 Bad Request", "this series is bad")
+    answering("HTTP/1.1 400 Bad Request", "out of order sample")
 }
 
 fn delta() -> Vec<u8> {
