@@ -53,6 +53,22 @@ const MINUTE_MS: u64 = 60 * 1000;
 const HOUR_MS: u64 = 60 * MINUTE_MS;
 const DAY_MS: u64 = 24 * HOUR_MS;
 
+/// What most receivers have in common.
+const USUAL: Traits = Traits {
+    name: "",
+    max_batch_bytes: 3_000_000,
+    is_batch_limit_firm: false,
+    max_age_ms: None,
+    max_age_sent_ms: None,
+    max_future_ms: None,
+    takes_exemplars: true,
+    metadata_interval_ms: 0,
+    stores_valid_part: &[],
+    own_statuses: &[],
+    own_texts: &[],
+    not_found_remedy: "",
+};
+
 const TRAITS: [(Profile, Traits); 5] = [
     (
         Profile::Aps,
@@ -69,86 +85,59 @@ const TRAITS: [(Profile, Traits); 5] = [
             // It keeps metadata of a limited number of metrics and bills requests.
             metadata_interval_ms: HOUR_MS,
             stores_valid_part: &[400, 429],
-            own_statuses: &[],
-            own_texts: &[],
             not_found_remedy: "check workspace id, region and path of the endpoint: \
                                /workspaces/WORKSPACE/api/v1/remote_write",
+            ..USUAL
         },
     ),
     (
         Profile::Prometheus,
         Traits {
             name: "prometheus",
-            max_batch_bytes: 3_000_000,
-            is_batch_limit_firm: false,
-            max_age_ms: None,
-            max_age_sent_ms: None,
             // It rolls a whole request back for one sample further ahead, so such samples must not be in it.
             max_future_ms: Some(10 * MINUTE_MS),
-            takes_exemplars: true,
-            metadata_interval_ms: 0,
-            stores_valid_part: &[],
-            own_statuses: &[],
-            own_texts: &[],
             not_found_remedy: "check the path of the endpoint (Prometheus: /api/v1/write) and that the receiver is \
                                switched on (Prometheus: --web.enable-remote-write-receiver)",
+            ..USUAL
         },
     ),
     (
         Profile::Mimir,
         Traits {
             name: "mimir",
-            max_batch_bytes: 3_000_000,
-            is_batch_limit_firm: false,
-            max_age_ms: None,
-            max_age_sent_ms: None,
             // The default of -validation.create-grace-period.
             max_future_ms: Some(10 * MINUTE_MS),
-            takes_exemplars: true,
-            metadata_interval_ms: 0,
             stores_valid_part: &[400, 429],
-            own_statuses: &[],
             own_texts: &["err-mimir-", "maxfailure (quorum)", "failed pushing to ingester", ": err: "],
             not_found_remedy: "check the path of the endpoint (Mimir and Cortex: /api/v1/push; Grafana Cloud: \
                                /api/prom/push)",
+            ..USUAL
         },
     ),
     (
         Profile::Thanos,
         Traits {
             name: "thanos",
-            max_batch_bytes: 3_000_000,
-            is_batch_limit_firm: false,
-            max_age_ms: None,
-            max_age_sent_ms: None,
             // It takes any by default, and then refuses what comes at the right time as out of bounds.
             max_future_ms: Some(10 * MINUTE_MS),
-            takes_exemplars: true,
-            metadata_interval_ms: 0,
             stores_valid_part: &[409],
             own_statuses: &[409],
             own_texts: &["store locally for endpoint"],
             not_found_remedy: "check the path of the endpoint (Thanos Receive: /api/v1/receive) and its port (that of \
                                --remote-write.address)",
+            ..USUAL
         },
     ),
     (
         Profile::VictoriaMetrics,
         Traits {
             name: "victoriametrics",
-            max_batch_bytes: 3_000_000,
-            is_batch_limit_firm: false,
-            max_age_ms: None,
-            max_age_sent_ms: None,
             // The default of -futureRetention; what is beyond would be dropped without a word.
             max_future_ms: Some(2 * DAY_MS),
             takes_exemplars: false,
-            metadata_interval_ms: 0,
-            stores_valid_part: &[],
-            own_statuses: &[],
-            own_texts: &[],
             not_found_remedy: "check the path of the endpoint (VictoriaMetrics: /api/v1/write; vminsert: \
                                /insert/0/prometheus/api/v1/write) and the routes of vmauth",
+            ..USUAL
         },
     ),
 ];

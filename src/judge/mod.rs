@@ -65,9 +65,7 @@ impl Case<'_> {
             300..=399 => self.redirect(),
             400 | 409 | 422 => self.bad_request(),
             401 | 403 => access::judge(self),
-            404 | 405 | 410 => {
-                Verdict::Stop(self.explain(data::NOT_FOUND, self.config.profile.traits().not_found_remedy))
-            }
+            404 | 405 | 410 => Verdict::Stop(self.not_found()),
             406 | 415 if self.is_v2() => self.downgrade(),
             406 | 415 => Verdict::Stop(self.explain(
                 "unsupported-protocol",
@@ -98,6 +96,11 @@ impl Case<'_> {
             500 if self.is_old_prometheus_refusing_series() => self.refused(),
             _ => self.retry("", 0),
         }
+    }
+
+    /// The receiver does not know the address.
+    fn not_found(&self) -> Explanation {
+        self.explain(data::NOT_FOUND, self.config.profile.traits().not_found_remedy)
     }
 
     fn is_v2(&self) -> bool {
@@ -172,11 +175,11 @@ impl Case<'_> {
             Effect::Request => Verdict::Rejected(explanation),
             Effect::Size => halve(HalveCause::TooLarge, explanation),
             Effect::Sender => Verdict::Stop(match class.remedy {
-                "" => self.explain(class.reason, self.config.profile.traits().not_found_remedy),
+                "" => self.not_found(),
                 _ => explanation,
             }),
             Effect::Unknown if self.answer.names_path(&self.config.endpoint.path) => {
-                Verdict::Stop(self.explain(data::NOT_FOUND, self.config.profile.traits().not_found_remedy))
+                Verdict::Stop(self.not_found())
             }
             Effect::Series | Effect::Unknown => match &self.written {
                 Some(written) if !written.is_nothing() => Verdict::PartlyRejected(explanation),

@@ -2,7 +2,7 @@
 
 use super::message::{Buckets, Entry, Exemplar, Histogram, Series, for_each_entry, type_name, value_text};
 use crate::otlp::wire::Malformed;
-use crate::translate::base::METRIC_NAME;
+use crate::translate::base::{DERIVED_SUFFIXES, METRIC_NAME};
 use crate::translate::labels::Label;
 use crate::translate::sink::Metadata;
 use preamp_contract::Protocol;
@@ -68,8 +68,7 @@ impl Families {
         if self.by_name.is_empty() {
             return;
         }
-        const SUFFIXES: [&[u8]; 4] = [b"_sum", b"_count", b"_bucket", b"_created"];
-        let bases = SUFFIXES.into_iter().filter_map(|suffix| series.strip_suffix(suffix));
+        let bases = DERIVED_SUFFIXES.into_iter().filter_map(|suffix| series.strip_suffix(suffix));
         let index = std::iter::once(series).chain(bases).find_map(|name| self.by_name.get(name));
         if let Some(index) = index {
             text.push_str(&std::mem::take(&mut self.texts[*index]));

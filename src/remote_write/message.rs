@@ -8,7 +8,7 @@ pub use histogram::{Buckets, Histogram};
 use crate::otlp::value::write_double;
 use crate::otlp::wire::{Field, Fields, Malformed};
 use crate::translate::STALE;
-use crate::translate::base::METRIC_NAME;
+use crate::translate::base::{DERIVED_SUFFIXES, METRIC_NAME};
 use crate::translate::labels::Label;
 use crate::translate::sink::{Metadata, MetricType, Sample};
 use preamp_contract::Protocol;
@@ -112,7 +112,7 @@ impl<'a> Series<'a> {
             MetricType::Histogram | MetricType::GaugeHistogram | MetricType::Summary
                 if self.histograms.is_empty() =>
             {
-                &[b"_bucket", b"_sum", b"_count", b"_created"]
+                &DERIVED_SUFFIXES
             }
             _ => &[],
         };

@@ -5,6 +5,9 @@ use super::identity;
 /// The name of the label that holds the metric name.
 pub const METRIC_NAME: &[u8] = b"__name__";
 
+/// The ends of names that are derived from that of a metric.
+pub const DERIVED_SUFFIXES: [&[u8]; 4] = [b"_sum", b"_count", b"_bucket", b"_created"];
+
 /// A label that comes from above the point: resource, scope or configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BaseLabel {

@@ -4,14 +4,14 @@
 //! Where two seem to write the same series the payload is translated again. Then each series is told apart, by hashes that
 //! do not collide, and each point says which metric it comes from.
 
-use super::base::{ExtraLabel, METRIC_NAME};
+use super::base::{DERIVED_SUFFIXES, ExtraLabel, METRIC_NAME};
 use super::family::{Family, family_identity};
 use super::identity;
 use super::labels::PointLabels;
 use super::numbers::{INFINITE, NumberTexts};
 use super::reject::{describe, shortened};
 use super::rejections::{Reason, Rejections};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 /// What a quick look found, which may be a coincidence: the payload is to be looked at exactly.
@@ -29,6 +29,26 @@ pub(super) struct Parts<'p> {
     pub buckets: Option<(&'p NumberTexts, usize)>,
     pub quantiles: Option<&'p NumberTexts>,
     pub created: bool,
+}
+
+impl<'p> Parts<'p> {
+    /// The series of a histogram: the native one if `is_native`, and of the classic ones the buckets.
+    pub fn of_histogram(
+        is_native: bool,
+        classic: Option<(&'p NumberTexts, usize)>,
+        has_sum: bool,
+        created: bool,
+    ) -> Self {
+        let is_classic = classic.is_some();
+        Parts {
+            plain: is_native,
+            sum: is_classic && has_sum,
+            count: is_classic,
+            buckets: classic,
+            quantiles: None,
+            created,
+        }
+    }
 }
 
 /// A point whose labels are known.
@@ -140,7 +160,7 @@ impl Duplicates {
             is_new &= self.takes(identity);
         }
         if is_plain {
-            for base in SUFFIXES.iter().filter_map(|suffix| name.strip_suffix(*suffix)) {
+            for base in DERIVED_SUFFIXES.iter().filter_map(|suffix| name.strip_suffix(*suffix)) {
                 is_new &= self.takes(family_identity(base));
             }
         }
@@ -153,9 +173,6 @@ impl Duplicates {
         !self.quick.has(identity::label(identity, DERIVED_FROM))
     }
 }
-
-/// The ends of names that are derived from that of a metric.
-const SUFFIXES: [&[u8]; 4] = [b"_sum", b"_count", b"_bucket", b"_created"];
 
 /// Tell apart what the table has hashes of: any numbers that differ in many bits.
 const COMPOUND: u64 = 0x5bd1_e995_7b7d_159b;
@@ -215,7 +232,19 @@ struct Table {
     slots: Vec<u64>,
     used: usize,
     payload: u64,
+    /// The hashes that found no place near enough.
+    crowded: BTreeSet<u64>,
 }
+
+/// Where a hash is, or where it belongs.
+enum Found {
+    There,
+    Free(usize),
+    Crowded,
+}
+
+/// So many places are looked at in one search. Hashes that were made to fall on one place would need one for each of them.
+const PROBES_MAX: usize = 64;
 
 /// How many bits the number of a payload takes.
 const PAYLOAD_BITS: u32 = 16;
@@ -228,6 +257,7 @@ const SLOTS_KEPT: usize = 1 << 16;
 impl Table {
     fn clear(&mut self) {
         self.used = 0;
+        self.crowded.clear();
         self.payload = (self.payload + 1) & PAYLOAD_MASK;
         if self.payload == 0 {
             self.slots.fill(0);
@@ -247,37 +277,47 @@ impl Table {
         if 2 * self.used >= self.slots.len() {
             self.grow();
         }
-        let wanted = hash & !PAYLOAD_MASK | self.payload;
-        let mask = self.slots.len() - 1;
-        let mut at = (wanted >> PAYLOAD_BITS) as usize & mask;
-        loop {
-            match self.slots[at] {
-                slot if slot == wanted => return false,
-                slot if slot & PAYLOAD_MASK != self.payload => {
-                    self.slots[at] = wanted;
-                    self.used += 1;
-                    return true;
-                }
-                _ => at = (at + 1) & mask,
+        let wanted = self.of_payload(hash);
+        match self.find(wanted) {
+            Found::There => false,
+            Found::Free(at) => {
+                self.slots[at] = wanted;
+                self.used += 1;
+                true
             }
+            Found::Crowded => self.crowded.insert(wanted),
         }
     }
 
     /// Whether there is a hash like it.
     fn has(&self, hash: u64) -> bool {
-        if self.slots.is_empty() {
-            return false;
-        }
-        let wanted = hash & !PAYLOAD_MASK | self.payload;
+        let wanted = self.of_payload(hash);
+        !self.slots.is_empty()
+            && match self.find(wanted) {
+                Found::There => true,
+                Found::Free(_) => false,
+                Found::Crowded => self.crowded.contains(&wanted),
+            }
+    }
+
+    /// A hash as it is kept: with the number of the payload in its lower bits.
+    #[inline]
+    fn of_payload(&self, hash: u64) -> u64 {
+        hash & !PAYLOAD_MASK | self.payload
+    }
+
+    #[inline]
+    fn find(&self, wanted: u64) -> Found {
         let mask = self.slots.len() - 1;
         let mut at = (wanted >> PAYLOAD_BITS) as usize & mask;
-        while self.slots[at] & PAYLOAD_MASK == self.payload {
-            if self.slots[at] == wanted {
-                return true;
+        for _ in 0..PROBES_MAX {
+            match self.slots[at] {
+                slot if slot == wanted => return Found::There,
+                slot if slot & PAYLOAD_MASK != self.payload => return Found::Free(at),
+                _ => at = (at + 1) & mask,
             }
-            at = (at + 1) & mask;
         }
-        false
+        Found::Crowded
     }
 
     #[cold]
@@ -286,7 +326,8 @@ impl Table {
         let smaller = std::mem::replace(&mut self.slots, larger);
         self.used = 0;
         let payload = self.payload;
-        for slot in smaller.into_iter().filter(|slot| slot & PAYLOAD_MASK == payload) {
+        let crowded = std::mem::take(&mut self.crowded);
+        for slot in smaller.into_iter().filter(|slot| slot & PAYLOAD_MASK == payload).chain(crowded) {
             self.insert(slot);
         }
     }
@@ -357,5 +398,23 @@ mod tests {
             assert!(!numbers.clone().any(|number| table.insert(hash(number))), "{payload}");
         }
         assert!(table.slots.len() <= SLOTS_KEPT);
+    }
+
+    /// The identities of series can be made to fall on one place: `identity` has no key.
+    #[test]
+    fn hashes_that_fall_on_one_place_are_looked_for_in_few() {
+        let mut table = Table::default();
+        table.clear();
+        let colliding = |number: u64| number << 40;
+        assert!((1..=3_000).map(colliding).all(|hash| table.insert(hash)));
+        assert!(table.crowded.len() > 2_900, "{}", table.crowded.len());
+        // Others make it grow, and it still knows all of them.
+        let others = |number: u64| identity::label(number, !number) | 1 << 20;
+        assert!((0..5_000).all(|number| table.insert(others(number))));
+        assert!(!(1..=3_000).map(colliding).any(|hash| table.insert(hash)));
+        assert!((1..=3_000).map(colliding).all(|hash| table.has(hash)));
+        assert!(!table.has(colliding(3_001)));
+        table.clear();
+        assert!(!table.has(colliding(3_000)) && table.insert(colliding(3_000)));
     }
 }

@@ -82,14 +82,9 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
             to_classic(exponential, scale, &point, &mut translator.buckets);
             translator.numbers.set(&translator.buckets.bounds);
         }
-        let parts = Parts {
-            plain: is_native,
-            sum: policy.classic && point.sum.is_some(),
-            count: policy.classic,
-            buckets: policy.classic.then_some((&translator.numbers, usize::MAX)),
-            created: family.has_created && point.head.start != 0,
-            ..Parts::default()
-        };
+        let classic = policy.classic.then_some((&translator.numbers, usize::MAX));
+        let created = family.writes_created(&point.head);
+        let parts = Parts::of_histogram(is_native, classic, point.sum.is_some(), created);
         let candidate = Candidate { name: metric_name, labels: &labels, identity, time, parts };
         if !translator.duplicates.admit(&candidate, &mut self.gate.rejections)? {
             return Ok(());

@@ -8,7 +8,7 @@ use super::resource::Scope;
 use super::sink::{Metadata, MetricType, Sink};
 use super::{ExemplarUse, MetadataUse, Translator, Unreadable, Walk, identity};
 use crate::otlp::metric::{DataHead, Kind, Metric, Temporality, points};
-use crate::otlp::point::time;
+use crate::otlp::point::{PointHead, time};
 
 /// A metric ready for its points to be translated.
 pub(super) struct Family<'a> {
@@ -28,6 +28,13 @@ pub(super) struct Family<'a> {
     pub has_created: bool,
     /// How many bytes each series says of the family, or says once it is written as remote write 1.0.
     pub about_bytes: usize,
+}
+
+impl Family<'_> {
+    /// Whether a point gets a `_created` series: without a start there is nothing to say in it.
+    pub(super) fn writes_created(&self, point: &PointHead) -> bool {
+        self.has_created && point.start != 0
+    }
 }
 
 impl<'a, S: Sink> Walk<'a, '_, S> {

@@ -61,14 +61,9 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
         if native.is_none() && !policy.classic {
             return Ok(());
         }
-        let parts = Parts {
-            plain: native.is_some(),
-            sum: policy.classic && point.sum.is_some(),
-            count: policy.classic,
-            buckets: policy.classic.then_some((&translator.numbers, bounds)),
-            created: family.has_created && point.head.start != 0,
-            ..Parts::default()
-        };
+        let classic = policy.classic.then_some((&translator.numbers, bounds));
+        let created = family.writes_created(&point.head);
+        let parts = Parts::of_histogram(native.is_some(), classic, point.sum.is_some(), created);
         let candidate = Candidate { name: metric_name, labels: &labels, identity, time, parts };
         if !translator.duplicates.admit(&candidate, &mut self.gate.rejections)? {
             return Ok(());

@@ -42,8 +42,7 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
             // What goes up and down says nothing of a zero at the start, which receivers would make of it.
             point.head.start = 0;
         }
-        let parts =
-            Parts { plain: true, created: family.has_created && point.head.start != 0, ..Parts::default() };
+        let parts = Parts { plain: true, created: family.writes_created(&point.head), ..Parts::default() };
         let candidate = Candidate { name: metric_name, labels: &labels, identity, time, parts };
         if !duplicates.admit(&candidate, &mut self.gate.rejections)? {
             return Ok(());

@@ -40,7 +40,7 @@ impl<'a, S: Sink> Walk<'a, '_, S> {
             sum: true,
             count: true,
             quantiles: Some(numbers),
-            created: family.has_created && point.head.start != 0,
+            created: family.writes_created(&point.head),
             ..Parts::default()
         };
         let candidate = Candidate { name: metric_name, labels: &labels, identity, time, parts };

@@ -211,10 +211,8 @@ impl<B: Borrow<Batch> + Clone> Delivery<B> {
             return Some(self.ask_to_downgrade(fragment));
         }
         let size = u64::from(fragment.batch.borrow().uncompressed_size);
-        if size > receiver.size_limit(moment.now) && fragment.can_be_halved() {
-            return Some(self.ask_to_halve(fragment, None));
-        }
-        if fragment.is_surely_refused && fragment.can_be_halved() {
+        let would_be_refused = size > receiver.size_limit(moment.now) || fragment.is_surely_refused;
+        if would_be_refused && fragment.can_be_halved() {
             return Some(self.ask_to_halve(fragment, None));
         }
         self.state = State::TakeTurn(fragment);

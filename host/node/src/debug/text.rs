@@ -87,18 +87,16 @@ fn spaced(text: &str) -> String {
 }
 
 fn pairs(attributes: &[KeyValue]) -> String {
-    attributes
-        .iter()
-        .map(|pair| format!(" {}={}", Line(&pair.key), Line(bare(pair.value.as_ref()))))
-        .collect()
+    attributes.iter().map(|attribute| format!(" {}", pair(attribute))).collect()
+}
+
+fn pair(attribute: &KeyValue) -> String {
+    format!("{}={}", Line(&attribute.key), Line(bare(attribute.value.as_ref())))
 }
 
 fn points_of(lines: &mut Lines, metric: &Metric) {
     let name = |attributes: &[KeyValue]| {
-        let pairs: Vec<_> = attributes
-            .iter()
-            .map(|pair| format!("{}={}", Line(&pair.key), Line(bare(pair.value.as_ref()))))
-            .collect();
+        let pairs: Vec<_> = attributes.iter().map(pair).collect();
         format!("{}{{{}}}", Line(&metric.name), pairs.join(","))
     };
     match &metric.data {
