@@ -8,7 +8,7 @@ const SEED: u64 = 0xbb67_ae85_84ca_a73b;
 
 /// A hash in the making, of words in order.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Hash(u64);
+pub(crate) struct Hash(u64);
 
 impl Hash {
     pub fn new() -> Hash {

@@ -26,7 +26,7 @@ use crate::config::DeltaState;
 use crate::otlp::exponential::{ExponentialBuckets, ExponentialPoint};
 use crate::otlp::point::{Buckets, HistogramPoint, Number};
 use exponential::Exponential;
-use hash::Hash;
+pub(crate) use hash::Hash;
 use journal::Journal;
 use number::{add_sums, known};
 use preamp_contract::{Instant, NANOS_PER_MILLI};

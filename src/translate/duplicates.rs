@@ -1,8 +1,8 @@
 //! Two values of one series at one time, which no receiver keeps: the first is sent, the second refused.
 //!
 //! First points are told apart, by the hash of their labels, and families, by their names: that costs next to nothing.
-//! Where two seem to write the same series the payload is translated again. Then each series is told apart, by hashes that
-//! do not collide, and each point says which metric it comes from.
+//! Where two seem to write the same series the payload is translated again. Then each series is told apart, by 128 bits as
+//! accumulated ones are, and each point says which metric it comes from.
 
 use super::base::{DERIVED_SUFFIXES, ExtraLabel, METRIC_NAME};
 use super::family::{Family, family_identity};
@@ -11,8 +11,8 @@ use super::labels::PointLabels;
 use super::numbers::{INFINITE, NumberTexts};
 use super::reject::{describe, shortened};
 use super::rejections::{Reason, Rejections};
+use crate::accumulate::Hash;
 use std::collections::{BTreeMap, BTreeSet};
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 /// What a quick look found, which may be a coincidence: the payload is to be looked at exactly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -218,6 +218,13 @@ impl<'p> Candidate<'p> {
             each(One { suffix: b"", extra: Some((ExtraLabel::Quantile, text)) });
         }
     }
+
+    /// The name of one of these series, for people.
+    fn name_of(&self, number: usize) -> String {
+        let mut suffixes = Vec::new();
+        self.for_each(|one| suffixes.push(one.suffix));
+        shortened(&[self.name, suffixes.get(number).copied().unwrap_or_default()].concat())
+    }
 }
 
 #[inline]
@@ -226,7 +233,6 @@ fn at_time(series: u64, time: i64) -> u64 {
 }
 
 /// Hashes that were there before, without what they are of.
-#[derive(Default)]
 struct Table {
     /// The upper bits of a hash, and below them the number of the payload: those of others are empty places.
     slots: Vec<u64>,
@@ -254,6 +260,13 @@ const PAYLOAD_MASK: u64 = (1 << PAYLOAD_BITS) - 1;
 const SLOTS_MIN: usize = 1 << 8;
 const SLOTS_KEPT: usize = 1 << 16;
 
+impl Default for Table {
+    /// At the first payload: a place that was never filled is of payload 0.
+    fn default() -> Self {
+        Table { slots: Vec::new(), used: 0, payload: 1, crowded: BTreeSet::new() }
+    }
+}
+
 impl Table {
     fn clear(&mut self) {
         self.used = 0;
@@ -278,6 +291,18 @@ impl Table {
             self.grow();
         }
         let wanted = self.of_payload(hash);
+        let home = self.home(wanted);
+        // Nearly always its own place is free.
+        if self.slots[home] & PAYLOAD_MASK != self.payload {
+            self.slots[home] = wanted;
+            self.used += 1;
+            return true;
+        }
+        self.insert_behind(wanted)
+    }
+
+    #[inline(never)]
+    fn insert_behind(&mut self, wanted: u64) -> bool {
         match self.find(wanted) {
             Found::There => false,
             Found::Free(at) => {
@@ -306,10 +331,15 @@ impl Table {
         hash & !PAYLOAD_MASK | self.payload
     }
 
+    /// The place that a hash falls on.
     #[inline]
+    fn home(&self, wanted: u64) -> usize {
+        (wanted >> PAYLOAD_BITS) as usize & (self.slots.len() - 1)
+    }
+
     fn find(&self, wanted: u64) -> Found {
         let mask = self.slots.len() - 1;
-        let mut at = (wanted >> PAYLOAD_BITS) as usize & mask;
+        let mut at = self.home(wanted);
         for _ in 0..PROBES_MAX {
             match self.slots[at] {
                 slot if slot == wanted => return Found::There,
@@ -339,8 +369,15 @@ type Key = (u64, u64, i64);
 /// What was there before, and where it came from.
 #[derive(Default)]
 struct Exact {
+    /// The second hash of each series at each time: what is not in it is new, as nearly all are.
+    looked: Table,
+    /// Each series at each time, and the number of its origin; the latest ones are in no order yet.
     seen: BTreeMap<Key, usize>,
+    latest: Vec<(Key, usize)>,
     origins: Vec<String>,
+    /// The series of the point at hand, and the name of one, in memory that is used again.
+    keys: Vec<Key>,
+    name: Vec<u8>,
 }
 
 impl Exact {
@@ -348,39 +385,40 @@ impl Exact {
     fn add(&mut self, point: &Candidate) -> Option<(String, String)> {
         let mut labels = (0, 0);
         point.labels.iter().for_each(|label| add_label(&mut labels, label.name, label.value));
-        let (mut keys, mut found) = (Vec::new(), None);
+        self.keys.clear();
+        let mut is_new = true;
         point.for_each(|one| {
-            let name = [point.name, one.suffix].concat();
             let mut hashes = labels;
-            add_label(&mut hashes, METRIC_NAME, &name);
+            self.name.clear();
+            self.name.extend_from_slice(point.name);
+            self.name.extend_from_slice(one.suffix);
+            add_label(&mut hashes, METRIC_NAME, &self.name);
             if let Some((extra, text)) = one.extra {
                 add_label(&mut hashes, extra.name(), text);
             }
-            let key = (hashes.0, hashes.1, point.time);
-            if found.is_none()
-                && let Some(origin) = self.seen.get(&key)
-            {
-                found = Some((self.origins.get(*origin).cloned().unwrap_or_default(), shortened(&name)));
-            }
-            keys.push(key);
+            is_new &= self.looked.insert(at_time(hashes.1, point.time));
+            self.keys.push((hashes.0, hashes.1, point.time));
         });
-        if found.is_none() {
-            let origin = self.origins.len().saturating_sub(1);
-            self.seen.extend(keys.into_iter().map(|key| (key, origin)));
+        if !is_new {
+            self.seen.extend(self.latest.drain(..));
+            let first = (0..).zip(&self.keys).find_map(|(number, key)| Some((number, *self.seen.get(key)?)));
+            if let Some((number, origin)) = first {
+                let origin = self.origins.get(origin).cloned().unwrap_or_default();
+                return Some((origin, point.name_of(number)));
+            }
         }
-        found
+        let origin = self.origins.len().saturating_sub(1);
+        self.latest.extend(self.keys.iter().map(|key| (*key, origin)));
+        None
     }
 }
 
-/// Adds a label to two independent hashes, which do not depend on the order of labels.
-fn add_label((a, b): &mut (u64, u64), name: &[u8], value: &[u8]) {
-    let hash = |seed: u8| {
-        let mut hasher = DefaultHasher::new();
-        (seed, name, value).hash(&mut hasher);
-        hasher.finish()
-    };
-    *a = a.wrapping_add(hash(0));
-    *b = b.wrapping_add(hash(1));
+/// Adds a label to two hashes that share no arithmetic, as those of accumulated series. They do not depend on the order of
+/// labels.
+fn add_label((first, second): &mut (u64, u64), name: &[u8], value: &[u8]) {
+    let part = identity::label(identity::hash(name).0, identity::hash(value).0);
+    *first = first.wrapping_add(part);
+    *second = second.wrapping_add(Hash::new().text(name).text(value).finish());
 }
 
 #[cfg(test)]
