@@ -2,7 +2,7 @@
 //! be converted, and then means the same.
 #![no_main]
 
-use preamp_config::{self, Environment, Loaded, Source};
+use preamp_config::{Environment, Loaded, Source};
 
 /// Names of up to three letters are set, to a text that tells something of the rest.
 fn environment(name: &str) -> Option<String> {
@@ -25,7 +25,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         return;
     }
     let environment: Environment = &environment;
-    match config::parse("f", text, environment) {
+    match preamp_config::parse("f", text, environment) {
         Err(errors) => {
             assert!(!errors.0.is_empty());
             // YAML ends lines at a carriage return alone, too.
@@ -42,8 +42,8 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
             if text.contains("::") {
                 return;
             }
-            let converted = config::convert(&source.into(), environment).expect("it can be read").settings;
-            let again = config::parse("f", &converted, environment);
+            let converted = preamp_config::convert(&source.into(), false, environment).expect("it can be read").settings.text;
+            let again = preamp_config::parse("f", &converted, environment);
             let again = again.unwrap_or_else(|errors| panic!("{errors}\n{converted}"));
             assert_eq!(settings(&again), settings(&loaded), "{converted}");
         }
