@@ -205,6 +205,21 @@ newest_prometheus() {
     stamp "$mark" "${wanted[@]}"
 }
 
+# Receivers that are no Prometheus.
+other_receivers() {
+    local folder=$CACHE/receivers name module program mark
+    need go "Install Go 1.26.6 or newer; it builds the receivers that are no Prometheus."
+    for name in victoriametrics:VictoriaMetrics/VictoriaMetrics/app/victoria-metrics thanos:thanos-io/thanos/cmd/thanos; do
+        program=github.com/${name#*:} name=${name%%:*}
+        module=tests/receivers/$name mark=$folder/.$name.stamp
+        fresh "$mark" "$module/go.mod" "$module/go.sum" && continue
+        mkdir -p "$folder"
+        nice go build -C "$module" -trimpath -ldflags "-s -w" -o "$folder/$name" "$program" ||
+            fail "$module does not build." "Is the Go module proxy reachable?"
+        stamp "$mark" "$module/go.mod" "$module/go.sum"
+    done
+}
+
 # prometheus_of_module FOLDER PROGRAM. The module v0.3xx.y is the release 3.xx.y; it names itself only if told.
 prometheus_of_module() {
     local name=github.com/prometheus/prometheus version
@@ -553,6 +568,7 @@ Usage: ./build.sh soak PART
   cluster      queues shared on JetStream: leaders killed, cut off, without power
   translation  the Collector's translator itself: what `test` has as data, and 3 x 100,000 random payloads
   judges       the newest Prometheus, which is built for it (a quarter of an hour, once)
+  receivers    VictoriaMetrics and Thanos as receivers, which are built for it (ten minutes, once)
   release      what `test` runs, but of the optimised exporter
   all          one after the other
 
@@ -570,7 +586,7 @@ long_tests() {
 }
 
 soak() {
-    local parts=(crashes queue load cluster translation judges release) part
+    local parts=(crashes queue load cluster translation judges receivers release) part
     if (($# == 0)); then
         soak_parts
         return
@@ -608,6 +624,11 @@ soak_translation() {
 soak_judges() {
     newest_prometheus
     PREAMP_PROMETHEUS=$CACHE/newest-prometheus/bin/prometheus long_tests 'test(/^second_judge::/)' --run-ignored all
+}
+
+soak_receivers() {
+    other_receivers
+    long_tests 'test(/^receivers::real::/)' --run-ignored all
 }
 
 soak_release() { nextest release; }

@@ -21,6 +21,7 @@ pub mod moto;
 pub mod nats;
 pub mod network;
 pub mod oracle;
+pub mod other_receivers;
 pub mod otlp_http;
 pub mod otlp_json;
 pub mod payloads;

@@ -3,6 +3,7 @@
 
 mod dialects;
 mod held;
+mod real;
 mod speed;
 
 use preamp_tests::payloads::{now_ms, power};

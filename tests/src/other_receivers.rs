@@ -1,0 +1,106 @@
+//! Real receivers of remote write that are no Prometheus, with nothing in them at first.
+
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::Command;
+
+use crate::children::{Background, address_after, fetched, program, wait_for};
+use crate::loopback::exchange;
+use crate::promql::{self, Labels, Series};
+
+/// A receiver that can be asked in PromQL what it has.
+pub struct OtherReceiver {
+    _processes: Vec<Background>,
+    /// Where it takes remote write.
+    pub write_url: String,
+    queries: SocketAddr,
+    /// Labels that it adds to each series.
+    own_labels: &'static [&'static str],
+}
+
+impl OtherReceiver {
+    /// A single-node VictoriaMetrics with more arguments, such as its limits.
+    ///
+    /// # Errors
+    /// When there is none, or it does not come up.
+    pub fn victoria_metrics(folder: &Path, arguments: &[&str]) -> anyhow::Result<Self> {
+        let mut command =
+            Command::new(program("PREAMP_VICTORIAMETRICS", fetched("receivers/victoriametrics"))?);
+        // What was stored is to be found at once, not after half a minute.
+        command.args(["-httpListenAddr=127.0.0.1:0", "-search.latencyOffset=0s"]).args(arguments);
+        command.arg(format!("-storageDataPath={}", folder.join("data").display()));
+        let mut process = Background::start("victoriametrics", command, folder)?;
+        let started = |log: &str| address_after(log, "started server at http://");
+        let address = process.wait_for("VictoriaMetrics to listen", started)?;
+        Ok(Self {
+            _processes: vec![process],
+            write_url: format!("http://{address}/api/v1/write"),
+            queries: address,
+            own_labels: &[],
+        })
+    }
+
+    /// A Thanos Receive that stores what it takes, and a Thanos Query that asks it.
+    ///
+    /// # Errors
+    /// When there is none, or they do not come up.
+    pub fn thanos(folder: &Path) -> anyhow::Result<Self> {
+        let [store, status, write, query_grpc, queries] = free_ports()?;
+        let thanos = program("PREAMP_THANOS", fetched("receivers/thanos"))?;
+        let mut command = Command::new(&thanos);
+        command.args(["receive", "--label=receive_replica=\"0\""]);
+        command.arg(format!("--tsdb.path={}", folder.join("data").display()));
+        command.arg(format!("--grpc-address={store}")).arg(format!("--http-address={status}"));
+        command.arg(format!("--remote-write.address={write}"));
+        let receive = Background::start("thanos-receive", command, folder)?;
+        let mut command = Command::new(&thanos);
+        command.args(["query", "--query.promql-engine=prometheus"]).arg(format!("--endpoint={store}"));
+        command.arg(format!("--grpc-address={query_grpc}")).arg(format!("--http-address={queries}"));
+        let query = Background::start("thanos-query", command, folder)?;
+        for (name, address) in [("Thanos Receive", status), ("Thanos Query", queries)] {
+            wait_for(name, || {
+                let reply = exchange(address, "GET", "/-/ready", &[("host", "thanos")], b"");
+                Ok(reply.filter(|reply| reply.status == 200))
+            })?;
+        }
+        Ok(Self {
+            _processes: vec![receive, query],
+            write_url: format!("http://{write}/api/v1/receive"),
+            queries,
+            own_labels: &["receive_replica", "tenant_id"],
+        })
+    }
+
+    /// All series of the last hours, without the labels that the receiver adds.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn stored(&self, now_ms: i64) -> anyhow::Result<BTreeMap<Labels, Series>> {
+        let found = promql::samples(self.queries, "{__name__!=\"\"}[6h]", now_ms + 60_000)?;
+        let without_own = |(mut labels, series): (Labels, Series)| {
+            labels.retain(|name, _| !self.own_labels.contains(&name.as_str()));
+            (labels, series)
+        };
+        Ok(found.into_iter().map(without_own).collect())
+    }
+
+    /// A page of the receiver, such as its own metrics.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn page(&self, path: &str) -> anyhow::Result<String> {
+        let reply = exchange(self.queries, "GET", path, &[("host", "receiver")], b"");
+        anyhow::Context::context(reply, "the receiver gave no answer").map(|reply| reply.body)
+    }
+}
+
+/// Addresses that nothing listens at. Another process may take one before it is used.
+fn free_ports<const COUNT: usize>() -> anyhow::Result<[SocketAddr; COUNT]> {
+    let mut listeners = Vec::new();
+    for _ in 0..COUNT {
+        listeners.push(TcpListener::bind("127.0.0.1:0")?);
+    }
+    let addresses: Result<Vec<_>, _> = listeners.iter().map(TcpListener::local_addr).collect();
+    addresses?.try_into().map_err(|_| anyhow::anyhow!("not as many addresses as were asked for"))
+}

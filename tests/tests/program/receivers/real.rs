@@ -1,0 +1,146 @@
+//! Real receivers that are no Prometheus: what they store is what was sent less what they refuse, and the ledger says so.
+//! They are built from their modules, so only `soak receivers` runs this.
+
+use super::configuration;
+use anyhow::ensure;
+use preamp_tests::other_receivers::OtherReceiver;
+use preamp_tests::payloads::{gauge, integer_point, metrics, now_ms, text};
+use preamp_tests::running::{Running, post};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+const GOOD: usize = 200;
+const TICKS: i64 = 5;
+const TICK_MS: i64 = 1_000;
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+const REMOTE_WRITE_2: &str = "protobuf_message: io.prometheus.write.v2.Request";
+
+/// A sample: the label `phase`, its time in milliseconds and its value.
+type Sample = (String, i64, i64);
+
+/// The samples of the series that every receiver takes.
+fn good(tick: i64, at: i64) -> Vec<Sample> {
+    (0..GOOD).map(|number| (format!("good{number}"), at, tick)).collect()
+}
+
+fn payload(samples: &[Sample], more: usize) -> Vec<u8> {
+    let point = |(phase, time, value): &Sample| {
+        let mut attributes = vec![text("phase", phase)];
+        if phase.starts_with("wide") {
+            attributes.extend((0..more).map(|number| text(&format!("k{number}"), "v")));
+        }
+        let mut point = integer_point(attributes, *value);
+        point.time_unix_nano = time.unsigned_abs() * 1_000_000;
+        point.start_time_unix_nano = point.time_unix_nano;
+        point
+    };
+    metrics(vec![gauge("power", "W", samples.iter().map(point).collect())])
+}
+
+fn run(receiver: &OtherReceiver, keys: &str, folder: &Path) -> anyhow::Result<Running> {
+    let keys = format!("remote_write_queue: {{num_consumers: 1}}\n    max_sample_age: 0s\n    {keys}");
+    Running::start(&configuration(&receiver.write_url, &keys), &[], folder)
+}
+
+/// What the receiver has, as samples.
+fn stored(receiver: &OtherReceiver) -> anyhow::Result<BTreeSet<Sample>> {
+    let mut samples = BTreeSet::new();
+    for (labels, series) in receiver.stored(now_ms())? {
+        let phase = labels.get("phase").cloned().unwrap_or_default();
+        samples.extend(series.values.iter().map(|(time, value)| (phase.clone(), *time, *value as i64)));
+    }
+    Ok(samples)
+}
+
+fn same(found: &BTreeSet<Sample>, wanted: &BTreeSet<Sample>) -> anyhow::Result<()> {
+    let missing: Vec<_> = wanted.difference(found).take(3).collect();
+    let surplus: Vec<_> = found.difference(wanted).take(3).collect();
+    ensure!(missing.is_empty() && surplus.is_empty(), "missing: {missing:?}, surplus: {surplus:?}");
+    Ok(())
+}
+
+/// It answers 204 and leaves out what is beyond its limits; its own counters say how many rows.
+#[test]
+#[ignore = "soak receivers"]
+fn victoria_metrics_has_what_was_sent_less_what_it_leaves_out() -> anyhow::Result<()> {
+    for keys in ["", REMOTE_WRITE_2] {
+        let folder = tempfile::tempdir()?;
+        let limits = ["-maxLabelsPerTimeseries=20", "-maxLabelValueLen=100", "-retentionPeriod=1d"];
+        let receiver = OtherReceiver::victoria_metrics(folder.path(), &limits)?;
+        // The port is the system's choice, so the address does not name the receiver.
+        let mut running = run(&receiver, &format!("profile: victoriametrics\n    {keys}"), folder.path())?;
+        let start = now_ms() - TICKS * TICK_MS;
+        let mut wanted = BTreeSet::new();
+        let mut sent = 0;
+        for tick in 0..TICKS {
+            let at = start + tick * TICK_MS;
+            let mut samples = good(tick, at);
+            wanted.extend(samples.iter().cloned());
+            samples.push((format!("wide{tick}"), at, 1));
+            samples.push(("x".repeat(101), at, 1));
+            samples.push(("old".to_owned(), at - 40 * DAY_MS, 1));
+            sent += samples.len();
+            post(running.http, &payload(&samples, 30))?;
+        }
+        running.wait_until_delivered()?;
+        ensure!(running.points("delivered")? == sent as f64, "{}", running.self_metrics()?);
+        receiver.page("/internal/force_flush")?;
+        same(&stored(&receiver)?, &wanted)?;
+        let page = receiver.page("/metrics")?;
+        for reason in ["too_many_labels", "too_long_label_value", "small_timestamp"] {
+            let ignored = format!("vm_rows_ignored_total{{reason=\"{reason}\"}} {TICKS}");
+            ensure!(page.contains(&ignored), "{ignored}\n{page}");
+        }
+        ensure!(running.terminate()?.success(), "{}", running.said());
+    }
+    Ok(())
+}
+
+/// It stores the rest of a request of which it refuses something.
+#[test]
+#[ignore = "soak receivers"]
+fn thanos_has_what_was_sent_less_what_it_refuses() -> anyhow::Result<()> {
+    for keys in ["", REMOTE_WRITE_2] {
+        let folder = tempfile::tempdir()?;
+        let receiver = OtherReceiver::thanos(folder.path())?;
+        let mut running = run(&receiver, keys, folder.path())?;
+        let start = now_ms() - 60_000;
+        let mut wanted = BTreeSet::new();
+        let mut partly_refused = BTreeMap::new();
+        let mut delivered = 0;
+        for tick in 0..TICKS {
+            let at = start + tick * TICK_MS;
+            let mut samples = good(tick, at);
+            if tick == 0 {
+                samples.push(("bad".to_owned(), at, tick));
+            }
+            wanted.extend(samples.iter().cloned());
+            // The same series, before or at the time of what is stored.
+            let refused = match tick {
+                1 => Some(("out-of-order", start - 1)),
+                2 => Some(("duplicate-sample", start)),
+                3 => Some(("too-old", start - DAY_MS)),
+                _ => None,
+            };
+            match refused {
+                Some((reason, at)) => {
+                    samples.push(("bad".to_owned(), at, 99));
+                    partly_refused.insert(reason, samples.len());
+                }
+                None => delivered += samples.len(),
+            }
+            post(running.http, &payload(&samples, 0))?;
+            running.wait_for_empty_queue()?;
+        }
+        same(&stored(&receiver)?, &wanted)?;
+        let page = running.self_metrics()?;
+        ensure!(running.points("delivered")? == delivered as f64, "{page}");
+        for (reason, points) in partly_refused {
+            let counted =
+                format!("preamp_points_total{{state=\"partly_rejected\",reason=\"{reason}\"}} {points}");
+            ensure!(page.contains(&counted), "{counted}\n{page}\n{}", running.said());
+        }
+        ensure!(running.terminate()?.success(), "{}", running.said());
+    }
+    Ok(())
+}
