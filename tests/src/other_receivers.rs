@@ -11,7 +11,7 @@ use crate::promql::{self, Labels, Series};
 
 /// A receiver that can be asked in PromQL what it has.
 pub struct OtherReceiver {
-    _processes: Vec<Background>,
+    processes: Vec<Background>,
     /// Where it takes remote write.
     pub write_url: String,
     queries: SocketAddr,
@@ -34,7 +34,7 @@ impl OtherReceiver {
         let started = |log: &str| address_after(log, "started server at http://");
         let address = process.wait_for("VictoriaMetrics to listen", started)?;
         Ok(Self {
-            _processes: vec![process],
+            processes: vec![process],
             write_url: format!("http://{address}/api/v1/write"),
             queries: address,
             own_labels: &[],
@@ -46,26 +46,28 @@ impl OtherReceiver {
     /// # Errors
     /// When there is none, or they do not come up.
     pub fn thanos(folder: &Path) -> anyhow::Result<Self> {
-        let [store, status, write, query_grpc, queries] = free_ports()?;
+        let [store, status, capnp, write, query_grpc, queries] = free_ports()?;
         let thanos = program("PREAMP_THANOS", fetched("receivers/thanos"))?;
         let mut command = Command::new(&thanos);
         command.args(["receive", "--label=receive_replica=\"0\""]);
         command.arg(format!("--tsdb.path={}", folder.join("data").display()));
         command.arg(format!("--grpc-address={store}")).arg(format!("--http-address={status}"));
-        command.arg(format!("--remote-write.address={write}"));
-        let receive = Background::start("thanos-receive", command, folder)?;
+        command
+            .arg(format!("--remote-write.address={write}"))
+            .arg(format!("--receive.capnproto-address={capnp}"));
+        let mut receive = Background::start("thanos-receive", command, folder)?;
+        let is_ready = |log: &str| log.contains("server is ready to receive requests").then_some(());
+        receive.wait_for("Thanos Receive to be ready", is_ready)?;
         let mut command = Command::new(&thanos);
         command.args(["query", "--query.promql-engine=prometheus"]).arg(format!("--endpoint={store}"));
         command.arg(format!("--grpc-address={query_grpc}")).arg(format!("--http-address={queries}"));
         let query = Background::start("thanos-query", command, folder)?;
-        for (name, address) in [("Thanos Receive", status), ("Thanos Query", queries)] {
-            wait_for(name, || {
-                let reply = exchange(address, "GET", "/-/ready", &[("host", "thanos")], b"");
-                Ok(reply.filter(|reply| reply.status == 200))
-            })?;
-        }
+        wait_for("Thanos Query to be ready", || {
+            let reply = exchange(queries, "GET", "/-/ready", &[("host", "thanos")], b"");
+            Ok(reply.filter(|reply| reply.status == 200))
+        })?;
         Ok(Self {
-            _processes: vec![receive, query],
+            processes: vec![receive, query],
             write_url: format!("http://{write}/api/v1/receive"),
             queries,
             own_labels: &["receive_replica", "tenant_id"],
@@ -75,14 +77,24 @@ impl OtherReceiver {
     /// All series of the last hours, without the labels that the receiver adds.
     ///
     /// # Errors
-    /// When it does not answer.
+    /// When it does not answer, or has nothing.
     pub fn stored(&self, now_ms: i64) -> anyhow::Result<BTreeMap<Labels, Series>> {
-        let found = promql::samples(self.queries, "{__name__!=\"\"}[6h]", now_ms + 60_000)?;
+        // Thanos Query asks a store only for times that the store has named, which it learns each few seconds.
+        let found = wait_for("the receiver to show what it has", || {
+            let found = promql::samples(self.queries, "{__name__!=\"\"}[6h]", now_ms + 60_000)?;
+            Ok(Some(found).filter(|found| !found.is_empty()))
+        })?;
         let without_own = |(mut labels, series): (Labels, Series)| {
             labels.retain(|name, _| !self.own_labels.contains(&name.as_str()));
             (labels, series)
         };
         Ok(found.into_iter().map(without_own).collect())
+    }
+
+    /// What its programs have said.
+    #[must_use]
+    pub fn said(&self) -> String {
+        self.processes.iter().map(Background::said).collect()
     }
 
     /// A page of the receiver, such as its own metrics.

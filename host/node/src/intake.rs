@@ -1,6 +1,7 @@
 //! From payload to queue: what both receivers do with a request once it is unpacked.
 
 mod rejection_log;
+mod unstoppable;
 
 use crate::debug::DebugExporters;
 use crate::memory_budget::{MemoryBudget, Reservation};
@@ -17,6 +18,7 @@ use rejection_log::RejectionLog;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
+use unstoppable::Unstoppable;
 
 pub use crate::metrics::{RequestOutcome, Transport};
 
@@ -146,12 +148,12 @@ impl Intake {
         let leaving = CancellationToken::new();
         let left = leaving.clone();
         let _leaving = leaving.drop_guard();
-        let taking = tokio::spawn(async move {
+        Unstoppable::new(async move {
             let (outcome, accepted) = intake.take(payload, share, encoding, &left).await;
             intake.count(&outcome, accepted, transport);
             outcome
-        });
-        taking.await.unwrap_or_else(|error| Outcome::Busy(format!("the payload was not queued: {error}")))
+        })
+        .await
     }
 
     /// Takes one payload, and says how many of its points could be translated.

@@ -22,9 +22,10 @@ use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 ///
 /// Batches always have their digest, also when the configuration leaves it to the host.
 ///
-/// Calls that work on payloads and bodies run on threads for blocking work, no more at a time than
-/// there are processors. Small payloads do not wait for large ones, so that a flood of those holds up nobody who
-/// sends less. `sign` and `judge` take microseconds and run where they are called.
+/// Calls that work on large payloads and bodies run on threads for blocking work, no more at a time than
+/// there are processors. Those that work on small ones run where they are made: handing them over would cost more than
+/// many of them take. Small payloads do not wait for large ones, so that a flood of those holds up nobody who
+/// sends less.
 ///
 /// A trap costs the call that caused it and nothing else: its instance is dropped, and the next
 /// call gets a fresh one. If the configuration makes the exporter remember, all payloads go to one
@@ -308,7 +309,7 @@ impl ExporterPool {
         self.work(function, load, move |pool| pool.call(load, call)).await
     }
 
-    /// Works on a thread for blocking work, once a processor is free for it.
+    /// Works once a processor is free for it: here if that is brief, and else on a thread for blocking work.
     async fn work<R: Send + 'static>(
         &self,
         function: &'static str,
@@ -321,28 +322,34 @@ impl ExporterPool {
         let Ok(processor) = self.lanes.of(load).clone().acquire_owned().await else {
             return Err(CallError::Unavailable("the pool is closed".to_owned()));
         };
+        let slow_call = self.pool.limits().slow_call;
+        let started = Instant::now();
+        if load.is_brief() {
+            let result = work(&self.pool);
+            if started.elapsed() >= slow_call {
+                self.log_slow(function, started, "a call to the component was slow");
+            }
+            return result;
+        }
         let pool = self.pool.clone();
-        let slow_call = pool.limits().slow_call;
         let mut running = tokio::task::spawn_blocking(move || {
             let _processor = processor;
             work(&pool)
         });
-        let started = Instant::now();
         loop {
             match tokio::time::timeout(slow_call, &mut running).await {
                 Ok(result) => return result.unwrap_or_else(|error| Err(lost(&error))),
                 Err(_elapsed) => {
-                    if let Some(suppressed) = self.pool.allow("slow") {
-                        let seconds = started.elapsed().as_secs();
-                        tracing::warn!(
-                            function,
-                            seconds,
-                            suppressed,
-                            "a call to the component is slow and still running"
-                        );
-                    }
+                    self.log_slow(function, started, "a call to the component is slow and still running");
                 }
             }
+        }
+    }
+
+    fn log_slow(&self, function: &'static str, started: Instant, what: &'static str) {
+        if let Some(suppressed) = self.pool.allow("slow") {
+            let seconds = started.elapsed().as_secs();
+            tracing::warn!(function, seconds, suppressed, "{what}");
         }
     }
 }

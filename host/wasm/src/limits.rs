@@ -32,8 +32,8 @@ pub struct PoolLimits {
     pub parallel_calls: usize,
     /// How many calls for large payloads may compute at the same time.
     pub parallel_large_calls: usize,
-    /// Whether calls run where they are made, and not on threads for blocking work: then the same calls come in the
-    /// same order each time, as a simulation needs it.
+    /// Whether all calls run where they are made, and not only those on small payloads and batches: then the same calls
+    /// come in the same order each time, as a simulation needs it.
     pub is_in_place: bool,
 }
 

@@ -24,12 +24,20 @@ pub(super) enum Load {
 /// What is made of batches is held beside them, encoded and compressed.
 const MEMORY_PER_BATCH_BYTE: usize = 6;
 
+/// Batches of up to this size before compression are merged or halved in less time than it takes to notice.
+const BRIEF_BATCH_BYTES: usize = 256 << 10;
+
 impl Load {
     /// Next to nothing.
     pub const NOTHING: Load = Load::Small { batch_bytes: 0 };
 
     pub fn of_payload(bytes: usize) -> Self {
         if bytes > PoolLimits::SMALL_PAYLOAD { Load::Large } else { Load::NOTHING }
+    }
+
+    /// Whether the work takes less than a few milliseconds.
+    pub fn is_brief(self) -> bool {
+        matches!(self, Load::Small { batch_bytes } if batch_bytes <= BRIEF_BATCH_BYTES)
     }
 
     pub fn of_batches<'b>(batches: impl IntoIterator<Item = &'b Batch>) -> Self {

@@ -1,8 +1,8 @@
 //! Real receivers that are no Prometheus: what they store is what was sent less what they refuse, and the ledger says so.
 //! They are built from their modules, so only `soak receivers` runs this.
 
-use super::configuration;
-use anyhow::ensure;
+use super::{configuration, says};
+use anyhow::{Context as _, ensure};
 use preamp_tests::other_receivers::OtherReceiver;
 use preamp_tests::payloads::{gauge, integer_point, metrics, now_ms, text};
 use preamp_tests::running::{Running, post};
@@ -130,15 +130,16 @@ fn thanos_has_what_was_sent_less_what_it_refuses() -> anyhow::Result<()> {
                 None => delivered += samples.len(),
             }
             post(running.http, &payload(&samples, 0))?;
-            running.wait_for_empty_queue()?;
+            running.wait_for_empty_queue().with_context(|| receiver.said())?;
         }
         same(&stored(&receiver)?, &wanted)?;
         let page = running.self_metrics()?;
         ensure!(running.points("delivered")? == delivered as f64, "{page}");
+        let points: usize = partly_refused.values().sum();
+        ensure!(running.points("partly_rejected")? == points as f64, "{page}");
         for (reason, points) in partly_refused {
-            let counted =
-                format!("preamp_points_total{{state=\"partly_rejected\",reason=\"{reason}\"}} {points}");
-            ensure!(page.contains(&counted), "{counted}\n{page}\n{}", running.said());
+            let told = [format!("points={points}"), format!("reason={reason}")];
+            ensure!(says(&running, &told.each_ref().map(String::as_str)), "{told:?}\n{}", running.said());
         }
         ensure!(running.terminate()?.success(), "{}", running.said());
     }
