@@ -650,7 +650,7 @@ end_to_end() {
     exporter release
     built release end-to-end
     say "end to end"
-    PREAMP_BIN=$TARGET/release/preamp PREAMP_COLLECTOR=$TARGET/collector "$TARGET/release/end-to-end"
+    PREAMP_BIN=$TARGET/release/preamp PREAMP_COLLECTOR=$TARGET/collector "$TARGET/release/end-to-end" "$@"
 }
 
 differential() {
@@ -677,7 +677,7 @@ shift || true
 case $command in
 demo | host | component | capture | differential | record | lint | soak | bench | clean) "$command" "$@" ;;
 test) test_all "$@" ;;
-end-to-end) end_to_end ;;
+end-to-end) end_to_end "$@" ;;
 help | -h | --help) usage ;;
 *)
     usage >&2

@@ -13,6 +13,12 @@ use std::time::{Duration, Instant};
 /// How far the times of two payloads of a sender are apart. Times that repeat would be no load.
 const STEP_MS: i64 = 100;
 
+/// Whoever is asked to send again later, since a queue is full, waits this long.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// The status by which gRPC asks for that.
+const UNAVAILABLE: u16 = 14;
+
 /// Of each sender, payloads of the same series.
 pub struct Load {
     points: usize,
@@ -74,9 +80,16 @@ async fn send_http(to: SocketAddr, payloads: &[Bytes]) -> anyhow::Result<Vec<Dur
     let client = OtlpClient::new(to);
     let mut answers = Vec::with_capacity(payloads.len());
     for payload in payloads {
-        let asked = Instant::now();
-        client.send(payload.clone()).await?;
-        answers.push(asked.elapsed());
+        loop {
+            let asked = Instant::now();
+            let (status, _) = client.offer(payload.clone()).await?;
+            if status != 503 {
+                ensure!(status == 200, "a payload was answered {status}");
+                answers.push(asked.elapsed());
+                break;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
     }
     Ok(answers)
 }
@@ -85,10 +98,16 @@ async fn send_grpc(to: SocketAddr, payloads: &[Bytes]) -> anyhow::Result<Vec<Dur
     let mut connection = GrpcConnection::open(to).await?;
     let mut answers = Vec::with_capacity(payloads.len());
     for payload in payloads {
-        let asked = Instant::now();
-        let answer = connection.call(payload.clone(), None, &[]).await?;
-        ensure!(answer.code == 0, "a payload was answered {} {}", answer.code, answer.text);
-        answers.push(asked.elapsed());
+        loop {
+            let asked = Instant::now();
+            let answer = connection.call(payload.clone(), None, &[]).await?;
+            if answer.code != UNAVAILABLE {
+                ensure!(answer.code == 0, "a payload was answered {} {}", answer.code, answer.text);
+                answers.push(asked.elapsed());
+                break;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
     }
     Ok(answers)
 }

@@ -11,7 +11,7 @@ mod options;
 use anyhow::{Context as _, ensure};
 use contender::{Contender, Process, Program};
 use load::Load;
-use options::{Cell, Options};
+use options::Options;
 use preamp_tests::sink::{self, Taken};
 use std::net::SocketAddr;
 use std::sync::Arc;
