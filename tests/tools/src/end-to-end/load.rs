@@ -29,7 +29,7 @@ pub struct Load {
 impl Load {
     /// The load of a row.
     pub fn new(cell: &Cell) -> Self {
-        let each = (cell.points_of_round / cell.points / cell.connections).max(1);
+        let each = (cell.points_of_round() / cell.points / cell.connections).max(1);
         let begin = payloads::now_ms() - each as i64 * STEP_MS;
         let payload = |sender: usize, number: usize| {
             let at = begin + number as i64 * STEP_MS;

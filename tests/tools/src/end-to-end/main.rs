@@ -8,10 +8,10 @@ mod contender;
 mod load;
 mod options;
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 use contender::{Contender, Process, Program};
 use load::Load;
-use options::Options;
+use options::{Cell, Options};
 use preamp_tests::sink::{self, Taken};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -49,33 +49,43 @@ async fn main() -> anyhow::Result<()> {
     println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
     for cell in options.cells() {
         let load = Arc::new(Load::new(&cell));
-        let mut rounds = [Vec::new(), Vec::new()];
+        let mut rounds = Program::ALL.map(|_| Ok(Vec::new()));
         for _ in 0..options.rounds {
             for (program, rounds) in Program::ALL.into_iter().zip(&mut rounds) {
-                let contender = Contender { program, cell: &cell };
-                let round = run(&contender, address, &taken, &load).await;
-                rounds.push(round.with_context(|| format!("{program:?}, {cell}"))?);
+                let Ok(done) = rounds else { continue };
+                match run(&Contender { program, cell: &cell }, address, &taken, &load).await {
+                    Ok(round) => done.push(round),
+                    Err(problem) => *rounds = Err(problem),
+                }
             }
         }
-        let [preamp, collector] = rounds.map(median);
-        let ratio = collector.cpu / preamp.cpu;
-        for (program, round, ratio) in
-            [("preamp", preamp, format!("**{ratio:.1}**")), ("Collector", collector, String::new())]
-        {
-            let Round { cpu, wall, memory_mib, p50, p99 } = round;
-            let (points, payloads) = (load.points() as f64, load.payloads() as f64);
-            let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
-            println!(
-                "| {cell} | {program} | {:.2} | {:.1} | {:.0} | {:.1}, {:.1} | {memory_mib:.0} | {ratio} |",
-                cpu * 1e6 / points,
-                cpu * 1e6 / payloads,
-                points / wall.as_secs_f64(),
-                milliseconds(p50),
-                milliseconds(p99)
-            );
-        }
+        let [preamp, collector] = rounds.map(|rounds| rounds.map(median));
+        let ratio = match (&preamp, &collector) {
+            (Ok(preamp), Ok(collector)) => format!("**{:.1}**", collector.cpu / preamp.cpu),
+            _ => String::new(),
+        };
+        print(&cell, "preamp", preamp, &load, &ratio);
+        print(&cell, "Collector", collector, &load, "");
     }
     Ok(())
+}
+
+/// Prints the row of a contender; one that fails says so in it.
+fn print(cell: &Cell, name: &str, round: anyhow::Result<Round>, load: &Load, ratio: &str) {
+    let Round { cpu, wall, memory_mib, p50, p99 } = match round {
+        Ok(round) => round,
+        Err(problem) => return println!("| {cell} | {name} | {problem} | | | | | |"),
+    };
+    let (points, payloads) = (load.points() as f64, load.payloads() as f64);
+    let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
+    println!(
+        "| {cell} | {name} | {:.2} | {:.1} | {:.0} | {:.1}, {:.1} | {memory_mib:.0} | {ratio} |",
+        cpu * 1e6 / points,
+        cpu * 1e6 / payloads,
+        points / wall.as_secs_f64(),
+        milliseconds(p50),
+        milliseconds(p99)
+    );
 }
 
 fn median(mut rounds: Vec<Round>) -> Round {
