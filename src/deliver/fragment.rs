@@ -2,7 +2,7 @@
 
 use crate::merge::MergedRequest;
 use crate::search::Search;
-use preamp_contract::{Batch, Explanation, HalveCause};
+use preamp_contract::{Batch, Explanation, HalveCause, PossiblyDelivered};
 use std::borrow::Borrow;
 
 /// A u32 of series is down to one after this many halvings.
@@ -13,8 +13,11 @@ const HALVINGS_MAX: u32 = 32;
 pub(crate) struct Fragment<B> {
     pub batch: B,
     halvings: u32,
+    /// Whether it is all of its request, as it was made of batches of the queue.
+    pub is_whole: bool,
     pub possibly_delivered: bool,
-    /// Whether this delivery sent it before, as a part of one request whose answer did not come.
+    /// Whether it was sent before, by this delivery or an earlier one, as a part of one request whose answer did not
+    /// come.
     pub was_sent_whole: bool,
     /// Whether there is something in it that the receiver will never take.
     pub contains_rejected_series: bool,
@@ -25,12 +28,15 @@ pub(crate) struct Fragment<B> {
 }
 
 impl<B: Borrow<Batch>> Fragment<B> {
-    pub fn whole(batch: B, possibly_delivered: bool) -> Self {
+    /// All of a request. An earlier delivery may have sent what is in it, and all of it in one request if it
+    /// `was_sent_whole`.
+    pub fn whole(batch: B, possibly_delivered: bool, was_sent_whole: bool) -> Self {
         Fragment {
             batch,
             halvings: 0,
+            is_whole: true,
             possibly_delivered,
-            was_sent_whole: false,
+            was_sent_whole,
             contains_rejected_series: false,
             precedes_other_half: false,
             is_surely_refused: false,
@@ -42,6 +48,7 @@ impl<B: Borrow<Batch>> Fragment<B> {
         Fragment {
             batch,
             halvings: self.halvings,
+            is_whole: false,
             possibly_delivered: self.possibly_delivered,
             was_sent_whole: self.was_sent_whole,
             contains_rejected_series: self.contains_rejected_series,
@@ -101,10 +108,11 @@ pub(crate) struct Job<B> {
 }
 
 impl<B: Borrow<Batch>> Job<B> {
-    pub fn new(request: MergedRequest<B>, possibly_delivered: bool, now: u64) -> Self {
+    /// `earlier` is what earlier deliveries sent of it.
+    pub fn new(request: MergedRequest<B>, earlier: PossiblyDelivered, now: u64) -> Self {
         let MergedRequest { batch, acks } = request;
         let search = Search::new(batch.borrow().series, acks, now);
-        let fragments = vec![Fragment::whole(batch, possibly_delivered)];
+        let fragments = vec![Fragment::whole(batch, earlier.batches > 0, earlier.in_one_request)];
         let (suspects, taken_before, was_held) = (Vec::new(), None, false);
         Job { fragments, search, suspects, taken_before, was_held, repeats: 0, acks }
     }

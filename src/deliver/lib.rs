@@ -21,7 +21,8 @@
 //! 2. One request is in flight at a time.
 //! 3. A batch counts as delivered if the receiver says so, or refuses it in words that mean "stored
 //!    already" after it was [possibly delivered](Delivery::new).
-//! 4. Batches that were possibly delivered are never merged with others.
+//! 4. Batches that were possibly delivered are never merged with others. If they were one request, they are sent as
+//!    that.
 //! 5. Batches are left to a later delivery only while nothing of them is settled, unless the process stops
 //!    and they are held.
 

@@ -12,16 +12,20 @@ pub(crate) struct MergedRequest<B> {
     pub acks: usize,
 }
 
-/// Takes neighbours from the front that come to no more than so many bytes before compression, at least
-/// one batch.
-pub(crate) fn next_group<B: Borrow<Batch>>(waiting: &mut VecDeque<B>, size_limit: u64) -> Vec<B> {
+/// Takes neighbours from the front, no more than `most`, that come to no more than so many bytes before compression;
+/// at least one batch.
+pub(crate) fn next_group<B: Borrow<Batch>>(
+    waiting: &mut VecDeque<B>,
+    most: usize,
+    size_limit: u64,
+) -> Vec<B> {
     let mut bytes = 0u64;
     let fits = |batch: &&B| {
         let is_first = bytes == 0;
         bytes = bytes.saturating_add(Borrow::<Batch>::borrow(*batch).uncompressed_size.max(1).into());
         is_first || bytes <= size_limit
     };
-    let count = waiting.iter().take_while(fits).count();
+    let count = waiting.iter().take(most.max(1)).take_while(fits).count();
     waiting.drain(..count).collect()
 }
 

@@ -1,7 +1,7 @@
 //! What goes in and out of the machine.
 
 use crate::Arrival;
-use preamp_contract::{Explanation, Verdict};
+use preamp_contract::{Explanation, PossiblyDelivered, Verdict};
 
 /// How failed attempts are repeated. All durations are milliseconds.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,6 +71,9 @@ pub enum Step<B> {
         batch: B,
         /// The number of the attempt, from 1 on: `judge` wants it.
         attempt: u32,
+        /// What the receiver may have of the partition once it is sent. It has to be known to whoever delivers the
+        /// partition after a crash.
+        sent: PossiblyDelivered,
     },
     /// Nothing to do until then, or until an [`Interrupt`].
     Wait {

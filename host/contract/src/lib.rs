@@ -260,6 +260,39 @@ impl From<&Batch> for Sent {
     }
 }
 
+/// How many of the first batches of a partition the receiver may have: they were sent, and not acknowledged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PossiblyDelivered {
+    /// Batches, from the front.
+    pub batches: usize,
+    /// Whether each request that held any of them held all of them, whole. A receiver that rolls back has all of them
+    /// or none then.
+    pub in_one_request: bool,
+}
+
+impl PossiblyDelivered {
+    /// What the receiver may have once these are sent, too.
+    #[must_use]
+    pub fn and(self, sent: Self) -> Self {
+        let batches = self.batches.max(sent.batches);
+        let is_one = |part: Self| part.batches == 0 || (part.in_one_request && part.batches == batches);
+        PossiblyDelivered { batches, in_one_request: batches > 0 && is_one(self) && is_one(sent) }
+    }
+
+    /// What is left of them behind the first `acknowledged` batches.
+    #[must_use]
+    pub fn behind(self, acknowledged: usize) -> Self {
+        let batches = self.batches.saturating_sub(acknowledged);
+        PossiblyDelivered { batches, in_one_request: self.in_one_request && batches > 0 }
+    }
+
+    /// Those among the first `batches` batches.
+    #[must_use]
+    pub fn among(self, batches: usize) -> Self {
+        PossiblyDelivered { batches: self.batches.min(batches), ..self }
+    }
+}
+
 /// Retry the same batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Retry {

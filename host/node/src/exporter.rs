@@ -110,7 +110,7 @@ impl Exporter {
             node.requests.clone(),
         );
         let keys = destination.keys.clone();
-        let delivery = deliver(node, &queue, &clock, &metrics, destination, false);
+        let delivery = deliver(node, &queue, &clock, &metrics, destination);
         node.add(&metrics);
         let intake = Arc::new(intake.with_ack_policy(ack_policy));
         Ok(Exporter { node: node.clone(), active, queue, clock, metrics, intake, keys, delivery, saver })
@@ -156,8 +156,8 @@ impl Exporter {
         }
         self.delivery.hand_over(patience).await;
         self.keys.clone_from(&destination.keys);
-        // What the delivery before broke off may have arrived.
-        self.delivery = deliver(&self.node, &self.queue, &self.clock, &self.metrics, destination, true);
+        // The queue knows what the delivery before broke off, which may have arrived.
+        self.delivery = deliver(&self.node, &self.queue, &self.clock, &self.metrics, destination);
         Ok(())
     }
 
@@ -185,12 +185,10 @@ fn deliver(
     clock: &Arc<ReceiverClock>,
     metrics: &Arc<Metrics>,
     destination: Destination,
-    possibly_delivered: bool,
 ) -> Delivery {
     let Destination { pool, endpoint, transport, keys, retry, batching, in_flight } = destination;
     Delivery::start(DeliveryContext {
         exporters: pool,
-        possibly_delivered,
         in_flight,
         queue: queue.clone(),
         endpoint,

@@ -2,7 +2,7 @@
 
 use super::ticket::{Payload, Ticket};
 use super::{AppendError, Limit, PartitionStatistics, Settlement, Statistics, Window};
-use preamp_contract::Batch;
+use preamp_contract::{Batch, PossiblyDelivered};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
@@ -104,13 +104,14 @@ struct Layout<T> {
 struct Partition<T> {
     waiting: VecDeque<Entry<T>>,
     size: Size,
+    possibly_delivered: PossiblyDelivered,
 }
 
 /// What a reader of a partition finds.
 #[derive(Debug)]
 pub(super) enum First<'a, T> {
-    /// These wait first.
-    Waiting(Vec<&'a Entry<T>>),
+    /// These wait first, and the receiver may have some of them.
+    Waiting(Vec<&'a Entry<T>>, PossiblyDelivered),
     /// These wait first, and are evicted.
     Evicted(Vec<&'a Entry<T>>),
     /// Nothing to read at the moment.
@@ -248,7 +249,11 @@ impl<T> Backlog<T> {
         let number = partition as usize;
         match self.readable(partition) {
             Some(own) if !own.waiting.is_empty() => match self.evicted(partition) {
-                0 => First::Waiting(own.first(window)),
+                0 => {
+                    let first = own.first(window);
+                    let possibly_delivered = own.possibly_delivered.among(first.len());
+                    First::Waiting(first, possibly_delivered)
+                }
                 batches => First::Evicted(own.first(Window { batches, ..window })),
             },
             _ if self.is_closed && self.is_empty(number) => First::End,
@@ -298,6 +303,29 @@ impl<T> Backlog<T> {
         self.is_closed || self.readable(partition).is_some_and(|own| own.size.points >= points)
     }
 
+    /// Notes that some of what waits first in a partition is sent, or `None` that nothing was. Whether that is news.
+    pub fn note_sent(&mut self, partition: u32, sent: Option<PossiblyDelivered>) -> bool {
+        let layout = self.layouts.front_mut();
+        let Some(own) = layout.and_then(|layout| layout.partitions.get_mut(partition as usize)) else {
+            return false;
+        };
+        let known = own.possibly_delivered;
+        let sent = sent.map(|sent| known.and(sent.among(own.waiting.len())));
+        own.possibly_delivered = sent.unwrap_or_default();
+        own.possibly_delivered != known
+    }
+
+    /// What the receiver may have of a partition.
+    pub fn possibly_delivered(&self, partition: u32) -> PossiblyDelivered {
+        self.readable(partition).map(|own| own.possibly_delivered).unwrap_or_default()
+    }
+
+    /// How many of the batches that wait first in a partition are so.
+    pub fn count_first(&self, partition: u32, is_so: impl Fn(&T) -> bool) -> usize {
+        let waiting = self.readable(partition).into_iter().flat_map(|own| &own.waiting);
+        waiting.take_while(|entry| is_so(&entry.item)).count()
+    }
+
     /// The batch in place `index` of those that wait in a partition.
     pub fn nth(&self, partition: u32, index: usize) -> Option<&T> {
         self.readable(partition)?.waiting.get(index).map(|entry| &entry.item)
@@ -335,6 +363,7 @@ impl<T> Backlog<T> {
             self.payloads -= u64::from(Arc::into_inner(payload).is_some());
             removed(item);
         }
+        own.possibly_delivered = own.possibly_delivered.behind(count);
         self.leave_empty_layouts()
     }
 
@@ -375,7 +404,11 @@ impl<T> Backlog<T> {
 
 impl<T> Default for Partition<T> {
     fn default() -> Self {
-        Partition { waiting: VecDeque::new(), size: Size::default() }
+        Partition {
+            waiting: VecDeque::new(),
+            size: Size::default(),
+            possibly_delivered: PossiblyDelivered::default(),
+        }
     }
 }
 

@@ -26,7 +26,7 @@ pub use memory::MemoryQueue;
 pub use settlement::{Outcome, SetAside, Settlement};
 pub use ticket::Ticket;
 
-use preamp_contract::Batch;
+use preamp_contract::{Batch, PossiblyDelivered};
 use tokio::sync::Notify;
 
 /// A call in progress.
@@ -42,6 +42,10 @@ pub struct Window {
 }
 
 impl Window {
+    /// What a request is made of at most: enough to fill one of AMP's limit of 1 MB many times over in the number of
+    /// batches, and about once in their bytes. Where it is not known what was in flight, it can have been so much.
+    pub const REQUEST: Window = Window { batches: 256, bytes: 1_000_000 };
+
     /// How many batches of these sizes are within it.
     fn count(self, sizes: impl Iterator<Item = u64>) -> usize {
         let mut bytes = 0;
@@ -253,15 +257,13 @@ pub enum Next {
     Send {
         /// At least one.
         batches: Vec<Arc<Batch>>,
-        /// Whether an earlier process may have sent some of them, and did not get to acknowledge them.
-        possibly_delivered: bool,
+        /// Those of them that were sent before, by this process or an earlier one, and not acknowledged.
+        possibly_delivered: PossiblyDelivered,
     },
     /// Batches that make room for others: they are to be acknowledged without being sent.
     Evict {
         /// At least one.
         batches: Vec<Arc<Batch>>,
-        /// Whether an earlier process may have sent some of them, together with those behind them.
-        possibly_delivered: bool,
     },
     /// Nothing, and nothing will come any more: the queue is closed, or there is no such partition.
     #[default]
@@ -303,6 +305,13 @@ pub trait Queue: Send + Sync {
     /// # Errors
     /// When what holds the queue cannot be read.
     fn next(&self, partition: u32, window: Window) -> Pending<'_, Result<Next, StorageError>>;
+
+    /// Notes what the receiver may have of the first batches of a partition, before the request is sent, until they are
+    /// acknowledged. Where it can be, it is noted for the next process, too.
+    fn note_sent(&self, partition: u32, sent: PossiblyDelivered) -> Pending<'_, ()>;
+
+    /// Takes that back: the receiver has nothing of what waits in a partition.
+    fn note_unsent(&self, partition: u32) -> Pending<'_, ()>;
 
     /// Acknowledges the first `batches` of `partition`; `settlement` records the outcome of each point. Durable on
     /// return: a crash after it repeats none of them.

@@ -9,7 +9,7 @@ use super::{
     AppendError, Capacity, Next, Pending, Queue, Settlement, Statistics, StorageError, Ticket, Window,
     wait_for_room,
 };
-use preamp_contract::Batch;
+use preamp_contract::{Batch, PossiblyDelivered};
 use tokio::sync::Notify;
 
 /// Keeps batches in memory within limits of payloads and of bytes.
@@ -80,12 +80,10 @@ impl MemoryQueue {
         let batches =
             |entries: Vec<&Entry<Arc<Batch>>>| entries.iter().map(|entry| entry.item.clone()).collect();
         match self.backlog().first(partition, window) {
-            First::Waiting(entries) => {
-                Some(Next::Send { batches: batches(entries), possibly_delivered: false })
+            First::Waiting(entries, possibly_delivered) => {
+                Some(Next::Send { batches: batches(entries), possibly_delivered })
             }
-            First::Evicted(entries) => {
-                Some(Next::Evict { batches: batches(entries), possibly_delivered: false })
-            }
+            First::Evicted(entries) => Some(Next::Evict { batches: batches(entries) }),
             First::Nothing => None,
             First::End => Some(Next::Closed),
         }
@@ -111,6 +109,18 @@ impl Queue for MemoryQueue {
 
     fn next(&self, partition: u32, window: Window) -> Pending<'_, Result<Next, StorageError>> {
         Box::pin(async move { Ok(self.changes.wait_for(partition, || self.first(partition, window)).await) })
+    }
+
+    fn note_sent(&self, partition: u32, sent: PossiblyDelivered) -> Pending<'_, ()> {
+        Box::pin(async move {
+            self.backlog().note_sent(partition, Some(sent));
+        })
+    }
+
+    fn note_unsent(&self, partition: u32) -> Pending<'_, ()> {
+        Box::pin(async move {
+            self.backlog().note_sent(partition, None);
+        })
     }
 
     fn acknowledge(

@@ -8,7 +8,7 @@ use crate::Receiver;
 use crate::fragment::{Fragment, Job, Tries};
 use crate::merge::MergedRequest;
 use crate::step::{End, Interrupt, Moment, Outcome, Policy, Step};
-use preamp_contract::{Batch, Explanation, HalveCause};
+use preamp_contract::{Batch, Explanation, HalveCause, PossiblyDelivered};
 use std::borrow::Borrow;
 use std::collections::VecDeque;
 
@@ -28,7 +28,10 @@ pub struct Delivery<B> {
     outbox: VecDeque<Step<B>>,
     /// What the receiver showed about sizes, to be learnt at the next poll.
     refused_size: Option<u64>,
-    possibly_delivered: bool,
+    /// What earlier deliveries sent of `waiting`.
+    possibly_delivered: PossiblyDelivered,
+    /// The same of what `requests` were made of.
+    earlier: PossiblyDelivered,
     /// Whether something was settled that is not acknowledged.
     is_settlement_open: bool,
     interrupts: Interrupts,
@@ -94,11 +97,15 @@ struct Refusal {
 impl<B: Borrow<Batch> + Clone> Delivery<B> {
     /// A delivery of these batches, which are the first ones of a partition, in order.
     ///
-    /// `possibly_delivered` says that the receiver may have any of them already: an earlier delivery sent
-    /// them and did not learn what became of them. They are then sent one by one, and a refusal that means
-    /// "stored already" counts as delivered.
+    /// `possibly_delivered` says which of them the receiver may have already: an earlier delivery sent them and did
+    /// not learn what became of them. They are sent apart from the others, and a refusal that means "stored already"
+    /// counts as delivered.
     #[must_use]
-    pub fn new(batches: impl IntoIterator<Item = B>, possibly_delivered: bool, policy: Policy) -> Self {
+    pub fn new(
+        batches: impl IntoIterator<Item = B>,
+        possibly_delivered: PossiblyDelivered,
+        policy: Policy,
+    ) -> Self {
         Delivery {
             policy,
             waiting: batches.into_iter().collect(),
@@ -108,6 +115,7 @@ impl<B: Borrow<Batch> + Clone> Delivery<B> {
             outbox: VecDeque::new(),
             refused_size: None,
             possibly_delivered,
+            earlier: PossiblyDelivered::default(),
             is_settlement_open: false,
             interrupts: Interrupts::default(),
         }
@@ -142,7 +150,7 @@ impl<B: Borrow<Batch> + Clone> Delivery<B> {
     /// One transition; `None` if another one follows.
     fn advance(&mut self, state: State<B>, moment: Moment, receiver: &mut Receiver) -> Option<Step<B>> {
         if self.interrupts.lost && !matches!(state, State::Done(_)) {
-            self.leave(Interrupt::Lost, self.possibly_delivered);
+            self.leave(Interrupt::Lost, self.has_more_in_doubt());
             return None;
         }
         match state {
@@ -189,11 +197,11 @@ impl<B: Borrow<Batch> + Clone> Delivery<B> {
         if self.requests.is_empty() && self.waiting.is_empty() {
             self.state = State::Done(End::Delivered);
         } else if self.interrupts.hand_over && can_be_left {
-            self.leave(Interrupt::HandOver, self.possibly_delivered);
+            self.leave(Interrupt::HandOver, self.has_more_in_doubt());
         } else if self.interrupts.evict && can_be_left {
-            self.leave(Interrupt::Evict, self.possibly_delivered);
+            self.leave(Interrupt::Evict, self.has_more_in_doubt());
         } else if let Some(request) = self.requests.pop_front() {
-            self.job = Some(Job::new(request, self.possibly_delivered, moment.now));
+            self.job = Some(Job::new(request, self.earlier, moment.now));
         } else {
             self.next_requests(receiver.size_limit(moment.now));
         }
@@ -239,8 +247,38 @@ impl<B: Borrow<Batch> + Clone> Delivery<B> {
             self.state = State::Prune(fragment);
             return Step::Prune { batch, oldest };
         }
+        let sent = self.sent_with(&fragment);
         self.state = State::Send(fragment, tries);
-        Step::Send { batch, attempt: tries.answers.saturating_add(1) }
+        Step::Send { batch, attempt: tries.answers.saturating_add(1), sent }
+    }
+
+    /// What the receiver may have of the batches that are first in the partition, once a fragment of the request is
+    /// sent.
+    fn sent_with(&self, fragment: &Fragment<B>) -> PossiblyDelivered {
+        let own = self.job.as_ref().map_or(0, |job| job.acks);
+        // A request that ends inside a batch has a part of those that the next one completes.
+        let acks = std::iter::once(own).chain(self.requests.iter().map(|request| request.acks));
+        let batches = acks.into_iter().find(|acks| *acks > 0).unwrap_or_default();
+        let in_one_request = own > 0 && fragment.is_whole && !self.is_settlement_open;
+        PossiblyDelivered { batches, in_one_request }
+    }
+
+    /// Whether the receiver may have some of what no request is being made of.
+    fn has_more_in_doubt(&self) -> bool {
+        let requests = if self.requests.is_empty() { 0 } else { self.earlier.batches };
+        requests + self.possibly_delivered.batches > 0
+    }
+
+    /// Whether the receiver has nothing of what is not acknowledged: it has refused all that was sent, or was not
+    /// reached. `false` where that is open.
+    #[must_use]
+    pub fn has_sent_nothing(&self) -> bool {
+        let is_refused = match &self.state {
+            State::Wait { fragment, .. } => fragment.is_whole && !fragment.possibly_delivered,
+            State::Done(End::Left { possibly_delivered, .. }) => !possibly_delivered,
+            _ => false,
+        };
+        is_refused && !self.is_settlement_open && !self.has_more_in_doubt()
     }
 
     /// The oldest sample that the receiver takes now, as far as it is known.

@@ -5,24 +5,28 @@ use crate::Receiver;
 use crate::fragment::Fragment;
 use crate::merge::{assign_acks, next_group, unmerged};
 use crate::step::{Outcome, Step};
-use preamp_contract::{Batch, Explanation, HalveCause};
+use preamp_contract::{Batch, Explanation, HalveCause, PossiblyDelivered};
 use std::borrow::Borrow;
 
 /// A receiver that rolls back stores all of a request or nothing. Once this many series in a row of one that
 /// this delivery sent and got no answer to were refused as repeats, one by one, it was stored: the others are
 /// not asked about. A part that is taken in between begins the count anew: a few bad series are no repeats.
-/// How an earlier process cut its requests is not known, so what it may have sent is asked about to the end.
+/// Where it is not known how an earlier delivery cut its requests, what it may have sent is asked about to the end.
 const REPEATS: u32 = 16;
 
 impl<B: Borrow<Batch> + Clone> Delivery<B> {
-    /// Makes requests of the next batches. What was possibly delivered is not sent together with what was
-    /// not.
+    /// Makes requests of the next batches. What was possibly delivered is not sent together with what was not. It is
+    /// sent as the same request if it was one, and else in the smallest that it can have been sent in.
     pub(super) fn next_requests(&mut self, size_limit: u64) {
-        if self.possibly_delivered {
-            self.requests = unmerged(self.waiting.drain(..).collect());
-            return;
-        }
-        let group = next_group(&mut self.waiting, size_limit);
+        let PossiblyDelivered { batches, in_one_request } = self.possibly_delivered;
+        let (most, size_limit) = match (batches, in_one_request) {
+            (0, _) => (usize::MAX, size_limit),
+            (batches, true) => (batches, size_limit),
+            (_, false) => (1, 0),
+        };
+        let group = next_group(&mut self.waiting, most, size_limit);
+        self.earlier = self.possibly_delivered.among(group.len());
+        self.possibly_delivered = self.possibly_delivered.behind(group.len());
         if group.len() < 2 {
             self.requests = unmerged(group);
         } else {

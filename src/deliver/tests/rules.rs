@@ -3,6 +3,7 @@
 use super::script::{Event, Script};
 use crate::{Interrupt, Policy};
 use Event::*;
+use preamp_contract::PossiblyDelivered;
 
 fn run(events: &[Event]) -> String {
     Script { events: events.to_vec(), ..Script::default() }.run()
@@ -200,10 +201,14 @@ fn a_request_that_was_stored_as_a_whole_is_not_asked_about_to_the_end() {
     let events = [vec![Lost(5)], vec![OutOfOrder; 100]].concat();
     let own = Script { batches: batches.clone(), events: events.clone(), ..Script::default() }.run();
     assert!(own.ends_with("p p=presumed q=presumed r=presumed stuvwx=presumed ack1"), "{own}");
-    // How an earlier process cut its requests is not known.
-    let events = vec![OutOfOrder; 100];
-    let earlier = Script { batches, events, possibly_delivered: true, ..Script::default() }.run();
-    assert_eq!(earlier.matches("=presumed").count(), 24, "{earlier}");
+    let earlier = |in_one_request| {
+        let possibly_delivered = PossiblyDelivered { batches: 1, in_one_request };
+        let (batches, events) = (batches.clone(), vec![OutOfOrder; 100]);
+        Script { batches, events, possibly_delivered, ..Script::default() }.run()
+    };
+    assert!(earlier(true).ends_with("p p=presumed q=presumed r=presumed stuvwx=presumed ack1"));
+    // Where it is not known how an earlier process cut its requests, all are asked about.
+    assert_eq!(earlier(false).matches("=presumed").count(), 24, "{}", earlier(false));
 }
 
 /// Several payloads in one request may hold more bad series than it takes to believe that it was stored.

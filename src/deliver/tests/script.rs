@@ -2,7 +2,7 @@
 
 use crate::{Answer, Arrival, Delivery, End, Interrupt, Moment, Outcome, Policy, Receiver, Step, Unsigned};
 use preamp_contract::Retry;
-use preamp_contract::{Batch, Explanation, HalveCause, Halving, Protocol, Verdict};
+use preamp_contract::{Batch, Explanation, HalveCause, Halving, PossiblyDelivered, Protocol, Verdict};
 use std::collections::VecDeque;
 
 /// The receiver's time when a script begins.
@@ -49,7 +49,7 @@ pub enum Event {
 
 pub struct Script {
     pub batches: Vec<&'static str>,
-    pub possibly_delivered: bool,
+    pub possibly_delivered: PossiblyDelivered,
     pub policy: Policy,
     pub receiver: Receiver,
     pub events: Vec<Event>,
@@ -63,7 +63,7 @@ impl Default for Script {
     fn default() -> Self {
         Script {
             batches: vec!["abc"],
-            possibly_delivered: false,
+            possibly_delivered: PossiblyDelivered::default(),
             policy: Policy { jitter: 0.0, ..Policy::default() },
             receiver: Receiver::default(),
             events: Vec::new(),
@@ -184,7 +184,7 @@ impl Script {
                     assert!(batch.first < oldest);
                     delivery.pruned(Some(prune(&batch, batch.first)));
                 }
-                Step::Send { batch, attempt } => {
+                Step::Send { batch, attempt, .. } => {
                     let number = if attempt > 1 { attempt.to_string() } else { String::new() };
                     said.push(format!("{}{number}", text(&batch)));
                     match events.pop_front().unwrap_or(Event::Taken) {

@@ -1,14 +1,16 @@
 //! What partitions share, how requests are made of batches, and how fast bad series are looked for.
 
-use super::script::{Event, Script, batch};
+use super::script::{self, Event, Script, batch};
 use crate::merge::{assign_acks, next_group};
 use crate::search::{REQUESTS, SERIES_PER_REQUEST, Search, WITHIN};
-use crate::{Arrival, Receiver};
-use preamp_contract::Batch;
+use crate::{Answer, Arrival, Delivery, Moment, Policy, Receiver, Step};
+use preamp_contract::{Batch, HalveCause, Halving, PossiblyDelivered, Retry, Verdict};
 use std::collections::VecDeque;
 
-fn run(batches: &[&'static str], possibly_delivered: bool, events: &[Event]) -> String {
+fn run(batches: &[&'static str], is_possibly_delivered: bool, events: &[Event]) -> String {
     let (batches, events) = (batches.to_vec(), events.to_vec());
+    let sent = if is_possibly_delivered { batches.len() } else { 0 };
+    let possibly_delivered = PossiblyDelivered { batches: sent, in_one_request: false };
     Script { batches, possibly_delivered, events, ..Script::default() }.run()
 }
 
@@ -18,6 +20,77 @@ fn waiting_batches_are_merged_unless_they_were_possibly_delivered() {
     assert_eq!(run(&["a", "b"], true, &[]), "a a=delivered ack1 b b=delivered ack1");
     let refused = [Event::OutOfOrder, Event::BadSeries];
     assert_eq!(run(&["a", "b"], true, &refused), "a a=presumed ack1 b b=refused ack1");
+}
+
+#[test]
+fn only_what_was_possibly_delivered_is_sent_apart() {
+    let batches = vec!["a", "b", "c", "d"];
+    let sent = |batches_sent: usize, in_one_request: bool, events: &[Event]| {
+        let possibly_delivered = PossiblyDelivered { batches: batches_sent, in_one_request };
+        let (batches, events) = (batches.clone(), events.to_vec());
+        Script { batches, events, possibly_delivered, ..Script::default() }.run()
+    };
+    let rest = "merge:c+d cd cd=delivered ack2";
+    assert_eq!(sent(2, false, &[]), format!("a a=delivered ack1 b b=delivered ack1 {rest}"));
+    // The identical request again.
+    assert_eq!(sent(2, true, &[]), format!("merge:a+b ab ab=delivered ack2 {rest}"));
+    assert_eq!(sent(1, true, &[]), "a a=delivered ack1 merge:b+c+d bcd bcd=delivered ack3");
+    let refused = [Event::OutOfOrder; 3];
+    let presumed = "merge:a+b ab a a=presumed b=presumed ack2";
+    // A repeat that is refused says nothing of what comes behind it.
+    assert!(
+        sent(2, true, &refused[..2]).starts_with("merge:a+b ab a a=presumed b b=delivered ack2 merge:c+d")
+    );
+    assert!(!sent(2, true, &refused).contains(presumed), "two series are too few to believe that");
+    let last = sent(1, true, &[vec![Event::Taken], vec![Event::OutOfOrder; 3]].concat());
+    assert!(last.contains("b=refused"), "{last}");
+}
+
+#[test]
+fn it_is_known_before_each_attempt_what_the_receiver_may_have_of_a_partition() {
+    let batches = |texts: &[&str]| texts.iter().map(|text| batch(text, 0)).collect::<Vec<_>>();
+    let moment = Moment { now: 0, receiver_now: None };
+    let (mut receiver, none) = (Receiver::default(), PossiblyDelivered::default());
+    let one = |batches| PossiblyDelivered { batches, in_one_request: true };
+    let apart = |batches| PossiblyDelivered { batches, in_one_request: false };
+    let sent = |delivery: &mut Delivery<Batch>, receiver: &mut Receiver| loop {
+        match delivery.poll(moment, receiver) {
+            Step::Send { sent, .. } => return Some(sent),
+            Step::Settle { .. } | Step::Acknowledge { .. } => {}
+            _ => return None,
+        }
+    };
+    let answer = |verdict| Answer { verdict: Some(verdict), arrival: Arrival::Settled, signed_offset_ms: 0 };
+    let explanation = script::explanation(false);
+    let halve = Verdict::Halve(Halving { why: HalveCause::TooLarge, explanation });
+
+    // Two requests that do not meet at a batch: the first has a part of what the second completes.
+    let mut delivery = Delivery::new(batches(&["abc", "def"]), none, Policy::default());
+    assert!(matches!(delivery.poll(moment, &mut receiver), Step::Merge(_)));
+    assert!(delivery.merged(Some(batches(&["ab", "cdef"]))));
+    assert_eq!(sent(&mut delivery, &mut receiver), Some(apart(2)));
+    delivery.answered(answer(Verdict::Delivered), moment, 0.0, &mut receiver);
+    assert_eq!(sent(&mut delivery, &mut receiver), Some(apart(2)));
+
+    // One request, and its halves.
+    let mut delivery = Delivery::new(batches(&["ab"]), none, Policy::default());
+    assert_eq!(sent(&mut delivery, &mut receiver), Some(one(1)));
+    delivery.answered(answer(halve), moment, 0.0, &mut receiver);
+    assert!(matches!(delivery.poll(moment, &mut receiver), Step::Halve(_)));
+    delivery.halved(Some((batch("a", 0), batch("b", 0))));
+    assert_eq!(sent(&mut delivery, &mut receiver), Some(apart(1)));
+
+    // What was refused for now was not stored; what was not answered may be.
+    for (arrival, is_unsent) in [(Arrival::Settled, true), (Arrival::Possible, false)] {
+        let mut receiver = Receiver::default();
+        let mut delivery = Delivery::new(batches(&["ab"]), none, Policy::default());
+        assert_eq!(sent(&mut delivery, &mut receiver), Some(one(1)));
+        assert!(!delivery.has_sent_nothing());
+        let retry = Verdict::Retry(Retry { after: 5, reason: String::new() });
+        let answer = Answer { verdict: Some(retry), arrival, signed_offset_ms: 0 };
+        delivery.answered(answer, moment, 0.0, &mut receiver);
+        assert_eq!(delivery.has_sent_nothing(), is_unsent);
+    }
 }
 
 #[test]
@@ -125,7 +198,7 @@ fn groups_are_as_large_as_the_receiver_takes() {
         let mut waiting: VecDeque<Batch> = [40, 30, 30, 200, 10].map(sized).into();
         let mut groups: Vec<Vec<u32>> = Vec::new();
         while !waiting.is_empty() {
-            let group = next_group(&mut waiting, limit);
+            let group = next_group(&mut waiting, usize::MAX, limit);
             groups.push(group.iter().map(|batch| batch.uncompressed_size).collect());
         }
         groups

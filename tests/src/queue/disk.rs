@@ -50,6 +50,8 @@ struct State {
     /// Files whose removal a power cut may undo.
     removed: Vec<(String, Arc<Mutex<Content>>)>,
     operations: u64,
+    /// Which run of the system it is: a power cut begins another.
+    boot: u64,
     capacity: Option<u64>,
     plan: Option<Arc<Plan>>,
     watch: Option<Arc<Watch>>,
@@ -110,7 +112,7 @@ impl SimulatedDisk {
     /// The disk as another process finds it when this one is killed.
     #[must_use]
     pub fn after_kill(&self) -> SimulatedDisk {
-        self.image(|content| content.seen.clone(), |_| false)
+        self.image(|content| content.seen.clone(), |_| false, 0)
     }
 
     /// The disk as it is after a power cut at this moment: of what was not synchronized, chance decides for every
@@ -118,13 +120,14 @@ impl SimulatedDisk {
     #[must_use]
     pub fn after_power_cut(&self, seed: u64) -> SimulatedDisk {
         let random = Mutex::new(fastrand::Rng::with_seed(seed));
-        self.image(|content| content.after_power_cut(&mut lock(&random)), |_| lock(&random).bool())
+        self.image(|content| content.after_power_cut(&mut lock(&random)), |_| lock(&random).bool(), 1)
     }
 
     fn image(
         &self,
         content: impl Fn(&Content) -> Vec<u8>,
         comes_back: impl Fn(&str) -> bool,
+        boots: u64,
     ) -> SimulatedDisk {
         let state = lock(&self.0);
         let removed = state.removed.iter().filter(|(name, _)| comes_back(name));
@@ -136,7 +139,12 @@ impl SimulatedDisk {
             (name.clone(), Arc::new(Mutex::new(content)))
         });
         let files = files.collect();
-        SimulatedDisk(Arc::new(Mutex::new(State { files, capacity: state.capacity, ..State::default() })))
+        SimulatedDisk(Arc::new(Mutex::new(State {
+            files,
+            boot: state.boot + boots,
+            capacity: state.capacity,
+            ..State::default()
+        })))
     }
 
     /// The names and the contents of all files.
@@ -237,6 +245,10 @@ impl Disk for SimulatedDisk {
     fn free(&self) -> io::Result<u64> {
         let state = lock(&self.0);
         Ok(state.capacity.map_or(u64::MAX, |capacity| capacity.saturating_sub(Self::used(&state))))
+    }
+
+    fn boot(&self) -> Option<String> {
+        Some(lock(&self.0).boot.to_string())
     }
 
     fn place(&self) -> String {

@@ -129,7 +129,6 @@ impl Simulator {
             keys: None,
             clock: clock.clone(),
             retry: Retry { enabled: true, randomization_factor: 0.5, max_elapsed_time: None },
-            possibly_delivered: false,
             in_flight: partitions,
             batching: None,
             pauses: Pauses::default(),

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, bail, ensure};
 use preamp_base::Directory;
+use preamp_contract::PossiblyDelivered;
 use preamp_queue::durable::{Disk, DurableQueue, Folder, OpenError, Options};
 use preamp_queue::{AppendError, Capacity, Next, Queue, Window};
 use preamp_tests::queue::script::{self, ALL, Script, Step, delivered, first, make, waiting};
@@ -203,7 +204,7 @@ async fn what_others_need_of_the_disk_is_left_to_them() -> Result<()> {
     ensure!((LEAST - segment..LEAST).contains(&free), "{free} bytes are free");
     queue.evict_oldest();
     ensure!(queue.is_evicting(0));
-    let Next::Evict { batches, possibly_delivered: false } = queue.next(0, ALL).await? else {
+    let Next::Evict { batches } = queue.next(0, ALL).await? else {
         bail!("the oldest are to be evicted");
     };
     ensure!(batches.len() as u64 == 1 + taken / 32, "{} of {taken}", batches.len());
@@ -381,30 +382,126 @@ async fn an_end_in_order_is_told_from_a_crash() -> Result<()> {
     Ok(())
 }
 
+/// What the receiver may have of a partition, as the queue tells.
+async fn in_doubt(queue: &DurableQueue, partition: u32) -> Result<(usize, bool)> {
+    match queue.next(partition, ALL).await? {
+        Next::Send { possibly_delivered, .. } => {
+            Ok((possibly_delivered.batches, possibly_delivered.in_one_request))
+        }
+        other => bail!("{other:?}"),
+    }
+}
+
+const ONE_REQUEST_OF_THREE: PossiblyDelivered = PossiblyDelivered { batches: 3, in_one_request: true };
+
 #[tokio::test]
 async fn a_doubt_outlives_an_end_in_order() -> Result<()> {
     let disk = SimulatedDisk::default();
     let (queue, _) = script::open(&disk)?;
     queue.append(vec![batch(0, 1, 100), batch(1, 2, 100)]).await?;
+    queue.note_sent(0, PossiblyDelivered { batches: 1, in_one_request: true }).await;
     queue.shutdown(true).await?;
     let disk = disk.after_kill();
     // One that delivers nothing knows no more than the one before, nor one that delivers another partition.
     let (queue, found) = script::open(&disk)?;
     assert!(!found.was_closed && found.batches == 2, "{found:?}");
+    assert_eq!((in_doubt(&queue, 0).await?, in_doubt(&queue, 1).await?), ((1, true), (0, false)));
     let first = first(&queue, 1, ALL).await?;
     queue.acknowledge(1, 1, delivered(&first)).await?;
     queue.shutdown(false).await?;
     let disk = disk.after_kill();
     let (queue, found) = script::open(&disk)?;
-    let Next::Send { batches, possibly_delivered: true } = queue.next(0, ALL).await? else {
-        bail!("the first partition was possibly delivered");
-    };
+    assert_eq!(in_doubt(&queue, 0).await?, (1, true));
     assert!(!found.was_closed, "{found:?}");
-    queue.acknowledge(0, 1, delivered(&batches)).await?;
+    queue.acknowledge(0, 1, delivered(&script::first(&queue, 0, ALL).await?)).await?;
     queue.shutdown(false).await?;
     let disk = disk.after_kill();
     let (_, found) = script::open(&disk)?;
     assert!(found.was_closed && found.batches == 0, "{found:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn after_a_kill_it_is_known_what_was_in_flight_and_after_a_power_cut_all_may_have_been() -> Result<()> {
+    let disk = SimulatedDisk::default();
+    let (queue, _) = script::open(&disk)?;
+    for number in 0..900 {
+        queue.append(vec![batch(number as u32 % 3, number, 100)]).await?;
+    }
+    queue.note_sent(0, ONE_REQUEST_OF_THREE).await;
+    queue
+        .acknowledge(0, 3, delivered(&first(&queue, 0, Window { batches: 3, bytes: 10_000 }).await?))
+        .await?;
+    queue.note_sent(1, ONE_REQUEST_OF_THREE).await;
+    let doubts = async |disk: &SimulatedDisk| -> Result<[(usize, bool); 3]> {
+        let (queue, _) = script::open(disk)?;
+        Ok([in_doubt(&queue, 0).await?, in_doubt(&queue, 1).await?, in_doubt(&queue, 2).await?])
+    };
+    const NOTHING: (usize, bool) = (0, false);
+    const WINDOW: (usize, bool) = (Window::REQUEST.batches, false);
+    let killed = disk.after_kill();
+    assert_eq!(doubts(&killed).await?, [NOTHING, (3, true), NOTHING]);
+    assert_eq!(
+        doubts(&killed.after_kill()).await?,
+        [NOTHING, (3, true), NOTHING],
+        "also if it sends nothing"
+    );
+    // As much as one request can be, and still so after the kill of a process that knows no more.
+    let cut = disk.after_power_cut(1);
+    assert_eq!(doubts(&cut).await?, [WINDOW; 3]);
+    assert_eq!(doubts(&cut.after_kill()).await?, [WINDOW; 3]);
+    let (queue, _) = script::open(&cut.after_kill())?;
+    queue.note_sent(0, PossiblyDelivered { batches: 1, in_one_request: true }).await;
+    assert_eq!(in_doubt(&queue, 0).await?, WINDOW, "what is sent now is a part of it");
+
+    // Another request of the same batches: some may be there and others not.
+    let sent = disk.after_kill();
+    let (queue, _) = script::open(&sent)?;
+    queue.note_sent(1, PossiblyDelivered { batches: 5, in_one_request: true }).await;
+    queue.note_sent(2, ONE_REQUEST_OF_THREE).await;
+    queue.note_unsent(2).await;
+    assert_eq!(doubts(&sent.after_kill()).await?, [NOTHING, (5, false), NOTHING]);
+    // What is given up of a request that may be there says nothing of the rest.
+    queue.acknowledge(1, 1, delivered(&first(&queue, 1, Window { batches: 1, bytes: 0 }).await?)).await?;
+    assert_eq!(doubts(&sent.after_kill()).await?, [NOTHING, (4, false), NOTHING]);
+
+    // Without the file, or with a damaged one.
+    let (name, bytes) = in_flight_file(&disk)?;
+    for at in 0..bytes.len() {
+        let damaged = disk.after_kill();
+        let mut bytes = bytes.clone();
+        bytes[at] ^= 1;
+        damaged.put(&name, bytes);
+        let mut expected = [NOTHING, (3, true), NOTHING];
+        expected[at / 16] = WINDOW;
+        assert_eq!(doubts(&damaged).await?, expected, "byte {at}");
+    }
+    let missing = disk.after_kill();
+    missing.remove(&name)?;
+    assert_eq!(doubts(&missing).await?, [WINDOW; 3]);
+    Ok(())
+}
+
+fn in_flight_file(disk: &SimulatedDisk) -> Result<(String, Vec<u8>)> {
+    disk.files().into_iter().find(|(name, _)| name == "in-flight").context("no file of what is in flight")
+}
+
+#[tokio::test]
+async fn what_cannot_be_noted_is_not_believed_by_the_next_process() -> Result<()> {
+    let disk = SimulatedDisk::default();
+    let (queue, _) = script::open(&disk)?;
+    for number in 0..30 {
+        queue.append(vec![batch(0, number, 100)]).await?;
+    }
+    queue.note_sent(0, ONE_REQUEST_OF_THREE).await;
+    queue
+        .acknowledge(0, 3, delivered(&first(&queue, 0, Window { batches: 3, bytes: 10_000 }).await?))
+        .await?;
+    disk.fail(|_, operation| (operation == Operation::Write).then_some(Fault::Io));
+    queue.note_sent(0, ONE_REQUEST_OF_THREE).await;
+    disk.heal();
+    let (queue, _) = script::open(&disk.after_kill())?;
+    assert_eq!(in_doubt(&queue, 0).await?, (27, false));
     Ok(())
 }
 

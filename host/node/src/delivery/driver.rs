@@ -5,7 +5,7 @@ mod settling;
 
 use super::Shared;
 use crate::credentials::IssuedKey;
-use preamp_contract::{Batch, BatchError, Explanation, Pruned};
+use preamp_contract::{Batch, BatchError, Explanation, PossiblyDelivered, Pruned};
 use preamp_deliver::{Delivery, End, Interrupt, Moment, Step};
 use preamp_queue::Settlement;
 use preamp_wasm::CallError;
@@ -42,7 +42,7 @@ impl<'a> Driver<'a> {
     }
 
     /// Brings batches to their end, unless the delivery is interrupted.
-    pub async fn deliver(&mut self, batches: Vec<Arc<Batch>>, possibly_delivered: bool) -> End {
+    pub async fn deliver(&mut self, batches: Vec<Arc<Batch>>, possibly_delivered: PossiblyDelivered) -> End {
         let mut delivery = Delivery::new(batches, possibly_delivered, self.shared.policy.clone());
         loop {
             self.tell_of_the_end(&mut delivery);
@@ -52,8 +52,11 @@ impl<'a> Driver<'a> {
                 Step::Downgrade(batch) => delivery.downgraded(self.downgrade(&batch).await),
                 Step::Halve(batch) => delivery.halved(self.halve(&batch).await),
                 Step::Prune { batch, oldest } => delivery.pruned(self.prune(&batch, oldest).await),
-                Step::Send { batch, attempt } => self.send(&mut delivery, &batch, attempt).await,
-                Step::Wait { until, is_held } => self.wait(&mut delivery, until, is_held).await,
+                Step::Send { batch, attempt, sent } => self.send(&mut delivery, &batch, attempt, sent).await,
+                Step::Wait { until, is_held } => {
+                    self.note_if_unsent(&delivery).await;
+                    self.wait(&mut delivery, until, is_held).await;
+                }
                 Step::RefreshKey { despite_clock } => self.refresh_key(despite_clock),
                 Step::CorrectClock { offset_ms } => self.correct_clock(offset_ms),
                 Step::FellBack(explanation) => self.fell_back(&explanation),
@@ -64,10 +67,18 @@ impl<'a> Driver<'a> {
                     self.tell_of_evictions(&mut delivery);
                 }
                 Step::Done(end) => {
+                    self.note_if_unsent(&delivery).await;
                     self.abandon(end);
                     return end;
                 }
             }
+        }
+    }
+
+    /// Has the queue know that the receiver has nothing, if it is so: whoever goes on need not send it apart then.
+    async fn note_if_unsent(&self, delivery: &Delivery<Arc<Batch>>) {
+        if delivery.has_sent_nothing() {
+            self.shared.context.queue.note_unsent(self.partition).await;
         }
     }
 

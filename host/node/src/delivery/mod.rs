@@ -41,8 +41,6 @@ use preamp_wasm::ExporterPool;
 pub struct DeliveryContext {
     /// The component: merges, signs, judges and halves.
     pub exporters: ExporterPool,
-    /// Whether an earlier delivery in this process was aborted, so that the receiver may have the first batches.
-    pub possibly_delivered: bool,
     /// The most requests in flight.
     pub in_flight: u32,
     /// Where batches wait.

@@ -10,25 +10,19 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio_util::task::AbortOnDropHandle;
 
-/// What is looked at when more than one batch waits. Enough to fill a request of AMP's limit of
-/// 1 MB many times over in the number of batches, and about once in their bytes.
-const WINDOW: Window = Window { batches: 256, bytes: 1_000_000 };
-
 /// The pause after what holds the queue failed.
 const STORAGE_PAUSE: Duration = Duration::from_secs(1);
 
 /// Keeps a worker running until its partition is closed and empty. Were it to panic, its partition
 /// would otherwise stand still for ever while all others look well.
 pub(super) async fn supervise(shared: Arc<Shared>, partition: u32) {
-    let mut possibly_delivered = shared.context.possibly_delivered;
     loop {
-        let mut worker = Worker { shared: Arc::clone(&shared), partition, possibly_delivered };
+        let worker = Worker { shared: Arc::clone(&shared), partition };
         let running = AbortOnDropHandle::new(tokio::spawn(async move { worker.run().await }));
         match running.await {
             Ok(()) => return,
             Err(error) => tracing::error!(partition, %error, "a delivery worker failed and is started again"),
         }
-        possibly_delivered = true;
         tokio::time::sleep(STORAGE_PAUSE).await;
     }
 }
@@ -36,36 +30,25 @@ pub(super) async fn supervise(shared: Arc<Shared>, partition: u32) {
 struct Worker {
     shared: Arc<Shared>,
     partition: u32,
-    /// Whether an earlier delivery in this process sent what is first, and did not get to record it.
-    possibly_delivered: bool,
 }
 
 impl Worker {
-    async fn run(&mut self) {
+    async fn run(&self) {
         let shared = Arc::clone(&self.shared);
         while let Some(next) = shared.handing_over.run_until_cancelled(self.next()).await {
             let mut driver = Driver::new(&shared, self.partition);
             match next {
                 Ok(Next::Closed) => return,
-                Ok(Next::Evict { batches, possibly_delivered }) => {
-                    // What was possibly delivered together with it waits behind it.
-                    self.possibly_delivered |= possibly_delivered;
+                Ok(Next::Evict { batches }) => {
                     batches.iter().for_each(|batch| driver.settle(batch, Outcome::Evicted));
                     driver.acknowledge(batches.len()).await;
                 }
                 Ok(Next::Send { batches, possibly_delivered }) => {
-                    let end = driver.deliver(batches, possibly_delivered || self.possibly_delivered).await;
-                    match end {
-                        // No delivery sends more at once.
-                        End::Delivered => self.possibly_delivered = false,
-                        End::Left { why: Interrupt::Lost, .. } => {}
-                        End::Left { why: Interrupt::Evict, possibly_delivered } => {
-                            self.possibly_delivered = possibly_delivered;
-                        }
-                        End::Left { why: Interrupt::HandOver | Interrupt::Close, possibly_delivered } => {
-                            shared.possibly_delivered.fetch_or(possibly_delivered, Ordering::Relaxed);
-                            return;
-                        }
+                    let end = driver.deliver(batches, possibly_delivered).await;
+                    if let End::Left { why: Interrupt::HandOver | Interrupt::Close, possibly_delivered } = end
+                    {
+                        shared.possibly_delivered.fetch_or(possibly_delivered, Ordering::Relaxed);
+                        return;
                     }
                 }
                 Err(error) => shared.storage_failed(self.partition, &error).await,
@@ -76,7 +59,7 @@ impl Worker {
     /// What is first in the partition, once it is enough for a full request or was given time to become so.
     async fn next(&self) -> Result<Next, StorageError> {
         let Shared { context, closing, .. } = &*self.shared;
-        let next = || context.queue.next(self.partition, WINDOW);
+        let next = || context.queue.next(self.partition, Window::REQUEST);
         let first = next().await?;
         let (Next::Send { .. }, Some(Batching { timeout, points })) = (&first, context.batching) else {
             return Ok(first);

@@ -257,10 +257,7 @@ fn settled(log: &mut Log, shared: &Shared, settles: Vec<Settle>) {
                 shared.uncache(&stored);
                 segments.push(stored.location.segment.number);
             });
-        // One request of a partition was under way when the process before ended, and what was in it comes first.
-        if let Some(flag) = shared.taken_over.get(settle.partition as usize) {
-            flag.store(false, Ordering::Relaxed);
-        }
+        shared.in_flight.settled(settle.partition, settle.waiting_from);
         if settle.settlement.outcomes.iter().any(|(outcome, _)| *outcome == Outcome::Damaged) {
             log.damaged.extend(&segments);
         }

@@ -1,5 +1,6 @@
 //! The few things that the log needs of a disk, so that a test can be one.
 
+use super::in_flight::NAME as IN_FLIGHT;
 use super::log::{DAMAGED, RESERVE, SUFFIX};
 use super::quarantine::SUFFIX as ASIDE;
 use preamp_base::Directory;
@@ -48,6 +49,12 @@ pub trait Disk: Send + Sync {
     /// What the system says.
     fn free(&self) -> io::Result<u64> {
         Ok(u64::MAX)
+    }
+
+    /// What tells this run of the system from others: while it is the same, what was written is there although it was
+    /// not synchronized. `None` if that is not known.
+    fn boot(&self) -> Option<String> {
+        None
     }
 
     /// Where it is, for people.
@@ -213,7 +220,7 @@ impl Folder {
 /// Whether a file has a name that those of a queue have.
 fn is_of_a_queue(name: &str) -> bool {
     let numbered = [SUFFIX, DAMAGED, ASIDE].iter().any(|suffix| file_number(name, suffix).is_some());
-    numbered || name == RESERVE.0
+    numbered || [RESERVE.0, IN_FLIGHT].contains(&name)
 }
 
 impl Disk for Folder {
@@ -250,6 +257,12 @@ impl Disk for Folder {
     fn free(&self) -> io::Result<u64> {
         let state = rustix::fs::fstatvfs(self.files.handle())?;
         Ok(state.f_bavail.saturating_mul(state.f_frsize))
+    }
+
+    #[cfg(target_os = "linux")]
+    fn boot(&self) -> Option<String> {
+        let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+        Some(id.trim().to_owned()).filter(|id| !id.is_empty())
     }
 
     fn place(&self) -> String {
@@ -297,8 +310,14 @@ mod tests {
     use std::fs::{self, Permissions};
     use std::os::unix::fs::{PermissionsExt as _, symlink};
 
-    const NAMES: [&str; 5] =
-        ["lock", "reserve", "0000000000000001.log", "0000000000000001.log.damaged", "0000000000000001.aside"];
+    const NAMES: [&str; 6] = [
+        "lock",
+        "reserve",
+        "in-flight",
+        "0000000000000001.log",
+        "0000000000000001.log.damaged",
+        "0000000000000001.aside",
+    ];
 
     #[test]
     fn no_file_of_a_queue_is_a_link() {
@@ -327,7 +346,7 @@ mod tests {
         symlink("nowhere", path("note.link")).unwrap();
         let reserved = Folder::reserve(&Directory::private(folder.path())).unwrap();
         let mode = |name: &str| fs::metadata(path(name)).unwrap().permissions().mode() & 0o777;
-        assert_eq!(NAMES.map(mode), [0o600; 5]);
+        assert_eq!(NAMES.map(mode), [0o600; 6]);
         assert_eq!(mode("note.txt"), 0o644);
         let second = Folder::reserve(&Directory::private(folder.path())).unwrap_err().to_string();
         assert!(

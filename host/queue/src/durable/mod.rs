@@ -5,6 +5,7 @@
 
 mod committer;
 mod disk;
+mod in_flight;
 mod inspect;
 mod log;
 mod quarantine;
@@ -29,15 +30,16 @@ use crate::{
     Ticket, Window, wait_for_room,
 };
 use committer::{Append, Committer, Request};
-use log::Location;
+use in_flight::{InFlight, Slot};
+use log::{Location, Log};
 use preamp_base::LogLimiter;
 use preamp_base::clock::since_epoch;
-use preamp_contract::Batch;
+use preamp_contract::{Batch, PossiblyDelivered};
 use quarantine::Quarantine;
 use read::Unreadable;
 use std::io;
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::{Notify, oneshot};
@@ -100,8 +102,7 @@ struct Shared {
     place: String,
     /// Whether everything is done where it is asked for.
     is_in_place: bool,
-    /// By partition, whether the process before may have sent what waits first.
-    taken_over: Vec<AtomicBool>,
+    in_flight: InFlight,
     /// Told of what leaves the queue.
     freed: Notify,
     max_bytes: u64,
@@ -117,7 +118,7 @@ struct Shared {
 /// What is first in a partition, before it is read.
 #[derive(Default)]
 enum Head {
-    Waiting(Vec<read::Waiting>),
+    Waiting(Vec<read::Waiting>, PossiblyDelivered),
     Evicted(Vec<read::Waiting>),
     /// The queue is closed, and nothing waits.
     #[default]
@@ -195,6 +196,7 @@ impl DurableQueue {
         };
         restore(&mut backlog, recovered.waiting, &mut found);
         let mut log = recovered.log;
+        let in_flight = take_over(&mut backlog, &log, &disk, found.was_closed);
         if !found.was_closed {
             // Not worth refusing to start on a disk that is full: something may be shown twice in quarantine then.
             if let Err(error) = quarantine.resume(log.layouts()) {
@@ -208,7 +210,7 @@ impl DurableQueue {
             backlog: Mutex::new(backlog),
             place,
             is_in_place,
-            taken_over: (0..readers).map(|_| AtomicBool::new(!found.was_closed)).collect(),
+            in_flight,
             freed: Notify::new(),
             max_bytes: options.max_bytes,
             disk,
@@ -253,6 +255,23 @@ impl DurableQueue {
         self.ask(append, || Err(AppendError::Closed)).await
     }
 
+    async fn note(&self, partition: u32, sent: Option<PossiblyDelivered>) {
+        let slot = {
+            let mut backlog = self.shared.backlog();
+            let is_news = backlog.note_sent(partition, sent);
+            is_news.then(|| slot(&backlog, partition)).flatten()
+        };
+        let Some(slot) = slot.filter(|_| self.shared.in_flight.is_written()) else { return };
+        if self.shared.is_in_place {
+            self.shared.in_flight.write(partition, slot);
+            return;
+        }
+        // Although it waits for no disk, as a rule: one that stands still must not hold up everything else.
+        let shared = self.shared.clone();
+        let written = tokio::task::spawn_blocking(move || shared.in_flight.write(partition, slot));
+        let _ended_with_the_program = written.await;
+    }
+
     async fn settle(&self, partition: u32, count: usize, settlement: Settlement) -> Result<(), StorageError> {
         let request = |reply| Request::Settle { partition, count, settlement, reply };
         self.ask(request, || Err(StorageError("it was put away".to_owned()))).await
@@ -272,19 +291,22 @@ impl DurableQueue {
         loop {
             let shared = &self.shared;
             let first = shared.changes.wait_for(partition, || shared.first(partition, window)).await;
-            let (waiting, is_evicted) = match first {
+            let (waiting, sent) = match first {
                 Head::Nothing => return Ok(Next::Closed),
-                Head::Waiting(waiting) => (waiting, false),
-                Head::Evicted(waiting) => (waiting, true),
+                Head::Waiting(waiting, sent) => (waiting, Some(sent)),
+                Head::Evicted(waiting) => (waiting, None),
             };
-            let possibly_delivered = shared.is_taken_over(partition);
             match read::batches(waiting, shared.is_in_place).await {
                 (batches, Some(unreadable)) if batches.is_empty() => {
                     self.give_up(partition, &unreadable).await?;
                 }
                 (batches, _) if batches.is_empty() => {}
-                (batches, _) if is_evicted => return Ok(Next::Evict { batches, possibly_delivered }),
-                (batches, _) => return Ok(Next::Send { batches, possibly_delivered }),
+                (batches, _) => {
+                    return Ok(match sent.map(|sent| sent.among(batches.len())) {
+                        Some(possibly_delivered) => Next::Send { batches, possibly_delivered },
+                        None => Next::Evict { batches },
+                    });
+                }
             }
         }
     }
@@ -329,6 +351,14 @@ impl Queue for DurableQueue {
 
     fn next(&self, partition: u32, window: Window) -> Pending<'_, Result<Next, StorageError>> {
         Box::pin(self.read(partition, window))
+    }
+
+    fn note_sent(&self, partition: u32, sent: PossiblyDelivered) -> Pending<'_, ()> {
+        Box::pin(self.note(partition, Some(sent)))
+    }
+
+    fn note_unsent(&self, partition: u32) -> Pending<'_, ()> {
+        Box::pin(self.note(partition, None))
     }
 
     fn acknowledge(
@@ -430,21 +460,16 @@ impl Shared {
         }
     }
 
-    /// Whether an earlier process may have delivered what waits first somewhere.
+    /// Whether the receiver may have some of what waits anywhere.
     fn is_possibly_delivered(&self) -> bool {
-        let partitions = self.backlog().statistics().partitions;
-        let mut partitions = self.taken_over.iter().zip(partitions);
-        partitions.any(|(taken_over, waiting)| taken_over.load(Ordering::Relaxed) && waiting.batches > 0)
-    }
-
-    fn is_taken_over(&self, partition: u32) -> bool {
-        self.taken_over.get(partition as usize).is_some_and(|flag| flag.load(Ordering::Relaxed))
+        let backlog = self.backlog();
+        (0..backlog.readers()).any(|partition| backlog.possibly_delivered(partition).batches > 0)
     }
 
     fn first(&self, partition: u32, window: Window) -> Option<Head> {
         let found = |entries: Vec<&Entry<Stored>>| entries.into_iter().map(read::Waiting::of).collect();
         match self.backlog().first(partition, window) {
-            First::Waiting(entries) => Some(Head::Waiting(found(entries))),
+            First::Waiting(entries, sent) => Some(Head::Waiting(found(entries), sent)),
             First::Evicted(entries) => Some(Head::Evicted(found(entries))),
             First::Nothing => None,
             First::End => Some(Head::Nothing),
@@ -469,6 +494,46 @@ impl Shared {
     fn failed(&self, error: &io::Error) -> StorageError {
         StorageError(format!("{}: {error}", self.place))
     }
+}
+
+/// What the slot of a partition in which something waits has to say.
+fn slot(backlog: &Backlog<Stored>, partition: u32) -> Option<Slot> {
+    let PossiblyDelivered { batches, in_one_request } = backlog.possibly_delivered(partition);
+    let sequence = |index| backlog.nth(partition, index).map(|stored| stored.location.sequence);
+    let sent_to = match batches.checked_sub(1) {
+        Some(last) => sequence(last)? + 1,
+        None => sequence(0)?,
+    };
+    Some(Slot { sent_to, in_one_request })
+}
+
+/// Notes what an earlier process may have sent of what it left, and begins to record what this one sends.
+fn take_over(backlog: &mut Backlog<Stored>, log: &Log, disk: &Arc<dyn Disk>, was_closed: bool) -> InFlight {
+    let partitions = backlog.readers();
+    let known = in_flight::read(&**disk, partitions as usize);
+    let settled = log.layouts.get(&backlog.first_layout());
+    let mut slots = Vec::new();
+    for (partition, known) in (0..partitions).zip(known) {
+        let settled =
+            settled.and_then(|settled| settled.get(partition as usize)).copied().unwrap_or_default();
+        // Where something was settled behind it, it is older than that, and not to be trusted.
+        let known = known.filter(|known| known.sent_to >= settled);
+        let sent = match known {
+            _ if was_closed => PossiblyDelivered::default(),
+            Some(Slot { sent_to, in_one_request }) => PossiblyDelivered {
+                batches: backlog.count_first(partition, |stored| stored.location.sequence < sent_to),
+                in_one_request,
+            },
+            None => match backlog.first(partition, Window::REQUEST) {
+                First::Waiting(first, _) => PossiblyDelivered { batches: first.len(), in_one_request: false },
+                _ => PossiblyDelivered::default(),
+            },
+        };
+        backlog.note_sent(partition, Some(sent));
+        let nothing_waits = Slot { sent_to: settled, in_one_request: false };
+        slots.push(slot(backlog, partition).unwrap_or(nothing_waits));
+    }
+    InFlight::begin(disk.clone(), &slots)
 }
 
 /// Puts what an earlier process left into its place.

@@ -30,7 +30,7 @@ use lease::{Hold, Leases};
 use preamp_base::Directory;
 use preamp_base::LogLimiter;
 use preamp_base::clock::now_ms;
-use preamp_contract::Batch;
+use preamp_contract::{Batch, PossiblyDelivered};
 use prefetch::PartitionBuffer;
 use publish::Publisher;
 use read::Read;
@@ -198,6 +198,10 @@ impl Shared {
         self.put.fetch_add(partition.buffer().clear(), Ordering::Relaxed);
     }
 
+    fn note_sent(&self, partition: u32, sent: Option<PossiblyDelivered>) {
+        self.partitions.get(partition as usize).into_iter().for_each(|own| own.buffer().note_sent(sent));
+    }
+
     async fn next(&self, partition: u32, window: Window) -> Result<Next, StorageError> {
         let Some(own) = self.partitions.get(partition as usize) else { return Ok(Next::Closed) };
         loop {
@@ -227,7 +231,9 @@ impl Shared {
             self.read(partition, own, window).await?;
             let (batches, possibly_delivered) = {
                 let buffer = own.buffer();
-                (buffer.first(window), buffer.is_possibly_delivered())
+                let first = buffer.first(window);
+                let possibly_delivered = buffer.possibly_delivered().among(first.len());
+                (first, possibly_delivered)
             };
             if !batches.is_empty() {
                 return Ok(Next::Send { batches, possibly_delivered });
@@ -270,14 +276,16 @@ impl Shared {
         Ok(true)
     }
 
-    /// Releases a partition that has no request in flight to another process.
+    /// Releases a partition that has no request in flight to another process. That has to treat its first batches as
+    /// possibly delivered only if the receiver may have some of them.
     async fn release(&self, partition: u32, own: &Partition) {
-        self.drop_prefetched(own);
-        let (lease_epoch, committed) = {
+        let (lease_epoch, committed, is_in_doubt) = {
             let buffer = own.buffer();
-            (buffer.lease_epoch, buffer.committed)
+            (buffer.lease_epoch, buffer.committed, buffer.is_in_doubt())
         };
+        self.drop_prefetched(own);
         if self.leases.hold(partition).has_epoch(lease_epoch)
+            && !is_in_doubt
             && let Err(problem) = self.committed.commit_clean(partition, committed).await
         {
             tracing::debug!(
@@ -416,6 +424,14 @@ impl Queue for JetStreamQueue {
 
     fn next(&self, partition: u32, window: Window) -> Pending<'_, Result<Next, StorageError>> {
         Box::pin(self.shared.next(partition, window))
+    }
+
+    fn note_sent(&self, partition: u32, sent: PossiblyDelivered) -> Pending<'_, ()> {
+        Box::pin(async move { self.shared.note_sent(partition, Some(sent)) })
+    }
+
+    fn note_unsent(&self, partition: u32) -> Pending<'_, ()> {
+        Box::pin(async move { self.shared.note_sent(partition, None) })
     }
 
     fn acknowledge(

@@ -2,7 +2,7 @@
 
 use super::committed::CommittedOffset;
 use crate::{PartitionStatistics, Window};
-use preamp_contract::Batch;
+use preamp_contract::{Batch, PossiblyDelivered};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +21,8 @@ pub(super) struct PartitionBuffer {
     batches: VecDeque<Prefetched>,
     /// The first batches that another process may have sent: at most one request of them.
     possibly_delivered: Option<Window>,
+    /// The first batches that this process may have sent.
+    sent: PossiblyDelivered,
     /// Which lease of the partition the buffer is for: leases are counted.
     pub lease_epoch: u64,
     pub committed: CommittedOffset,
@@ -43,11 +45,23 @@ impl PartitionBuffer {
         self.committed = committed;
         self.read_to = committed.sequence;
         self.possibly_delivered = possibly_delivered;
+        self.sent = PossiblyDelivered::default();
     }
 
-    /// Whether another process may have sent the first batch.
-    pub fn is_possibly_delivered(&self) -> bool {
-        self.possibly_delivered.is_some()
+    /// The first batches that this process or another may have sent.
+    pub fn possibly_delivered(&self) -> PossiblyDelivered {
+        let by_another = self.possibly_delivered.map_or(0, |window| window.count(self.sizes()));
+        PossiblyDelivered { batches: by_another, in_one_request: false }.and(self.sent)
+    }
+
+    /// Whether the receiver may have something that is not acknowledged.
+    pub fn is_in_doubt(&self) -> bool {
+        self.possibly_delivered.is_some() || self.sent.batches > 0
+    }
+
+    /// Notes that this process sends some of the first batches, or `None` that nothing was sent.
+    pub fn note_sent(&mut self, sent: Option<PossiblyDelivered>) {
+        self.sent = sent.map(|sent| self.sent.and(sent)).unwrap_or_default();
     }
 
     /// Counts at most this many batches as possibly delivered: the messages in the stream when the first one was read. No
@@ -95,6 +109,7 @@ impl PartitionBuffer {
         self.committed = committed;
         while let Some(first) = self.batches.pop_front_if(|first| first.sequence <= committed.sequence) {
             self.acknowledged += u64::from(first.batch.points);
+            self.sent = self.sent.behind(1);
             if let Some(Window { batches, bytes }) = &mut self.possibly_delivered {
                 *batches = batches.saturating_sub(1);
                 *bytes = bytes.saturating_sub(first.batch.body.len() as u64);

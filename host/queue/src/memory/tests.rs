@@ -147,7 +147,7 @@ async fn whoever_waits_for_room_is_woken_when_there_is_some() {
 
     let evicting = wait(true);
     queue.until_evicting(0).await;
-    let Next::Evict { batches, possibly_delivered: false } = queue.next(0, ALL).await.expect("memory") else {
+    let Next::Evict { batches } = queue.next(0, ALL).await.expect("memory") else {
         panic!("the oldest payload is to be evicted");
     };
     assert_eq!(ids(&batches), [2]);

@@ -23,9 +23,6 @@ const OFF_MS: u64 = 5 * 60 * 1000;
 /// The pause after what holds the queue failed, in microseconds.
 const STORAGE_PAUSE: u64 = 1_000_000;
 
-/// What is looked at when more than one batch waits.
-const WINDOW: Window = Window { batches: 256, bytes: 1_000_000 };
-
 /// How many partitions there are, and what the receiver is.
 pub(super) type Configuration = (u32, Dialect);
 
@@ -270,19 +267,17 @@ impl Process {
 
     /// Begins to deliver what is first in a partition, if anything is.
     fn begin(&mut self, partition: u32, agenda: &mut Agenda) -> anyhow::Result<bool> {
-        let Some(next) = at_once(self.queue.next(partition, WINDOW)) else { return Ok(false) };
+        let Some(next) = at_once(self.queue.next(partition, Window::REQUEST)) else { return Ok(false) };
         let Some(lane) = self.lanes.get_mut(partition as usize) else { return Ok(false) };
         match next {
             Ok(Next::Send { batches, possibly_delivered }) => {
-                let possibly_delivered = possibly_delivered || lane.possibly_delivered;
                 let mut delivery = Delivery::new(batches, possibly_delivered, Policy::default());
                 if self.is_closing {
                     delivery.interrupt(Interrupt::Close);
                 }
                 lane.delivery = Some(delivery);
             }
-            Ok(Next::Evict { batches, possibly_delivered }) => {
-                lane.possibly_delivered |= possibly_delivered;
+            Ok(Next::Evict { batches }) => {
                 let mut settlement = Settlement::default();
                 batches.iter().for_each(|batch| settle(&mut settlement, batch, Outcome::Evicted));
                 self.acknowledge(partition, batches.len(), settlement, agenda)?;
@@ -320,7 +315,11 @@ impl Process {
                     pruned.and_then(|pruned| Some((pruned.kept.map(Arc::new), Arc::new(pruned.expired?))));
                 delivery.pruned(parts);
             }
-            Step::Send { batch, attempt } => {
+            Step::Send { batch, attempt, sent } => {
+                at_once(self.queue.note_sent(partition, sent)).context("a note waits")?;
+                if self.is_dead.load(Ordering::Relaxed) {
+                    return Ok(());
+                }
                 lane.number += 1;
                 lane.is_waiting = true;
                 lane.sent = Some((batch.clone(), attempt));
@@ -328,6 +327,9 @@ impl Process {
                 send(request, batch, agenda, world);
             }
             Step::Wait { until, .. } => {
+                if delivery.has_sent_nothing() {
+                    at_once(self.queue.note_unsent(partition)).context("a note waits")?;
+                }
                 self.wait(partition, (until * 1_000).saturating_sub(agenda.now), agenda);
             }
             Step::RefreshKey { .. }
@@ -340,6 +342,9 @@ impl Process {
                 self.acknowledge(partition, batches, settlement, agenda)?;
             }
             Step::Done(end) => {
+                if delivery.has_sent_nothing() {
+                    at_once(self.queue.note_unsent(partition)).context("a note waits")?;
+                }
                 lane.delivery = None;
                 lane.settlement = Settlement::default();
                 lane.possibly_delivered = match end {

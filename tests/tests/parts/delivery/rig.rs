@@ -104,7 +104,6 @@ impl Rig {
             keys,
             clock: Arc::clone(&clock),
             retry: setup.retry,
-            possibly_delivered: false,
             in_flight: setup.partitions,
             batching: None,
             pauses: Pauses {

@@ -6,7 +6,7 @@ use crate::delivery::time::date;
 use crate::delivery::transport::Exchange;
 use crate::metrics::Attempt;
 use bytes::Bytes;
-use preamp_contract::{Batch, Explanation, Request, Response, Sent, Verdict};
+use preamp_contract::{Batch, Explanation, PossiblyDelivered, Request, Response, Sent, Verdict};
 use preamp_deliver::{Answer, Delivery, Interrupt, Unsigned};
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +32,7 @@ impl<'a> Driver<'a> {
         delivery: &mut Delivery<Arc<Batch>>,
         batch: &Arc<Batch>,
         attempt: u32,
+        sent: PossiblyDelivered,
     ) {
         let Some(permit) = self.permit().await else {
             delivery.interrupt(Interrupt::Lost);
@@ -44,6 +45,7 @@ impl<'a> Driver<'a> {
                 return;
             }
         };
+        self.shared.context.queue.note_sent(self.partition, sent).await;
         let (Exchange { response, arrival }, took) = self.exchange(head, batch, attempt).await;
         let verdict = self.judge(batch, &response, attempt, took).await;
         drop(permit);
