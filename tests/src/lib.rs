@@ -35,6 +35,7 @@ pub mod running;
 pub mod scripted_receiver;
 pub mod simulation;
 pub mod sink;
+pub mod strict_receiver;
 pub mod tls_front;
 pub mod transcript;
 pub mod vectors;

@@ -244,6 +244,7 @@ impl Intake {
             AppendError::UnknownPartition { .. } => Outcome::Failed(CallError::Trapped(error.to_string())),
             AppendError::Full { .. }
             | AppendError::DiskIsLow { .. }
+            | AppendError::DiskIsFull { .. }
             | AppendError::Closed
             | AppendError::Storage(_) => Outcome::Busy(error.to_string()),
         }

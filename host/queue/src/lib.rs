@@ -162,6 +162,17 @@ pub enum AppendError {
         /// The limit.
         least: u64,
     },
+    /// The disk is full. The sender shall try again later.
+    #[error(
+        "{directory}: the disk of the queue is full ({free} bytes free); what is queued is safe, senders are asked to \
+         retry"
+    )]
+    DiskIsFull {
+        /// The folder of the queue.
+        directory: String,
+        /// Bytes free.
+        free: u64,
+    },
     /// The queue takes no more, because the process is stopping.
     #[error("queue closed: the process is stopping")]
     Closed,
@@ -179,7 +190,7 @@ impl AppendError {
     pub fn limit(&self) -> Option<&'static str> {
         match self {
             Self::Full { limit, .. } => Some(limit.name()),
-            Self::DiskIsLow { .. } => Some("disk"),
+            Self::DiskIsLow { .. } | Self::DiskIsFull { .. } => Some("disk"),
             _ => None,
         }
     }

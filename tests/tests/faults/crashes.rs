@@ -7,6 +7,7 @@ mod disk_errors;
 mod kills;
 mod order;
 mod power_cut;
+mod recovery;
 mod repeats;
 mod rig;
 mod storms;

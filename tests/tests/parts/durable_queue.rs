@@ -3,8 +3,8 @@
 use anyhow::{Context, Result, bail, ensure};
 use preamp_base::Directory;
 use preamp_contract::PossiblyDelivered;
-use preamp_queue::durable::{Disk, DurableQueue, Folder, OpenError, Options};
-use preamp_queue::{AppendError, Capacity, Next, Queue, Window};
+use preamp_queue::durable::{Disk, DurableQueue, Folder, Inspection, OpenError, Options};
+use preamp_queue::{AppendError, Capacity, Next, Outcome, Queue, SetAside, Settlement, Window};
 use preamp_tests::queue::script::{self, ALL, Script, Step, delivered, first, make, waiting};
 use preamp_tests::queue::{Fault, Operation, Oracle, SimulatedDisk, Waiting, batch, number_of};
 use std::os::unix::fs::MetadataExt as _;
@@ -165,7 +165,8 @@ async fn a_full_disk_refuses_payloads_and_can_still_be_emptied() -> Result<()> {
             Err(error) => break error,
         }
     };
-    ensure!(matches!(refusal, AppendError::Storage(_)), "{refusal}");
+    ensure!(matches!(refusal, AppendError::DiskIsFull { .. }), "{refusal}");
+    ensure!(refusal.limit() == Some("disk"), "it is counted as a full disk");
     ensure!(taken * 3_000 > DISK / 2, "full after {taken} batches already");
     // One by one, which takes the most room.
     let mut rest = taken;
@@ -598,5 +599,83 @@ async fn crashes_do_not_fill_the_disk() -> Result<()> {
         let used = disk_usage(&directory.path)?;
         ensure!(used <= 2 * appended + (4 << 20), "crash {crash}: {used} bytes for {appended}");
     }
+    Ok(())
+}
+
+/// Each process that sets something aside begins a file with room for more, and has to write more about what the one
+/// before did not settle.
+#[tokio::test(flavor = "multi_thread")]
+async fn crashes_do_not_fill_the_disk_with_what_is_set_aside() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let directory = Directory::private(folder.path().join("queue"));
+    let options = Options { max_bytes: 256 << 20, ..script::options() };
+    const CRASHES: u64 = 40;
+    for crash in 0..CRASHES {
+        let (queue, _) = DurableQueue::open(Arc::new(Folder::reserve(&directory)?), &options)?;
+        queue.append(vec![batch(0, crash, 500)]).await?;
+        let first = first(&queue, 0, ALL).await?;
+        let mut settlement = Settlement::default();
+        settlement.add(Outcome::Quarantined("label-limit".to_owned()), first[0].points.into());
+        let (reason, detail) = ("label-limit".to_owned(), String::new());
+        settlement.set_aside.push(SetAside { batch: first[0].clone(), state: "quarantined", reason, detail });
+        queue.acknowledge(0, 1, settlement).await?;
+        queue.shutdown(true).await?;
+        drop(queue);
+    }
+    // And those that set nothing aside.
+    for _ in 0..CRASHES {
+        let (queue, _) = DurableQueue::open(Arc::new(Folder::reserve(&directory)?), &options)?;
+        queue.append(vec![batch(0, 0, 10)]).await?;
+        queue.shutdown(true).await?;
+    }
+    let inspection = Inspection::of(Arc::new(Folder::look(&directory.path)?))?;
+    ensure!(inspection.set_aside.len() as u64 == CRASHES, "{}", inspection.set_aside.len());
+    let aside = files_ending_in(&directory.path, ".aside")?;
+    ensure!(aside.len() as u64 <= CRASHES + 1, "{aside:?}");
+    let used = disk_usage(&directory.path)?;
+    // The segment that is written to, room for a full disk, a last file, and a block for each file.
+    ensure!(used <= (4 << 20) + 3 * CRASHES * 4_096, "{used} bytes");
+    Ok(())
+}
+
+fn files_ending_in(folder: &Path, end: &str) -> Result<Vec<String>> {
+    let names = std::fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
+    Ok(names.collect::<Result<Vec<_>>>()?.into_iter().filter(|name| name.ends_with(end)).collect())
+}
+
+#[tokio::test]
+async fn of_files_with_damage_the_newest_are_kept() -> Result<()> {
+    const KEPT: u64 = (4 << 20) / 16;
+    let mut disk = SimulatedDisk::default();
+    let sizes = |disk: &SimulatedDisk| -> Vec<(String, u64)> {
+        let damaged = disk.files().into_iter().filter(|(name, _)| name.ends_with(".log.damaged"));
+        damaged.map(|(name, bytes)| (name, bytes.len() as u64)).collect()
+    };
+    let mut newest = String::new();
+    for number in 0..20 {
+        let (queue, _) = script::open(&disk)?;
+        queue.append(vec![batch(0, number, 60_000)]).await?;
+        queue.append(vec![batch(0, number, 100)]).await?;
+        let first = first(&queue, 0, ALL).await?;
+        drop(queue);
+        disk = disk.after_kill();
+        ensure!(first.len() <= 2 * number as usize + 2);
+        // The last segment with records: what is behind the checkpoint is hit.
+        let last = disk.files().into_iter().rfind(|(name, _)| name.ends_with(".log"));
+        let (name, mut bytes) = last.context("a segment")?;
+        let at = bytes.windows(8).rposition(|window| window == &bytes[..8]).context("a record")?;
+        bytes[at + 20] ^= 1;
+        disk.put(&name, bytes);
+        newest = name.replace(".log", ".log.damaged");
+    }
+    let (queue, _) = script::open(&disk)?;
+    while queue.statistics().total().batches > 0 {
+        let first = first(&queue, 0, ALL).await?;
+        queue.acknowledge(0, first.len(), delivered(&first)).await?;
+    }
+    let kept = sizes(&disk);
+    let bytes: u64 = kept.iter().map(|(_, bytes)| bytes).sum();
+    ensure!(!kept.is_empty() && bytes <= KEPT, "{kept:?}");
+    ensure!(kept.iter().any(|(name, _)| *name == newest), "{kept:?} without {newest}");
     Ok(())
 }

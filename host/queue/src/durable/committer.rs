@@ -235,17 +235,14 @@ fn appended(shared: &Shared, appends: Vec<Append>, locations: Vec<Location>) {
 }
 
 fn refuse(shared: &Shared, appends: Vec<Append>, error: &io::Error) {
-    if let Some(suppressed) = shared.log_limiter.allow("append", appends.len() as u64) {
-        tracing::error!(
-            directory = shared.place,
-            %error,
-            suppressed,
-            "payloads are refused, since the queue cannot be written; their senders are asked to try again"
-        );
+    if appends.is_empty() {
+        return;
     }
+    let points = appends.iter().map(|append| append.size.points).sum();
+    let refusal = shared.refusals.not_written(&*shared.disk, error, appends.len() as u64, points);
     for append in appends {
         shared.backlog().release(append.size);
-        let _nobody_waits = append.reply.send(Err(AppendError::Storage(shared.failed(error).0)));
+        let _nobody_waits = append.reply.send(Err(refusal.clone()));
     }
 }
 

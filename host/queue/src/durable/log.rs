@@ -4,6 +4,7 @@
 //! segments only those count in which something waits, and in these only the batches. Nothing is ever written to
 //! a segment again after a process ended or an error occurred: the next one is begun.
 
+use super::damaged::DamagedFiles;
 use super::disk::{Disk, DiskFile, file_name};
 use crate::record::{
     self, Account, Checkpoint, Closed, FORMAT, Head, Kind, Layout, Payload, SegmentEnd, Settled,
@@ -80,8 +81,11 @@ pub(super) struct Log {
     pub(super) layouts: BTreeMap<u32, Vec<u64>>,
     pub(super) accounts: Accounts,
     pub(super) sealed: BTreeMap<u64, Sealed>,
-    /// Segments with damage, which are kept for whoever wants to look at them.
+    /// Segments with damage, in which something waits.
     pub(super) damaged: BTreeSet<u64>,
+    /// Those in which nothing waits any more, and how much is kept of them.
+    damaged_files: DamagedFiles,
+    damaged_bytes_max: u64,
     pub(super) active: Option<Active>,
     pub(super) last_number: u64,
     pub(super) has_reserve: bool,
@@ -136,6 +140,8 @@ impl Log {
             accounts: Accounts::new(),
             sealed: BTreeMap::new(),
             damaged: BTreeSet::new(),
+            damaged_files: DamagedFiles::default(),
+            damaged_bytes_max: u64::MAX,
             active: None,
             last_number: 0,
             has_reserve: false,
@@ -366,9 +372,21 @@ impl Log {
             // It stays listed otherwise, and is tried again with the next one.
             if removed.is_ok() {
                 self.sealed.remove(&number);
-                self.damaged.remove(&number);
+                if self.damaged.remove(&number) {
+                    self.bound_damaged_files();
+                }
             }
         }
+    }
+
+    /// Keeps no more than so many bytes of files with damage from now on.
+    pub fn keep_damaged_files(&mut self, max_bytes: u64) {
+        self.damaged_bytes_max = max_bytes;
+        self.bound_damaged_files();
+    }
+
+    fn bound_damaged_files(&mut self) {
+        self.damaged_files = DamagedFiles::bound(&*self.disk, self.damaged_bytes_max);
     }
 
     /// Moves on what is acknowledged of a partition, and counts it.
@@ -406,10 +424,10 @@ impl Log {
         self.layouts = self.layouts.split_off(&layout);
     }
 
-    /// Bytes on the disk.
+    /// Bytes on the disk, those of files with damage included.
     pub fn bytes_on_disk(&self) -> u64 {
         let sealed: u64 = self.sealed.values().map(|sealed| sealed.length).sum();
-        sealed + self.active.as_ref().map_or(0, |active| active.capacity)
+        sealed + self.active.as_ref().map_or(0, |active| active.capacity) + self.damaged_files.bytes
     }
 
     /// Counts what was set aside and is not any more, with the next segment.

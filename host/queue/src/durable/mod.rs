@@ -4,6 +4,7 @@
 //! acknowledgement; what comes together is written and synchronized together.
 
 mod committer;
+mod damaged;
 mod disk;
 mod in_flight;
 mod inspect;
@@ -11,6 +12,8 @@ mod log;
 mod quarantine;
 mod read;
 mod recovery;
+mod refusals;
+mod restore;
 mod scan;
 mod set_aside;
 mod writer;
@@ -30,18 +33,17 @@ use crate::{
     Ticket, Window, wait_for_room,
 };
 use committer::{Append, Committer, Request};
-use in_flight::{InFlight, Slot};
-use log::{Location, Log};
+use in_flight::InFlight;
+use log::Location;
 use preamp_base::LogLimiter;
-use preamp_base::clock::since_epoch;
 use preamp_contract::{Batch, PossiblyDelivered};
 use quarantine::Quarantine;
 use read::Unreadable;
+use refusals::Refusals;
 use std::io;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::{Notify, oneshot};
 use writer::Writer;
 
@@ -112,6 +114,7 @@ struct Shared {
     cached_bytes: u64,
     cached: AtomicU64,
     damaged_points: AtomicU64,
+    refusals: Refusals,
     log_limiter: LogLimiter,
 }
 
@@ -140,6 +143,9 @@ const SEGMENT_LEAST: u64 = 256 << 10;
 
 /// This part of a queue may be set aside.
 const QUARANTINE: u64 = 16;
+
+/// This part of a queue is kept of files with damage in which nothing waits.
+const DAMAGED: u64 = 16;
 
 impl Options {
     fn segment_bytes(&self) -> u64 {
@@ -188,15 +194,16 @@ impl DurableQueue {
         };
         let layouts = recovered.log.layouts.iter().map(|(number, layout)| (*number, layout.len() as u32));
         let mut backlog = Backlog::new(limits, layouts);
-        let mut found = Found {
+        let found = Found {
+            batches: recovered.waiting.len() as u64,
+            points: recovered.waiting.iter().map(|found| found.size.points).sum(),
             was_closed: recovered.was_closed,
             damaged_bytes: recovered.damaged_bytes,
             damaged_points: recovered.damaged_points,
-            ..Found::default()
         };
-        restore(&mut backlog, recovered.waiting, &mut found);
+        restore::restore(&mut backlog, recovered.waiting);
         let mut log = recovered.log;
-        let in_flight = take_over(&mut backlog, &log, &disk, found.was_closed);
+        let in_flight = restore::take_over(&mut backlog, &log, &disk, found.was_closed);
         if !found.was_closed {
             // Not worth refusing to start on a disk that is full: something may be shown twice in quarantine then.
             if let Err(error) = quarantine.resume(log.layouts()) {
@@ -219,6 +226,7 @@ impl DurableQueue {
             cached_bytes: options.cached_bytes,
             cached: AtomicU64::new(0),
             damaged_points: AtomicU64::new(0),
+            refusals: Refusals::default(),
             log_limiter: LogLimiter::default(),
         });
         Ok((Committer { log, quarantine, shared }, found))
@@ -259,7 +267,7 @@ impl DurableQueue {
         let slot = {
             let mut backlog = self.shared.backlog();
             let is_news = backlog.note_sent(partition, sent);
-            is_news.then(|| slot(&backlog, partition)).flatten()
+            is_news.then(|| restore::slot(&backlog, partition)).flatten()
         };
         let Some(slot) = slot.filter(|_| self.shared.in_flight.is_written()) else { return };
         if self.shared.is_in_place {
@@ -431,7 +439,12 @@ impl Shared {
 
     fn reserve(&self, payload: &[Batch]) -> Result<Size, AppendError> {
         let mut backlog = self.backlog();
-        let size = self.check(&backlog, payload)?;
+        let size = self.check(&backlog, payload).inspect_err(|error| {
+            if let AppendError::DiskIsLow { free, least } = error {
+                let points = payload.iter().map(|batch| u64::from(batch.points)).sum();
+                self.refusals.low(&*self.disk, *free, *least, points);
+            }
+        })?;
         backlog.take(size);
         Ok(size)
     }
@@ -494,70 +507,4 @@ impl Shared {
     fn failed(&self, error: &io::Error) -> StorageError {
         StorageError(format!("{}: {error}", self.place))
     }
-}
-
-/// What the slot of a partition in which something waits has to say.
-fn slot(backlog: &Backlog<Stored>, partition: u32) -> Option<Slot> {
-    let PossiblyDelivered { batches, in_one_request } = backlog.possibly_delivered(partition);
-    let sequence = |index| backlog.nth(partition, index).map(|stored| stored.location.sequence);
-    let sent_to = match batches.checked_sub(1) {
-        Some(last) => sequence(last)? + 1,
-        None => sequence(0)?,
-    };
-    Some(Slot { sent_to, in_one_request })
-}
-
-/// Notes what an earlier process may have sent of what it left, and begins to record what this one sends.
-fn take_over(backlog: &mut Backlog<Stored>, log: &Log, disk: &Arc<dyn Disk>, was_closed: bool) -> InFlight {
-    let partitions = backlog.readers();
-    let known = in_flight::read(&**disk, partitions as usize);
-    let settled = log.layouts.get(&backlog.first_layout());
-    let mut slots = Vec::new();
-    for (partition, known) in (0..partitions).zip(known) {
-        let settled =
-            settled.and_then(|settled| settled.get(partition as usize)).copied().unwrap_or_default();
-        // Where something was settled behind it, it is older than that, and not to be trusted.
-        let known = known.filter(|known| known.sent_to >= settled);
-        let sent = match known {
-            _ if was_closed => PossiblyDelivered::default(),
-            Some(Slot { sent_to, in_one_request }) => PossiblyDelivered {
-                batches: backlog.count_first(partition, |stored| stored.location.sequence < sent_to),
-                in_one_request,
-            },
-            None => match backlog.first(partition, Window::REQUEST) {
-                First::Waiting(first, _) => PossiblyDelivered { batches: first.len(), in_one_request: false },
-                _ => PossiblyDelivered::default(),
-            },
-        };
-        backlog.note_sent(partition, Some(sent));
-        let nothing_waits = Slot { sent_to: settled, in_one_request: false };
-        slots.push(slot(backlog, partition).unwrap_or(nothing_waits));
-    }
-    InFlight::begin(disk.clone(), &slots)
-}
-
-/// Puts what an earlier process left into its place.
-fn restore(backlog: &mut Backlog<Stored>, waiting: Vec<recovery::Found>, found: &mut Found) {
-    let now = (Instant::now(), Duration::from_nanos(since_epoch(SystemTime::now())));
-    let mut payload = (None, backlog.begin_payload(None));
-    for recovery::Found { location, partition, size, accepted_at } in waiting {
-        let place = Some((location.segment.number, location.record));
-        let begins_payload = payload.0 != place;
-        if begins_payload {
-            payload = (place, backlog.begin_payload(None));
-        }
-        found.batches += 1;
-        found.points += size.points;
-        let age = now.1.saturating_sub(Duration::from_millis(accepted_at.max(0) as u64));
-        let since = now.0.checked_sub(age).unwrap_or(now.0);
-        let layout = location.layout;
-        let item = Stored { location, cached: None };
-        backlog.restore(
-            layout,
-            partition,
-            Entry { item, size, payload: payload.1.clone(), since },
-            begins_payload,
-        );
-    }
-    backlog.leave_empty_layouts();
 }

@@ -1,7 +1,7 @@
 //! What was set aside: batches that the receiver will never take, kept for a person to look at.
 
 use super::disk::{Disk, DiskFile, file_name, file_number};
-use super::scan::{Record, scan};
+use super::scan::{self, Record, scan};
 use crate::SetAside;
 use crate::record::{self, Head, Kind, Layout, Resumed, SetAsideRecord};
 use preamp_contract::Batch;
@@ -47,7 +47,8 @@ struct Active {
 }
 
 impl Quarantine {
-    /// Goes on after what is there.
+    /// Goes on after what is there. The room that a process before had made and not used is given back: nothing is
+    /// written there any more, and each crash would leave as much.
     pub fn open(disk: Arc<dyn Disk>, max_bytes: u64) -> io::Result<Quarantine> {
         let mut quarantine = Quarantine {
             disk,
@@ -60,20 +61,49 @@ impl Quarantine {
         };
         for (number, name) in files(&*quarantine.disk)? {
             quarantine.last_number = number;
-            quarantine.bytes += quarantine.disk.open(&name)?.length()?;
+            let file = quarantine.disk.open(&name)?;
+            let used = scan::used(&*file)?;
+            let given_back = match used {
+                0 => quarantine.disk.remove(&name),
+                used if used < file.length()? => file.truncate(used),
+                _ => Ok(()),
+            };
+            if let Err(error) = given_back {
+                let directory = quarantine.disk.place();
+                tracing::warn!(directory, file = name, %error, "a file of the quarantine takes more of the disk than it needs");
+            }
+            quarantine.bytes += used;
         }
         Ok(quarantine)
     }
 
     /// Goes on after a process that did not end in order. What it set aside and did not get to settle is not set aside.
     pub fn resume(&mut self, layouts: Vec<Layout>) -> io::Result<()> {
-        if self.bytes == 0 {
+        if self.bytes == 0 || !self.has_unsettled(&layouts)? {
             return Ok(());
         }
         record::write(Kind::Resumed, 0, &Resumed { layouts }, [], &mut self.first);
         let first = std::mem::take(&mut self.first);
         // Where it cannot be written now, it is what is written first.
         self.write(&first).inspect_err(|_| self.first = first)
+    }
+
+    /// Whether there is something that no process got to settle, and that no later one has disowned.
+    fn has_unsettled(&self, layouts: &[Layout]) -> io::Result<bool> {
+        let mut has_unsettled = false;
+        for (_, name) in files(&*self.disk)? {
+            for found in scan(&*self.disk.open(&name)?, u64::MAX)?.records {
+                match found.frame.kind {
+                    Kind::Resumed => has_unsettled = false,
+                    Kind::SetAside => {
+                        let record = SetAsideRecord::decode(found.head.as_slice());
+                        has_unsettled |= record.is_ok_and(|record| !is_settled(layouts, place(&record)));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(has_unsettled)
     }
 
     /// Keeps batches. They are safe when this returns. Of a settlement that could not be recorded, and is tried again,
@@ -229,14 +259,19 @@ pub(super) fn read(disk: &dyn Disk, layouts: &[Layout]) -> io::Result<Vec<Kept>>
 
 fn read_one(file: &dyn DiskFile, found: &Record) -> Option<Kept> {
     let record = SetAsideRecord::decode(found.head.as_slice()).ok()?;
-    let SetAsideRecord { at, state, reason, detail, layout, partition, waiting_from, batch } = record;
-    let (place, head) = (Place { layout, partition, waiting_from }, batch?);
+    let place = place(&record);
+    let SetAsideRecord { at, state, reason, detail, batch, .. } = record;
+    let head = batch?;
     let mut body = vec![0; found.frame.tail_length as usize];
     let is_whole =
         file.read_at(found.tail(), &mut body).is_ok() && crc32fast::hash(&body) == found.frame.tail_crc;
     let points = u64::from(head.points);
     let batch = if is_whole { head.with(body) } else { None };
     Some(Kept { place, at, state, reason, detail, batch, points })
+}
+
+fn place(record: &SetAsideRecord) -> Place {
+    Place { layout: record.layout, partition: record.partition, waiting_from: record.waiting_from }
 }
 
 fn files(disk: &dyn Disk) -> io::Result<BTreeMap<u64, String>> {

@@ -1,6 +1,6 @@
 //! What an earlier process left.
 
-use super::Options;
+use super::{DAMAGED, Options};
 use super::disk::{Disk, file_name, file_number};
 use super::log::{ACCEPTED, Location, Log, RESERVE, Room, SUFFIX, Sealed, Segment};
 use super::scan::{Contents, Record, scan};
@@ -83,6 +83,7 @@ pub(super) fn recover(disk: Arc<dyn Disk>, options: &Options) -> Result<Recovere
     let damaged_points = recovery.account_for(&waiting);
     recovery.log.begin_segment(0, Room::OfAnyKind).map_err(system)?;
     recovery.truncate_unused();
+    recovery.log.keep_damaged_files(options.max_bytes / DAMAGED);
     let Recovery { log, was_closed, damaged_bytes, .. } = recovery;
     Ok(Recovered { log, waiting, was_closed, damaged_bytes, damaged_points })
 }

@@ -126,6 +126,25 @@ impl Window<'_> {
     }
 }
 
+/// Where the room begins that nothing was written to: after the last record, and after what else was written there.
+pub(super) fn used(file: &dyn DiskFile) -> io::Result<u64> {
+    let length = file.length()?;
+    let mut window = Window { file, length, start: 0, bytes: Vec::new() };
+    // A file without such room ends in something, which is cheaper to see than all records.
+    if !window.is_zero(length.saturating_sub(FRAME as u64))? {
+        return Ok(length);
+    }
+    let end = scan(file, length)?.end;
+    let mut used = end;
+    for offset in (end..length).step_by(CHUNK) {
+        let bytes = window.get(offset, CHUNK)?;
+        if let Some(last) = bytes.iter().rposition(|byte| *byte != 0) {
+            used = offset + last as u64 + 1;
+        }
+    }
+    Ok(used)
+}
+
 /// The record at the beginning of a segment, if it can be read.
 pub(super) fn first(file: &dyn DiskFile) -> io::Result<Option<Record>> {
     let length = file.length()?;
