@@ -4,6 +4,7 @@
 
 mod clock;
 mod disk_errors;
+mod disk_use;
 mod kills;
 mod order;
 mod power_cut;

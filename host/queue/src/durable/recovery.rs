@@ -1,9 +1,9 @@
 //! What an earlier process left.
 
-use super::{DAMAGED, Options};
 use super::disk::{Disk, file_name, file_number};
 use super::log::{ACCEPTED, Location, Log, RESERVE, Room, SUFFIX, Sealed, Segment};
 use super::scan::{Contents, Record, scan};
+use super::{DAMAGED, Options};
 use crate::Outcome;
 use crate::backlog::Size;
 use crate::record::{Checkpoint, FORMAT, Kind, Payload, SegmentEnd, Settled};

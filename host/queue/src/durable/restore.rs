@@ -48,7 +48,12 @@ pub(super) fn slot(backlog: &Backlog<Stored>, partition: u32) -> Option<Slot> {
 }
 
 /// Notes what an earlier process may have sent of what it left, and begins to record what this one sends.
-pub(super) fn take_over(backlog: &mut Backlog<Stored>, log: &Log, disk: &Arc<dyn Disk>, was_closed: bool) -> InFlight {
+pub(super) fn take_over(
+    backlog: &mut Backlog<Stored>,
+    log: &Log,
+    disk: &Arc<dyn Disk>,
+    was_closed: bool,
+) -> InFlight {
     let partitions = backlog.readers();
     let known = in_flight::read(&**disk, partitions as usize);
     let settled = log.layouts.get(&backlog.first_layout());

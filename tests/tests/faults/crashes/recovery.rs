@@ -99,7 +99,9 @@ async fn after_a_kill_the_queue_is_emptied_at_no_less_than_half_the_speed() -> a
     let (usual, _) = drained(None).await?;
     let (killed, _) = drained(Some(false)).await?;
     let (in_flight, presumed) = drained(Some(true)).await?;
-    for (name, seen) in [("no kill", &usual), ("killed", &killed), ("killed with requests in flight", &in_flight)] {
+    for (name, seen) in
+        [("no kill", &usual), ("killed", &killed), ("killed with requests in flight", &in_flight)]
+    {
         println!("{name}: {} batches in {:?}, {seen:?}", batches(), seen.took());
     }
     println!("{presumed} points were refused as repeats");
