@@ -394,6 +394,7 @@ impl<T> Backlog<T> {
             max_payloads: self.limits.payloads,
             max_bytes: self.limits.bytes,
             damaged_points: 0,
+            damaged_file_bytes: 0,
             handed_over_points: 0,
             taken_over_points: 0,
             acknowledged_points: self.acknowledged,

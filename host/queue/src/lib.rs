@@ -227,6 +227,8 @@ pub struct Statistics {
     pub max_bytes: u64,
     /// Points that were lost since the queue was opened, because what holds it did not keep them.
     pub damaged_points: u64,
+    /// Bytes of files with damage in which nothing waits, which are kept to be looked at.
+    pub damaged_file_bytes: u64,
     /// Points that this process put, or left, where another may take them from. Those that are then taken by itself
     /// are among these as well.
     pub handed_over_points: u64,

@@ -676,6 +676,7 @@ async fn of_files_with_damage_the_newest_are_kept() -> Result<()> {
     let kept = sizes(&disk);
     let bytes: u64 = kept.iter().map(|(_, bytes)| bytes).sum();
     ensure!(!kept.is_empty() && bytes <= KEPT, "{kept:?}");
+    ensure!(queue.statistics().damaged_file_bytes == bytes, "{kept:?} is counted otherwise");
     ensure!(kept.iter().any(|(name, _)| *name == newest), "{kept:?} without {newest}");
     Ok(())
 }

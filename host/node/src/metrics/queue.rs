@@ -40,7 +40,7 @@ impl Collector for QueueCollector {
         let own = &otelcol[..1];
         let partitions = statistics.partitions.len() as u64;
         let oldest = total.oldest.unwrap_or_default().as_secs();
-        let gauges: [Row<'_>; 8] = [
+        let gauges: [Row<'_>; 9] = [
             ("otelcol_exporter_queue_size", "Payloads waiting for delivery", &otelcol, statistics.payloads),
             (
                 "otelcol_exporter_queue_capacity",
@@ -58,6 +58,12 @@ impl Collector for QueueCollector {
             ("otelcol_exporter_prometheusremotewrite_consumers", "Workers that send", own, partitions),
             ("preamp_queue_bytes", "Bytes of bodies waiting for delivery", own, total.bytes),
             ("preamp_queue_max_bytes", "The most bytes of bodies waiting", own, statistics.max_bytes),
+            (
+                "preamp_queue_damaged_file_bytes",
+                "Bytes of files with damage in which nothing waits, kept to be looked at",
+                own,
+                statistics.damaged_file_bytes,
+            ),
             ("preamp_queue_oldest_seconds", "How long the oldest batch has been waiting", own, oldest),
         ];
         for (name, help, labels, value) in gauges {

@@ -212,6 +212,7 @@ fn commit(log: &mut Log, shared: &Shared, appends: Vec<Append>, settles: Vec<Set
         }
     }
     shared.on_disk.store(log.bytes_on_disk(), Ordering::Relaxed);
+    shared.damaged_file_bytes.store(log.damaged_file_bytes(), Ordering::Relaxed);
     shared.freed.notify_waiters();
 }
 

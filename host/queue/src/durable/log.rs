@@ -385,6 +385,11 @@ impl Log {
         self.bound_damaged_files();
     }
 
+    /// How much is kept of them.
+    pub fn damaged_file_bytes(&self) -> u64 {
+        self.damaged_files.bytes
+    }
+
     fn bound_damaged_files(&mut self) {
         self.damaged_files = DamagedFiles::bound(&*self.disk, self.damaged_bytes_max);
     }

@@ -114,6 +114,7 @@ struct Shared {
     cached_bytes: u64,
     cached: AtomicU64,
     damaged_points: AtomicU64,
+    damaged_file_bytes: AtomicU64,
     refusals: Refusals,
     log_limiter: LogLimiter,
 }
@@ -226,6 +227,7 @@ impl DurableQueue {
             cached_bytes: options.cached_bytes,
             cached: AtomicU64::new(0),
             damaged_points: AtomicU64::new(0),
+            damaged_file_bytes: AtomicU64::new(log.damaged_file_bytes()),
             refusals: Refusals::default(),
             log_limiter: LogLimiter::default(),
         });
@@ -384,7 +386,11 @@ impl Queue for DurableQueue {
 
     fn statistics(&self) -> Statistics {
         let statistics = self.shared.backlog().statistics();
-        Statistics { damaged_points: self.shared.damaged_points.load(Ordering::Relaxed), ..statistics }
+        Statistics {
+            damaged_points: self.shared.damaged_points.load(Ordering::Relaxed),
+            damaged_file_bytes: self.shared.damaged_file_bytes.load(Ordering::Relaxed),
+            ..statistics
+        }
     }
 
     fn close(&self) {

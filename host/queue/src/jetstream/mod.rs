@@ -456,6 +456,7 @@ impl Queue for JetStreamQueue {
             max_payloads: u64::MAX,
             max_bytes: shared.max_bytes,
             damaged_points: 0,
+            damaged_file_bytes: 0,
             handed_over_points: shared.put.load(Ordering::Relaxed),
             taken_over_points: shared.read.load(Ordering::Relaxed),
             acknowledged_points: acknowledged.iter().sum(),

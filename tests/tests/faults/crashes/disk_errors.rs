@@ -76,6 +76,17 @@ async fn a_disk_of_8_mib_that_is_full_asks_senders_to_wait_and_drains() -> anyho
     tokio::time::sleep(Duration::from_millis(300)).await;
     let full = running.self_metrics()?;
     ensure!(full.contains("preamp_points_queued"), "{full}");
+    let counted =
+        |line: &&str| line.starts_with("preamp_queue_full_total") && line.contains("limit=\"disk\"");
+    ensure!(
+        full.lines().any(|line| counted(&line) && !line.ends_with(" 0")),
+        "a full disk is a limit: {full}"
+    );
+    let said = running.said();
+    let line = said.lines().find(|line| line.contains("the disk of the queue is full")).context("no line")?;
+    for part in ["directory=", "free_bytes=", "payloads=", "points=", "remedy=", "max_queue_bytes"] {
+        ensure!(line.contains(part), "{line}");
+    }
     // The receiver comes back, and nobody makes room but what is delivered.
     let stand_in = receiver(&prometheus, Script::default()).await?;
     running.reload(&configuration(&stand_in.url(), &queue, ""))?;
