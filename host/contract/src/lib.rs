@@ -265,25 +265,38 @@ impl From<&Batch> for Sent {
 pub struct PossiblyDelivered {
     /// Batches, from the front.
     pub batches: usize,
-    /// Whether each request that held any of them held all of them, whole. A receiver that rolls back has all of them
-    /// or none then.
-    pub in_one_request: bool,
+    /// How many of their series, from the front, may have been sent in parts. The others were sent only in requests of
+    /// all these batches, so a receiver that rolls back has all of these series or none. [`Self::IN_PARTS`] for all
+    /// series, or where it is not known.
+    pub in_parts: u32,
 }
 
 impl PossiblyDelivered {
-    /// What the receiver may have once these are sent, too.
+    /// Any series may have been sent apart from any other.
+    pub const IN_PARTS: u32 = u32::MAX;
+
+    /// What the receiver may have once these are sent. Whoever sends all of the same batches knows what was sent before
+    /// of their series, and says so anew.
     #[must_use]
     pub fn and(self, sent: Self) -> Self {
+        if self.batches == 0 || self.batches == sent.batches {
+            return sent;
+        }
         let batches = self.batches.max(sent.batches);
-        let is_one = |part: Self| part.batches == 0 || (part.in_one_request && part.batches == batches);
-        PossiblyDelivered { batches, in_one_request: batches > 0 && is_one(self) && is_one(sent) }
+        PossiblyDelivered {
+            batches,
+            in_parts: if sent.batches == 0 { self.in_parts } else { Self::IN_PARTS },
+        }
     }
 
-    /// What is left of them behind the first `acknowledged` batches.
+    /// What is left of them behind the first `acknowledged` batches. More of their series may seem to have been sent in
+    /// parts than were.
     #[must_use]
     pub fn behind(self, acknowledged: usize) -> Self {
-        let batches = self.batches.saturating_sub(acknowledged);
-        PossiblyDelivered { batches, in_one_request: self.in_one_request && batches > 0 }
+        match self.batches.saturating_sub(acknowledged) {
+            0 => PossiblyDelivered::default(),
+            batches => PossiblyDelivered { batches, ..self },
+        }
     }
 
     /// Those among the first `batches` batches.

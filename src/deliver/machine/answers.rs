@@ -35,6 +35,12 @@ impl<B: Borrow<Batch> + Clone> Delivery<B> {
         if verdict.as_ref().is_some_and(shows_a_receiver) {
             receiver.has_taken();
         }
+        if !fragment.is_whole
+            && (arrival == Arrival::Possible || verdict.as_ref().is_none_or(has_stored_some))
+            && let Some(job) = &mut self.job
+        {
+            job.in_parts = job.in_parts.max(fragment.end());
+        }
         let next = match verdict {
             Some(verdict) => self.judged(verdict, &fragment, &mut tries, signed_offset_ms),
             None => Next::Retry(UNJUDGED_PAUSE),
@@ -44,7 +50,7 @@ impl<B: Borrow<Batch> + Clone> Delivery<B> {
                 if outcome == Outcome::Delivered
                     && let Some(job) = &mut self.job
                 {
-                    job.repeats = 0;
+                    job.repeats.clear();
                     if fragment.contains_rejected_series {
                         job.search.give_back();
                     }
@@ -65,7 +71,7 @@ impl<B: Borrow<Batch> + Clone> Delivery<B> {
                 {
                     job.taken_before.get_or_insert(receiver.taken());
                 }
-                let refusal = Refusal { cause, explanation, became_possible: tries.became_possible };
+                let refusal = Refusal { cause, explanation, is_unanswered: tries.is_unanswered };
                 match fragment.can_be_halved() {
                     true => self.state = State::Halve(fragment, Some(refusal)),
                     false => self.refuse_whole(fragment, refusal),
@@ -188,6 +194,11 @@ impl<B: Borrow<Batch> + Clone> Delivery<B> {
     }
 }
 
+/// Whether a receiver that answers so has stored some of the request.
+fn has_stored_some(verdict: &Verdict) -> bool {
+    matches!(verdict, Verdict::Delivered | Verdict::Unconfirmed(_) | Verdict::PartlyRejected(_))
+}
+
 /// Whether only a receiver answers so, to whom address and account are right.
 fn shows_a_receiver(verdict: &Verdict) -> bool {
     match verdict {
@@ -199,9 +210,9 @@ fn shows_a_receiver(verdict: &Verdict) -> bool {
 
 /// Without an answer of the receiver itself it is not known what it did.
 fn note_arrival<B>(fragment: &mut Fragment<B>, tries: &mut Tries, arrival: Arrival) {
-    if arrival == Arrival::Possible && !fragment.possibly_delivered {
+    if arrival == Arrival::Possible {
         fragment.possibly_delivered = true;
-        tries.became_possible = true;
+        tries.is_unanswered = true;
     }
 }
 

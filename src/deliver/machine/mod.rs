@@ -91,7 +91,8 @@ enum Pause {
 struct Refusal {
     cause: HalveCause,
     explanation: Explanation,
-    became_possible: bool,
+    /// Whether an attempt was not answered before that.
+    is_unanswered: bool,
 }
 
 impl<B: Borrow<Batch> + Clone> Delivery<B> {
@@ -201,7 +202,9 @@ impl<B: Borrow<Batch> + Clone> Delivery<B> {
         } else if self.interrupts.evict && can_be_left {
             self.leave(Interrupt::Evict, self.has_more_in_doubt());
         } else if let Some(request) = self.requests.pop_front() {
-            self.job = Some(Job::new(request, self.earlier, moment.now));
+            let is_part = request.acks == 0 || self.is_settlement_open;
+            let earlier = self.earlier;
+            self.job = Some(Job::new(request, earlier, is_part, moment.now));
         } else {
             self.next_requests(receiver.size_limit(moment.now));
         }
@@ -209,18 +212,24 @@ impl<B: Borrow<Batch> + Clone> Delivery<B> {
     }
 
     /// Cuts a fragment to what the receiver takes before it is sent.
-    fn begin(&mut self, fragment: Fragment<B>, moment: Moment, receiver: &mut Receiver) -> Option<Step<B>> {
-        if !fragment.was_sent_whole
+    fn begin(
+        &mut self,
+        mut fragment: Fragment<B>,
+        moment: Moment,
+        receiver: &mut Receiver,
+    ) -> Option<Step<B>> {
+        if fragment.unanswered.is_none()
             && let Some(job) = &mut self.job
         {
-            job.repeats = 0;
+            job.repeats.clear();
         }
+        fragment.is_probe |= self.job.as_ref().is_some_and(|job| job.is_repeating(&fragment));
         if receiver.needs_downgrade(fragment.batch.borrow()) {
             return Some(self.ask_to_downgrade(fragment));
         }
         let size = u64::from(fragment.batch.borrow().uncompressed_size);
         let would_be_refused = size > receiver.size_limit(moment.now) || fragment.is_surely_refused;
-        if would_be_refused && fragment.can_be_halved() {
+        if (would_be_refused || fragment.is_probe) && fragment.can_be_halved() {
             return Some(self.ask_to_halve(fragment, None));
         }
         self.state = State::TakeTurn(fragment);
@@ -259,8 +268,9 @@ impl<B: Borrow<Batch> + Clone> Delivery<B> {
         // A request that ends inside a batch has a part of those that the next one completes.
         let acks = std::iter::once(own).chain(self.requests.iter().map(|request| request.acks));
         let batches = acks.into_iter().find(|acks| *acks > 0).unwrap_or_default();
-        let in_one_request = own > 0 && fragment.is_whole && !self.is_settlement_open;
-        PossiblyDelivered { batches, in_one_request }
+        let before = self.job.as_ref().map_or(PossiblyDelivered::IN_PARTS, |job| job.in_parts);
+        let in_parts = if fragment.is_whole { before } else { fragment.end().max(before) };
+        PossiblyDelivered { batches, in_parts }
     }
 
     /// Whether the receiver may have some of what no request is being made of.

@@ -2,27 +2,26 @@
 
 use super::{Delivery, Refusal, State};
 use crate::Receiver;
-use crate::fragment::Fragment;
+use crate::fragment::{Fragment, Job};
 use crate::merge::{assign_acks, next_group, unmerged};
 use crate::step::{Outcome, Step};
 use preamp_contract::{Batch, Explanation, HalveCause, PossiblyDelivered};
 use std::borrow::Borrow;
 
-/// A receiver that rolls back stores all of a request or nothing. Once this many series in a row of one that
-/// this delivery sent and got no answer to were refused as repeats, one by one, it was stored: the others are
-/// not asked about. A part that is taken in between begins the count anew: a few bad series are no repeats.
-/// Where it is not known how an earlier delivery cut its requests, what it may have sent is asked about to the end.
+/// A receiver that rolls back stores all of a request or nothing. Once this many series in a row of a request that was not
+/// answered were refused as repeats, one by one, it was stored: the others are not asked about. A part that is taken in
+/// between begins the count anew: a few bad series are no repeats. Series that were sent again in a smaller request
+/// say nothing of the others: they may be repeats of that.
 const REPEATS: u32 = 16;
 
 impl<B: Borrow<Batch> + Clone> Delivery<B> {
     /// Makes requests of the next batches. What was possibly delivered is not sent together with what was not. It is
-    /// sent as the same request if it was one, and else in the smallest that it can have been sent in.
+    /// sent as the same request if it was one, and else batch by batch.
     pub(super) fn next_requests(&mut self, size_limit: u64) {
-        let PossiblyDelivered { batches, in_one_request } = self.possibly_delivered;
-        let (most, size_limit) = match (batches, in_one_request) {
-            (0, _) => (usize::MAX, size_limit),
-            (batches, true) => (batches, size_limit),
-            (_, false) => (1, 0),
+        let (most, size_limit) = match self.possibly_delivered {
+            PossiblyDelivered { batches: 0, .. } => (usize::MAX, size_limit),
+            PossiblyDelivered { in_parts: PossiblyDelivered::IN_PARTS, .. } => (1, 0),
+            PossiblyDelivered { batches, .. } => (batches, size_limit),
         };
         let group = next_group(&mut self.waiting, most, size_limit);
         self.earlier = self.possibly_delivered.among(group.len());
@@ -111,11 +110,12 @@ impl<B: Borrow<Batch> + Clone> Delivery<B> {
         };
         match (halves, refusal) {
             (Some(halves), None) => self.push(fragment.halves(halves, fragment.is_surely_refused)),
-            (Some(halves), Some(Refusal { cause, explanation, became_possible })) => {
+            (Some(halves), Some(Refusal { cause, explanation, is_unanswered })) => {
                 if cause == HalveCause::TooLarge {
                     self.refused_size = Some(fragment.batch.borrow().uncompressed_size.into());
                 }
-                let fragment = fragment.refused(cause, &explanation, became_possible);
+                let number = self.job.as_mut().filter(|_| is_unanswered).map(Job::number_unanswered);
+                let fragment = fragment.refused(cause, &explanation, number);
                 self.push(fragment.halves(halves, cause != HalveCause::TooLarge));
             }
             (None, None) => self.state = State::TakeTurn(fragment),
@@ -125,24 +125,27 @@ impl<B: Borrow<Batch> + Clone> Delivery<B> {
 
     /// Settles what was to be halved and cannot be.
     pub(super) fn refuse_whole(&mut self, fragment: Fragment<B>, refusal: Refusal) {
-        let Refusal { explanation, .. } = refusal;
-        let Fragment { batch, possibly_delivered, was_sent_whole, .. } = fragment;
-        if !(possibly_delivered && explanation.stored_if_repeated) {
-            self.settle(batch, Outcome::Refused(explanation));
+        let Refusal { explanation, is_unanswered, .. } = refusal;
+        if !(fragment.possibly_delivered && explanation.stored_if_repeated) {
+            self.settle(fragment.batch, Outcome::Refused(explanation));
             return;
         }
-        self.settle(batch, Outcome::PresumedDelivered(explanation.clone()));
-        if was_sent_whole {
-            self.count_repeat(&explanation);
+        // If it was not answered itself, it may be a repeat of that.
+        let counted = fragment.unanswered.filter(|_| fragment.shows_repeat() && !is_unanswered);
+        self.settle(fragment.batch, Outcome::PresumedDelivered(explanation.clone()));
+        if let Some(request) = counted {
+            self.count_repeat(request, &explanation);
         }
     }
 
-    /// Counts a series of a request whose answer did not come, and that was refused as a repeat.
-    fn count_repeat(&mut self, explanation: &Explanation) {
+    /// Counts a series of an unanswered request that was refused as a repeat.
+    fn count_repeat(&mut self, request: u32, explanation: &Explanation) {
         let Some(job) = &mut self.job else { return };
-        job.repeats += 1;
-        if job.repeats == REPEATS {
-            let rest: Vec<_> = job.fragments.extract_if(.., |rest| rest.was_sent_whole).collect();
+        let repeats = job.repeats.entry(request).or_default();
+        *repeats += 1;
+        if *repeats == REPEATS {
+            let is_of_it = |rest: &mut Fragment<B>| rest.unanswered == Some(request);
+            let rest: Vec<_> = job.fragments.extract_if(.., is_of_it).collect();
             for fragment in rest.into_iter().rev() {
                 self.settle(fragment.batch, Outcome::PresumedDelivered(explanation.clone()));
             }

@@ -4,6 +4,8 @@ use super::script::{Event, Script};
 use crate::{Interrupt, Policy};
 use Event::*;
 use preamp_contract::PossiblyDelivered;
+use std::cell::RefCell;
+use std::rc::Rc;
 
 fn run(events: &[Event]) -> String {
     Script { events: events.to_vec(), ..Script::default() }.run()
@@ -53,9 +55,12 @@ fn what_is_too_large_or_holds_a_bad_series_is_halved() {
         // Halves inherit that the whole was possibly delivered.
         (
             vec![Lost(5), OutOfOrder, OutOfOrder, OutOfOrder, OutOfOrder, OutOfOrder],
-            "abc ~5 abc2 ab a a=presumed b b=presumed c c=presumed ack1",
+            "abc ~5 abc2 a a=presumed b b=presumed c c=presumed ack1",
         ),
-        (vec![Lost(5), OutOfOrder, Taken, BadSeries], "abc ~5 abc2 ab ab=delivered c c=refused ack1"),
+        (
+            vec![Lost(5), OutOfOrder, Taken, Taken, BadSeries],
+            "abc ~5 abc2 a a=delivered b b=delivered c c=refused ack1",
+        ),
         // That one half was possibly delivered says nothing of the other.
         (vec![BadSeries, Lost(5), Taken, OutOfOrder], "abc ab ~5 ab2 ab=delivered c c=refused ack1"),
     ] {
@@ -201,14 +206,46 @@ fn a_request_that_was_stored_as_a_whole_is_not_asked_about_to_the_end() {
     let events = [vec![Lost(5)], vec![OutOfOrder; 100]].concat();
     let own = Script { batches: batches.clone(), events: events.clone(), ..Script::default() }.run();
     assert!(own.ends_with("p p=presumed q=presumed r=presumed stuvwx=presumed ack1"), "{own}");
-    let earlier = |in_one_request| {
-        let possibly_delivered = PossiblyDelivered { batches: 1, in_one_request };
+    let earlier = |in_parts| {
+        let possibly_delivered = PossiblyDelivered { batches: 1, in_parts };
         let (batches, events) = (batches.clone(), vec![OutOfOrder; 100]);
         Script { batches, events, possibly_delivered, ..Script::default() }.run()
     };
-    assert!(earlier(true).ends_with("p p=presumed q=presumed r=presumed stuvwx=presumed ack1"));
+    let whole = earlier(0);
+    assert!(whole.ends_with("p p=presumed q=presumed r=presumed stuvwx=presumed ack1"), "{whole}");
+    // The first three may be there without the others.
+    let but_three = earlier(3);
+    assert!(but_three.ends_with("s s=presumed t=presumed u=presumed vwx=presumed ack1"), "{but_three}");
     // Where it is not known how an earlier process cut its requests, all are asked about.
-    assert_eq!(earlier(false).matches("=presumed").count(), 24, "{}", earlier(false));
+    let unknown = earlier(PossiblyDelivered::IN_PARTS);
+    assert_eq!(unknown.matches("=presumed").count(), 24, "{unknown}");
+}
+
+/// No answer comes to a request, which was not stored, nor to a part of it, which was: that the series of the part are
+/// refused when it is sent again says nothing of the others.
+#[test]
+fn a_part_that_was_stored_is_not_taken_for_the_whole() {
+    const SERIES: &str = "abcdefghijklmnopqrstuvwxyz0123456789-[];,./!@#$%^&*()_+{}|:<>?~`'\"=";
+    assert_eq!(SERIES.len(), 67);
+    for is_earlier in [false, true] {
+        let possibly_delivered = PossiblyDelivered { batches: usize::from(is_earlier), in_parts: 0 };
+        let events = if is_earlier { vec![] } else { vec![Lost(5)] };
+        let stored = Rc::new(RefCell::new(String::new()));
+        let seen = stored.clone();
+        let says = move |text: &str| {
+            let mut stored = seen.borrow_mut();
+            if text.contains('=') || text.chars().any(|series| stored.contains(series)) {
+                return OutOfOrder;
+            }
+            stored.push_str(text);
+            if text.len() > 16 { Lost(5) } else { Taken }
+        };
+        let (batches, receiver_says) = (vec![SERIES], Some(Box::new(says) as Box<dyn FnMut(&str) -> Event>));
+        let said = Script { batches, events, receiver_says, possibly_delivered, ..Script::default() }.run();
+        assert!(said.contains("~5"), "a part was not answered: {said}");
+        let missing: String = SERIES.chars().filter(|series| !stored.borrow().contains(*series)).collect();
+        assert_eq!(missing, "=", "{said}");
+    }
 }
 
 /// Several payloads in one request may hold more bad series than it takes to believe that it was stored.
@@ -216,20 +253,9 @@ fn a_request_that_was_stored_as_a_whole_is_not_asked_about_to_the_end() {
 fn bad_series_of_a_request_that_was_not_stored_cost_no_good_one() {
     const SERIES: &str = "abcdefghijklmnopqrstuvwxyz0123456789-=[];,./!@#$%^&*()_+{}|:<>?~";
     let is_bad = |series: char| SERIES.find(series).is_some_and(|at| at % 3 == 0);
-    fn asked(text: &str, is_known: bool, is_bad: &dyn Fn(char) -> bool) -> Vec<Event> {
-        if !text.chars().any(is_bad) {
-            return vec![Taken];
-        }
-        if text.len() == 1 {
-            return vec![OutOfOrder];
-        }
-        let (left, right) = text.split_at(text.len().div_ceil(2));
-        let own = if is_known { Vec::new() } else { vec![OutOfOrder] };
-        let is_right_known = !left.chars().any(is_bad);
-        [own, asked(left, false, is_bad), asked(right, is_right_known, is_bad)].concat()
-    }
-    let events = [vec![Lost(5)], asked(SERIES, false, &is_bad)].concat();
-    let said = Script { batches: vec![SERIES], events, ..Script::default() }.run();
+    let says = move |text: &str| if text.chars().any(is_bad) { OutOfOrder } else { Taken };
+    let (batches, receiver_says) = (vec![SERIES], Some(Box::new(says) as Box<dyn FnMut(&str) -> Event>));
+    let said = Script { batches, events: vec![Lost(5)], receiver_says, ..Script::default() }.run();
     let presumed: String = said.split(' ').filter_map(|word| word.strip_suffix("=presumed")).collect();
     assert_eq!(presumed, SERIES.chars().filter(|series| is_bad(*series)).collect::<String>(), "{said}");
 }

@@ -53,6 +53,8 @@ pub struct Script {
     pub policy: Policy,
     pub receiver: Receiver,
     pub events: Vec<Event>,
+    /// What is answered to a text once the events are over, if not that it is taken.
+    pub receiver_says: Option<Box<dyn FnMut(&str) -> Event>>,
     /// Interrupts that come as soon as so many steps were taken.
     pub interrupts: Vec<(usize, Interrupt)>,
     /// The age of all samples when the script begins, in milliseconds.
@@ -67,6 +69,7 @@ impl Default for Script {
             policy: Policy { jitter: 0.0, ..Policy::default() },
             receiver: Receiver::default(),
             events: Vec::new(),
+            receiver_says: None,
             interrupts: Vec::new(),
             age: 0,
         }
@@ -155,6 +158,7 @@ impl Script {
         let mut delivery = Delivery::new(batches, self.possibly_delivered, self.policy);
         let mut receiver = self.receiver;
         let mut events = VecDeque::from(self.events);
+        let mut receiver_says = self.receiver_says;
         let mut said: Vec<String> = Vec::new();
         let mut now = 0;
         for number in 0..300 {
@@ -187,7 +191,8 @@ impl Script {
                 Step::Send { batch, attempt, .. } => {
                     let number = if attempt > 1 { attempt.to_string() } else { String::new() };
                     said.push(format!("{}{number}", text(&batch)));
-                    match events.pop_front().unwrap_or(Event::Taken) {
+                    let mut says = || receiver_says.as_mut().map_or(Event::Taken, |says| says(text(&batch)));
+                    match events.pop_front().unwrap_or_else(&mut says) {
                         Event::NoKey => delivery.unsigned(Unsigned::NoKey, moment),
                         Event::Unsignable => delivery.unsigned(Unsigned::Failed, moment),
                         event => delivery.answered(answer(&event), moment, 1.0, &mut receiver),

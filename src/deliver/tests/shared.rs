@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 fn run(batches: &[&'static str], is_possibly_delivered: bool, events: &[Event]) -> String {
     let (batches, events) = (batches.to_vec(), events.to_vec());
     let sent = if is_possibly_delivered { batches.len() } else { 0 };
-    let possibly_delivered = PossiblyDelivered { batches: sent, in_one_request: false };
+    let possibly_delivered = PossiblyDelivered { batches: sent, in_parts: PossiblyDelivered::IN_PARTS };
     Script { batches, possibly_delivered, events, ..Script::default() }.run()
 }
 
@@ -25,8 +25,9 @@ fn waiting_batches_are_merged_unless_they_were_possibly_delivered() {
 #[test]
 fn only_what_was_possibly_delivered_is_sent_apart() {
     let batches = vec!["a", "b", "c", "d"];
-    let sent = |batches_sent: usize, in_one_request: bool, events: &[Event]| {
-        let possibly_delivered = PossiblyDelivered { batches: batches_sent, in_one_request };
+    let sent = |batches_sent: usize, was_one_request: bool, events: &[Event]| {
+        let in_parts = if was_one_request { 0 } else { PossiblyDelivered::IN_PARTS };
+        let possibly_delivered = PossiblyDelivered { batches: batches_sent, in_parts };
         let (batches, events) = (batches.clone(), events.to_vec());
         Script { batches, events, possibly_delivered, ..Script::default() }.run()
     };
@@ -51,8 +52,8 @@ fn it_is_known_before_each_attempt_what_the_receiver_may_have_of_a_partition() {
     let batches = |texts: &[&str]| texts.iter().map(|text| batch(text, 0)).collect::<Vec<_>>();
     let moment = Moment { now: 0, receiver_now: None };
     let (mut receiver, none) = (Receiver::default(), PossiblyDelivered::default());
-    let one = |batches| PossiblyDelivered { batches, in_one_request: true };
-    let apart = |batches| PossiblyDelivered { batches, in_one_request: false };
+    let one = |batches| PossiblyDelivered { batches, in_parts: 0 };
+    let parts = |batches, in_parts| PossiblyDelivered { batches, in_parts };
     let sent = |delivery: &mut Delivery<Batch>, receiver: &mut Receiver| loop {
         match delivery.poll(moment, receiver) {
             Step::Send { sent, .. } => return Some(sent),
@@ -62,23 +63,30 @@ fn it_is_known_before_each_attempt_what_the_receiver_may_have_of_a_partition() {
     };
     let answer = |verdict| Answer { verdict: Some(verdict), arrival: Arrival::Settled, signed_offset_ms: 0 };
     let explanation = script::explanation(false);
-    let halve = Verdict::Halve(Halving { why: HalveCause::TooLarge, explanation });
+    let halve = Verdict::Halve(Halving { why: HalveCause::BadSeries, explanation });
 
     // Two requests that do not meet at a batch: the first has a part of what the second completes.
     let mut delivery = Delivery::new(batches(&["abc", "def"]), none, Policy::default());
     assert!(matches!(delivery.poll(moment, &mut receiver), Step::Merge(_)));
     assert!(delivery.merged(Some(batches(&["ab", "cdef"]))));
-    assert_eq!(sent(&mut delivery, &mut receiver), Some(apart(2)));
+    assert_eq!(sent(&mut delivery, &mut receiver), Some(parts(2, PossiblyDelivered::IN_PARTS)));
     delivery.answered(answer(Verdict::Delivered), moment, 0.0, &mut receiver);
-    assert_eq!(sent(&mut delivery, &mut receiver), Some(apart(2)));
+    assert_eq!(sent(&mut delivery, &mut receiver), Some(parts(2, PossiblyDelivered::IN_PARTS)));
 
-    // One request, and its halves.
-    let mut delivery = Delivery::new(batches(&["ab"]), none, Policy::default());
+    // One request, and its halves: what was refused of them is not stored.
+    let mut delivery = Delivery::new(batches(&["abcd"]), none, Policy::default());
     assert_eq!(sent(&mut delivery, &mut receiver), Some(one(1)));
-    delivery.answered(answer(halve), moment, 0.0, &mut receiver);
-    assert!(matches!(delivery.poll(moment, &mut receiver), Step::Halve(_)));
-    delivery.halved(Some((batch("a", 0), batch("b", 0))));
-    assert_eq!(sent(&mut delivery, &mut receiver), Some(apart(1)));
+    for (text, end) in [("abcd", 2), ("ab", 1)] {
+        delivery.answered(answer(halve.clone()), moment, 0.0, &mut receiver);
+        assert!(matches!(delivery.poll(moment, &mut receiver), Step::Halve(_)));
+        let (first, second) = text.split_at(end as usize);
+        delivery.halved(Some((batch(first, 0), batch(second, 0))));
+        assert_eq!(sent(&mut delivery, &mut receiver), Some(parts(1, end)));
+    }
+    for end in [2, 4] {
+        delivery.answered(answer(Verdict::Delivered), moment, 0.0, &mut receiver);
+        assert_eq!(sent(&mut delivery, &mut receiver), Some(parts(1, end)));
+    }
 
     // What was refused for now was not stored; what was not answered may be.
     for (arrival, is_unsent) in [(Arrival::Settled, true), (Arrival::Possible, false)] {

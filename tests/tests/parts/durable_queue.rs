@@ -387,20 +387,21 @@ async fn an_end_in_order_is_told_from_a_crash() -> Result<()> {
 async fn in_doubt(queue: &DurableQueue, partition: u32) -> Result<(usize, bool)> {
     match queue.next(partition, ALL).await? {
         Next::Send { possibly_delivered, .. } => {
-            Ok((possibly_delivered.batches, possibly_delivered.in_one_request))
+            let PossiblyDelivered { batches, in_parts } = possibly_delivered;
+            Ok((batches, batches > 0 && in_parts == 0))
         }
         other => bail!("{other:?}"),
     }
 }
 
-const ONE_REQUEST_OF_THREE: PossiblyDelivered = PossiblyDelivered { batches: 3, in_one_request: true };
+const ONE_REQUEST_OF_THREE: PossiblyDelivered = PossiblyDelivered { batches: 3, in_parts: 0 };
 
 #[tokio::test]
 async fn a_doubt_outlives_an_end_in_order() -> Result<()> {
     let disk = SimulatedDisk::default();
     let (queue, _) = script::open(&disk)?;
     queue.append(vec![batch(0, 1, 100), batch(1, 2, 100)]).await?;
-    queue.note_sent(0, PossiblyDelivered { batches: 1, in_one_request: true }).await;
+    queue.note_sent(0, PossiblyDelivered { batches: 1, in_parts: 0 }).await;
     queue.shutdown(true).await?;
     let disk = disk.after_kill();
     // One that delivers nothing knows no more than the one before, nor one that delivers another partition.
@@ -452,13 +453,13 @@ async fn after_a_kill_it_is_known_what_was_in_flight_and_after_a_power_cut_all_m
     assert_eq!(doubts(&cut).await?, [WINDOW; 3]);
     assert_eq!(doubts(&cut.after_kill()).await?, [WINDOW; 3]);
     let (queue, _) = script::open(&cut.after_kill())?;
-    queue.note_sent(0, PossiblyDelivered { batches: 1, in_one_request: true }).await;
+    queue.note_sent(0, PossiblyDelivered { batches: 1, in_parts: 0 }).await;
     assert_eq!(in_doubt(&queue, 0).await?, WINDOW, "what is sent now is a part of it");
 
     // Another request of the same batches: some may be there and others not.
     let sent = disk.after_kill();
     let (queue, _) = script::open(&sent)?;
-    queue.note_sent(1, PossiblyDelivered { batches: 5, in_one_request: true }).await;
+    queue.note_sent(1, PossiblyDelivered { batches: 5, in_parts: 0 }).await;
     queue.note_sent(2, ONE_REQUEST_OF_THREE).await;
     queue.note_unsent(2).await;
     assert_eq!(doubts(&sent.after_kill()).await?, [NOTHING, (5, false), NOTHING]);

@@ -211,9 +211,14 @@ fn commit(log: &mut Log, shared: &Shared, appends: Vec<Append>, settles: Vec<Set
             }
         }
     }
+    note_disk(log, shared);
+    shared.freed.notify_waiters();
+}
+
+/// Tells others what the files take of the disk.
+fn note_disk(log: &Log, shared: &Shared) {
     shared.on_disk.store(log.bytes_on_disk(), Ordering::Relaxed);
     shared.damaged_file_bytes.store(log.damaged_file_bytes(), Ordering::Relaxed);
-    shared.freed.notify_waiters();
 }
 
 fn appended(shared: &Shared, appends: Vec<Append>, locations: Vec<Location>) {
@@ -266,6 +271,7 @@ fn settled(log: &mut Log, shared: &Shared, settles: Vec<Settle>) {
             log.forget_layouts_before(shared.backlog().first_layout());
             shared.changes.tell_all();
         }
+        note_disk(log, shared);
         let _nobody_waits = settle.reply.send(Ok(()));
     }
 }

@@ -21,15 +21,15 @@ const VERSION: &[u8] = b"preamp in-flight 1";
 pub(super) struct Slot {
     /// The number of the first batch that was not sent. Batches are numbered across partitions and layouts.
     pub sent_to: u64,
-    /// Whether what was sent and is not acknowledged was one request.
-    pub in_one_request: bool,
+    /// How many of the series that were sent and are not acknowledged may have been sent in parts.
+    pub in_parts: u32,
 }
 
 impl Slot {
     fn write(self, boot: &str, partition: usize) -> [u8; SLOT] {
         let mut bytes = [0; SLOT];
         bytes[..8].copy_from_slice(&self.sent_to.to_le_bytes());
-        bytes[8] = u8::from(self.in_one_request);
+        bytes[8..12].copy_from_slice(&self.in_parts.to_le_bytes());
         let checksum = checksum(boot, partition, &bytes[..12]);
         bytes[12..].copy_from_slice(&checksum.to_le_bytes());
         bytes
@@ -39,7 +39,8 @@ impl Slot {
     fn read(bytes: &[u8; SLOT], boot: &str, partition: usize) -> Option<Slot> {
         let (said, expected) = (bytes.last_chunk::<4>()?, checksum(boot, partition, &bytes[..12]));
         let sent_to = u64::from_le_bytes(*bytes.first_chunk()?);
-        (*said == expected.to_le_bytes()).then_some(Slot { sent_to, in_one_request: bytes[8] == 1 })
+        let in_parts = u32::from_le_bytes(*bytes[8..].first_chunk()?);
+        (*said == expected.to_le_bytes()).then_some(Slot { sent_to, in_parts })
     }
 }
 
@@ -138,7 +139,7 @@ impl InFlight {
     pub fn settled(&self, partition: u32, waiting_from: u64) {
         let known = self.sent_to.get(partition as usize).map(|known| known.load(Ordering::Relaxed));
         if known.is_some_and(|known| known < waiting_from) {
-            self.write(partition, Slot { sent_to: waiting_from, in_one_request: false });
+            self.write(partition, Slot { sent_to: waiting_from, in_parts: 0 });
         }
     }
 
@@ -163,7 +164,7 @@ mod tests {
 
     #[test]
     fn a_slot_is_of_its_partition_and_of_its_run_of_the_system() {
-        let slot = Slot { sent_to: 7, in_one_request: true };
+        let slot = Slot { sent_to: 7, in_parts: 3 };
         let bytes = slot.write("a", 3);
         assert_eq!(Slot::read(&bytes, "a", 3), Some(slot));
         assert_eq!((Slot::read(&bytes, "b", 3), Slot::read(&bytes, "a", 2)), (None, None));

@@ -38,13 +38,13 @@ pub(super) fn restore(backlog: &mut Backlog<Stored>, waiting: Vec<recovery::Foun
 
 /// What the slot of a partition in which something waits has to say.
 pub(super) fn slot(backlog: &Backlog<Stored>, partition: u32) -> Option<Slot> {
-    let PossiblyDelivered { batches, in_one_request } = backlog.possibly_delivered(partition);
+    let PossiblyDelivered { batches, in_parts } = backlog.possibly_delivered(partition);
     let sequence = |index| backlog.nth(partition, index).map(|stored| stored.location.sequence);
     let sent_to = match batches.checked_sub(1) {
         Some(last) => sequence(last)? + 1,
         None => sequence(0)?,
     };
-    Some(Slot { sent_to, in_one_request })
+    Some(Slot { sent_to, in_parts })
 }
 
 /// Notes what an earlier process may have sent of what it left, and begins to record what this one sends.
@@ -65,17 +65,19 @@ pub(super) fn take_over(
         let known = known.filter(|known| known.sent_to >= settled);
         let sent = match known {
             _ if was_closed => PossiblyDelivered::default(),
-            Some(Slot { sent_to, in_one_request }) => PossiblyDelivered {
+            Some(Slot { sent_to, in_parts }) => PossiblyDelivered {
                 batches: backlog.count_first(partition, |stored| stored.location.sequence < sent_to),
-                in_one_request,
+                in_parts,
             },
             None => match backlog.first(partition, Window::REQUEST) {
-                First::Waiting(first, _) => PossiblyDelivered { batches: first.len(), in_one_request: false },
+                First::Waiting(first, _) => {
+                    PossiblyDelivered { batches: first.len(), in_parts: PossiblyDelivered::IN_PARTS }
+                }
                 _ => PossiblyDelivered::default(),
             },
         };
         backlog.note_sent(partition, Some(sent));
-        let nothing_waits = Slot { sent_to: settled, in_one_request: false };
+        let nothing_waits = Slot { sent_to: settled, in_parts: 0 };
         slots.push(slot(backlog, partition).unwrap_or(nothing_waits));
     }
     InFlight::begin(disk.clone(), &slots)

@@ -51,7 +51,7 @@ impl PartitionBuffer {
     /// The first batches that this process or another may have sent.
     pub fn possibly_delivered(&self) -> PossiblyDelivered {
         let by_another = self.possibly_delivered.map_or(0, |window| window.count(self.sizes()));
-        PossiblyDelivered { batches: by_another, in_one_request: false }.and(self.sent)
+        PossiblyDelivered { batches: by_another, in_parts: PossiblyDelivered::IN_PARTS }.and(self.sent)
     }
 
     /// Whether the receiver may have something that is not acknowledged.
