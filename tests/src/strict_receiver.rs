@@ -23,12 +23,14 @@ pub enum Manner {
     Away,
     /// Stores it, and does not answer.
     Silent,
-    /// Answers after a while. Every so many requests it says 503: of these, every other one is stored.
+    /// Answers after a while. Every so many requests it says 503.
     Open {
         /// How long an answer takes.
         latency: Duration,
         /// Every how many requests it fails.
         fails_every: u64,
+        /// Whether it stores every other one of those.
+        stores_some: bool,
     },
 }
 
@@ -133,11 +135,11 @@ async fn answer(
             let _stored = lock(&state).store(&body);
             std::future::pending().await
         }
-        Manner::Open { latency, fails_every } => {
+        Manner::Open { latency, fails_every, stores_some } => {
             let begun = Instant::now();
             tokio::time::sleep(latency).await;
             let mut state = lock(&state);
-            let answered = state.open(&body, fails_every);
+            let answered = state.open(&body, fails_every, stores_some);
             let first = state.seen.period.map_or(begun, |(first, _)| first.min(begun));
             state.seen.period = Some((first, Instant::now()));
             answered
@@ -149,11 +151,11 @@ async fn answer(
 }
 
 impl State {
-    fn open(&mut self, body: &[u8], fails_every: u64) -> (StatusCode, String) {
+    fn open(&mut self, body: &[u8], fails_every: u64, stores_some: bool) -> (StatusCode, String) {
         self.seen.requests += 1;
         if self.seen.requests.is_multiple_of(fails_every) {
             self.seen.failed += 1;
-            if self.seen.failed.is_multiple_of(2) {
+            if stores_some && self.seen.failed.is_multiple_of(2) {
                 let _stored = self.store(body);
             }
             return (StatusCode::SERVICE_UNAVAILABLE, "no".to_owned());

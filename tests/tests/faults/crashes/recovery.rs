@@ -13,12 +13,14 @@ use std::time::Duration;
 const SERIES: usize = 1_000;
 const SENDERS: usize = 8;
 
-/// Slow, and fails one request in ten.
-const OPEN: Manner = Manner::Open { latency: Duration::from_millis(15), fails_every: 10 };
+/// Slow, and fails one request in ten; it may store every other one of those.
+fn open(stores_some: bool) -> Manner {
+    Manner::Open { latency: Duration::from_millis(15), fails_every: 10, stores_some }
+}
 
-/// How many batches wait; `./build.sh soak` makes it 10,000.
+/// How many batches wait.
 fn batches() -> usize {
-    times("PREAMP_BATCHES", 4_000) as usize
+    times("PREAMP_BATCHES", 10_000) as usize
 }
 
 fn configuration(receiver: &StrictReceiver, folder: &Path) -> String {
@@ -58,26 +60,34 @@ fn send(http: SocketAddr) -> anyhow::Result<()> {
     senders.into_iter().try_for_each(|sender| sender.join().ok().context("a sender failed")?)
 }
 
-/// Fills the queue while the receiver is away, then has it delivered, by another process if this one is killed. It may
-/// be killed while its requests are stored and not answered.
-async fn drained(killed_with_requests_in_flight: Option<bool>) -> anyhow::Result<(Seen, u64)> {
+/// How a process ends that has filled the queue.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kill {
+    No,
+    Waiting,
+    /// While its requests are stored, and not answered. Of those that fail later, some are stored, too.
+    InFlight,
+}
+
+/// Fills the queue while the receiver is away, then has it delivered, by another process if this one is killed.
+async fn drained(kill: Kill) -> anyhow::Result<(Seen, u64)> {
     let folder = tempfile::tempdir()?;
     let receiver = StrictReceiver::start().await?;
     let configuration = configuration(&receiver, folder.path());
     let mut running = Running::start(&configuration, &[], folder.path())?;
     let http = running.http;
     tokio::task::spawn_blocking(move || send(http)).await??;
-    if let Some(are_in_flight) = killed_with_requests_in_flight {
-        if are_in_flight {
-            receiver.set(Manner::Silent);
-            tokio::time::sleep(Duration::from_millis(500)).await;
-            ensure!(receiver.samples() > 0, "no request is in flight");
-        }
-        running.kill();
-        receiver.set(OPEN);
-        running = Running::start(&configuration, &[], folder.path())?;
+    if kill == Kill::InFlight {
+        receiver.set(Manner::Silent);
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        ensure!(receiver.samples() > 0, "no request is in flight");
+    }
+    if kill == Kill::No {
+        receiver.set(open(false));
     } else {
-        receiver.set(OPEN);
+        running.kill();
+        receiver.set(open(kill == Kill::InFlight));
+        running = Running::start(&configuration, &[], folder.path())?;
     }
     running.wait_for_empty_queue()?;
     let presumed = presumed(&running.self_metrics()?);
@@ -96,9 +106,9 @@ fn presumed(page: &str) -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_kill_the_queue_is_emptied_at_no_less_than_half_the_speed() -> anyhow::Result<()> {
-    let (usual, _) = drained(None).await?;
-    let (killed, _) = drained(Some(false)).await?;
-    let (in_flight, presumed) = drained(Some(true)).await?;
+    let (usual, _) = drained(Kill::No).await?;
+    let (killed, _) = drained(Kill::Waiting).await?;
+    let (in_flight, presumed) = drained(Kill::InFlight).await?;
     for (name, seen) in
         [("no kill", &usual), ("killed", &killed), ("killed with requests in flight", &in_flight)]
     {
@@ -108,6 +118,7 @@ async fn after_a_kill_the_queue_is_emptied_at_no_less_than_half_the_speed() -> a
     // On a machine that does other things as well, a moment more or less says nothing.
     let most = 2 * usual.took() + Duration::from_millis(300);
     ensure!(killed.took() <= most, "{:?} after a kill, {:?} without one", killed.took(), usual.took());
+    ensure!(usual.refused + killed.refused == 0, "nothing was stored twice: {killed:?}");
     // Only what was sent before is refused: what came behind it was sent apart.
     ensure!(in_flight.requests < batches() as u64 / 4, "{in_flight:?}");
     Ok(())
