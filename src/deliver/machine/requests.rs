@@ -14,13 +14,20 @@ use std::borrow::Borrow;
 /// say nothing of the others: they may be repeats of that.
 const REPEATS: u32 = 16;
 
+/// So many batches at most are sent in one request where it is not known which of them the receiver has. If it refuses
+/// that, their series are asked about to the end; and from a receiver that stores the rest, one refusal as a repeat is
+/// all there is about them.
+const UNKNOWN_BATCHES: usize = 16;
+
 impl<B: Borrow<Batch> + Clone> Delivery<B> {
     /// Makes requests of the next batches. What was possibly delivered is not sent together with what was not. It is
-    /// sent as the same request if it was one, and else batch by batch.
+    /// sent as the same request if it was one, and else a few batches at a time.
     pub(super) fn next_requests(&mut self, size_limit: u64) {
         let (most, size_limit) = match self.possibly_delivered {
             PossiblyDelivered { batches: 0, .. } => (usize::MAX, size_limit),
-            PossiblyDelivered { in_parts: PossiblyDelivered::IN_PARTS, .. } => (1, 0),
+            PossiblyDelivered { in_parts: PossiblyDelivered::IN_PARTS, batches } => {
+                (batches.min(UNKNOWN_BATCHES), size_limit)
+            }
             PossiblyDelivered { batches, .. } => (batches, size_limit),
         };
         let group = next_group(&mut self.waiting, most, size_limit);

@@ -17,9 +17,14 @@ fn run(batches: &[&'static str], is_possibly_delivered: bool, events: &[Event]) 
 #[test]
 fn waiting_batches_are_merged_unless_they_were_possibly_delivered() {
     assert_eq!(run(&["a", "b"], false, &[]), "merge:a+b ab ab=delivered ack2");
-    assert_eq!(run(&["a", "b"], true, &[]), "a a=delivered ack1 b b=delivered ack1");
-    let refused = [Event::OutOfOrder, Event::BadSeries];
-    assert_eq!(run(&["a", "b"], true, &refused), "a a=presumed ack1 b b=refused ack1");
+    let refused = [Event::OutOfOrder, Event::OutOfOrder, Event::BadSeries];
+    assert_eq!(run(&["a", "b"], true, &refused), "merge:a+b ab a a=presumed b b=refused ack2");
+    // Not all at once, where it is not known which of them were.
+    let said = run(&["a"; 40], true, &[]);
+    assert_eq!(
+        said.split(' ').filter(|word| word.starts_with("ack")).collect::<Vec<_>>(),
+        ["ack16", "ack16", "ack8"]
+    );
 }
 
 #[test]
@@ -32,7 +37,7 @@ fn only_what_was_possibly_delivered_is_sent_apart() {
         Script { batches, events, possibly_delivered, ..Script::default() }.run()
     };
     let rest = "merge:c+d cd cd=delivered ack2";
-    assert_eq!(sent(2, false, &[]), format!("a a=delivered ack1 b b=delivered ack1 {rest}"));
+    assert_eq!(sent(2, false, &[]), format!("merge:a+b ab ab=delivered ack2 {rest}"));
     // The identical request again.
     assert_eq!(sent(2, true, &[]), format!("merge:a+b ab ab=delivered ack2 {rest}"));
     assert_eq!(sent(1, true, &[]), "a a=delivered ack1 merge:b+c+d bcd bcd=delivered ack3");
@@ -136,9 +141,15 @@ fn the_size_limit_is_learnt_and_forgotten() {
     assert_eq!(script(&["abcd"]), "ab ab=delivered cd cd=delivered ack1");
     assert_eq!(script(&["a", "b", "c"]), "merge:a+b ab ab=delivered ack2 c c=delivered ack1");
     // A single series that is too large says nothing of others.
-    let single = run(&["a", "bcde"], true, &[Event::TooLarge]);
+    let not_together = |batches: &[&'static str], limit: u64| {
+        let mut receiver = Receiver::default();
+        receiver.refused_size(2 * limit, 0);
+        let (batches, events) = (batches.to_vec(), vec![Event::TooLarge]);
+        Script { batches, receiver, events, ..Script::default() }.run()
+    };
+    let single = not_together(&["a", "bcde"], 99_000);
     assert_eq!(single, "a a=refused ack1 bcde bcde=delivered ack1");
-    let learnt = run(&["abcd", "efgh"], true, &[Event::TooLarge]);
+    let learnt = not_together(&["abcd", "efgh"], 159_000);
     assert_eq!(learnt, "abcd ab ab=delivered cd cd=delivered ack1 ef ef=delivered gh gh=delivered ack1");
 }
 

@@ -152,7 +152,7 @@ impl InFlight {
                 directory,
                 file,
                 %error,
-                "it cannot be recorded what is in flight; after a crash, more requests than that are sent one batch each"
+                "it cannot be recorded what is in flight; after a crash, more than that is sent in small requests"
             );
         }
     }
