@@ -303,16 +303,13 @@ impl<T> Backlog<T> {
         self.is_closed || self.readable(partition).is_some_and(|own| own.size.points >= points)
     }
 
-    /// Notes that some of what waits first in a partition is sent, or `None` that nothing was. Whether that is news.
-    pub fn note_sent(&mut self, partition: u32, sent: Option<PossiblyDelivered>) -> bool {
+    /// Notes that some of what waits first in a partition is sent, or `None` that nothing was.
+    pub fn note_sent(&mut self, partition: u32, sent: Option<PossiblyDelivered>) {
         let layout = self.layouts.front_mut();
-        let Some(own) = layout.and_then(|layout| layout.partitions.get_mut(partition as usize)) else {
-            return false;
-        };
-        let known = own.possibly_delivered;
-        let sent = sent.map(|sent| known.and(sent.among(own.waiting.len())));
-        own.possibly_delivered = sent.unwrap_or_default();
-        own.possibly_delivered != known
+        if let Some(own) = layout.and_then(|layout| layout.partitions.get_mut(partition as usize)) {
+            let sent = sent.map(|sent| own.possibly_delivered.and(sent.among(own.waiting.len())));
+            own.possibly_delivered = sent.unwrap_or_default();
+        }
     }
 
     /// What the receiver may have of a partition.

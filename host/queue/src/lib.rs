@@ -321,7 +321,10 @@ pub trait Queue: Send + Sync {
 
     /// Notes what the receiver may have of the first batches of a partition, before the request is sent, until they are
     /// acknowledged. Where it can be, it is noted for the next process, too.
-    fn note_sent(&self, partition: u32, sent: PossiblyDelivered) -> Pending<'_, ()>;
+    ///
+    /// # Errors
+    /// When the next process would find what is not true any more. The request must not be sent then.
+    fn note_sent(&self, partition: u32, sent: PossiblyDelivered) -> Pending<'_, Result<(), StorageError>>;
 
     /// Takes that back: the receiver has nothing of what waits in a partition.
     fn note_unsent(&self, partition: u32) -> Pending<'_, ()>;

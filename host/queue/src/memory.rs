@@ -111,9 +111,10 @@ impl Queue for MemoryQueue {
         Box::pin(async move { Ok(self.changes.wait_for(partition, || self.first(partition, window)).await) })
     }
 
-    fn note_sent(&self, partition: u32, sent: PossiblyDelivered) -> Pending<'_, ()> {
+    fn note_sent(&self, partition: u32, sent: PossiblyDelivered) -> Pending<'_, Result<(), StorageError>> {
         Box::pin(async move {
             self.backlog().note_sent(partition, Some(sent));
+            Ok(())
         })
     }
 

@@ -401,7 +401,7 @@ async fn a_doubt_outlives_an_end_in_order() -> Result<()> {
     let disk = SimulatedDisk::default();
     let (queue, _) = script::open(&disk)?;
     queue.append(vec![batch(0, 1, 100), batch(1, 2, 100)]).await?;
-    queue.note_sent(0, PossiblyDelivered { batches: 1, in_parts: 0 }).await;
+    queue.note_sent(0, PossiblyDelivered { batches: 1, in_parts: 0 }).await?;
     queue.shutdown(true).await?;
     let disk = disk.after_kill();
     // One that delivers nothing knows no more than the one before, nor one that delivers another partition.
@@ -430,11 +430,11 @@ async fn after_a_kill_it_is_known_what_was_in_flight_and_after_a_power_cut_all_m
     for number in 0..900 {
         queue.append(vec![batch(number as u32 % 3, number, 100)]).await?;
     }
-    queue.note_sent(0, ONE_REQUEST_OF_THREE).await;
+    queue.note_sent(0, ONE_REQUEST_OF_THREE).await?;
     queue
         .acknowledge(0, 3, delivered(&first(&queue, 0, Window { batches: 3, bytes: 10_000 }).await?))
         .await?;
-    queue.note_sent(1, ONE_REQUEST_OF_THREE).await;
+    queue.note_sent(1, ONE_REQUEST_OF_THREE).await?;
     let doubts = async |disk: &SimulatedDisk| -> Result<[(usize, bool); 3]> {
         let (queue, _) = script::open(disk)?;
         Ok([in_doubt(&queue, 0).await?, in_doubt(&queue, 1).await?, in_doubt(&queue, 2).await?])
@@ -453,14 +453,14 @@ async fn after_a_kill_it_is_known_what_was_in_flight_and_after_a_power_cut_all_m
     assert_eq!(doubts(&cut).await?, [WINDOW; 3]);
     assert_eq!(doubts(&cut.after_kill()).await?, [WINDOW; 3]);
     let (queue, _) = script::open(&cut.after_kill())?;
-    queue.note_sent(0, PossiblyDelivered { batches: 1, in_parts: 0 }).await;
+    queue.note_sent(0, PossiblyDelivered { batches: 1, in_parts: 0 }).await?;
     assert_eq!(in_doubt(&queue, 0).await?, WINDOW, "what is sent now is a part of it");
 
     // Another request of the same batches: some may be there and others not.
     let sent = disk.after_kill();
     let (queue, _) = script::open(&sent)?;
-    queue.note_sent(1, PossiblyDelivered { batches: 5, in_parts: 0 }).await;
-    queue.note_sent(2, ONE_REQUEST_OF_THREE).await;
+    queue.note_sent(1, PossiblyDelivered { batches: 5, in_parts: 0 }).await?;
+    queue.note_sent(2, ONE_REQUEST_OF_THREE).await?;
     queue.note_unsent(2).await;
     assert_eq!(doubts(&sent.after_kill()).await?, [NOTHING, (5, false), NOTHING]);
     // What is given up of a request that may be there says nothing of the rest.
@@ -495,12 +495,20 @@ async fn what_cannot_be_noted_is_not_believed_by_the_next_process() -> Result<()
     for number in 0..30 {
         queue.append(vec![batch(0, number, 100)]).await?;
     }
-    queue.note_sent(0, ONE_REQUEST_OF_THREE).await;
+    queue.note_sent(0, ONE_REQUEST_OF_THREE).await?;
     queue
         .acknowledge(0, 3, delivered(&first(&queue, 0, Window { batches: 3, bytes: 10_000 }).await?))
         .await?;
+    // What is there cannot be changed nor removed: nothing may be sent.
+    let is_change = |operation| [Operation::Write, Operation::Remove].contains(&operation);
+    disk.fail(move |_, operation| is_change(operation).then_some(Fault::Io));
+    ensure!(queue.note_sent(0, ONE_REQUEST_OF_THREE).await.is_err());
+    disk.heal();
+    queue.note_sent(0, ONE_REQUEST_OF_THREE).await?;
+    let (reopened, _) = script::open(&disk.after_kill())?;
+    assert_eq!(in_doubt(&reopened, 0).await?, (3, true));
     disk.fail(|_, operation| (operation == Operation::Write).then_some(Fault::Io));
-    queue.note_sent(0, ONE_REQUEST_OF_THREE).await;
+    queue.note_sent(0, PossiblyDelivered { batches: 4, in_parts: 0 }).await?;
     disk.heal();
     let (queue, _) = script::open(&disk.after_kill())?;
     assert_eq!(in_doubt(&queue, 0).await?, (27, false));

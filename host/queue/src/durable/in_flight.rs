@@ -4,8 +4,7 @@
 
 use super::disk::{Disk, DiskFile};
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The name of the file.
 pub(super) const NAME: &str = "in-flight";
@@ -74,29 +73,32 @@ pub(super) fn read(disk: &dyn Disk, partitions: usize) -> Vec<Option<Slot>> {
 pub(super) struct InFlight {
     disk: Arc<dyn Disk>,
     boot: String,
-    /// `None` once it could not be written: the next process must not find what is not true any more.
+    /// `None` if there is none: the next process believes nothing then.
     file: Mutex<Option<Arc<dyn DiskFile>>>,
-    /// What each slot says.
-    sent_to: Vec<AtomicU64>,
+    /// What the slots say; `None` where that is not known, because a write failed.
+    slots: Mutex<Vec<Option<Slot>>>,
 }
 
 impl InFlight {
     /// Begins with these slots.
-    pub fn begin(disk: Arc<dyn Disk>, slots: &[Slot]) -> InFlight {
+    ///
+    /// # Errors
+    /// When what an earlier process wrote can neither be overwritten nor removed.
+    pub fn begin(disk: Arc<dyn Disk>, slots: &[Slot]) -> io::Result<InFlight> {
         let boot = disk.boot();
         let in_flight = InFlight {
             disk,
             boot: boot.clone().unwrap_or_default(),
             file: Mutex::new(None),
-            sent_to: slots.iter().map(|slot| AtomicU64::new(slot.sent_to)).collect(),
+            slots: Mutex::new(slots.iter().copied().map(Some).collect()),
         };
         if boot.is_some() {
             match in_flight.make(slots) {
-                Ok(file) => *in_flight.file() = Some(file),
-                Err(error) => in_flight.give_up(&error),
+                Ok(file) => *lock(&in_flight.file) = Some(file),
+                Err(error) => in_flight.do_without(error)?,
             }
         }
-        in_flight
+        Ok(in_flight)
     }
 
     fn make(&self, slots: &[Slot]) -> io::Result<Arc<dyn DiskFile>> {
@@ -114,48 +116,56 @@ impl InFlight {
         Ok(Arc::from(file))
     }
 
-    fn file(&self) -> std::sync::MutexGuard<'_, Option<Arc<dyn DiskFile>>> {
-        // Nothing that holds it can panic.
-        self.file.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Whether a slot says something else, and there is a file to write to.
+    pub fn is_news(&self, partition: u32, slot: Slot) -> bool {
+        let known = lock(&self.slots).get(partition as usize).copied();
+        known.is_some_and(|known| known != Some(slot)) && lock(&self.file).is_some()
     }
 
-    /// Writes a slot. Takes the time of one write, and none if there is nothing to write to.
-    pub fn write(&self, partition: u32, slot: Slot) {
+    /// Writes a slot, which takes the time of one write.
+    ///
+    /// # Errors
+    /// When the next process would find what is not so.
+    pub fn write(&self, partition: u32, slot: Slot) -> io::Result<()> {
         let partition = partition as usize;
-        let Some(sent_to) = self.sent_to.get(partition) else { return };
-        sent_to.store(slot.sent_to, Ordering::Relaxed);
-        let Some(file) = self.file().clone() else { return };
-        if let Err(error) = file.write_at((partition * SLOT) as u64, &slot.write(&self.boot, partition)) {
-            self.give_up(&error);
+        let Some(file) = lock(&self.file).clone() else { return Ok(()) };
+        let written = file.write_at((partition * SLOT) as u64, &slot.write(&self.boot, partition));
+        if let Some(known) = lock(&self.slots).get_mut(partition) {
+            *known = written.is_ok().then_some(slot);
         }
-    }
-
-    /// Whether there is a file to write to.
-    pub fn is_written(&self) -> bool {
-        self.file().is_some()
+        written.or_else(|error| self.do_without(error))
     }
 
     /// Everything before this number left the partition, also what was not sent.
     pub fn settled(&self, partition: u32, waiting_from: u64) {
-        let known = self.sent_to.get(partition as usize).map(|known| known.load(Ordering::Relaxed));
-        if known.is_some_and(|known| known < waiting_from) {
-            self.write(partition, Slot { sent_to: waiting_from, in_parts: 0 });
+        let known = lock(&self.slots).get(partition as usize).copied().flatten();
+        if known.is_some_and(|known| known.sent_to < waiting_from) {
+            // What is there otherwise is too old to be believed.
+            let _unknown = self.write(partition, Slot { sent_to: waiting_from, in_parts: 0 });
         }
     }
 
-    /// Goes on without the file.
-    fn give_up(&self, error: &io::Error) {
-        let left = self.disk.remove(NAME).err().filter(|error| error.kind() != io::ErrorKind::NotFound);
-        if self.file().take().is_some() || left.is_some() {
-            let (directory, file) = (self.disk.place(), NAME);
-            tracing::warn!(
-                directory,
-                file,
-                %error,
-                "it cannot be recorded what is in flight; after a crash, more than that is sent in small requests"
-            );
+    /// Goes on without the file, which could not be written. It must not be there any more then.
+    fn do_without(&self, error: io::Error) -> io::Result<()> {
+        match self.disk.remove(NAME) {
+            Err(left) if left.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
         }
+        *lock(&self.file) = None;
+        let (directory, file) = (self.disk.place(), NAME);
+        tracing::warn!(
+            directory,
+            file,
+            %error,
+            "it cannot be recorded what is in flight; after a crash, more than that is sent in small requests"
+        );
+        Ok(())
     }
+}
+
+/// Nothing that holds one of these can panic half-way through a change.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -204,7 +204,7 @@ impl DurableQueue {
         };
         restore::restore(&mut backlog, recovered.waiting);
         let mut log = recovered.log;
-        let in_flight = restore::take_over(&mut backlog, &log, &disk, found.was_closed);
+        let in_flight = restore::take_over(&mut backlog, &log, &disk, found.was_closed).map_err(system)?;
         if !found.was_closed {
             // Not worth refusing to start on a disk that is full: something may be shown twice in quarantine then.
             if let Err(error) = quarantine.resume(log.layouts()) {
@@ -265,21 +265,22 @@ impl DurableQueue {
         self.ask(append, || Err(AppendError::Closed)).await
     }
 
-    async fn note(&self, partition: u32, sent: Option<PossiblyDelivered>) {
+    async fn note(&self, partition: u32, sent: Option<PossiblyDelivered>) -> Result<(), StorageError> {
         let slot = {
             let mut backlog = self.shared.backlog();
-            let is_news = backlog.note_sent(partition, sent);
-            is_news.then(|| restore::slot(&backlog, partition)).flatten()
+            backlog.note_sent(partition, sent);
+            restore::slot(&backlog, partition)
         };
-        let Some(slot) = slot.filter(|_| self.shared.in_flight.is_written()) else { return };
+        let in_flight = &self.shared.in_flight;
+        let Some(slot) = slot.filter(|slot| in_flight.is_news(partition, *slot)) else { return Ok(()) };
         if self.shared.is_in_place {
-            self.shared.in_flight.write(partition, slot);
-            return;
+            return in_flight.write(partition, slot).map_err(|error| self.shared.failed(&error));
         }
         // Although it waits for no disk, as a rule: one that stands still must not hold up everything else.
         let shared = self.shared.clone();
-        let written = tokio::task::spawn_blocking(move || shared.in_flight.write(partition, slot));
-        let _ended_with_the_program = written.await;
+        let writing = tokio::task::spawn_blocking(move || shared.in_flight.write(partition, slot));
+        let written = writing.await.unwrap_or_else(|error| Err(io::Error::other(error)));
+        written.map_err(|error| self.shared.failed(&error))
     }
 
     async fn settle(&self, partition: u32, count: usize, settlement: Settlement) -> Result<(), StorageError> {
@@ -363,12 +364,15 @@ impl Queue for DurableQueue {
         Box::pin(self.read(partition, window))
     }
 
-    fn note_sent(&self, partition: u32, sent: PossiblyDelivered) -> Pending<'_, ()> {
+    fn note_sent(&self, partition: u32, sent: PossiblyDelivered) -> Pending<'_, Result<(), StorageError>> {
         Box::pin(self.note(partition, Some(sent)))
     }
 
     fn note_unsent(&self, partition: u32) -> Pending<'_, ()> {
-        Box::pin(self.note(partition, None))
+        Box::pin(async move {
+            // What the next process finds otherwise is more than there is.
+            let _unknown = self.note(partition, None).await;
+        })
     }
 
     fn acknowledge(

@@ -9,6 +9,7 @@ use crate::Window;
 use crate::backlog::{Backlog, Entry, First};
 use preamp_base::clock::since_epoch;
 use preamp_contract::PossiblyDelivered;
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -53,7 +54,7 @@ pub(super) fn take_over(
     log: &Log,
     disk: &Arc<dyn Disk>,
     was_closed: bool,
-) -> InFlight {
+) -> io::Result<InFlight> {
     let partitions = backlog.readers();
     let known = in_flight::read(&**disk, partitions as usize);
     let settled = log.layouts.get(&backlog.first_layout());

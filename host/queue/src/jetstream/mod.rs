@@ -426,8 +426,11 @@ impl Queue for JetStreamQueue {
         Box::pin(self.shared.next(partition, window))
     }
 
-    fn note_sent(&self, partition: u32, sent: PossiblyDelivered) -> Pending<'_, ()> {
-        Box::pin(async move { self.shared.note_sent(partition, Some(sent)) })
+    fn note_sent(&self, partition: u32, sent: PossiblyDelivered) -> Pending<'_, Result<(), StorageError>> {
+        Box::pin(async move {
+            self.shared.note_sent(partition, Some(sent));
+            Ok(())
+        })
     }
 
     fn note_unsent(&self, partition: u32) -> Pending<'_, ()> {

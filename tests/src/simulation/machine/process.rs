@@ -316,7 +316,10 @@ impl Process {
                 delivery.pruned(parts);
             }
             Step::Send { batch, attempt, sent } => {
-                at_once(self.queue.note_sent(partition, sent)).context("a note waits")?;
+                if at_once(self.queue.note_sent(partition, sent)).context("a note waits")?.is_err() {
+                    self.wait(partition, STORAGE_PAUSE, agenda);
+                    return Ok(());
+                }
                 if self.is_dead.load(Ordering::Relaxed) {
                     return Ok(());
                 }

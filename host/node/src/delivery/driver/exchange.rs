@@ -45,7 +45,9 @@ impl<'a> Driver<'a> {
                 return;
             }
         };
-        self.shared.context.queue.note_sent(self.partition, sent).await;
+        while let Err(error) = self.shared.context.queue.note_sent(self.partition, sent).await {
+            self.shared.storage_failed(self.partition, &error).await;
+        }
         let (Exchange { response, arrival }, took) = self.exchange(head, batch, attempt).await;
         let verdict = self.judge(batch, &response, attempt, took).await;
         drop(permit);
