@@ -1,6 +1,6 @@
 //! What is done about each answer.
 
-use super::script::{Event, Script};
+use super::script::{Event, Says, Script};
 use crate::{Interrupt, Policy};
 use Event::*;
 use preamp_contract::PossiblyDelivered;
@@ -240,7 +240,7 @@ fn a_part_that_was_stored_is_not_taken_for_the_whole() {
             stored.push_str(text);
             if text.len() > 16 { Lost(5) } else { Taken }
         };
-        let (batches, receiver_says) = (vec![SERIES], Some(Box::new(says) as Box<dyn FnMut(&str) -> Event>));
+        let (batches, receiver_says) = (vec![SERIES], Some(Box::new(says) as Says));
         let said = Script { batches, events, receiver_says, possibly_delivered, ..Script::default() }.run();
         assert!(said.contains("~5"), "a part was not answered: {said}");
         let missing: String = SERIES.chars().filter(|series| !stored.borrow().contains(*series)).collect();
@@ -254,7 +254,7 @@ fn bad_series_of_a_request_that_was_not_stored_cost_no_good_one() {
     const SERIES: &str = "abcdefghijklmnopqrstuvwxyz0123456789-=[];,./!@#$%^&*()_+{}|:<>?~";
     let is_bad = |series: char| SERIES.find(series).is_some_and(|at| at % 3 == 0);
     let says = move |text: &str| if text.chars().any(is_bad) { OutOfOrder } else { Taken };
-    let (batches, receiver_says) = (vec![SERIES], Some(Box::new(says) as Box<dyn FnMut(&str) -> Event>));
+    let (batches, receiver_says) = (vec![SERIES], Some(Box::new(says) as Says));
     let said = Script { batches, events: vec![Lost(5)], receiver_says, ..Script::default() }.run();
     let presumed: String = said.split(' ').filter_map(|word| word.strip_suffix("=presumed")).collect();
     assert_eq!(presumed, SERIES.chars().filter(|series| is_bad(*series)).collect::<String>(), "{said}");

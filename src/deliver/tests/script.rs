@@ -47,6 +47,9 @@ pub enum Event {
     Unsignable,
 }
 
+/// What a receiver says to a text.
+pub type Says = Box<dyn FnMut(&str) -> Event>;
+
 pub struct Script {
     pub batches: Vec<&'static str>,
     pub possibly_delivered: PossiblyDelivered,
@@ -54,7 +57,7 @@ pub struct Script {
     pub receiver: Receiver,
     pub events: Vec<Event>,
     /// What is answered to a text once the events are over, if not that it is taken.
-    pub receiver_says: Option<Box<dyn FnMut(&str) -> Event>>,
+    pub receiver_says: Option<Says>,
     /// Interrupts that come as soon as so many steps were taken.
     pub interrupts: Vec<(usize, Interrupt)>,
     /// The age of all samples when the script begins, in milliseconds.
