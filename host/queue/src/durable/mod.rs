@@ -16,6 +16,7 @@ mod refusals;
 mod restore;
 mod scan;
 mod set_aside;
+mod shared;
 mod writer;
 
 pub use disk::{Disk, DiskFile, Folder, FolderError};
@@ -26,24 +27,24 @@ pub use set_aside::SetAsideFiles;
 
 pub use preamp_base::own_files::{Holder, NotOurs};
 
-use super::backlog::{Backlog, Entry, First, Limits, Size};
+use super::backlog::{Backlog, Limits};
 use super::changes::Changes;
 use crate::{
-    AppendError, Capacity, Limit, Next, Outcome, Pending, Queue, Settlement, Statistics, StorageError,
-    Ticket, Window, wait_for_room,
+    AppendError, Capacity, Next, Outcome, Pending, Queue, Settlement, Statistics, StorageError, Ticket,
+    Window, wait_for_room,
 };
 use committer::{Append, Committer, Request};
-use in_flight::InFlight;
 use log::Location;
 use preamp_base::LogLimiter;
 use preamp_contract::{Batch, PossiblyDelivered};
 use quarantine::Quarantine;
 use read::Unreadable;
 use refusals::Refusals;
+use shared::{Head, Shared};
 use std::io;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Notify, oneshot};
 use writer::Writer;
 
@@ -95,38 +96,6 @@ enum Writing {
     Apart(Writer),
     /// Where they are asked for; nowhere any more once the queue was put away.
     InPlace(Mutex<Option<Box<Committer>>>),
-}
-
-/// What readers and the committer share.
-struct Shared {
-    backlog: Mutex<Backlog<Stored>>,
-    changes: Changes,
-    place: String,
-    /// Whether everything is done where it is asked for.
-    is_in_place: bool,
-    in_flight: InFlight,
-    /// Told of what leaves the queue.
-    freed: Notify,
-    max_bytes: u64,
-    disk: Arc<dyn Disk>,
-    min_free_bytes: u64,
-    on_disk: AtomicU64,
-    cached_bytes: u64,
-    cached: AtomicU64,
-    damaged_points: AtomicU64,
-    damaged_file_bytes: AtomicU64,
-    refusals: Refusals,
-    log_limiter: LogLimiter,
-}
-
-/// What is first in a partition, before it is read.
-#[derive(Default)]
-enum Head {
-    Waiting(Vec<read::Waiting>, PossiblyDelivered),
-    Evicted(Vec<read::Waiting>),
-    /// The queue is closed, and nothing waits.
-    #[default]
-    Nothing,
 }
 
 /// A batch in the log.
@@ -438,83 +407,5 @@ impl Capacity for DurableQueue {
     fn until_points(&self, partition: u32, points: u64) -> Pending<'_, ()> {
         let has_points = move || self.shared.backlog().has_points(partition, points).then_some(());
         Box::pin(self.shared.changes.wait_for(partition, has_points))
-    }
-}
-
-impl Shared {
-    /// No code that holds the lock can panic half-way through a change, so a poisoned one is sound.
-    fn backlog(&self) -> MutexGuard<'_, Backlog<Stored>> {
-        self.backlog.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn reserve(&self, payload: &[Batch]) -> Result<Size, AppendError> {
-        let mut backlog = self.backlog();
-        let size = self.check(&backlog, payload).inspect_err(|error| {
-            if let AppendError::DiskIsLow { free, least } = error {
-                let points = payload.iter().map(|batch| u64::from(batch.points)).sum();
-                self.refusals.low(&*self.disk, *free, *least, points);
-            }
-        })?;
-        backlog.take(size);
-        Ok(size)
-    }
-
-    fn check(&self, backlog: &Backlog<Stored>, payload: &[Batch]) -> Result<Size, AppendError> {
-        let size = backlog.check(payload)?;
-        let needed = size.bytes;
-        // What is settled keeps its place on the disk for the sake of what waits in the same segment.
-        let waiting = self.on_disk.load(Ordering::Relaxed);
-        if backlog.has_waiting() && waiting.saturating_add(needed) > self.max_bytes {
-            return Err(AppendError::Full { limit: Limit::Bytes, waiting, needed, allowed: self.max_bytes });
-        }
-        self.check_disk()?;
-        Ok(size)
-    }
-
-    fn check_disk(&self) -> Result<(), AppendError> {
-        let least = self.min_free_bytes;
-        if least == 0 {
-            return Ok(());
-        }
-        match self.disk.free() {
-            Ok(free) if free < least => Err(AppendError::DiskIsLow { free, least }),
-            // A disk that does not say it says more when it is written to.
-            _ => Ok(()),
-        }
-    }
-
-    /// Whether the receiver may have some of what waits anywhere.
-    fn is_possibly_delivered(&self) -> bool {
-        let backlog = self.backlog();
-        (0..backlog.readers()).any(|partition| backlog.possibly_delivered(partition).batches > 0)
-    }
-
-    fn first(&self, partition: u32, window: Window) -> Option<Head> {
-        let found = |entries: Vec<&Entry<Stored>>| entries.into_iter().map(read::Waiting::of).collect();
-        match self.backlog().first(partition, window) {
-            First::Waiting(entries, sent) => Some(Head::Waiting(found(entries), sent)),
-            First::Evicted(entries) => Some(Head::Evicted(found(entries))),
-            First::Nothing => None,
-            First::End => Some(Head::Nothing),
-        }
-    }
-
-    /// Keeps a batch in memory too, if there is room for it.
-    fn cache(&self, batch: Arc<Batch>) -> Option<Arc<Batch>> {
-        let bytes = batch.body.len() as u64;
-        let has_room = self.cached.load(Ordering::Relaxed) + bytes <= self.cached_bytes;
-        has_room.then(|| {
-            self.cached.fetch_add(bytes, Ordering::Relaxed);
-            batch
-        })
-    }
-
-    fn uncache(&self, stored: &Stored) {
-        let bytes = stored.cached.as_ref().map_or(0, |batch| batch.body.len() as u64);
-        self.cached.fetch_sub(bytes, Ordering::Relaxed);
-    }
-
-    fn failed(&self, error: &io::Error) -> StorageError {
-        StorageError(format!("{}: {error}", self.place))
     }
 }
