@@ -181,7 +181,8 @@ impl Running {
         let ([grpc, http, metrics], health) = process.wait_for("preamp to be ready", |log| {
             log.lines().find_map(|line| {
                 // In the log of the console, or in that of JSON.
-                let (_, addresses) = line.split_once(" ready ").or_else(|| line.split_once("\"ready\","))?;
+                let (_, addresses) =
+                    line.split_once(" state=ready ").or_else(|| line.split_once("\"ready\","))?;
                 let address = |name: &str| {
                     address_after(addresses, &format!("{name}="))
                         .or_else(|| address_after(addresses, &format!("\"{name}\":\"")))

@@ -4,6 +4,7 @@ pub mod clock;
 mod directory;
 pub mod files;
 mod log_limiter;
+pub mod logfmt;
 pub mod memory;
 pub mod own_files;
 pub mod printable;

@@ -4,6 +4,7 @@ mod audit;
 mod check;
 mod diff;
 mod dumps;
+mod ending;
 mod generated;
 mod keys;
 mod offline;
@@ -12,6 +13,7 @@ mod progress;
 mod quarantine;
 mod queue;
 mod reading;
+mod ready;
 mod run;
 mod stored;
 mod supervisor;
@@ -120,7 +122,7 @@ impl Cli {
             writeln!(printable::stderr(), "warning: core dumps cannot be forbidden: {error}")?;
         }
         match self.command {
-            Command::Run(args) => complete(run::run(args))?,
+            Command::Run(args) => return complete(run::run(args)),
             Command::Validate(args) => validate::validate(&args)?,
             Command::Convert(args) => print::convert(&args)?,
             Command::PrintConfig(args) => print::print_config(&args)?,

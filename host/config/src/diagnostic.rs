@@ -1,10 +1,11 @@
 //! What is wrong with a configuration file, and where.
 
+use super::form::FileForm;
 use super::place::Place;
 use super::yaml::Node;
 use preamp_base::files;
 use preamp_base::printable::Line;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::path::Path;
 
@@ -112,6 +113,7 @@ pub(super) struct Report {
     missing: RefCell<Notes>,
     /// `None` where nobody wants to know.
     defaults: Option<RefCell<Vec<Taken>>>,
+    form: Cell<FileForm>,
 }
 
 /// What holds where the document says nothing, as its reader took it.
@@ -153,7 +155,18 @@ impl Report {
             warnings: RefCell::default(),
             missing: RefCell::default(),
             defaults: None,
+            form: Cell::default(),
         }
+    }
+
+    /// Notes the form of a file, where it is not that of the Collector.
+    pub fn is_of(&self, form: FileForm) {
+        self.form.set(form);
+    }
+
+    /// The form of the file, or of the last of several that is not that of the Collector.
+    pub fn form(&self) -> FileForm {
+        self.form.get()
     }
 
     /// The same, which keeps the defaults that were taken too.

@@ -3,6 +3,7 @@
 use super::bindplane;
 use super::diagnostic::Report;
 use super::foreign;
+use super::form::FileForm;
 use super::kubernetes;
 use super::merge::{below, unfolded};
 use super::place::Place;
@@ -69,7 +70,10 @@ fn only(mut documents: Vec<Node>, context: &Context) -> Option<Node> {
 fn of_document(document: Node, context: &Context) -> Option<Node> {
     let root = View::root(&document, context.report);
     match &document.value {
-        Value::Map(_) if prometheus::is_configuration(&document) => prometheus::rendered(document, context),
+        Value::Map(_) if prometheus::is_configuration(&document) => {
+            context.report.is_of(FileForm::Prometheus);
+            prometheus::rendered(document, context)
+        }
         Value::Map(_) if is_of_helm(&document) => {
             root.error(
                 "holds values of a Helm chart, which puts more around them: take what stands below `config`, or what \

@@ -24,6 +24,7 @@ mod embedded;
 mod exporter;
 mod extensions;
 mod foreign;
+mod form;
 mod formats;
 mod gates;
 mod health;
@@ -57,6 +58,7 @@ mod yaml;
 
 pub use cipher_suites::CIPHER_SUITES;
 pub use diagnostic::{Diagnostic, Diagnostics};
+pub use form::{FileForm, KeyNames};
 pub use gates::FeatureGates;
 pub use load::{Converted, Loaded, Request, convert, explain, load, load_exporter, parse};
 pub use options::Options;

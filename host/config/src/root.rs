@@ -4,6 +4,7 @@ use super::component::Places;
 use super::definition::Tables;
 use super::exporter::{self, EXPORTERS, Exporter, read_remote_write};
 use super::extensions::{self, Extensions, read_authenticators};
+use super::form::{FileForm, KeyNames};
 use super::ids::{Component, find, read_components};
 use super::processors;
 use super::receiver::{self, read_otlp};
@@ -56,7 +57,7 @@ pub(super) fn read_root(root: &View) -> Option<(Settings, Places)> {
     let health = extensions.health();
     let Connected { receiver, processors, exporter: exporter_id, debug } = connected?;
     let receiver = with_id(receivers, receiver)?;
-    let (exporter, places) = settle(exporter_id, with_id(exporters, exporter_id)?, Some(&receiver));
+    let (exporter, places) = settle(exporter_id, with_id(exporters, exporter_id)?, Some(&receiver), root.form());
     let telemetry = service.telemetry;
     Some((Settings { receiver, processors, exporter, debug, health, telemetry }, places))
 }
@@ -74,7 +75,7 @@ pub(super) fn read_exporter(root: &View, id: &str) -> Option<(ExporterSettings, 
     let enabled = read_authenticators(section.get(&file::service));
     let extensions = Extensions::read(read_components(section.get(&file::extensions)), &enabled);
     let exporter = read_remote_write(exporter, &extensions)?;
-    Some(settle(id, exporter, None))
+    Some(settle(id, exporter, None, root.form()))
 }
 
 /// Reads all components of certain types, each with its id.
@@ -92,14 +93,28 @@ fn with_id<T>(components: Vec<(&str, T)>, id: &str) -> Option<T> {
 }
 
 /// Completes an exporter with what the receiver, if there is one, says.
-fn settle(id: &str, exporter: Exporter, receiver: Option<&OtlpReceiver>) -> (ExporterSettings, Places) {
+fn settle(
+    id: &str,
+    exporter: Exporter,
+    receiver: Option<&OtlpReceiver>,
+    form: FileForm,
+) -> (ExporterSettings, Places) {
     let Exporter { mut component, endpoint, client, retry, queue, sigv4, state_file } = exporter;
     let listeners = receiver.into_iter().flat_map(|receiver| [&receiver.grpc, &receiver.http]).flatten();
     if let Some(largest) = listeners.map(|listener| listener.max_request_bytes).max() {
         component.set("max_payload_bytes", largest);
     }
     let (component_json, places) = component.finish();
-    let id = id.to_owned();
-    let settings = ExporterSettings { id, endpoint, component_json, client, retry, queue, sigv4, state_file };
+    let settings = ExporterSettings {
+        id: id.to_owned(),
+        endpoint,
+        component_json,
+        client,
+        retry,
+        queue,
+        sigv4,
+        state_file,
+        key_names: KeyNames::new(form, id),
+    };
     (settings, places)
 }

@@ -17,6 +17,7 @@ pub use processors::{
 pub use senders::{Proof, Senders, Tokens};
 pub use serving::{Hosts, Serving};
 
+use crate::form::KeyNames;
 use preamp_base::{Directory, Secret};
 use std::fmt;
 use std::path::PathBuf;
@@ -131,6 +132,8 @@ pub struct ExporterSettings {
     pub sigv4: Option<SigV4>,
     /// Where the totals of delta metrics are kept while no process runs.
     pub state_file: Option<PathBuf>,
+    /// What its keys are called in the file that it comes from.
+    pub key_names: KeyNames,
 }
 
 impl fmt::Debug for ExporterSettings {
@@ -168,6 +171,8 @@ pub struct Queue {
     pub max_bytes: u64,
     /// Whether the file leaves that open, so that a queue in memory takes less where there is less memory.
     pub is_max_bytes_open: bool,
+    /// The key of the exporter that holds `queue_size`.
+    pub size_key: &'static str,
     /// What has to stay free on the disk, in bytes.
     pub min_free_bytes: u64,
     /// What is done where there is no room for a payload.
@@ -195,6 +200,22 @@ pub enum Overflow {
 }
 
 impl Queue {
+    /// The key of the exporter that a limit of the queue comes from, by the name of the limit in metrics, and what it is now;
+    /// `None` if it comes from no key.
+    #[must_use]
+    pub fn key_of_limit(&self, limit: &str) -> Option<(&'static str, u64)> {
+        let counts_bytes = self.max_payloads as u64 >= i64::MAX.unsigned_abs()
+            && self.max_points >= i64::MAX.unsigned_abs();
+        match limit {
+            "payloads" => Some((self.size_key, self.max_payloads as u64)),
+            "points" => Some((self.size_key, self.max_points)),
+            "bytes" if counts_bytes => Some((self.size_key, self.max_bytes)),
+            "bytes" => Some(("max_queue_bytes", self.max_bytes)),
+            "disk" if self.min_free_bytes > 0 => Some(("min_free_disk_bytes", self.min_free_bytes)),
+            _ => None,
+        }
+    }
+
     /// The limit that `queue_size` is, in its unit.
     #[must_use]
     pub fn size(&self) -> u64 {

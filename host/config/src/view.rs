@@ -7,6 +7,7 @@ mod section;
 use super::definition::Tables;
 use super::diagnostic::{self, Report, Taken};
 use super::duration;
+use super::form::FileForm;
 use super::path::{join, join_number};
 use super::place::Place;
 use super::secrets;
@@ -46,6 +47,11 @@ impl<'d> View<'d> {
     /// The whole document.
     pub fn root(node: &'d Node, report: &'d Report) -> Self {
         View { node, key: node.place, path: String::new(), report }
+    }
+
+    /// The form of the file that the document comes from.
+    pub fn form(&self) -> FileForm {
+        self.report.form()
     }
 
     /// Where the value stands.

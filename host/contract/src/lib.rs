@@ -4,6 +4,7 @@
 //! converted into them at that boundary, and appear nowhere else.
 
 use std::borrow::Cow;
+use std::fmt;
 use zeroize::Zeroizing;
 
 /// An instant of the wall clock: nanoseconds since the Unix epoch, UTC.
@@ -138,6 +139,34 @@ pub enum Refusal {
     /// Its series would take far more than the payload itself; what is repeated how often, the limit, and
     /// what to change.
     ExpandsTooFar(String),
+}
+
+impl Refusal {
+    /// A stable identifier.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Refusal::Malformed(_) => "malformed",
+            Refusal::WrongSignal(_) => "wrong-signal",
+            Refusal::TooLarge(_) => "too-large",
+            Refusal::ExpandsTooFar(_) => "expands-too-far",
+        }
+    }
+}
+
+/// In the words that its sender is told.
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::Malformed(what) => write!(f, "not an OTLP metrics request: {what}"),
+            Refusal::WrongSignal(signal) => write!(
+                f,
+                "these are {signal}, but only metrics are taken here: send them to another exporter"
+            ),
+            Refusal::TooLarge(limit) => write!(f, "more than {limit} bytes"),
+            Refusal::ExpandsTooFar(what) => f.write_str(what),
+        }
+    }
 }
 
 /// Why a batch given back could not be worked on.

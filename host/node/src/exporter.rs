@@ -3,6 +3,7 @@
 use crate::credentials::SigningKeys;
 use crate::delivery::{Delivery, DeliveryContext, Remains, Transport};
 use crate::intake::{AckPolicy, Intake, Outcome};
+use crate::losses::LossLog;
 use crate::metrics::{Metrics, Transport as Arrival};
 use crate::node::Node;
 use crate::processors::Processors;
@@ -10,7 +11,7 @@ use crate::receiver_clock::ReceiverClock;
 use crate::state::{RestoreError, Saver};
 use bytes::Bytes;
 use preamp_config::{Batching, Retry};
-use preamp_contract::Encoding;
+use preamp_contract::{Encoding, Limits};
 use preamp_queue::Queue;
 use preamp_wasm::{ActiveExporter, CallError, ExporterPool};
 use std::path::PathBuf;
@@ -33,6 +34,8 @@ pub struct ExporterOptions {
     pub ack_policy: AckPolicy,
     /// The file that keeps the totals of delta metrics from one process to the next.
     pub state_file: Option<PathBuf>,
+    /// The log of what ends other than delivered.
+    pub losses: LossLog,
 }
 
 impl ExporterOptions {
@@ -47,6 +50,7 @@ impl ExporterOptions {
             processors: Processors::default(),
             ack_policy: AckPolicy::default(),
             state_file: None,
+            losses: LossLog::default(),
         }
     }
 }
@@ -91,7 +95,7 @@ impl Exporter {
     ///
     /// When the state file cannot be used.
     pub async fn start(node: &Arc<Node>, options: ExporterOptions) -> Result<Exporter, RestoreError> {
-        let ExporterOptions { id, receiver, queue, destination, processors, ack_policy, state_file } =
+        let ExporterOptions { id, receiver, queue, destination, processors, ack_policy, state_file, losses } =
             options;
         let active = Arc::new(ActiveExporter::new(destination.pool.clone()));
         let saver = match &state_file {
@@ -99,7 +103,8 @@ impl Exporter {
             _ => None,
         };
         let pool = active.clone();
-        let metrics = Arc::new(Metrics::new(&receiver, &id, queue.clone(), move || pool.stats()));
+        let stats = move || pool.stats();
+        let metrics = Arc::new(Metrics::with_losses(&receiver, &id, queue.clone(), stats, losses));
         let clock = Arc::new(ReceiverClock::new(node.clock.clone()));
         let intake = Intake::new(
             active.clone(),
@@ -136,6 +141,12 @@ impl Exporter {
     #[must_use]
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
+    }
+
+    /// What the receiver takes, by the configuration in use.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        self.active.current().limits().clone()
     }
 
     /// What requests are signed with.

@@ -1,9 +1,9 @@
 //! From payload to queue: what both receivers do with a request once it is unpacked.
 
-mod rejection_log;
 mod unstoppable;
 
 use crate::debug::DebugExporters;
+use crate::losses::{Example, Fate, Words};
 use crate::memory_budget::{MemoryBudget, Reservation};
 use crate::metrics::Metrics;
 use crate::processors::{ProcessError, Processors};
@@ -14,7 +14,6 @@ use preamp_config::Overflow;
 use preamp_contract::{Acceptance, Batch, Encoding, Refusal, Rejection};
 use preamp_queue::{self, AppendError, Queue, Ticket};
 use preamp_wasm::{ActiveExporter, CallError};
-use rejection_log::RejectionLog;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -52,7 +51,6 @@ pub struct Intake {
     clock: Arc<ReceiverClock>,
     metrics: Arc<Metrics>,
     requests: Arc<MemoryBudget>,
-    rejections: RejectionLog,
     processors: ArcSwap<Processors>,
     debug: ArcSwapOption<DebugExporters>,
     ack_policy: AckPolicy,
@@ -88,7 +86,6 @@ impl Intake {
             clock,
             metrics,
             requests,
-            rejections: RejectionLog::default(),
             processors: ArcSwap::from_pointee(processors),
             debug: ArcSwapOption::empty(),
             ack_policy: AckPolicy::default(),
@@ -119,15 +116,25 @@ impl Intake {
     }
 
     /// Counts a request that ended before it became a payload: it could not be read or unpacked, or
-    /// there was no room for it.
-    pub fn ended_early(&self, transport: Transport, outcome: RequestOutcome) {
+    /// there was no room for it. `why` is what its sender is told.
+    pub fn ended_early(&self, transport: Transport, outcome: RequestOutcome, why: &str) {
+        match outcome {
+            RequestOutcome::Refused => self.refuse(Fate::Postponed, "no-room", 0, why),
+            _ => self.refuse(Fate::Unusable, "unreadable", 0, why),
+        }
         self.metrics.receiver.request(transport, outcome, 0, 0);
+    }
+
+    /// Notes a payload that is not taken.
+    fn refuse(&self, fate: Fate, reason: &str, points: u64, why: &str) {
+        let detail = || Words { detail: why.to_owned(), ..Words::default() };
+        self.metrics.losses.add(fate, reason, points, detail);
     }
 
     /// Counts a request of which nothing was read, since it is of nobody who may send: why.
     pub fn denied(&self, transport: Transport, reason: &'static str) {
         self.metrics.receiver.denied(transport, reason);
-        self.ended_early(transport, RequestOutcome::Failure);
+        self.metrics.receiver.request(transport, RequestOutcome::Failure, 0, 0);
     }
 
     /// Takes one payload. When this returns [`Outcome::Accepted`] or [`Outcome::Partial`], what was
@@ -150,6 +157,7 @@ impl Intake {
         let _leaving = leaving.drop_guard();
         Unstoppable::new(async move {
             let (outcome, accepted) = intake.take(payload, share, encoding, &left).await;
+            intake.tell_of(&outcome);
             intake.count(&outcome, accepted, transport);
             outcome
         })
@@ -166,6 +174,7 @@ impl Intake {
     ) -> (Outcome, u64) {
         let processors = self.processors.load_full();
         if let Err(reason) = processors.allow(&*self.queue) {
+            self.refuse(Fate::Postponed, "memory-limiter", 0, &reason);
             return (Outcome::Busy(reason), 0);
         }
         if let Some(exporters) = &*self.debug.load() {
@@ -173,7 +182,10 @@ impl Intake {
         }
         let payload = match processors.process(payload, encoding, &mut |bytes| share.grow(bytes)) {
             Ok(payload) => payload,
-            Err(ProcessError::NoRoom(full)) => return (Outcome::Busy(full.to_string()), 0),
+            Err(ProcessError::NoRoom(full)) => {
+                self.refuse(Fate::Postponed, "no-room", 0, &full.to_string());
+                return (Outcome::Busy(full.to_string()), 0);
+            }
             Err(error) => return (Outcome::Oversized(error.to_string()), 0),
         };
         let accepting = self.exporters.accepting().await;
@@ -188,6 +200,7 @@ impl Intake {
         };
         if is_unverified && is_of_another_time(&acceptance) {
             self.clock.request_probe();
+            self.refuse(Fate::Postponed, "time-unknown", 0, WHAT_TIME);
             return (Outcome::Busy(WHAT_TIME.to_owned()), 0);
         }
         let points = acceptance.accepted_points;
@@ -230,13 +243,28 @@ impl Intake {
         }
         for rejection in &rejections {
             self.metrics.receiver.untranslated(&rejection.reason, rejection.points);
-            self.rejections.log(rejection);
+            let Rejection { reason, points, example, remedy, .. } = rejection;
+            self.metrics.losses.add(Fate::Untranslatable, reason, *points, || Words {
+                remedy: remedy.to_string(),
+                example: Example::Text(example.clone()),
+                ..Words::default()
+            });
         }
         outcome(&rejections)
     }
 
     fn not_queued(&self, error: &AppendError, points: u64) -> Outcome {
         self.metrics.delivery.enqueue_failed(error.limit(), points);
+        self.metrics.losses.add(
+            if error.limit().is_some() { Fate::QueueFull } else { Fate::Postponed },
+            error.limit().unwrap_or("queue"),
+            points,
+            || Words {
+                detail: error.to_string(),
+                remedy: error.limit().map(|limit| self.metrics.losses.remedy_of_limit(limit)).unwrap_or_default(),
+                ..Words::default()
+            },
+        );
         match error {
             AppendError::TooLarge { .. } | AppendError::BatchTooLarge { .. } => {
                 Outcome::Oversized(error.to_string())
@@ -248,6 +276,17 @@ impl Intake {
             | AppendError::Closed
             | AppendError::Storage(_) => Outcome::Busy(error.to_string()),
         }
+    }
+
+    /// Notes a payload that is refused for good, which nothing else is told about.
+    fn tell_of(&self, outcome: &Outcome) {
+        let (reason, why) = match outcome {
+            Outcome::Refused(refusal) => (refusal.reason(), refusal.to_string()),
+            Outcome::Oversized(why) => ("too-large", why.clone()),
+            Outcome::Failed(error) => ("failed", error.to_string()),
+            Outcome::Accepted | Outcome::Partial { .. } | Outcome::Busy(_) => return,
+        };
+        self.refuse(Fate::Unusable, reason, 0, &why);
     }
 
     fn count(&self, outcome: &Outcome, accepted: u64, transport: Transport) {

@@ -17,6 +17,7 @@ pub mod debug;
 pub mod delivery;
 pub mod exporter;
 pub mod intake;
+pub mod losses;
 pub mod memory_budget;
 pub mod metrics;
 #[cfg(feature = "nats")]
@@ -34,3 +35,4 @@ pub mod service;
 mod state;
 pub mod state_file;
 pub mod tls;
+mod words;

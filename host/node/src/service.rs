@@ -20,6 +20,7 @@ use crate::debug::DebugExporters;
 use crate::delivery::HttpClient;
 use crate::exporter::{Destination, Exporter, ExporterOptions};
 use crate::intake::AckPolicy;
+use crate::losses::{LimitKey, LossLog};
 use crate::node::{Node, NodeOptions};
 use crate::processors::Processors;
 use crate::receiver::senders::SendersError;
@@ -33,7 +34,7 @@ use preamp_config::{Directory, ExporterSettings, LogFormat, Settings, Storage};
 use preamp_queue::durable::{self, DurableQueue, Folder, FolderError};
 #[cfg(feature = "nats")]
 use preamp_queue::{JetStreamQueue, jetstream};
-use preamp_queue::{MemoryQueue, Queue};
+use preamp_queue::{AppendError, MemoryQueue, Queue};
 use preamp_wasm::{CallError, Component, ExporterPool, OpenError, PoolLimits};
 use probes::Probes;
 use receivers::{PreparedReceivers, Receivers, Surroundings};
@@ -152,6 +153,7 @@ impl Service {
             processors: Processors::start(&settings.processors),
             ack_policy: AckPolicy { on_overflow, wait_for_delivery: waits_for_result },
             state_file: config.state_file.clone(),
+            losses: loss_log(config),
         };
         let exporter = Exporter::start(&node, options).await?;
         exporter.intake().show_by(debug_exporters(&node, &settings.debug, settings.telemetry.log_format));
@@ -159,6 +161,16 @@ impl Service {
         let receivers = Receivers::start(&settings.receiver, sockets.receivers, prepared.receivers, &around);
         Ok(Running::new(settings.clone(), exporter, around, receivers, probes))
     }
+}
+
+/// A log of losses in the words of the file.
+fn loss_log(config: &ExporterSettings) -> LossLog {
+    let key = |limit: &str| config.queue.key_of_limit(limit);
+    let keys = AppendError::LIMITS.into_iter().filter_map(|limit| {
+        let (key, value) = key(limit)?;
+        Some((limit, LimitKey { key: config.key_names.key(key), value }))
+    });
+    LossLog::new(config.key_names.clone(), keys.collect())
 }
 
 /// The exporters that show what comes in, if there are any.

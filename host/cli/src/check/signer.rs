@@ -2,7 +2,7 @@
 
 use super::{Caller, Step, Subject};
 use preamp_config::{Authorization, ExporterSettings, SigV4};
-use preamp_host::credentials::{Aws, Credentials, Found};
+use preamp_host::credentials::{Aws, Found, masked};
 use std::time::Duration;
 
 /// What no source of credentials takes longer than, nor STS.
@@ -72,7 +72,7 @@ pub(super) async fn caller(subject: &Subject<'_>, report: &mut impl FnMut(Step))
 }
 
 fn describe(Found { credentials, source }: &Found, now: u64) -> Step {
-    let id = masked(credentials);
+    let id = masked(&credentials.access_key_id);
     let Some(end) = credentials.expires else {
         return Step::pass("credentials", format!("{id} from {source}, which do not say that they end"));
     };
@@ -89,14 +89,4 @@ fn describe(Found { credentials, source }: &Found, now: u64) -> Step {
         "credentials",
         format!("{id} from {source}, good for another {} min {} s", left / 60, left % 60),
     )
-}
-
-/// The access key id is no secret, but a report is passed around.
-fn masked(credentials: &Credentials) -> String {
-    let id: Vec<char> = credentials.access_key_id.chars().collect();
-    if id.len() < 12 {
-        return "…".to_owned();
-    }
-    let [first, last] = [&id[..4], &id[id.len() - 4..]].map(|part| part.iter().collect::<String>());
-    format!("{first}…{last}")
 }

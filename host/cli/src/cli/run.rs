@@ -1,5 +1,7 @@
 //! `preamp run`.
 
+use super::ending::conclude;
+use super::ready;
 use super::validate::placed;
 use super::watch::Watch;
 use super::{ConfigArgs, RunArgs, supervisor};
@@ -7,8 +9,9 @@ use crate::{embedded, telemetry};
 use anyhow::{anyhow, bail};
 use preamp_config::{Diagnostics, Loaded};
 use preamp_host::node::NodeOptions;
-use preamp_host::service::{Addresses, Next, Running, Service, Stopped};
+use preamp_host::service::{Next, Running, Service};
 use std::io;
+use std::process::ExitCode;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -16,8 +19,9 @@ use tokio::task::{JoinHandle, spawn_blocking};
 /// When it is said that the configuration still cannot be read: a disk or a file server hangs.
 const SLOW: Duration = Duration::from_secs(30);
 
-/// Runs until a signal asks to stop, then delivers what is queued.
-pub(super) async fn run(args: RunArgs) -> anyhow::Result<()> {
+/// Runs until a signal asks to stop, then delivers what is queued. What goes wrong once log lines are written is one of
+/// them.
+pub(super) async fn run(args: RunArgs) -> anyhow::Result<ExitCode> {
     // From the beginning: the first process of a container is not ended by signals that it does not listen to.
     let mut signals = Signals::new()?;
     let mut hangups = signal(SignalKind::hangup())?;
@@ -28,10 +32,38 @@ pub(super) async fn run(args: RunArgs) -> anyhow::Result<()> {
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
+    Ok(match serve(&args, &loaded, &mut watch, &mut signals, &mut hangups).await {
+        Ok(status) => status,
+        Err(error) => {
+            fail(&error);
+            ExitCode::FAILURE
+        }
+    })
+}
+
+/// Logs why the process ends.
+fn fail(error: &anyhow::Error) {
+    match error.downcast_ref::<Diagnostics>() {
+        Some(problems) => problems.0.iter().for_each(|problem| match problem.is_warning {
+            true => tracing::warn!("{problem}"),
+            false => tracing::error!("{problem}"),
+        }),
+        None => tracing::error!("{error:#}"),
+    }
+}
+
+/// Serves what was read until a signal asks to stop.
+async fn serve(
+    args: &RunArgs,
+    loaded: &Loaded,
+    watch: &mut Watch,
+    signals: &mut Signals,
+    hangups: &mut Signal,
+) -> anyhow::Result<ExitCode> {
     let starting = Service::start(&loaded.settings, NodeOptions::of_this_system(embedded::load()?));
-    let started = unless_stopped(&mut signals, "it was started", starting).await?;
-    let mut running = started.map_err(|error| placed(error, &loaded))?;
-    log_ready(running.addresses());
+    let started = unless_stopped(signals, "it was started", starting).await?;
+    let mut running = started.map_err(|error| placed(error, loaded))?;
+    ready::log(&running);
     supervisor::ready();
     supervisor::stay_alive();
 
@@ -39,8 +71,8 @@ pub(super) async fn run(args: RunArgs) -> anyhow::Result<()> {
         let reloaded = tokio::select! {
             name = signals.next() => Err(name),
             failure = running.failure() => break Some(failure),
-            Some(()) = hangups.recv() => reload(&args.config, &mut running, &mut signals).await,
-            () = watch.changed() => reload(&args.config, &mut running, &mut signals).await,
+            Some(()) = hangups.recv() => reload(&args.config, &mut running, signals).await,
+            () = watch.changed() => reload(&args.config, &mut running, signals).await,
         };
         if let Err(name) = reloaded {
             tracing::info!(signal = name, "stopping: delivering what is queued");
@@ -52,10 +84,10 @@ pub(super) async fn run(args: RunArgs) -> anyhow::Result<()> {
     let stopped = tokio::select! {
         stopped = running.shutdown(Duration::from_secs(args.drain_timeout)) => stopped,
         name = signals.next() => {
-            bail!("{name} again: {} data points were not delivered and are lost", ledger.snapshot().queued);
+            bail!("{name} again: ended at once, with {} data points not delivered", ledger.snapshot().queued);
         }
     };
-    conclude(&stopped, failure)
+    Ok(conclude(&stopped, failure))
 }
 
 /// Reads the configuration on a thread of its own: what it stands on may hang.
@@ -166,61 +198,6 @@ fn tell(error: &anyhow::Error) {
         }),
         None => tracing::error!(problem = %error, "{KEPT}"),
     }
-}
-
-fn log_ready(Addresses { grpc, http, metrics, health }: Addresses) {
-    tracing::info!(
-        grpc = grpc.map(display),
-        http = http.map(display),
-        metrics = metrics.map(display),
-        health = health.map(display),
-        "ready"
-    );
-}
-
-fn conclude(stopped: &Stopped, failure: Option<String>) -> anyhow::Result<()> {
-    let ledger = &stopped.ledger;
-    tracing::info!(
-        accepted = ledger.accepted,
-        delivered = ledger.delivered,
-        partly_rejected = ledger.partly_rejected,
-        rejected = ledger.rejected.values().sum::<u64>(),
-        expired = ledger.expired.values().sum::<u64>(),
-        quarantined = ledger.quarantined.values().sum::<u64>(),
-        damaged = ledger.damaged,
-        handed_over = ledger.handed_over,
-        queued = ledger.queued,
-        "stopped"
-    );
-    if stopped.receivers_aborted {
-        tracing::warn!("requests that did not end in time were broken off; their senders will repeat them");
-    }
-    if let Some(reason) = &stopped.unsaved {
-        tracing::error!(reason, "the totals of delta metrics could not be saved: they begin anew");
-    }
-    if let Some(failure) = failure {
-        bail!(failure);
-    }
-    let remains = &stopped.remains;
-    if remains.batches > 0 && stopped.outlives {
-        tracing::info!(
-            points = remains.points,
-            batches = remains.batches,
-            "what was not delivered is on disk, and is delivered after the next start"
-        );
-    } else if remains.batches > 0 {
-        bail!(
-            "{} data points ({} batches, {} bytes) could not be delivered in time and are lost: \
-             see above why, or allow more time with --drain-timeout",
-            remains.points,
-            remains.batches,
-            remains.bytes
-        );
-    }
-    if stopped.unsaved.is_some() {
-        bail!("the totals of delta metrics could not be saved: see above why");
-    }
-    Ok(())
 }
 
 /// The signals that ask to stop.

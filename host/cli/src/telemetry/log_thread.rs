@@ -1,6 +1,8 @@
 //! The thread that writes log lines. Nobody else waits for standard error: whoever reads it may stop reading, and a
 //! process that logs to a full pipe would stand still with it.
 
+use preamp_base::logfmt::Value;
+use preamp_config::LogFormat;
 use std::io::{self, Write};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,9 +29,10 @@ enum Message {
 /// # Errors
 ///
 /// When the system gives none.
-pub(super) fn start() -> io::Result<()> {
+pub(super) fn start(format: LogFormat) -> io::Result<()> {
     let (to, from) = sync_channel(WAITING_MAX);
-    std::thread::Builder::new().name("log".to_owned()).spawn(move || write_all(&from, io::stderr))?;
+    let thread = std::thread::Builder::new().name("log".to_owned());
+    thread.spawn(move || write_all(&from, format, io::stderr))?;
     // Of a second one nobody hears.
     let _first = LINES.set(to);
     Ok(())
@@ -68,7 +71,18 @@ impl Drop for LogLine {
     }
 }
 
-fn write_all<W: Write>(from: &Receiver<Message>, mut to: impl FnMut() -> W) {
+/// The line that stands where others are missing.
+fn missing(lines: u64, format: LogFormat) -> String {
+    const MESSAGE: &str = "lines of the log are missing here: it is read too slowly";
+    match format {
+        LogFormat::Console => format!("level=WARN msg={} lines={lines}", Value(MESSAGE)),
+        LogFormat::Json => {
+            serde_json::json!({"level": "WARN", "message": MESSAGE, "lines": lines}).to_string()
+        }
+    }
+}
+
+fn write_all<W: Write>(from: &Receiver<Message>, format: LogFormat, mut to: impl FnMut() -> W) {
     while let Ok(message) = from.recv() {
         match message {
             Message::Line(line) => {
@@ -81,8 +95,7 @@ fn write_all<W: Write>(from: &Receiver<Message>, mut to: impl FnMut() -> W) {
         }
         let dropped = DROPPED.swap(0, Ordering::Relaxed);
         if dropped > 0 {
-            let _written =
-                writeln!(to(), "{dropped} lines of the log are missing here: it is read too slowly");
+            let _written = writeln!(to(), "{}", missing(dropped, format));
         }
     }
 }

@@ -12,6 +12,7 @@ mod receiver;
 
 use super::diagnostic::Report;
 use super::embedded;
+use super::form::FileForm;
 use super::formats::Context;
 use super::substitution::substitute;
 use super::view::View;
@@ -48,6 +49,7 @@ pub(super) fn rendered(mut documents: Vec<Node>, source: &str, context: &Context
     substitute(&mut documents, environment, report);
     let views = documents.iter().map(|document| View::root(document, report)).collect();
     let chosen = configuration::choose(views, wanted)?;
+    report.is_of(FileForm::Bindplane);
     Some(collector::render(&chosen))
 }
 

@@ -6,6 +6,7 @@ use crate::duration::milliseconds;
 use crate::extensions::Extensions;
 use crate::settings::{Nats, Overflow, Queue, Retry, Storage};
 use crate::storage::{Kept, stream};
+use crate::view::keys::{Count, Key};
 use crate::view::{Section, View};
 use preamp_base::Directory;
 use std::time::Duration;
@@ -14,15 +15,25 @@ use std::time::Duration;
 pub(super) const QUEUE_BYTES_MIN: i64 = 1 << 20;
 pub(super) const QUEUE_BYTES_MAX: i64 = 1 << 50;
 
+/// The points that a queue takes which counts those, where its size is left open: more than its bytes.
+const QUEUE_POINTS: i64 = 1_000_000_000;
+
 /// Far more than the component takes, which knows its own bounds.
 pub(super) const MULTIPLIER_MAX: f64 = 1e6;
 
 /// The most requests in flight: what the component takes as partitions.
 pub(super) const CONSUMERS_MAX: i64 = 1024;
 
+/// From so many bytes for each payload on, a queue on disk refuses ordinary payloads long before its bytes are used up:
+/// those of SDKs take 1 to 10 KiB in it.
+const BYTES_A_PAYLOAD: i64 = 64 << 10;
+
 /// What both forms of the queue's section come to.
 struct Sizes<'d> {
-    size: i64,
+    section: Section<'d>,
+    /// The key of its size, and the name of the section with it.
+    size: &'static Key<Count>,
+    size_key: &'static str,
     /// What `size` counts.
     sizer: &'static str,
     consumers: i64,
@@ -40,13 +51,15 @@ fn read_sizes<'d>(exporter: &Section<'d>, extensions: &Extensions<'d>) -> Sizes<
     let Some(general) = exporter.within(&exporter::sending_queue) else {
         let own = exporter.below(&exporter::remote_write_queue);
         return Sizes {
-            size: own.value(&remote_write_queue::queue_size),
+            size: &remote_write_queue::queue_size,
+            size_key: "remote_write_queue.queue_size",
             sizer: SIZERS[0],
             consumers: own.value(&remote_write_queue::num_consumers),
             place: own.get(&remote_write_queue::num_consumers),
             kept: None,
             blocks: None,
             waits: None,
+            section: own,
         };
     };
     if exporter.within(&exporter::remote_write_queue).is_some() {
@@ -56,13 +69,43 @@ fn read_sizes<'d>(exporter: &Section<'d>, extensions: &Extensions<'d>) -> Sizes<
     }
     let storage = general.get(&sending_queue::storage).filter(|view| view.text() != Some(""));
     Sizes {
-        size: general.value(&sending_queue::queue_size),
+        size: &sending_queue::queue_size,
+        size_key: "sending_queue.queue_size",
         sizer: general.value(&sending_queue::sizer),
         consumers: general.value(&sending_queue::num_consumers),
         place: general.get(&sending_queue::num_consumers),
         kept: storage.and_then(|view| extensions.storage(&view)).cloned(),
         blocks: general.on(&sending_queue::block_on_overflow),
         waits: general.on(&sending_queue::wait_for_result),
+        section: general,
+    }
+}
+
+impl Sizes<'_> {
+    /// What `queue_size` says, or what holds where it says nothing: enough not to be in the way of the bytes.
+    fn size(&self, outlives: bool, max_bytes: i64) -> i64 {
+        let usual = match self.sizer {
+            "requests" => self.size.preset_for(outlives).unwrap_or(i64::MAX),
+            "bytes" => max_bytes,
+            _ => QUEUE_POINTS,
+        };
+        self.section.value_or(self.size, usual)
+    }
+
+    /// Warns of a number of payloads that is reached long before the bytes of a queue on disk.
+    fn warn_of_few(&self, max_bytes: i64) {
+        let Some(size) = self.section.given(self.size).filter(|_| self.sizer == "requests") else { return };
+        let each = max_bytes / size.max(1);
+        if each > BYTES_A_PAYLOAD
+            && let Some(view) = self.section.get(self.size)
+        {
+            let kib = each >> 10;
+            view.warn(format!(
+                "counts payloads, of which the queue of {} MiB has room for {size} of {kib} KiB: smaller ones, as SDKs \
+                 send them, are refused long before it is full; raise it, or leave it out",
+                max_bytes >> 20
+            ));
+        }
     }
 }
 
@@ -73,7 +116,8 @@ pub(super) fn read_queue<'d>(
     extensions: &Extensions<'d>,
     component: &mut ComponentConfig,
 ) -> Queue {
-    let Sizes { size, sizer, consumers, place, kept, blocks, waits } = read_sizes(exporter, extensions);
+    let mut sizes = read_sizes(exporter, extensions);
+    let (kept, place) = (sizes.kept.take(), sizes.place.take());
     // The parallelism of one push, where it is given, is the number of requests in flight.
     let parallelism = exporter.given(&exporter::max_batch_request_parallelism);
     let place =
@@ -81,7 +125,7 @@ pub(super) fn read_queue<'d>(
     if let Some(view) = place {
         component.place(&["partitions"], &view);
     }
-    let consumers = parallelism.unwrap_or(consumers) as u32;
+    let consumers = parallelism.unwrap_or(sizes.consumers) as u32;
     let storage = match kept.or_else(|| read_wal(exporter).map(Kept::InFiles)) {
         Some(Kept::InFiles(directory)) => Storage::Directory(directory.within(&folder_of(id))),
         Some(Kept::InStream(nats)) => Storage::Nats(nats),
@@ -93,20 +137,26 @@ pub(super) fn read_queue<'d>(
         Storage::Memory | Storage::Directory(_) => consumers,
     };
     component.set("partitions", partitions);
-    if let (Some(view), Storage::Nats(_)) = (&waits, &storage) {
+    if let (Some(view), Storage::Nats(_)) = (&sizes.waits, &storage) {
         view.error("cannot be kept with a queue that several processes share: whoever delivers does not answer the sender");
     }
-    let limit = |of: &str| if sizer == of { size } else { i64::MAX };
     let max_queue_bytes = &exporter::max_queue_bytes;
     let usual = max_queue_bytes.preset_for(storage.outlives()).unwrap_or(i64::MAX);
+    let max_bytes = exporter.value_or(max_queue_bytes, usual);
+    let size = sizes.size(storage.outlives(), max_bytes);
+    if storage.directory().is_some() {
+        sizes.warn_of_few(max_bytes);
+    }
+    let limit = |of: &str| if sizes.sizer == of { size } else { i64::MAX };
     Queue {
         max_payloads: limit("requests") as usize,
         max_points: limit("items").unsigned_abs(),
-        max_bytes: exporter.value_or(max_queue_bytes, usual).min(limit("bytes")).unsigned_abs(),
+        max_bytes: max_bytes.min(limit("bytes")).unsigned_abs(),
         is_max_bytes_open: exporter.given(max_queue_bytes).is_none() && limit("bytes") >= usual,
+        size_key: sizes.size_key,
         min_free_bytes: read_min_free(exporter, &storage),
-        on_overflow: read_overflow(exporter, blocks.is_some(), &storage),
-        waits_for_result: waits.is_some(),
+        on_overflow: read_overflow(exporter, sizes.blocks.is_some(), &storage),
+        waits_for_result: sizes.waits.is_some(),
         partitions,
         consumers,
         storage,

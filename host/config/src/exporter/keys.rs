@@ -209,8 +209,9 @@ keys! {
 keys! {
     /// The keys of `remote_write_queue`.
     pub(super) mod remote_write_queue {
-        /// The most payloads that wait. More are refused with a hint when to retry.
-        queue_size: Count.within(1, QUEUE_BYTES_MAX).or(10_000),
+        /// The most payloads that wait. More are refused with a hint when to retry. Left out, the bytes of the queue
+        /// (`max_queue_bytes`) or its memory are used up first.
+        queue_size: Count.within(1, QUEUE_BYTES_MAX).or_by_queue(1_000_000, 100_000_000),
         /// The most requests in flight.
         num_consumers: Count.within(1, CONSUMERS_MAX).or(5),
     } and [not_yet("enabled", Harmless::Flag(true))]
@@ -222,8 +223,9 @@ pub(super) const SIZERS: &[&str] = &["requests", "items", "bytes"];
 keys! {
     /// The keys of `sending_queue`.
     pub(super) mod sending_queue {
-        /// The most that waits, in the unit of `sizer`. More is refused with a hint when to retry.
-        queue_size: Count.within(1, QUEUE_BYTES_MAX).or(1_000),
+        /// The most that waits, in the unit of `sizer`. More is refused with a hint when to retry. Left out, the bytes of
+        /// the queue (`max_queue_bytes`) or its memory are used up first.
+        queue_size: Count.within(1, QUEUE_BYTES_MAX).or_by_queue(1_000_000, 100_000_000),
         /// The most requests in flight.
         num_consumers: Count.within(1, CONSUMERS_MAX).or(10),
         /// What `queue_size` counts: payloads, points or bytes.

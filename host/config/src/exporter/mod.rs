@@ -7,7 +7,7 @@ mod keys;
 mod translation;
 
 use super::component::ComponentConfig;
-use super::definition::{Tables, Type};
+use super::definition::{Form, Tables, Type};
 use super::extensions::Extensions;
 use super::ids::Component;
 use super::settings::{ClientSettings, Queue, Retry, SigV4};
@@ -36,6 +36,21 @@ pub(super) struct Exporter {
     pub queue: Queue,
     pub sigv4: Option<SigV4>,
     pub state_file: Option<PathBuf>,
+}
+
+/// Whether a path of keys is one of the exporter, or of its queue.
+pub(super) fn is_key(path: &str) -> bool {
+    let of_queue: Tables = &[keys::remote_write_queue::TABLE];
+    [keys::TABLES, of_queue].into_iter().any(|mut tables| {
+        path.split('.').all(|name| {
+            let found = tables.iter().copied().flatten().find(|key| key.name == name);
+            tables = match found.map(|key| key.form) {
+                Some(Form::Section(within)) => within,
+                _ => &[],
+            };
+            found.is_some()
+        })
+    })
 }
 
 /// Reads an exporter of type `prometheusremotewrite`; `None` after something was reported that leaves

@@ -103,7 +103,7 @@ fn absent_keys_and_null_mean_the_defaults_of_the_collector() {
         assert!(exporter.retry.enabled && exporter.sigv4.is_none() && exporter.client.tls.ca.is_none());
         assert_eq!(exporter.retry.randomization_factor, 0.5);
         assert_eq!(exporter.retry.max_elapsed_time, Some(Duration::from_secs(300)));
-        assert_eq!((exporter.queue.max_payloads, exporter.queue.max_bytes), (10_000, 256 << 20));
+        assert_eq!((exporter.queue.max_payloads, exporter.queue.max_bytes), (1_000_000, 256 << 20));
         assert_eq!(
             component(&loaded),
             json!({

@@ -29,7 +29,7 @@ fn destination(more: &str) -> String {
 fn a_storage_is_shared_by_exporters_each_in_a_folder_of_its_own() {
     let queue = settings(STORAGE).exporter.queue;
     assert_eq!(queue.storage, Storage::Directory(Directory::private("/var/q/prometheusremotewrite_amp")));
-    assert_eq!((queue.max_payloads, queue.max_bytes), (1_000, 4 << 30));
+    assert_eq!((queue.max_payloads, queue.max_bytes), (100_000_000, 4 << 30));
     let default = STORAGE.replace("{directory: /var/q}", "");
     assert_eq!(directory(&default), Some("/var/lib/otelcol/file_storage/prometheusremotewrite_amp".into()));
 }

@@ -40,7 +40,7 @@ fn keys_that_change_nothing() {
 fn the_sending_queue_is_honoured() {
     let queue =
         |keys: &str| read(&with_exporter(&format!("sending_queue: {keys}"))).unwrap().settings.exporter.queue;
-    assert_eq!((queue("{}").max_payloads, queue("{}").partitions), (1_000, 10));
+    assert_eq!((queue("{}").max_payloads, queue("{}").partitions), (1_000_000, 10));
     let own = queue("{queue_size: 3, num_consumers: 2, sizer: requests}");
     assert_eq!((own.max_payloads, own.partitions), (3, 2));
 }

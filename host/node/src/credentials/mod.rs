@@ -8,6 +8,7 @@ mod aws;
 mod derive;
 mod fixed;
 mod keys;
+mod words;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 pub use aws::{Aws, Found, Identity};
 pub use fixed::Fixed;
 pub use keys::{IssuedKey, SigningKeys};
+pub use words::{in_words, masked};
 use preamp_base::Secret;
 
 /// What AWS gives a caller to sign with. `Debug` shows neither the secret key nor the token.

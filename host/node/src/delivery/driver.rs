@@ -4,11 +4,13 @@ mod exchange;
 mod settling;
 
 use super::Shared;
+use super::telling::Depth;
 use crate::credentials::IssuedKey;
 use preamp_contract::{Batch, BatchError, Explanation, PossiblyDelivered, Pruned};
 use preamp_deliver::{Delivery, End, Interrupt, Moment, Step};
 use preamp_queue::Settlement;
 use preamp_wasm::CallError;
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
@@ -208,34 +210,57 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// Warns of a problem of one kind, once a minute.
-    fn warn(&self, kind: &str, problem: &dyn Display, meaning: &str) {
+    /// Warns of a problem of one kind, once a minute, with what waits for it.
+    fn warn(&self, kind: &str, problem: &dyn Display, remedy: &str, meaning: &str) {
         if let Some(suppressed) = self.shared.log_limiter.allow(kind, 1) {
-            tracing::warn!(partition = self.partition, %problem, suppressed, "{meaning}");
+            let Depth { points, percent, oldest, first_loss_in } = self.shared.depth();
+            let remedy = self.in_file(remedy);
+            tracing::warn!(
+                partition = self.partition,
+                %problem,
+                remedy = (!remedy.is_empty()).then_some(&*remedy),
+                waiting_points = points,
+                queue_percent = percent,
+                oldest = oldest.map(display),
+                first_loss_in = first_loss_in.map(display),
+                suppressed,
+                "{meaning}"
+            );
         }
     }
 
-    /// Tells the operator what the receiver refuses, once a minute for each reason.
-    fn tell(&self, explanation: &Explanation, points: u32, meaning: &str) {
+    /// Tells the operator what holds delivery up, once a minute for each reason, with what waits for it.
+    fn hold(&self, kind: &str, explanation: &Explanation, meaning: &str) {
         let Explanation { reason, detail, remedy, .. } = explanation;
-        if let Some(suppressed) = self.shared.log_limiter.allow(reason, 1) {
-            let partition = self.partition;
-            tracing::error!(partition, points, %reason, detail, remedy, suppressed, "{meaning}");
-        }
-    }
-
-    /// Tells that the receiver refuses everything, once a minute.
-    fn held_for_unknown(&self, Explanation { reason, detail, remedy, .. }: &Explanation) {
-        if let Some(suppressed) = self.shared.log_limiter.allow("held-for-unknown", 1) {
+        let because = if detail.is_empty() { reason.to_string() } else { format!("{reason}: {detail}") };
+        self.shared.outage.fails(&because);
+        if let Some(suppressed) = self.shared.log_limiter.allow(kind, 1) {
+            let Depth { points, percent, oldest, first_loss_in } = self.shared.depth();
             tracing::error!(
                 partition = self.partition,
                 %reason,
                 detail,
-                remedy,
+                remedy = &*self.in_file(remedy),
+                waiting_points = points,
+                queue_percent = percent,
+                oldest = oldest.map(display),
+                first_loss_in = first_loss_in.map(display),
                 suppressed,
-                "the receiver refuses everything: check the endpoint and the account; delivery is held, data stays queued"
+                "{meaning}"
             );
         }
+    }
+
+    /// A remedy with the keys of the user's file.
+    fn in_file<'t>(&self, remedy: &'t str) -> Cow<'t, str> {
+        self.shared.context.metrics.losses.names().in_file(remedy)
+    }
+
+    /// Tells that the receiver refuses everything.
+    fn held_for_unknown(&self, explanation: &Explanation) {
+        const MEANING: &str =
+            "the receiver refuses everything: check the endpoint and the account; delivery is held, data stays queued";
+        self.hold("held-for-unknown", explanation, MEANING);
     }
 
     fn fell_back(&self, explanation: &Explanation) {
@@ -244,7 +269,7 @@ impl<'a> Driver<'a> {
         tracing::warn!(
             %reason,
             detail,
-            remedy,
+            remedy = &*self.in_file(remedy),
             "the receiver does not take remote write 2.0: all batches are sent in 1.0 from now on"
         );
     }

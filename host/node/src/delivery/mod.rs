@@ -8,7 +8,9 @@ mod authorization;
 mod connect;
 mod driver;
 mod http;
+mod outage;
 mod pause;
+mod telling;
 mod time;
 mod transport;
 mod worker;
@@ -18,6 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
+use outage::Outage;
 use tokio::sync::{Mutex, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -68,6 +71,8 @@ struct Shared {
     context: DeliveryContext,
     policy: Policy,
     log_limiter: LogLimiter,
+    /// Whether delivery works.
+    outage: Outage,
     /// What is known of the receiver from its answers.
     receiver: std::sync::Mutex<Receiver>,
     /// Where the time of the delivery machines begins.
@@ -99,10 +104,11 @@ pub struct Delivery {
     shared: Arc<Shared>,
     workers: Mutex<JoinSet<()>>,
     _asking: AbortOnDropHandle<()>,
+    _telling: [AbortOnDropHandle<()>; 2],
 }
 
 /// What was not delivered when delivery ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Remains {
     /// OTLP points.
     pub points: u64,
@@ -110,6 +116,8 @@ pub struct Remains {
     pub batches: u64,
     /// Bytes of their bodies.
     pub bytes: u64,
+    /// Why delivery did not work when it ended, if it did not.
+    pub because: Option<String>,
 }
 
 impl Delivery {
@@ -122,6 +130,7 @@ impl Delivery {
             permits: Semaphore::new(context.in_flight as usize),
             context,
             log_limiter: LogLimiter::default(),
+            outage: Outage::default(),
             receiver: std::sync::Mutex::default(),
             started: Instant::now(),
             closing: CancellationToken::new(),
@@ -131,7 +140,11 @@ impl Delivery {
         let workers =
             (0..partitions).map(|partition| worker::supervise(Arc::clone(&shared), partition)).collect();
         let asking = AbortOnDropHandle::new(tokio::spawn(time::ask(Arc::clone(&shared))));
-        Self { shared, workers: Mutex::new(workers), _asking: asking }
+        let telling = [
+            AbortOnDropHandle::new(tokio::spawn(Shared::tell_of_losses(Arc::clone(&shared)))),
+            AbortOnDropHandle::new(tokio::spawn(Shared::tell_of_recoveries(Arc::clone(&shared)))),
+        ];
+        Self { shared, workers: Mutex::new(workers), _asking: asking, _telling: telling }
     }
 
     /// Stops so that another delivery can go on with the same queue. A request under way is waited for, and a batch
@@ -163,7 +176,9 @@ impl Delivery {
         if let Err(error) = context.queue.shutdown(possibly_delivered).await {
             tracing::error!(%error, "the queue could not be shut down; the next start will take it for a crash");
         }
+        self.shared.tell_rest().await;
         let points = context.metrics.ledger.snapshot().queued;
-        Remains { points, batches: total.batches, bytes: total.bytes }
+        let because = self.shared.outage.because().filter(|_| total.batches > 0);
+        Remains { points, batches: total.batches, bytes: total.bytes, because }
     }
 }

@@ -35,6 +35,7 @@ use prometheus_client::registry::Registry;
 pub use receiver::{ReceiverMetrics, RequestOutcome, Transport};
 pub use reload::ReloadMetrics;
 
+use crate::losses::LossLog;
 use preamp_queue::Queue;
 use preamp_wasm::PoolStats;
 
@@ -94,6 +95,8 @@ pub struct Metrics {
     pub receiver: ReceiverMetrics,
     /// What went out.
     pub delivery: DeliveryMetrics,
+    /// The log of what ends other than delivered.
+    pub losses: LossLog,
 }
 
 impl Metrics {
@@ -106,6 +109,18 @@ impl Metrics {
         queue: Arc<dyn Queue>,
         pool: impl Fn() -> PoolStats + Send + Sync + 'static,
     ) -> Self {
+        Self::with_losses(receiver, exporter, queue, pool, LossLog::default())
+    }
+
+    /// The same with a log of losses that knows the user's file.
+    #[must_use]
+    pub fn with_losses(
+        receiver: &str,
+        exporter: &str,
+        queue: Arc<dyn Queue>,
+        pool: impl Fn() -> PoolStats + Send + Sync + 'static,
+        losses: LossLog,
+    ) -> Self {
         let mut registry = Registry::default();
         let ledger = Arc::new(Ledger::new(Arc::clone(&queue)));
         let receiver = ReceiverMetrics::register(&mut registry, receiver);
@@ -113,7 +128,7 @@ impl Metrics {
         registry.register_collector(Box::new(ComponentCollector(pool)));
         queue::register(&mut registry, exporter, queue);
         registry.register_collector(Box::new(Arc::clone(&ledger)));
-        Self { registry, ledger, receiver, delivery }
+        Self { registry, ledger, receiver, delivery, losses }
     }
 }
 

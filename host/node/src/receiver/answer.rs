@@ -91,24 +91,20 @@ pub(super) fn answer(outcome: Outcome) -> Result<ExportMetricsServiceResponse, F
                 error_message: message,
             }),
         }),
-        Outcome::Refused(refusal) => Err(refused(refusal)),
+        Outcome::Refused(refusal) => Err(refused(&refusal)),
         Outcome::Oversized(reason) => Err(Failure::new(Code::ResourceExhausted, reason)),
         Outcome::Busy(reason) => Err(Failure::busy(reason)),
         Outcome::Failed(error) => Err(failed(&error)),
     }
 }
 
-fn refused(refusal: Refusal) -> Failure {
+fn refused(refusal: &Refusal) -> Failure {
     match refusal {
-        Refusal::Malformed(what) => {
-            Failure::new(Code::InvalidArgument, format!("not an OTLP metrics request: {what}"))
+        Refusal::TooLarge(limit) => Failure::too_large(*limit),
+        Refusal::Malformed(_) | Refusal::WrongSignal(_) => {
+            Failure::new(Code::InvalidArgument, refusal.to_string())
         }
-        Refusal::WrongSignal(signal) => Failure::new(
-            Code::InvalidArgument,
-            format!("these are {signal}, but only metrics are taken here: send them to another exporter"),
-        ),
-        Refusal::TooLarge(limit) => Failure::too_large(limit),
-        Refusal::ExpandsTooFar(what) => Failure::new(Code::ResourceExhausted, what),
+        Refusal::ExpandsTooFar(_) => Failure::new(Code::ResourceExhausted, refusal.to_string()),
     }
 }
 

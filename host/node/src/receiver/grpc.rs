@@ -95,7 +95,7 @@ impl GrpcReceiver {
         let (payload, share) = match self.read(request).await {
             Ok(read) => read,
             Err(failure) => {
-                intake.ended_early(Transport::Grpc, failure.outcome());
+                intake.ended_early(Transport::Grpc, failure.outcome(), &failure.message);
                 return into_status(&failure).into_http();
             }
         };

@@ -62,7 +62,7 @@ impl HttpReceiver {
         let (payload, share) = match self.read(request).await {
             Ok(read) => read,
             Err(failure) => {
-                self.entrance.intake.ended_early(Transport::Http, failure.outcome());
+                self.entrance.intake.ended_early(Transport::Http, failure.outcome(), &failure.message);
                 return failure_response(&failure, encoding);
             }
         };

@@ -67,6 +67,18 @@ impl Running {
         self.receivers.sockets.addresses(self.probes.metrics, self.probes.health)
     }
 
+    /// What it works by: the configuration as far as the memory of this process allows it.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// What the receiver is taken for.
+    #[must_use]
+    pub fn profile(&self) -> String {
+        self.exporter.limits().profile.to_string()
+    }
+
     /// The process that it is the service of.
     #[must_use]
     pub fn node(&self) -> &Arc<Node> {

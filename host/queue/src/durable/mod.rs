@@ -294,14 +294,15 @@ impl DurableQueue {
     /// Goes on behind a batch that the disk did not keep.
     async fn give_up(&self, partition: u32, unreadable: &Unreadable) -> Result<(), StorageError> {
         let Unreadable { points, segment, reason } = unreadable;
-        if let Some(suppressed) = self.shared.log_limiter.allow("unreadable", 1) {
+        if let Some(before) = self.shared.log_limiter.allow("unreadable", *points) {
+            let points = points + before;
             tracing::error!(
                 directory = self.shared.place,
                 file = disk::file_name(*segment, log::SUFFIX),
                 reason,
                 points,
-                suppressed,
-                "a batch of the queue cannot be read and is lost; the file is kept under the name .damaged"
+                state = "damaged",
+                "batches of the queue cannot be read and are lost; the file is kept under the name .damaged"
             );
         }
         let mut settlement = Settlement::default();

@@ -2,6 +2,7 @@
 
 use super::Driver;
 use crate::delivery::Shared;
+use crate::delivery::telling::remedy_of_retry;
 use crate::delivery::time::date;
 use crate::delivery::transport::Exchange;
 use crate::metrics::Attempt;
@@ -89,7 +90,8 @@ impl<'a> Driver<'a> {
             Some(keys) => match keys.key(now).await {
                 Ok(key) => Some(key),
                 Err(error) => {
-                    self.warn("credentials", &error, "cannot sign; data stays queued");
+                    self.shared.outage.fails(&format!("no credentials: {}", error.problem));
+                    self.warn("credentials", &error.problem, &error.remedy, "cannot sign; data stays queued");
                     return Err(Unsigned::NoKey);
                 }
             },
@@ -101,7 +103,8 @@ impl<'a> Driver<'a> {
             Ok(Err(error)) => format!("{error:?}"),
             Err(error) => error.to_string(),
         };
-        self.warn("sign", &problem, "cannot sign; data stays queued");
+        self.shared.outage.fails(&problem);
+        self.warn("sign", &problem, "", "cannot sign; data stays queued");
         Err(Unsigned::Failed)
     }
 
@@ -133,26 +136,32 @@ impl<'a> Driver<'a> {
         match context.exporters.judge(Sent::from(batch), response, attempt, context.clock.now()).await {
             Ok(verdict) => {
                 context.metrics.delivery.answered(name(&verdict), took);
-                self.tell_of(&verdict, batch);
+                self.tell_of(&verdict, batch, response.status);
                 Some(verdict)
             }
             Err(error) => {
-                self.warn("judge", &error, "an answer of the receiver could not be judged; sending again");
+                self.shared.outage.fails(&error.to_string());
+                self.warn("judge", &error, "", "an answer of the receiver could not be judged; sending again");
                 None
             }
         }
     }
 
     /// Tells the operator of answers that end nothing. Those that do are told when they are counted.
-    fn tell_of(&self, verdict: &Verdict, batch: &Batch) {
+    fn tell_of(&self, verdict: &Verdict, batch: &Batch, status: u16) {
         match verdict {
+            Verdict::Delivered | Verdict::PartlyRejected(_) => {
+                self.shared.outage.works(|| self.shared.context.queue.statistics().total().points);
+            }
             Verdict::Retry(retry) if self.shared.policy.retries => {
                 // Each kind of trouble is told, and not only the first one.
                 let kind = retry.reason.split(':').next().unwrap_or_default();
-                self.warn(kind, &retry.reason, "the receiver does not take data now; sending again");
+                self.shared.outage.fails(&retry.reason);
+                let meaning = "the receiver does not take data now; sending again, data stays queued";
+                self.warn(kind, &retry.reason, remedy_of_retry(status), meaning);
             }
             Verdict::RefreshCredentials(why) => {
-                self.tell(why, batch.points, "the receiver refused the credentials; data stays queued");
+                self.hold(&why.reason, why, "the receiver refused the credentials; data stays queued");
             }
             Verdict::Unconfirmed(why) => {
                 let Explanation { reason, detail, remedy, .. } = why;
@@ -163,14 +172,14 @@ impl<'a> Driver<'a> {
                         points,
                         %reason,
                         detail,
-                        remedy,
+                        remedy = &*self.in_file(remedy),
                         suppressed,
                         "a batch counts as delivered, but what answered looks like no receiver of remote write"
                     );
                 }
             }
             Verdict::Stop(why) => {
-                self.tell(why, batch.points, "delivery is held until this is set right; data stays queued");
+                self.hold(&why.reason, why, "delivery is held until this is set right; data stays queued");
             }
             _ => {}
         }
@@ -180,7 +189,9 @@ impl<'a> Driver<'a> {
     pub(super) fn refresh_key(&self, despite_clock: bool) {
         if despite_clock {
             let problem = "the receiver refuses signatures although they bear its own time";
-            self.warn("signature", &problem, "check that the secret belongs to the access key id");
+            self.shared.outage.fails(problem);
+            let remedy = "check that the secret belongs to the access key id";
+            self.warn("signature", &problem, remedy, "cannot sign; data stays queued");
         }
         let context = &self.shared.context;
         if let (Some(keys), Some(issued)) = (&context.keys, &self.key) {
@@ -196,7 +207,8 @@ impl<'a> Driver<'a> {
         self.warn(
             "clock",
             &format_args!("the local clock differs from the receiver's by {offset_ms} ms"),
-            "signing with the receiver's time; set the clock of this machine (NTP)",
+            "set the clock of this machine (NTP)",
+            "signing with the receiver's time",
         );
     }
 }

@@ -1,6 +1,7 @@
 //! What became of batches, as it is counted, told, and recorded.
 
 use super::Driver;
+use crate::losses::{Example, Fate, LossLog, Words};
 use preamp_contract::{Batch, Explanation};
 use preamp_deliver::Outcome;
 use preamp_queue::{Outcome as Settled, SetAside};
@@ -32,44 +33,69 @@ impl Driver<'_> {
                 self.shared.context.metrics.delivery.presumed_delivered(points.into());
                 self.count(Settled::Delivered, batch);
             }
-            Outcome::PartlyRejected(why) => {
-                self.tell(&why, points, "the receiver refused a part of a batch for good");
+            Outcome::PartlyRejected(Explanation { reason, detail, remedy, .. }) => {
+                let words = || Words { state: None, detail, remedy, example: Example::Of(Arc::clone(batch)) };
+                self.losses().add(Fate::PartlyRefused, &reason, points.into(), words);
                 self.count(Settled::PartlyRejected, batch);
             }
-            Outcome::Refused(why) => {
-                self.tell(&why, points, "the receiver refused a batch for good");
-                self.refuse(batch, &why.reason, why.detail);
+            Outcome::Refused(Explanation { reason, detail, remedy, .. }) => {
+                self.refuse(batch, Fate::Refused, &reason, detail, remedy);
             }
-            Outcome::Unwritable => self.refuse(batch, UNSUPPORTED_PROTOCOL, String::new()),
+            Outcome::Unwritable => {
+                let remedy = "report this as a fault of this exporter".to_owned();
+                self.refuse(batch, Fate::Unwritable, UNSUPPORTED_PROTOCOL, String::new(), remedy);
+            }
             Outcome::RetryDisabled => {
-                self.give_up(RETRY_DISABLED, points, "a batch was given up: retry_on_failure is off");
+                let remedy = "set retry_on_failure.enabled to true, or leave it out";
+                self.give_up(batch, Fate::NotRetried, RETRY_DISABLED, remedy);
                 self.count(Settled::Rejected(RETRY_DISABLED.to_owned()), batch);
             }
             Outcome::MaxElapsedTime => {
-                let meaning = "a batch was given up: retry_on_failure.max_elapsed_time is over";
-                self.give_up(MAX_ELAPSED_TIME, points, meaning);
+                let remedy = "raise retry_on_failure.max_elapsed_time, or set it to 0 to never give up";
+                self.give_up(batch, Fate::MaxElapsedTime, MAX_ELAPSED_TIME, remedy);
                 self.expire(batch, MAX_ELAPSED_TIME);
             }
             Outcome::TooOld => {
-                self.give_up(TOO_OLD, points, "samples became too old to be sent");
+                let remedy = "look for what kept the receiver from answering, or senders from sending, for so long; raise \
+                              max_sample_age if the receiver takes older samples";
+                self.give_up(batch, Fate::TooOld, TOO_OLD, remedy);
                 self.expire(batch, TOO_OLD);
             }
             Outcome::Evicted => {
-                let meaning = "the queue is full: the oldest batches are dropped (drop_oldest_on_overflow)";
-                self.give_up(DROP_OLDEST, points, meaning);
+                let remedy = "look why the receiver is slow or away; to hold more, raise max_queue_bytes";
+                self.give_up(batch, Fate::Evicted, DROP_OLDEST, remedy);
                 self.count(Settled::Expired(DROP_OLDEST.to_owned()), batch);
             }
         }
     }
 
+    fn losses(&self) -> &LossLog {
+        &self.shared.context.metrics.losses
+    }
+
     /// Counts what the receiver does not take; it goes to quarantine if the queue keeps one.
-    fn refuse(&mut self, batch: &Arc<Batch>, reason: &str, detail: String) {
-        if !self.shared.context.queue.keeps_set_aside() {
+    fn refuse(&mut self, batch: &Arc<Batch>, fate: Fate, reason: &str, detail: String, remedy: String) {
+        let is_kept = self.shared.context.queue.keeps_set_aside();
+        let state = Some(if is_kept { "quarantined" } else { "rejected" });
+        let words = || Words { state, detail: detail.clone(), remedy, example: Example::Of(Arc::clone(batch)) };
+        self.losses().add(fate, reason, batch.points.into(), words);
+        if !is_kept {
             self.count(Settled::Rejected(reason.to_owned()), batch);
             return;
         }
         self.count(Settled::Quarantined(reason.to_owned()), batch);
         self.quarantine("quarantined", batch, reason, detail);
+    }
+
+    /// Notes what is not tried again, with what went wrong last.
+    fn give_up(&self, batch: &Arc<Batch>, fate: Fate, reason: &str, remedy: &str) {
+        let words = || Words {
+            state: Some(if fate == Fate::NotRetried { "rejected" } else { "expired" }),
+            detail: self.shared.outage.because().unwrap_or_default(),
+            remedy: remedy.to_owned(),
+            example: Example::Of(Arc::clone(batch)),
+        };
+        self.losses().add(fate, reason, batch.points.into(), words);
     }
 
     /// Counts what was given up because of its age.
@@ -91,12 +117,6 @@ impl Driver<'_> {
         metrics.delivery.settled(&outcome, points, batch.into(), batch.last);
         metrics.ledger.settled(&outcome, points);
         self.settlement.add(outcome, points);
-    }
-
-    fn give_up(&self, reason: &str, points: u32, meaning: &str) {
-        if let Some(suppressed) = self.shared.log_limiter.allow(reason, 1) {
-            tracing::error!(partition = self.partition, points, suppressed, "{meaning}");
-        }
     }
 
     fn tell_of_repeat(&self, Explanation { reason, .. }: &Explanation, points: u32) {
