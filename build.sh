@@ -176,20 +176,20 @@ END
     APT_CONFIG=$apt/apt.conf "$@"
 }
 
-# prometheus_server fetches the Prometheus that most people run, 3.5 LTS, or builds the newest where it cannot. Older
+# prometheus_server fetches, with promtool, the Prometheus that most people run, 3.5 LTS, or builds the newest where it cannot. Older
 # releases of Debian have version 2, which knows neither remote write 2.0 nor native histograms in it.
 prometheus_server() {
     local folder=$CACHE/prometheus
-    [[ -x $folder/usr/bin/prometheus ]] && return
+    [[ -x $folder/usr/bin/prometheus && -x $folder/usr/bin/promtool ]] && return
     rm -rf "$folder"
-    if (of_forky debian_packages "$folder" prometheus) && "$folder/usr/bin/prometheus" --version >/dev/null 2>&1; then
+    if (of_forky debian_packages "$folder" prometheus promtool) && "$folder/usr/bin/prometheus" --version >/dev/null 2>&1; then
         return
     fi
     say "Debian's Prometheus cannot be fetched here, or does not run: the newest is built in its place"
     rm -rf "$folder"
     newest_prometheus
     mkdir -p "$folder/usr/bin"
-    ln -s "$CACHE/newest-prometheus/bin/prometheus" "$folder/usr/bin/prometheus"
+    ln -s "$CACHE/newest-prometheus/bin/"prom* "$folder/usr/bin/"
 }
 
 # newest_prometheus builds it from its Go module, without web pages and service discovery, which no test needs.
@@ -200,7 +200,7 @@ newest_prometheus() {
     need go "Install Go 1.26 or newer; it builds the newest Prometheus."
     rm -rf "$folder"
     mkdir -p "$folder/bin"
-    prometheus_of_module "$module" "$folder/bin/prometheus" ||
+    prometheus_of_module "$module" "$folder/bin/" ||
         fail "tests/prometheus does not build." "Is the Go module proxy reachable?"
     stamp "$mark" "${wanted[@]}"
 }
@@ -221,13 +221,13 @@ other_receivers() {
     done
 }
 
-# prometheus_of_module FOLDER PROGRAM. The module v0.3xx.y is the release 3.xx.y; it names itself only if told.
+# prometheus_of_module FOLDER PROGRAMS. The module v0.3xx.y is the release 3.xx.y; it names itself only if told.
 prometheus_of_module() {
     local name=github.com/prometheus/prometheus version
     version=$(go list -C "$1" -m -f '{{.Version}}' $name) || return 1
     nice go build -C "$1" -tags remove_all_sd -trimpath \
         -ldflags "-s -w -X github.com/prometheus/common/version.Version=3.${version#v0.3}" \
-        -o "$2" $name/cmd/prometheus
+        -o "$2" $name/cmd/prometheus $name/cmd/promtool
 }
 
 node_packages() {
@@ -524,7 +524,7 @@ nextest() {
 # Where the tests find what was fetched for them.
 fetched_programs() {
     export PREAMP_PYTHON=$CACHE/python/bin/python PREAMP_NATS_SERVER=$CACHE/python/bin/nats-server
-    export PREAMP_PROMETHEUS=$CACHE/prometheus/usr/bin/prometheus
+    export PREAMP_PROMETHEUS=$CACHE/prometheus/usr/bin/prometheus PREAMP_PROMTOOL=$CACHE/prometheus/usr/bin/promtool
 }
 
 # nextest does not know the examples in documentation, which are few.

@@ -206,7 +206,8 @@ impl Running {
     /// # Errors
     /// When it is not there.
     pub fn self_metrics(&self) -> anyhow::Result<String> {
-        let reply = self.ask("/metrics")?;
+        let headers = [("host", "preamp"), ("accept", "application/openmetrics-text;version=1.0.0")];
+        let reply = exchange(self.metrics, "GET", "/metrics", &headers, b"").context("no answer")?;
         ensure!(reply.headers["content-type"].starts_with("application/openmetrics-text"), "{reply:?}");
         Ok(reply.body)
     }

@@ -70,7 +70,7 @@ pub use settings::{
     AssumeRole, AttributeAction, AttributeKeys, AttributeType, AttributeValue, Authorization, AwsCredentials,
     BaseCredentials, Batching, Change, ClientSettings, ClientTls, Connections, DebugExporter,
     ExporterSettings, Health, HealthAnswer, Hosts, Listener, LogFormat, MemoryLimit, MemoryLimiter, Nats,
-    NatsCredentials, OtlpReceiver, Output, Overflow, Pem, Processors, Proof, Queue, Retry, Sampling, Senders,
+    NatsCredentials, MetricNames, OtlpReceiver, Output, Overflow, Pem, Processors, Proof, Queue, Retry, Sampling, Senders,
     ServerTls, Serving, Settings, Shown, SigV4, Storage, Telemetry, TlsIdentity, TlsProtocol, TlsVersion,
     Tokens, Verbosity,
 };

@@ -435,6 +435,17 @@ pub struct Telemetry {
     pub metrics_endpoint: Option<String>,
     /// Which names that server is called by.
     pub metrics_hosts: Hosts,
+    /// What the Collector's metrics are called there.
+    pub metric_names: MetricNames,
+}
+
+/// What is added to the names of the Collector's own metrics. The newest Collector adds nothing by default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MetricNames {
+    /// `_total` to counters.
+    pub have_type_suffix: bool,
+    /// The unit.
+    pub have_units: bool,
 }
 
 /// How a log line looks.

@@ -4,7 +4,7 @@ use super::definition::{Harmless, Sort, ignored, not_yet};
 use super::draft::Draft;
 use super::place::Place;
 use super::serving::{hosts, listening_host, read_address, read_hosts};
-use super::settings::{Hosts, LogFormat, Telemetry};
+use super::settings::{Hosts, LogFormat, MetricNames, Telemetry};
 use super::view::keys::{NOT_YET, keys};
 use super::view::{Section, of_nothing};
 use super::yaml::Node;
@@ -92,9 +92,12 @@ keys! {
         host: Text.or("localhost"),
         /// The port to listen on; 0 lets the system choose.
         port: Count.within(0, u16::MAX as i64).or(8888),
+        /// Leaves the suffix `_total` out of the names of counters that begin with `otelcol_`. Those of preamp itself
+        /// always have it.
+        without_type_suffix: Flag.or(true),
+        /// Leaves units out of the names of metrics that begin with `otelcol_`.
+        without_units: Flag.or(true),
     } and [
-        ignored("without_units", NAMES_ARE_FIXED),
-        ignored("without_type_suffix", NAMES_ARE_FIXED),
         ignored("without_scope_info", NAMES_ARE_FIXED),
         ignored("with_resource_constant_labels", NAMES_ARE_FIXED),
     ]
@@ -103,11 +106,11 @@ keys! {
 /// Reads `service.telemetry`; absent parts mean the Collector's defaults.
 pub(super) fn read_telemetry(section: &Section) -> Telemetry {
     let (log_level, log_format) = read_logs(&section.below(&telemetry::logs));
-    let (metrics_endpoint, metrics_hosts) = match read_metrics(&section.below(&telemetry::metrics)) {
-        Some((endpoint, hosts)) => (Some(endpoint), hosts),
-        None => (None, Hosts::Named(Vec::new())),
+    let (metrics_endpoint, metrics_hosts, metric_names) = match read_metrics(&section.below(&telemetry::metrics)) {
+        Some(Server { endpoint, hosts, names }) => (Some(endpoint), hosts, names),
+        None => (None, Hosts::Named(Vec::new()), MetricNames::default()),
     };
-    Telemetry { log_level, log_format, metrics_endpoint, metrics_hosts }
+    Telemetry { log_level, log_format, metrics_endpoint, metrics_hosts, metric_names }
 }
 
 fn read_logs(logs: &Section) -> (Level, LogFormat) {
@@ -129,25 +132,34 @@ fn read_logs(logs: &Section) -> (Level, LogFormat) {
     (level, format)
 }
 
-/// The address of `/metrics`, and the names it is called by; `None` where nothing is served.
-fn read_metrics(metrics: &Section) -> Option<(String, Hosts)> {
+/// The server of `/metrics`.
+struct Server {
+    endpoint: String,
+    /// The names it is called by.
+    hosts: Hosts,
+    /// Those of the metrics.
+    names: MetricNames,
+}
+
+/// The server of `/metrics`; `None` where nothing is served.
+fn read_metrics(metrics: &Section) -> Option<Server> {
     let level = metrics.value(&metrics::level);
     let address = metrics.get(&metrics::address).and_then(|view| {
         view.warn("newer Collectors do not know it: write it as a reader with `pull.exporter.prometheus`");
         read_address(&view)
     });
-    let (usual, hosts) = of_nothing(read_prometheus);
-    let endpoint = match (metrics.get(&metrics::readers), address) {
+    let usual = of_nothing(read_prometheus);
+    let server = match (metrics.get(&metrics::readers), address) {
         (Some(_), _) => read_readers(metrics),
-        (None, Some(address)) => Some((address, hosts)),
+        (None, Some(endpoint)) => Some(Server { endpoint, ..usual }),
         (None, None) => {
             if level != "none" {
                 metrics.note_node(&metrics::readers, usual_reader);
             }
-            Some((usual, hosts))
+            Some(usual)
         }
     };
-    endpoint.filter(|_| level != "none")
+    server.filter(|_| level != "none")
 }
 
 /// The readers that a file without any has.
@@ -161,9 +173,9 @@ fn usual_reader() -> Node {
     draft.list(vec![keys.iter().fold(parts, |part, key| draft.within(key.name, part))])
 }
 
-/// The address of the reader that is scraped, and the names it is called by; `None` without one.
-fn read_readers(metrics: &Section) -> Option<(String, Hosts)> {
-    let mut endpoint = None;
+/// The reader that is scraped; `None` without one.
+fn read_readers(metrics: &Section) -> Option<Server> {
+    let mut server = None;
     for reader in metrics.items(&metrics::readers) {
         let Some(pull) = reader.within(&reader::pull) else { continue };
         let exporter = pull.within(&pull::exporter);
@@ -172,18 +184,25 @@ fn read_readers(metrics: &Section) -> Option<(String, Hosts)> {
             pull.view().error("lacks `exporter.prometheus`");
             continue;
         }
-        if endpoint.is_some() {
+        if server.is_some() {
             pull.view().key_error(format!("a second reader is {NOT_YET}"));
         }
-        endpoint = endpoint.or(exporter.map(|exporter| read_prometheus(&exporter.below(prometheus))));
+        server = server.or(exporter.map(|exporter| read_prometheus(&exporter.below(prometheus))));
     }
-    endpoint
+    server
 }
 
-fn read_prometheus(section: &Section) -> (String, Hosts) {
+fn read_prometheus(section: &Section) -> Server {
     let host = match section.value(&prometheus::host) {
         host if host.contains(':') && !host.starts_with('[') => format!("[{host}]"),
         host => listening_host(host).unwrap_or_else(|| host.to_owned()),
     };
-    (format!("{host}:{}", section.value(&prometheus::port)), read_hosts(section))
+    Server {
+        endpoint: format!("{host}:{}", section.value(&prometheus::port)),
+        hosts: read_hosts(section),
+        names: MetricNames {
+            have_type_suffix: !section.value(&prometheus::without_type_suffix),
+            have_units: !section.value(&prometheus::without_units),
+        },
+    }
 }

@@ -3,9 +3,10 @@
 use crate::credentials::CredentialsSource;
 use crate::delivery::Pauses;
 use crate::memory_budget::MemoryBudget;
-use crate::metrics::{Metrics, NodeMetrics, encode};
+use crate::metrics::{Format, Metrics, NodeMetrics, encode};
 use preamp_base::Clock;
 use preamp_base::memory::{Budget, Shares};
+use preamp_config::MetricNames;
 use preamp_wasm::{Component, ExporterPool, OpenError, PoolLimits};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -111,10 +112,18 @@ impl Node {
         exporters.iter().filter_map(Weak::upgrade).collect()
     }
 
-    /// One page with the metrics of the process and of its exporters, in the OpenMetrics text format.
+    /// One page with the metrics of the process and of its exporters in OpenMetrics, in which all counters end in
+    /// `_total`.
     #[must_use]
     pub fn encode_metrics(&self) -> String {
-        encode(&self.metrics, &self.exporters())
+        let names = MetricNames { have_type_suffix: true, have_units: false };
+        self.encode_metrics_as(Format::OpenMetrics, names)
+    }
+
+    /// The same in a format, and with names, of one's choice.
+    #[must_use]
+    pub fn encode_metrics_as(&self, format: Format, names: MetricNames) -> String {
+        encode(&self.metrics, &self.exporters(), format, names)
     }
 
     pub(crate) fn add(&self, exporter: &Arc<Metrics>) {

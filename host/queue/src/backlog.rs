@@ -386,10 +386,13 @@ impl<T> Backlog<T> {
                 *sum = sum.plus(partition.statistics());
             }
         }
+        let has_memory_limit = self.limits.memory != u64::MAX;
         Statistics {
             payloads: self.payloads,
             max_payloads: self.limits.payloads,
             max_bytes: self.limits.bytes,
+            memory: if has_memory_limit { self.limits.memory_of(self.batches, self.bytes) } else { 0 },
+            max_memory: if has_memory_limit { self.limits.memory } else { 0 },
             damaged_points: 0,
             damaged_file_bytes: 0,
             handed_over_points: 0,

@@ -225,6 +225,10 @@ pub struct Statistics {
     pub max_payloads: u64,
     /// The most bytes taken.
     pub max_bytes: u64,
+    /// Bytes of memory that what waits takes, and the most; both are 0 where there is no such limit.
+    pub memory: u64,
+    /// See `memory`.
+    pub max_memory: u64,
     /// Points that were lost since the queue was opened, because what holds it did not keep them.
     pub damaged_points: u64,
     /// Bytes of files with damage in which nothing waits, which are kept to be looked at.

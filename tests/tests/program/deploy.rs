@@ -244,6 +244,31 @@ fn names(expression: &str) -> BTreeSet<String> {
         .collect()
 }
 
+#[test]
+fn each_alert_answers_to_its_fault_and_no_other() -> anyhow::Result<()> {
+    let (alerts, tests) = (read("prometheus/alerts.yaml")?, read("prometheus/alerts-test.yaml")?);
+    for name in alerts.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")) {
+        ensure!(tests.contains(&format!("alertname=\"{name}\"")), "{name} is not tested");
+    }
+    preamp_tests::promtool::test_rules(&deployed("prometheus/alerts-test.yaml").canonicalize()?)
+}
+
+/// Whoever looks at the dashboard sees that something is wrong.
+#[test]
+fn each_number_of_the_dashboard_has_thresholds() -> anyhow::Result<()> {
+    let dashboard: Value = serde_json::from_str(&read("grafana/preamp.json")?)?;
+    let panels = dashboard["panels"].as_array().context("panels")?;
+    for panel in panels.iter().filter(|panel| panel["type"] == "stat") {
+        let steps = &panel["fieldConfig"]["defaults"]["thresholds"]["steps"];
+        ensure!(steps.as_array().is_some_and(|steps| !steps.is_empty()), "{}", panel["title"]);
+    }
+    let all = expressions()?.concat();
+    for part in ["by (limit)", "quarantined|damaged", "3600 - max(preamp_queue_oldest_seconds"] {
+        ensure!(all.contains(part), "{part}");
+    }
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn alerts_and_dashboard_work_in_a_real_prometheus() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
@@ -296,7 +321,7 @@ async fn alerts_and_dashboard_work_in_a_real_prometheus() -> anyhow::Result<()> 
     let evaluated = wait_for("the rules to be evaluated", || {
         Ok(Some(rules()?).filter(|rules| rules.iter().all(|rule| rule["health"] != "unknown")))
     })?;
-    ensure!(evaluated.len() == 12 && evaluated.iter().all(|rule| rule["health"] == "ok"), "{evaluated:#?}");
+    ensure!(evaluated.len() == 20 && evaluated.iter().all(|rule| rule["health"] == "ok"), "{evaluated:#?}");
     // Somebody sends deltas, and nothing else is wrong.
     let awake = || -> anyhow::Result<Vec<Value>> {
         let awake = rules()?.into_iter().filter(|rule| rule["state"] != "inactive");

@@ -24,5 +24,6 @@ mod receivers;
 mod reload;
 mod second_judge;
 mod secrets;
+mod three_am;
 mod tls;
 mod translate_command;

@@ -26,7 +26,8 @@ impl Shared {
         let total = statistics.total();
         let percent = |taken: u64, most: u64| u128::from(taken) * 100 / u128::from(most.max(1));
         let percent = percent(total.bytes, statistics.max_bytes)
-            .max(percent(statistics.payloads, statistics.max_payloads));
+            .max(percent(statistics.payloads, statistics.max_payloads))
+            .max(percent(statistics.memory, statistics.max_memory));
         let first_loss_in = self.policy.max_age_sent.zip(total.oldest).map(|(age, oldest)| {
             Span(Duration::from_millis(age).saturating_sub(oldest))
         });

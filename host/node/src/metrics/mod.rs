@@ -2,12 +2,13 @@
 //!
 //! Names are those people have dashboards for: the Collector's where the meaning is the same
 //! (`otelcol_…`), Prometheus' for remote write (`prometheus_remote_storage_…`), and our own
-//! (`preamp_…`) for what neither has. Counters end in `_total`, as OpenMetrics wants it.
+//! (`preamp_…`) for what neither has. Counters end in `_total`, but for the Collector's (see `exposition`).
 
 mod component;
 mod connections;
 mod debug;
 mod delivery;
+mod exposition;
 mod ledger;
 mod process;
 mod queue;
@@ -25,6 +26,7 @@ pub use connections::ListenerMetrics;
 pub(crate) use debug::DebugCounts;
 pub use debug::DebugMetrics;
 pub use delivery::{Attempt, Content, DeliveryMetrics};
+pub use exposition::Format;
 pub use ledger::{Ledger, Snapshot};
 use process::ProcessCollector;
 pub(crate) use process::process_memory;
@@ -37,10 +39,8 @@ pub use reload::ReloadMetrics;
 
 use crate::losses::LossLog;
 use preamp_queue::Queue;
+use preamp_config::MetricNames;
 use preamp_wasm::PoolStats;
-
-/// The media type of [`Metrics::encode`].
-pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Counters by one label.
 type ByLabel = Family<[(&'static str, String); 1], Counter>;
@@ -74,8 +74,13 @@ impl fmt::Debug for NodeMetrics {
     }
 }
 
-/// One page of all these in the OpenMetrics text format, of type [`CONTENT_TYPE`].
-pub(crate) fn encode(node: &NodeMetrics, exporters: &[Arc<Metrics>]) -> String {
+/// One page of all these.
+pub(crate) fn encode(
+    node: &NodeMetrics,
+    exporters: &[Arc<Metrics>],
+    format: Format,
+    names: MetricNames,
+) -> String {
     let mut page = String::new();
     // Writing to a string cannot fail.
     let _ = text::encode_registry(&mut page, &node.registry);
@@ -83,7 +88,7 @@ pub(crate) fn encode(node: &NodeMetrics, exporters: &[Arc<Metrics>]) -> String {
         let _ = text::encode_registry(&mut page, &exporter.registry);
     }
     let _ = text::encode_eof(&mut page);
-    page
+    exposition::rewritten(&page, format, names)
 }
 
 /// The metrics of one exporter, of the receiver before it and the queue between them.
@@ -133,7 +138,7 @@ impl Metrics {
 }
 
 impl Metrics {
-    /// One page of these alone in the OpenMetrics text format, of type [`CONTENT_TYPE`].
+    /// One page of these alone in OpenMetrics, in which all counters end in `_total`.
     #[must_use]
     pub fn encode(&self) -> String {
         let mut page = String::new();

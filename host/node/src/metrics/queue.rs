@@ -40,7 +40,7 @@ impl Collector for QueueCollector {
         let own = &otelcol[..1];
         let partitions = statistics.partitions.len() as u64;
         let oldest = total.oldest.unwrap_or_default().as_secs();
-        let gauges: [Row<'_>; 9] = [
+        let gauges: [Row<'_>; 11] = [
             ("otelcol_exporter_queue_size", "Payloads waiting for delivery", &otelcol, statistics.payloads),
             (
                 "otelcol_exporter_queue_capacity",
@@ -63,6 +63,13 @@ impl Collector for QueueCollector {
                 "Bytes of files with damage in which nothing waits, kept to be looked at",
                 own,
                 statistics.damaged_file_bytes,
+            ),
+            ("preamp_queue_memory_bytes", "Bytes of memory that what waits takes", own, statistics.memory),
+            (
+                "preamp_queue_max_memory_bytes",
+                "The most bytes of memory that what waits may take; 0 without such a limit",
+                own,
+                statistics.max_memory,
             ),
             ("preamp_queue_oldest_seconds", "How long the oldest batch has been waiting", own, oldest),
         ];

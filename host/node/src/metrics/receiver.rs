@@ -69,6 +69,11 @@ impl ReceiverMetrics {
             for family in [&metrics.accepted, &metrics.refused, &metrics.failed] {
                 add(family, "transport", transport.name(), 0);
             }
+            for outcome in [RequestOutcome::Success, RequestOutcome::Refused, RequestOutcome::Failure] {
+                let labels = [("transport", transport.name()), ("outcome", outcome.name())];
+                drop(metrics.requests.get_or_create_owned(&labels));
+            }
+            drop(metrics.denied.get_or_create_owned(&[("transport", transport.name()), ("reason", "unauthenticated")]));
         }
         registry.register(
             "preamp_translation_rejected_points",

@@ -11,7 +11,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::response::IntoResponse as _;
 use http::{Request, Response, StatusCode};
-use preamp_config::{Serving, Settings};
+use preamp_config::{MetricNames, Serving, Settings};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -25,6 +25,7 @@ pub(super) struct Probes {
     pub(super) health: Option<SocketAddr>,
     pub(super) state: Arc<Health>,
     waiting: Option<(TcpListener, Serving)>,
+    names: MetricNames,
     node: Arc<Node>,
     /// The most connections of each.
     most: usize,
@@ -50,6 +51,7 @@ impl Probes {
             health: sockets.health.as_ref().and_then(address),
             state: Health::new(node.clone()),
             waiting: sockets.metrics.map(|socket| (socket, of_metrics(settings))),
+            names: settings.telemetry.metric_names,
             node: node.clone(),
             most,
             stop: CancellationToken::new(),
@@ -69,7 +71,7 @@ impl Probes {
     pub(super) fn ready(&mut self) {
         self.state.ready();
         if let Some((socket, serving)) = self.waiting.take() {
-            let router = metrics_server::router(self.node.clone()).merge(health::management(&self.state));
+            let router = metrics_server::router(self.node.clone(), self.names).merge(health::management(&self.state));
             self.serve("metrics", socket, None, serving, router);
         }
     }

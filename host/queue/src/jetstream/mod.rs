@@ -458,6 +458,8 @@ impl Queue for JetStreamQueue {
             payloads: shared.messages.load(Ordering::Relaxed),
             max_payloads: u64::MAX,
             max_bytes: shared.max_bytes,
+            memory: 0,
+            max_memory: 0,
             damaged_points: 0,
             damaged_file_bytes: 0,
             handed_over_points: shared.put.load(Ordering::Relaxed),
