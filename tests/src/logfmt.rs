@@ -22,7 +22,10 @@ pub fn read(line: &str) -> anyhow::Result<Line> {
             None => {
                 let end = after.find(' ').unwrap_or(after.len());
                 let (bare, after) = after.split_at(end);
-                ensure!(!bare.contains(['=', '"']) && !bare.chars().any(char::is_control), "{bare:?} of {line:?}");
+                ensure!(
+                    !bare.contains(['=', '"']) && !bare.chars().any(char::is_control),
+                    "{bare:?} of {line:?}"
+                );
                 (bare.to_owned(), after)
             }
         };

@@ -157,7 +157,9 @@ mod tests {
         let names = KeyNames::new(FileForm::Bindplane, "prometheusremotewrite");
         assert_eq!(names.key("remote_write_queue.queue_size"), "parameters.remote_write_queue_size");
         assert!(names.in_file(REMEDY).starts_with("set parameters.max_batch_size_bytes to"));
-        assert!(names.in_file(REMEDY).ends_with("look at --set exporters.prometheusremotewrite.max_sample_age."));
+        assert!(
+            names.in_file(REMEDY).ends_with("look at --set exporters.prometheusremotewrite.max_sample_age.")
+        );
     }
 
     /// A key that is renamed must be one of the exporter.

@@ -57,7 +57,8 @@ pub(super) fn read_root(root: &View) -> Option<(Settings, Places)> {
     let health = extensions.health();
     let Connected { receiver, processors, exporter: exporter_id, debug } = connected?;
     let receiver = with_id(receivers, receiver)?;
-    let (exporter, places) = settle(exporter_id, with_id(exporters, exporter_id)?, Some(&receiver), root.form());
+    let (exporter, places) =
+        settle(exporter_id, with_id(exporters, exporter_id)?, Some(&receiver), root.form());
     let telemetry = service.telemetry;
     Some((Settings { receiver, processors, exporter, debug, health, telemetry }, places))
 }

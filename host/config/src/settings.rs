@@ -204,8 +204,8 @@ impl Queue {
     /// `None` if it comes from no key.
     #[must_use]
     pub fn key_of_limit(&self, limit: &str) -> Option<(&'static str, u64)> {
-        let counts_bytes = self.max_payloads as u64 >= i64::MAX.unsigned_abs()
-            && self.max_points >= i64::MAX.unsigned_abs();
+        let counts_bytes =
+            self.max_payloads as u64 >= i64::MAX.unsigned_abs() && self.max_points >= i64::MAX.unsigned_abs();
         match limit {
             "payloads" => Some((self.size_key, self.max_payloads as u64)),
             "points" => Some((self.size_key, self.max_points)),

@@ -106,10 +106,11 @@ keys! {
 /// Reads `service.telemetry`; absent parts mean the Collector's defaults.
 pub(super) fn read_telemetry(section: &Section) -> Telemetry {
     let (log_level, log_format) = read_logs(&section.below(&telemetry::logs));
-    let (metrics_endpoint, metrics_hosts, metric_names) = match read_metrics(&section.below(&telemetry::metrics)) {
-        Some(Server { endpoint, hosts, names }) => (Some(endpoint), hosts, names),
-        None => (None, Hosts::Named(Vec::new()), MetricNames::default()),
-    };
+    let (metrics_endpoint, metrics_hosts, metric_names) =
+        match read_metrics(&section.below(&telemetry::metrics)) {
+            Some(Server { endpoint, hosts, names }) => (Some(endpoint), hosts, names),
+            None => (None, Hosts::Named(Vec::new()), MetricNames::default()),
+        };
     Telemetry { log_level, log_format, metrics_endpoint, metrics_hosts, metric_names }
 }
 

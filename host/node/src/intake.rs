@@ -122,6 +122,7 @@ impl Intake {
             RequestOutcome::Refused => self.refuse(Fate::Postponed, "no-room", 0, why),
             _ => self.refuse(Fate::Unusable, "unreadable", 0, why),
         }
+        self.metrics.losses.tell_of_intake();
         self.metrics.receiver.request(transport, outcome, 0, 0);
     }
 
@@ -159,6 +160,7 @@ impl Intake {
             let (outcome, accepted) = intake.take(payload, share, encoding, &left).await;
             intake.tell_of(&outcome);
             intake.count(&outcome, accepted, transport);
+            intake.metrics.losses.tell_of_intake();
             outcome
         })
         .await
@@ -261,7 +263,10 @@ impl Intake {
             points,
             || Words {
                 detail: error.to_string(),
-                remedy: error.limit().map(|limit| self.metrics.losses.remedy_of_limit(limit)).unwrap_or_default(),
+                remedy: error
+                    .limit()
+                    .map(|limit| self.metrics.losses.remedy_of_limit(limit))
+                    .unwrap_or_default(),
                 ..Words::default()
             },
         );

@@ -4,6 +4,7 @@
 use preamp_config::KeyNames;
 use preamp_contract::Batch;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -137,10 +138,16 @@ struct Reason {
 }
 
 impl Reason {
+    /// From when on there is a line, if there is anything to tell.
     fn is_due(&self) -> Option<Instant> {
         let entry = self.untold.as_ref()?;
         let gathered = entry.since + GATHERING;
         Some(self.told.map_or(gathered, |told| gathered.max(told + INTERVAL)))
+    }
+
+    /// Whether there was no line for so long that there may be one, whatever is still to be gathered.
+    fn may_be_told(&self) -> bool {
+        self.told.is_none_or(|told| told.elapsed() >= INTERVAL)
     }
 }
 
@@ -159,6 +166,8 @@ pub struct LossLog {
     names: KeyNames,
     limits: BTreeMap<&'static str, LimitKey>,
     reasons: Mutex<BTreeMap<(Fate, String), Reason>>,
+    /// Whether there may be something to tell.
+    has_untold: AtomicBool,
     added: Notify,
 }
 
@@ -210,6 +219,7 @@ impl LossLog {
         }
         let entry = &mut reasons.entry(key).or_default().untold;
         if entry.is_none() {
+            self.has_untold.store(true, Ordering::Relaxed);
             self.added.notify_one();
         }
         let entry =
@@ -224,7 +234,9 @@ impl LossLog {
             let added = self.added.notified();
             let first = self.reasons().values().filter_map(Reason::is_due).min();
             match first {
-                Some(due) if due <= Instant::now() => return self.take(|reason| reason.is_due() <= Some(Instant::now())),
+                Some(due) if due <= Instant::now() => {
+                    return self.take(|_, reason| reason.is_due() <= Some(Instant::now()));
+                }
                 Some(due) => {
                     tokio::select! {
                         () = added => {}
@@ -238,14 +250,33 @@ impl LossLog {
 
     /// Takes all that was not told yet.
     pub(crate) fn rest(&self) -> Vec<Loss> {
-        self.take(|_| true)
+        self.take(|_, _| true)
     }
 
-    fn take(&self, is_due: impl Fn(&Reason) -> bool) -> Vec<Loss> {
+    /// Whether there may be something to tell.
+    pub(crate) fn has_untold(&self) -> bool {
+        self.has_untold.load(Ordering::Relaxed)
+    }
+
+    /// Takes all about which there may be a line now.
+    pub(crate) fn gathered(&self) -> Vec<Loss> {
+        self.take(|_, reason| reason.may_be_told())
+    }
+
+    /// Logs what was not taken in, or came in and cannot be used: its sender is about to be answered.
+    pub(crate) fn tell_of_intake(&self) {
+        if self.has_untold() {
+            let told = self.take(|fate, reason| fate.is_at_intake() && reason.may_be_told());
+            told.iter().for_each(|loss| loss.log(&self.names, None));
+        }
+    }
+
+    fn take(&self, is_due: impl Fn(Fate, &Reason) -> bool) -> Vec<Loss> {
         let now = Instant::now();
         let mut due = Vec::new();
-        for ((fate, reason), entry) in &mut *self.reasons() {
-            if !is_due(entry) {
+        let mut reasons = self.reasons();
+        for ((fate, reason), entry) in &mut *reasons {
+            if !is_due(*fate, entry) {
                 continue;
             }
             if let Some(Entry { points, units, words, since }) = entry.untold.take() {
@@ -254,6 +285,8 @@ impl LossLog {
                 due.push(Loss { fate: *fate, reason: reason.clone(), points, units, during, words });
             }
         }
+        let has_untold = reasons.values().any(|reason| reason.untold.is_some());
+        self.has_untold.store(has_untold, Ordering::Relaxed);
         due
     }
 
@@ -266,13 +299,15 @@ impl LossLog {
 impl Loss {
     /// Logs it. `explained` is the batch of the example, in the notation of the Prometheus text format.
     pub(crate) fn log(&self, names: &KeyNames, explained: Option<&str>) {
-        let Loss { fate, reason, points, units, during, words: Words { state, detail, remedy, example } } = self;
+        let Loss { fate, reason, points, units, during, words: Words { state, detail, remedy, example } } =
+            self;
         let example = match (example, explained) {
             (Example::Text(text), _) => Some(shortened(text)),
             (_, Some(explained)) => series(explained, detail, *fate == Fate::PartlyRefused),
             _ => None,
         };
-        let (payloads, batches) = if fate.is_at_intake() { (Some(*units), None) } else { (None, Some(*units)) };
+        let (payloads, batches) =
+            if fate.is_at_intake() { (Some(*units), None) } else { (None, Some(*units)) };
         // Of a payload that nobody looked into they are not known.
         let points = (*points > 0 || fate.is_loss()).then_some(*points);
         let seconds = during.as_secs();
@@ -323,7 +358,10 @@ mod tests {
             log.add(Fate::Refused, "invalid", 5, Words::default);
         }
         log.add(Fate::TooOld, "too-old", 7, Words::default);
-        assert_eq!(told(&log.due().await), [(Fate::Refused, "invalid", 15, 3), (Fate::TooOld, "too-old", 7, 1)]);
+        assert_eq!(
+            told(&log.due().await),
+            [(Fate::Refused, "invalid", 15, 3), (Fate::TooOld, "too-old", 7, 1)]
+        );
         assert_eq!(start.elapsed(), GATHERING);
         // One that comes right after it is told a minute later, though nothing else happens.
         log.add(Fate::Refused, "invalid", 2, Words::default);

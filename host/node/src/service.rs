@@ -32,9 +32,9 @@ use preamp_base::memory::Shares;
 use preamp_config::Nats;
 use preamp_config::{Directory, ExporterSettings, LogFormat, Settings, Storage};
 use preamp_queue::durable::{self, DurableQueue, Folder, FolderError};
+use preamp_queue::{AppendError, MemoryQueue, Queue};
 #[cfg(feature = "nats")]
 use preamp_queue::{JetStreamQueue, jetstream};
-use preamp_queue::{AppendError, MemoryQueue, Queue};
 use preamp_wasm::{CallError, Component, ExporterPool, OpenError, PoolLimits};
 use probes::Probes;
 use receivers::{PreparedReceivers, Receivers, Surroundings};

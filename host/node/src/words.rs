@@ -31,9 +31,14 @@ mod tests {
 
     #[test]
     fn the_two_largest_units_count() {
-        for (millis, words) in
-            [(0, "0ms"), (999, "999ms"), (59_999, "59s"), (60_000, "1m"), (3_661_000, "1h 1m"), (90_000_000, "1d 1h")]
-        {
+        for (millis, words) in [
+            (0, "0ms"),
+            (999, "999ms"),
+            (59_999, "59s"),
+            (60_000, "1m"),
+            (3_661_000, "1h 1m"),
+            (90_000_000, "1d 1h"),
+        ] {
             assert_eq!(Span(Duration::from_millis(millis)).to_string(), words);
         }
     }

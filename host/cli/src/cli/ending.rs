@@ -25,7 +25,7 @@ pub(super) fn conclude(stopped: &Stopped, failure: Option<String>) -> ExitCode {
         [&stopped.ledger.rejected, &stopped.ledger.expired, &stopped.ledger.quarantined].map(sum);
     let mut why = reasons(&stopped.ledger);
     if lost_at_end > 0 {
-        add(&mut why, "lost with the queue in memory", stopped.remains.because.as_deref(), lost_at_end);
+        add(&mut why, "are lost with the queue in memory", stopped.remains.because.as_deref(), lost_at_end);
     } else if is_left {
         add(&mut why, "left in the queue", stopped.remains.because.as_deref(), left);
     }
@@ -72,7 +72,9 @@ fn reasons(ledger: &Snapshot) -> String {
             add(&mut text, state, Some(reason), *points);
         }
     }
-    for (state, points) in [("of requests refused in part", ledger.partly_rejected), ("damaged", ledger.damaged)] {
+    for (state, points) in
+        [("of requests refused in part", ledger.partly_rejected), ("damaged", ledger.damaged)]
+    {
         if points > 0 {
             add(&mut text, state, None, points);
         }
@@ -84,7 +86,7 @@ fn add(text: &mut String, state: &str, reason: Option<&str>, points: u64) {
     let separator = if text.is_empty() { "" } else { "; " };
     let reason = reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
     // Nothing fails that is written to a text.
-    let _written = write!(text, "{separator}{points} points {state}{reason}");
+    let _written = write!(text, "{separator}{points} data points {state}{reason}");
 }
 
 #[cfg(test)]
@@ -102,7 +104,7 @@ mod tests {
         };
         assert_eq!(
             reasons(&ledger),
-            "5 points expired (too-old); 30 points quarantined (invalid); 7 points of requests refused in part"
+            "5 data points expired (too-old); 30 data points quarantined (invalid); 7 data points of requests refused in part"
         );
         assert_eq!(reasons(&Snapshot::default()), "");
     }

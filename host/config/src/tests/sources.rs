@@ -151,7 +151,11 @@ fn the_configuration_of_bindplane_connects_its_resources() {
 
     let raw = format!("|\n    {}", FULL.replace('\n', "\n    "));
     let raw = read(&configuration(&format!("\n  raw: {raw}"))).unwrap();
-    assert_eq!(raw.settings.exporter, read(FULL).unwrap().settings.exporter, "the keys are those of a Collector too");
+    assert_eq!(
+        raw.settings.exporter,
+        read(FULL).unwrap().settings.exporter,
+        "the keys are those of a Collector too"
+    );
 
     let twice = errors(&format!("{connected}{source}{}---\n{connected}", destination("amp")));
     assert!(twice[0].ends_with("is a second Configuration: keep one in this file"), "{twice:?}");

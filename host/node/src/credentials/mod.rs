@@ -18,8 +18,8 @@ use std::sync::Arc;
 pub use aws::{Aws, Found, Identity};
 pub use fixed::Fixed;
 pub use keys::{IssuedKey, SigningKeys};
-pub use words::{in_words, masked};
 use preamp_base::Secret;
+pub use words::{in_words, masked};
 
 /// What AWS gives a caller to sign with. `Debug` shows neither the secret key nor the token.
 #[derive(Clone, Debug, PartialEq, Eq)]

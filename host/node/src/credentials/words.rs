@@ -21,7 +21,9 @@ fn describe(credentials: &AwsCredentials, variable: &dyn Fn(&str) -> Option<Stri
     let base = match &credentials.base {
         BaseCredentials::Chain => chain(variable),
         BaseCredentials::Profile(name) => format!("the profile {name}"),
-        BaseCredentials::Keys { access_key_id, .. } => format!("the keys in the file ({})", masked(access_key_id)),
+        BaseCredentials::Keys { access_key_id, .. } => {
+            format!("the keys in the file ({})", masked(access_key_id))
+        }
     };
     match &credentials.assume_role {
         None => base,
@@ -75,9 +77,8 @@ mod tests {
     use preamp_base::Secret;
 
     fn words(variables: &[(&str, &str)]) -> String {
-        let variable = |name: &str| {
-            variables.iter().find(|(own, _)| *own == name).map(|(_, value)| (*value).to_owned())
-        };
+        let variable =
+            |name: &str| variables.iter().find(|(own, _)| *own == name).map(|(_, value)| (*value).to_owned());
         describe(&AwsCredentials::default(), &variable)
     }
 

@@ -87,6 +87,7 @@ impl<'a> Driver<'a> {
     /// Acknowledges until it is recorded: the next batch must not be sent before, or a crash would
     /// repeat more than one request.
     pub async fn acknowledge(&mut self, batches: usize) {
+        self.shared.tell_before_the_end(batches).await;
         let settlement = std::mem::take(&mut self.settlement);
         let queue = &self.shared.context.queue;
         while let Err(error) = queue.acknowledge(self.partition, batches, settlement.clone()).await {
@@ -258,8 +259,7 @@ impl<'a> Driver<'a> {
 
     /// Tells that the receiver refuses everything.
     fn held_for_unknown(&self, explanation: &Explanation) {
-        const MEANING: &str =
-            "the receiver refuses everything: check the endpoint and the account; delivery is held, data stays queued";
+        const MEANING: &str = "the receiver refuses everything: check the endpoint and the account; delivery is held, data stays queued";
         self.hold("held-for-unknown", explanation, MEANING);
     }
 

@@ -28,9 +28,11 @@ impl Shared {
         let percent = percent(total.bytes, statistics.max_bytes)
             .max(percent(statistics.payloads, statistics.max_payloads))
             .max(percent(statistics.memory, statistics.max_memory));
-        let first_loss_in = self.policy.max_age_sent.zip(total.oldest).map(|(age, oldest)| {
-            Span(Duration::from_millis(age).saturating_sub(oldest))
-        });
+        let first_loss_in = self
+            .policy
+            .max_age_sent
+            .zip(total.oldest)
+            .map(|(age, oldest)| Span(Duration::from_millis(age).saturating_sub(oldest)));
         Depth {
             points: total.points,
             percent: u64::try_from(percent).unwrap_or(u64::MAX),
@@ -43,6 +45,17 @@ impl Shared {
     pub(super) async fn tell_of_losses(self: Arc<Self>) {
         loop {
             for loss in self.context.metrics.losses.due().await {
+                self.tell_of(&loss).await;
+            }
+        }
+    }
+
+    /// Tells what was gathered, if so many batches are all that waits: nothing will be added to it.
+    pub(super) async fn tell_before_the_end(&self, batches: usize) {
+        let Shared { context, .. } = self;
+        if context.metrics.losses.has_untold() && context.queue.statistics().total().batches <= batches as u64
+        {
+            for loss in context.metrics.losses.gathered() {
                 self.tell_of(&loss).await;
             }
         }
@@ -74,9 +87,7 @@ pub(super) fn remedy_of_retry(status: u16) -> &'static str {
         0 => {
             "check the address, DNS, the network and the proxy on the way: `preamp check` says which step fails"
         }
-        408 | 425 | 499 | 504 => {
-            "the receiver, or a proxy on the way, is slow: look at both, and at timeout"
-        }
+        408 | 425 | 499 | 504 => "the receiver, or a proxy on the way, is slow: look at both, and at timeout",
         429 => "send less, or have the limit raised that the receiver names",
         _ => "the receiver, or what stands before it, is down or overloaded: look at its own log and status",
     }

@@ -206,7 +206,10 @@ mod tests {
         assert!(text.contains("# TYPE preamp_points_total counter\npreamp_points_total{"), "{text}");
         assert!(text.ends_with("d_bucket{le=\"+Inf\"} 2\n"), "{text}");
         let open = rewritten(PAGE, Format::OpenMetrics, MetricNames::default());
-        assert!(open.contains("# TYPE otelcol_process_uptime unknown\notelcol_process_uptime 1.5\n"), "{open}");
+        assert!(
+            open.contains("# TYPE otelcol_process_uptime unknown\notelcol_process_uptime 1.5\n"),
+            "{open}"
+        );
         assert!(open.contains("# TYPE preamp_points counter\npreamp_points_total{"), "{open}");
         assert!(open.ends_with("# EOF\n"));
     }
@@ -244,11 +247,17 @@ mod tests {
         ] {
             assert_eq!(accepted(text), Format::Text, "{text}");
         }
-        for open in ["application/openmetrics-text", "application/openmetrics-text, text/*", "application/*, */*;q=0.9"]
-        {
+        for open in [
+            "application/openmetrics-text",
+            "application/openmetrics-text, text/*",
+            "application/*, */*;q=0.9",
+        ] {
             assert_eq!(accepted(open), Format::OpenMetrics, "{open}");
         }
         assert_eq!(Format::accepted([]), Format::OpenMetrics);
-        assert_eq!(Format::accepted(["text/plain;q=0.5", "application/openmetrics-text"]), Format::OpenMetrics);
+        assert_eq!(
+            Format::accepted(["text/plain;q=0.5", "application/openmetrics-text"]),
+            Format::OpenMetrics
+        );
     }
 }

@@ -38,8 +38,8 @@ pub use receiver::{ReceiverMetrics, RequestOutcome, Transport};
 pub use reload::ReloadMetrics;
 
 use crate::losses::LossLog;
-use preamp_queue::Queue;
 use preamp_config::MetricNames;
+use preamp_queue::Queue;
 use preamp_wasm::PoolStats;
 
 /// Counters by one label.

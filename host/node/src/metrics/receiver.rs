@@ -73,7 +73,11 @@ impl ReceiverMetrics {
                 let labels = [("transport", transport.name()), ("outcome", outcome.name())];
                 drop(metrics.requests.get_or_create_owned(&labels));
             }
-            drop(metrics.denied.get_or_create_owned(&[("transport", transport.name()), ("reason", "unauthenticated")]));
+            drop(
+                metrics
+                    .denied
+                    .get_or_create_owned(&[("transport", transport.name()), ("reason", "unauthenticated")]),
+            );
         }
         registry.register(
             "preamp_translation_rejected_points",

@@ -71,7 +71,8 @@ impl Probes {
     pub(super) fn ready(&mut self) {
         self.state.ready();
         if let Some((socket, serving)) = self.waiting.take() {
-            let router = metrics_server::router(self.node.clone(), self.names).merge(health::management(&self.state));
+            let router =
+                metrics_server::router(self.node.clone(), self.names).merge(health::management(&self.state));
             self.serve("metrics", socket, None, serving, router);
         }
     }

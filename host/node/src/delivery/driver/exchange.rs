@@ -141,7 +141,12 @@ impl<'a> Driver<'a> {
             }
             Err(error) => {
                 self.shared.outage.fails(&error.to_string());
-                self.warn("judge", &error, "", "an answer of the receiver could not be judged; sending again");
+                self.warn(
+                    "judge",
+                    &error,
+                    "",
+                    "an answer of the receiver could not be judged; sending again",
+                );
                 None
             }
         }

@@ -77,7 +77,8 @@ impl Driver<'_> {
     fn refuse(&mut self, batch: &Arc<Batch>, fate: Fate, reason: &str, detail: String, remedy: String) {
         let is_kept = self.shared.context.queue.keeps_set_aside();
         let state = Some(if is_kept { "quarantined" } else { "rejected" });
-        let words = || Words { state, detail: detail.clone(), remedy, example: Example::Of(Arc::clone(batch)) };
+        let words =
+            || Words { state, detail: detail.clone(), remedy, example: Example::Of(Arc::clone(batch)) };
         self.losses().add(fate, reason, batch.points.into(), words);
         if !is_kept {
             self.count(Settled::Rejected(reason.to_owned()), batch);
