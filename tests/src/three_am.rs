@@ -58,7 +58,7 @@ pub const ROWS: [Row; 19] = [
     held("wrong key", Fault::WrongKey, &["level=ERROR", "access key", "remedy="]),
     held("wrong secret", Fault::WrongSecret, &["level=ERROR", "secret", "remedy="]),
     held("denied", of(403, DENIED), &["level=ERROR", "aps:RemoteWrite", "remedy="]),
-    held("expired keys", of(403, EXPIRED), &["level=ERROR", "reason=expired", "remedy="]),
+    held("expired keys", of(403, EXPIRED), &["level=ERROR", "renew the temporary credentials", "remedy="]),
     held(
         "wrong workspace",
         of(404, "{\"message\":\"Workspace not found\"}"),
@@ -92,7 +92,7 @@ pub const ROWS: [Row; 19] = [
     },
     away(
         "400, Prometheus",
-        of(400, UNTIMELY),
+        of(400, "duplicate sample for timestamp"),
         &["level=ERROR", "points=", "state=rejected", "example=", "remedy="],
         "PreampLosesMuch",
     ),

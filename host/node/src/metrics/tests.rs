@@ -2,7 +2,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Attempt, Content, Metrics, NodeMetrics, RequestOutcome, Snapshot, Transport, encode};
+use super::{Attempt, Content, Format, Metrics, NodeMetrics, RequestOutcome, Snapshot, Transport, encode};
+use preamp_config::MetricNames;
 use preamp_contract::{Batch, Protocol};
 use preamp_queue::{MemoryQueue, Outcome, Queue, Settlement};
 use preamp_wasm::PoolStats;
@@ -113,7 +114,8 @@ async fn the_page_has_the_names_that_dashboards_know() {
     metrics.delivery.settled(&Outcome::PartlyRejected, 6, content, 2_500);
     metrics.ledger.settled(&Outcome::Rejected("too-old".to_owned()), 1);
     let metrics = Arc::new(metrics);
-    let page = encode(&node, std::slice::from_ref(&metrics));
+    let names = MetricNames { have_type_suffix: true, have_units: false };
+    let page = encode(&node, std::slice::from_ref(&metrics), Format::OpenMetrics, names);
     for line in [
         r#"preamp_connections{listener="grpc"} 1"#,
         r#"preamp_connections_limit{listener="grpc"} 7"#,
