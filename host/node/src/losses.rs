@@ -332,7 +332,8 @@ fn series<'e>(explained: &'e str, detail: &str, must_be_named: bool) -> Option<&
     let mut lines = explained.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
     let is_named = |line: &&str| {
         let name = line.split(['{', ' ']).next().unwrap_or_default();
-        !name.is_empty() && detail.contains(name)
+        let is_of_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | ':');
+        !name.is_empty() && detail.split(|c| !is_of_name(c)).any(|word| word == name)
     };
     let first = if must_be_named { None } else { lines.clone().next() };
     lines.find(is_named).or(first).map(shortened)
