@@ -155,6 +155,11 @@ impl OwnDirectory {
         }
     }
 
+    /// Who holds the lock that a file stands for, as far as the system shows locks. Takes none.
+    pub fn holder(&self, name: &OsStr) -> Option<Holder> {
+        Holder::find(&self.open_file(name, Purpose::Look).ok()?)
+    }
+
     /// Takes the permissions of others from a file, if they have any. Returns whether they had.
     pub fn close_to_others(&self, name: &OsStr) -> io::Result<bool> {
         let file = self.open_file(name, Purpose::Read)?;

@@ -79,7 +79,7 @@ A configuration that is complete:
       metrics: {receivers: [otlp], exporters: [prometheusremotewrite]}
 
 Exit status: 0 all well, 1 a problem (which is said), 2 wrong usage;
-translate and diff have more."#;
+check, translate and diff have more."#;
 
 /// Takes OTLP metrics and delivers them to Amazon Managed Service for Prometheus (AMP), or to any
 /// other receiver of Prometheus remote write.
@@ -204,13 +204,19 @@ Examples:
     /// The steps are: configuration, endpoint, signature, DNS, connection (with TLS), clock, credentials and where
     /// they come from, identity (who AWS says that is), and a write: an empty request, which leaves nothing
     /// behind, or one sample. Each says what was found, and what helps if that is not well.
+    ///
+    /// It sends as `preamp run` does: through the proxy that `proxy_url` of the exporter names, or HTTPS_PROXY, HTTP_PROXY
+    /// or ALL_PROXY of the environment, but for hosts in NO_PROXY; with the receiver's time if it refuses the local one.
     #[command(after_long_help = "\
 Examples:
   preamp check --config preamp.yaml
   preamp check --config preamp.yaml --sample
   preamp check --config preamp.yaml --offline --json
 
-Exit status: 0 metrics would arrive, 1 a step failed.")]
+Exit status: 0 metrics would arrive (with --offline: the configuration can be used),
+1 they would not until something is changed, 2 wrong usage,
+3 not now: the receiver is overloaded, unavailable or does not answer (408, 429,
+5xx, time-out). `preamp run` would keep the data and try again.")]
     Check(CheckArgs),
     /// Look at a queue on disk, or empty it.
     #[command(

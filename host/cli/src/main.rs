@@ -5,6 +5,7 @@ mod check;
 mod cli;
 mod demo;
 mod embedded;
+mod sizes;
 mod telemetry;
 
 use clap::Parser as _;

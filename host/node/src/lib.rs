@@ -34,5 +34,7 @@ mod server;
 pub mod service;
 mod state;
 pub mod state_file;
+#[cfg(feature = "receivers")]
+pub mod status_file;
 pub mod tls;
 mod words;

@@ -20,7 +20,7 @@ const BYTES_MAX: u64 = 4 << 30;
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
     /// Another process has it.
-    #[error("delta_state_file {}: is in use by {holder}; end that, or give each its own", .path.display())]
+    #[error("delta_state_file {}: is in use by {holder}; stop that first, or give each its own", .path.display())]
     InUse {
         /// The file.
         path: PathBuf,
@@ -181,7 +181,10 @@ mod tests {
         let file = StateFile::reserve(&path).unwrap();
         let second = StateFile::reserve(&path).unwrap_err().to_string();
         let own = format!("is in use by process {} (", std::process::id());
-        assert!(second.contains(&own) && second.ends_with("); end that, or give each its own"), "{second}");
+        assert!(
+            second.contains(&own) && second.ends_with("); stop that first, or give each its own"),
+            "{second}"
+        );
         for (content, said) in [
             (&b"receivers:\n"[..], "holds something else than a state of preamp; to begin without it, move"),
             (b"preamp state 1 fin", "is damaged in its first line; to begin without it, move it away"),

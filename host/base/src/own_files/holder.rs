@@ -13,6 +13,18 @@ pub struct Holder {
 }
 
 impl Holder {
+    /// The number of the process, if it is known.
+    #[must_use]
+    pub fn process(&self) -> Option<i32> {
+        self.process
+    }
+
+    /// Who holds the lock of a file that somebody else has opened. Nothing if nobody does, or if the system shows no
+    /// locks of the one who does: it runs in another container, or on another machine.
+    pub(super) fn find(file: &File) -> Option<Holder> {
+        Some(Holder::of(file)).filter(|holder| holder.process.is_some())
+    }
+
     /// Who holds the lock of a file now.
     pub(super) fn of(file: &File) -> Holder {
         let process = process(file);

@@ -4,6 +4,7 @@
 mod queue;
 mod receiver;
 mod signer;
+mod write;
 
 use preamp_base::Clock;
 use preamp_config::ExporterSettings;
@@ -41,10 +42,37 @@ pub enum Outcome {
     Pass,
     /// It works, and something should be seen to.
     Warn,
-    /// This keeps metrics from arriving.
+    /// This keeps metrics from arriving now, and may pass without a change: `preamp run` would try again.
+    Wait,
+    /// This keeps metrics from arriving until something is changed.
     Fail,
     /// Not done: it was not asked for, or a step before it failed.
     Skip,
+}
+
+/// What all steps together say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Conclusion {
+    /// Metrics would arrive.
+    Arrive,
+    /// Metrics would not arrive now. It may pass without a change.
+    Wait,
+    /// Metrics would not arrive.
+    Fail,
+}
+
+impl Conclusion {
+    /// The conclusion of steps. One that fails counts over one that waits.
+    #[must_use]
+    pub fn of(steps: &[Step]) -> Conclusion {
+        let has = |outcome| steps.iter().any(|step| step.outcome == outcome);
+        match () {
+            () if has(Outcome::Fail) => Conclusion::Fail,
+            () if has(Outcome::Wait) => Conclusion::Wait,
+            () => Conclusion::Arrive,
+        }
+    }
 }
 
 /// One step.
@@ -75,6 +103,11 @@ impl Step {
         Self { name, outcome: Outcome::Fail, detail: detail.into(), remedy: Some(remedy.into()) }
     }
 
+    /// A step that keeps metrics from arriving now.
+    fn wait(name: &'static str, detail: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { outcome: Outcome::Wait, ..Self::fail(name, detail, remedy) }
+    }
+
     fn warn(name: &'static str, detail: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { outcome: Outcome::Warn, ..Self::fail(name, detail, remedy) }
     }
@@ -99,13 +132,14 @@ pub async fn check(
     if extent.is_offline {
         return Ok(());
     }
-    queue::servers(&subject.settings.queue.storage).await.into_iter().for_each(&mut report);
-    let names = receiver::names(subject.settings).await;
+    queue::look(&subject.settings.queue).await.into_iter().for_each(&mut report);
+    let route = receiver::route(subject);
+    let names = receiver::names(subject.settings, &route).await;
     let is_known = names.outcome == Outcome::Pass;
     report(names);
     let mut is_reached = false;
     if is_known {
-        let greeting = receiver::greet(subject).await;
+        let greeting = receiver::greet(subject, &route).await;
         is_reached = greeting.connection.outcome == Outcome::Pass;
         report(greeting.connection);
         greeting.clock.into_iter().for_each(&mut report);
@@ -116,7 +150,7 @@ pub async fn check(
     match caller {
         _ if !is_reached => report(Step::skip("write", "the receiver was not reached")),
         Caller::Unknown => report(Step::skip("write", "requests cannot be signed without credentials")),
-        caller => report(receiver::write(subject, &caller, extent.writes_sample).await?),
+        caller => report(write::write(subject, &caller, extent.writes_sample).await?),
     }
     Ok(())
 }

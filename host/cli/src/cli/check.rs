@@ -2,11 +2,11 @@
 
 use super::ConfigArgs;
 use super::validate::prepare;
-use crate::check::{self, Extent, Outcome, Step, Subject};
+use crate::check::{self, Conclusion, Extent, Outcome, Step, Subject};
 use clap::Args;
 use preamp_base::Clock;
 use preamp_base::printable::{self, Line};
-use preamp_config::{Diagnostics, Loaded};
+use preamp_config::{Diagnostic, Diagnostics, Loaded};
 use preamp_host::service::{Prepared, StartError};
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
@@ -26,6 +26,10 @@ pub(super) struct CheckArgs {
     json: bool,
 }
 
+/// The exit statuses of a check that found what keeps metrics from arriving: until something is changed, or now.
+const NOT_UNTIL_CHANGED: u8 = 1;
+const NOT_NOW: u8 = 3;
+
 /// Takes one step after the other, and fails if one does.
 pub(super) async fn check(args: CheckArgs) -> anyhow::Result<ExitCode> {
     let mut report = Report { json: args.json, steps: Vec::new() };
@@ -42,16 +46,15 @@ pub(super) async fn check(args: CheckArgs) -> anyhow::Result<ExitCode> {
 /// Reads the configuration, as `validate` does; `None` after the report got what is wrong with it.
 fn configured(args: &ConfigArgs, report: &mut Report) -> anyhow::Result<Option<(Loaded, Prepared)>> {
     const NAME: &str = "configuration";
-    const REMEDY: &str = "mend the file; `preamp validate` shows the same";
     let loaded = match args.load() {
         Ok(loaded) => loaded,
         Err(problems) => {
-            report.add_all(NAME, &problems, REMEDY);
+            report.add_all(NAME, &problems);
             return Ok(None);
         }
     };
     for warning in &loaded.warnings {
-        report.add(Step { outcome: Outcome::Warn, ..Step::fail(NAME, warning.to_string(), REMEDY) });
+        report.add(of_file(NAME, warning));
     }
     match prepare(&loaded) {
         Ok(prepared) => {
@@ -60,9 +63,9 @@ fn configured(args: &ConfigArgs, report: &mut Report) -> anyhow::Result<Option<(
         }
         Err(error) => {
             match (error.downcast_ref(), error.downcast_ref()) {
-                (Some(problems), _) => report.add_all(NAME, problems, REMEDY),
+                (Some(problems), _) => report.add_all(NAME, problems),
                 (None, Some(StartError::Tls { .. })) => {
-                    report.add(Step::fail(NAME, error.to_string(), REMEDY));
+                    report.add(Step::fail(NAME, error.to_string(), "correct the `tls` of that section"));
                 }
                 _ => return Err(error),
             }
@@ -86,28 +89,48 @@ impl Report {
         self.steps.push(step);
     }
 
-    fn add_all(&mut self, name: &'static str, problems: &Diagnostics, remedy: &str) {
-        for problem in &problems.0 {
-            let step = Step::fail(name, problem.to_string(), remedy);
-            let outcome = if problem.is_warning { Outcome::Warn } else { Outcome::Fail };
-            self.add(Step { outcome, ..step });
-        }
+    fn add_all(&mut self, name: &'static str, problems: &Diagnostics) {
+        problems.0.iter().for_each(|problem| self.add(of_file(name, problem)));
     }
 
     fn finish(self) -> anyhow::Result<ExitCode> {
-        let works = self.steps.iter().all(|step| step.outcome != Outcome::Fail);
+        let conclusion = Conclusion::of(&self.steps);
         if self.json {
-            let document = serde_json::json!({ "works": works, "steps": self.steps });
+            let works = conclusion == Conclusion::Arrive;
+            let document =
+                serde_json::json!({ "works": works, "conclusion": conclusion, "steps": self.steps });
             writeln!(printable::stdout_json(), "{document:#}")?;
         }
-        Ok(if works { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        let (status, said) = match conclusion {
+            Conclusion::Arrive => return Ok(ExitCode::SUCCESS),
+            Conclusion::Wait => (NOT_NOW, "metrics would not arrive now; preamp run would try again"),
+            Conclusion::Fail => (NOT_UNTIL_CHANGED, "metrics would not arrive: see FAIL"),
+        };
+        if !self.json {
+            writeln!(printable::stdout(), "{said} (exit status {status})")?;
+        }
+        Ok(ExitCode::from(status))
     }
+}
+
+/// A problem of the file, with the key that helps.
+fn of_file(name: &'static str, problem: &Diagnostic) -> Step {
+    let Diagnostic { file, place, path, is_warning, .. } = problem;
+    let line = place.map(|place| format!(", line {}", place.line)).unwrap_or_default();
+    let verb = if *is_warning { "change or remove" } else { "correct" };
+    let remedy = match &**path {
+        "" => format!("{verb} what is named there, in {file}{line}"),
+        path => format!("{verb} `{path}` in {file}{line}"),
+    };
+    let outcome = if *is_warning { Outcome::Warn } else { Outcome::Fail };
+    Step { outcome, ..Step::fail(name, problem.to_string(), remedy) }
 }
 
 fn write(step: &Step) -> std::io::Result<()> {
     let (word, colour) = match step.outcome {
         Outcome::Pass => ("pass", 32),
         Outcome::Warn => ("warn", 33),
+        Outcome::Wait => ("wait", 33),
         Outcome::Fail => ("FAIL", 31),
         Outcome::Skip => ("skip", 2),
     };
@@ -119,7 +142,7 @@ fn write(step: &Step) -> std::io::Result<()> {
     }
     writeln!(out, "  {:13}  {}", step.name, Line(&step.detail))?;
     if let Some(remedy) = &step.remedy {
-        writeln!(out, "      {:13}  to mend it: {}", "", Line(remedy))?;
+        writeln!(out, "      {:13}  remedy: {}", "", Line(remedy))?;
     }
     out.flush()
 }

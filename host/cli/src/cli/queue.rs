@@ -1,27 +1,28 @@
 //! `preamp queue`: what waits on disk.
 
+mod status;
+
+use super::ConfigArgs;
 use super::offline::answered;
-use super::stored::{At, inspect, points};
+use super::stored::{self, At, inspect, points};
 use super::validate::{placed, prepare};
-use super::words::Counted;
-use super::{ConfigArgs, stored};
 use crate::{embedded, telemetry};
 use anyhow::{anyhow, bail};
 use clap::{Args, Subcommand};
-use preamp_base::printable::{self, Line};
+use preamp_base::printable;
 use preamp_config::Settings;
 use preamp_host::node::NodeOptions;
 use preamp_host::service::Service;
-use preamp_queue::durable::{Inspection, WaitingBatch};
-use serde_json::json;
+use preamp_queue::durable::WaitingBatch;
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum QueueCommand {
-    /// Say how much waits, since when, and where every point is.
+    /// Say how full the queue is, whether a process empties it, what the receiver answered last, and when samples expire.
     ///
-    /// Reads the files, also while `preamp run` uses them: what it did in the last moments may be missing then.
+    /// Reads the files, also while `preamp run` uses them: what it did in the last moments may be missing then. The last
+    /// answer and the rates come from the file `status`, which `preamp run` writes each second into the same directory.
     Status(StatusArgs),
     /// Show the series and samples of the batches that wait first.
     Peek(PeekArgs),
@@ -65,70 +66,10 @@ pub(super) struct DrainArgs {
 /// Does what was asked for.
 pub(super) fn queue(command: QueueCommand) -> anyhow::Result<()> {
     match command {
-        QueueCommand::Status(args) => status(&args),
+        QueueCommand::Status(args) => status::status(&args),
         QueueCommand::Peek(args) => super::complete(peek(args)),
         QueueCommand::Drain(args) => super::complete(drain(args)),
     }
-}
-
-fn status(args: &StatusArgs) -> anyhow::Result<()> {
-    let (loaded, inspection) = inspect(&args.config)?;
-    let directory = stored::directory(&loaded)?.path.display().to_string();
-    if args.json {
-        writeln!(printable::stdout_json(), "{}", status_json(&directory, &inspection))?;
-        return Ok(());
-    }
-    let mut out = printable::stdout();
-    let Inspection { exporter, waiting, was_closed, damaged_bytes, files, .. } = &inspection;
-    writeln!(out, "{} (exporters.{})", Line(directory), Line(exporter))?;
-    let bytes: u64 = waiting.iter().map(|batch| batch.bytes).sum();
-    writeln!(
-        out,
-        "waiting      {}, {}",
-        points(inspection.queued()),
-        Counted(waiting.len() as u64, "batch")
-    )?;
-    writeln!(out, "             {bytes} bytes; {} on disk ({})", files.1, Counted(files.0, "file"))?;
-    if let Some(oldest) = waiting.first() {
-        writeln!(out, "oldest       accepted at {}", At(oldest.accepted_at))?;
-    }
-    for (partition, count) in by_partition(waiting) {
-        writeln!(out, "partition {partition:<3}{count:>6}")?;
-    }
-    writeln!(out, "set aside    {}", points(inspection.set_aside_points))?;
-    writeln!(
-        out,
-        "last process {}",
-        if *was_closed { "ended in order" } else { "runs, or ended with a request under way" }
-    )?;
-    if *damaged_bytes > 0 {
-        writeln!(out, "damaged      {damaged_bytes} bytes")?;
-    }
-    Ok(())
-}
-
-fn status_json(directory: &str, inspection: &Inspection) -> serde_json::Value {
-    let waiting = &inspection.waiting;
-    json!({
-        "directory": directory,
-        "exporter": inspection.exporter,
-        "points": inspection.queued(),
-        "batches": waiting.len(),
-        "bytes": waiting.iter().map(|batch| batch.bytes).sum::<u64>(),
-        "bytes_on_disk": inspection.files.1,
-        "oldest_ms": waiting.first().map(|batch| batch.accepted_at),
-        "batches_by_partition": by_partition(waiting),
-        "set_aside_points": inspection.set_aside_points,
-        "was_closed": inspection.was_closed,
-        "damaged_bytes": inspection.damaged_bytes,
-    })
-}
-
-fn by_partition(waiting: &[WaitingBatch]) -> std::collections::BTreeMap<u32, u64> {
-    waiting.iter().fold(std::collections::BTreeMap::new(), |mut counts, batch| {
-        *counts.entry(batch.partition).or_default() += 1;
-        counts
-    })
 }
 
 async fn peek(args: PeekArgs) -> anyhow::Result<()> {

@@ -15,9 +15,14 @@ use time::format_description::well_known::Rfc3339;
 pub(super) fn directory(loaded: &Loaded) -> anyhow::Result<&Directory> {
     let exporter = &loaded.settings.exporter;
     let Some(directory) = exporter.queue.storage.directory() else {
+        let at = match &loaded.settings.telemetry.metrics_endpoint {
+            Some(endpoint) => format!("at http://{endpoint}/metrics"),
+            None => "under service.telemetry.metrics".to_owned(),
+        };
         bail!(
-            "the queue of exporters.{} is not kept in files; a queue on disk has \
-             `sending_queue.storage` with the extension file_storage, or `wal` with a `directory`",
+            "the queue of exporters.{} is not kept in files. How full it is, the running process shows as \
+             otelcol_exporter_queue_size {at}. A queue on disk has `sending_queue.storage` with the extension \
+             file_storage, or `wal` with a `directory`",
             exporter.id
         );
     };

@@ -11,13 +11,13 @@ use http::Uri;
 use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
-use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tower_service::Service;
 
+use super::route::{Proxies, Route};
 use crate::tls::{self, FromFiles, TlsError};
 use preamp_config::ClientSettings;
 
@@ -31,14 +31,7 @@ pub(super) struct Connector {
     tls: Arc<FromFiles<ClientConfig>>,
     server_name: Option<ServerName<'static>>,
     offers_http2: bool,
-    proxy: Arc<Proxy>,
-}
-
-/// Which proxy leads where.
-struct Proxy {
-    matcher: Matcher,
-    /// A proxy of the environment is for other machines only.
-    spares_loopback: bool,
+    proxies: Arc<Proxies>,
 }
 
 impl Connector {
@@ -61,8 +54,13 @@ impl Connector {
             tls: Arc::new(tls::client(&settings.tls)?),
             server_name,
             offers_http2: settings.connections.offers_http2,
-            proxy: Arc::new(Proxy::new(settings.proxy_url.as_ref().map(|url| url.expose()))),
+            proxies: Arc::new(Proxies::new(settings.proxy_url.as_ref().map(|url| url.expose()))),
         })
+    }
+
+    /// The way to a receiver.
+    pub(super) fn route(&self, receiver: &Uri) -> Route {
+        self.proxies.route(receiver)
     }
 
     fn with_tls<T>(&self, below: T) -> HttpsConnector<T> {
@@ -90,7 +88,7 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, receiver: Uri) -> Self::Future {
-        let Some(proxy) = self.proxy.on_the_way_to(&receiver) else {
+        let Some(proxy) = self.proxies.on_the_way_to(&receiver) else {
             return Box::pin(self.with_tls(self.tcp.clone()).call(receiver));
         };
         if proxy.uri().scheme_str() != Some("http") {
@@ -113,27 +111,4 @@ impl fmt::Debug for Connector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connector").finish_non_exhaustive()
     }
-}
-
-impl Proxy {
-    fn new(url: Option<&str>) -> Self {
-        match url {
-            Some(url) => Self { matcher: Matcher::builder().all(url).build(), spares_loopback: false },
-            None => Self { matcher: Matcher::from_env(), spares_loopback: true },
-        }
-    }
-
-    fn on_the_way_to(&self, receiver: &Uri) -> Option<Intercept> {
-        if self.spares_loopback && receiver.host().is_some_and(is_loopback) {
-            return None;
-        }
-        self.matcher.intercept(receiver)
-    }
-}
-
-/// Whether a host is this machine, as far as its name tells.
-fn is_loopback(host: &str) -> bool {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    bare.eq_ignore_ascii_case("localhost")
-        || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }

@@ -15,6 +15,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::authorization::Authorization;
 use super::connect::Connector;
+use super::route::Route;
 use super::transport::{Exchange, Transport};
 use crate::causes::{tls_remedy, with_causes};
 use crate::tls::TlsError;
@@ -29,6 +30,7 @@ const BODY_LIMIT: usize = 1024;
 #[derive(Clone, Debug)]
 pub struct HttpClient {
     client: Client<Connector, Full<Bytes>>,
+    connector: Connector,
     authorization: Option<Arc<Authorization>>,
     timeout: Duration,
 }
@@ -42,6 +44,7 @@ impl HttpClient {
     pub fn new(settings: &ClientSettings) -> Result<Self, TlsError> {
         let Connections { idle_timeout, max_idle, http2_read_idle_timeout, http2_ping_timeout, .. } =
             settings.connections;
+        let connector = Connector::new(settings)?;
         let client = Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
@@ -50,9 +53,15 @@ impl HttpClient {
             .http2_keep_alive_interval(http2_read_idle_timeout)
             .http2_keep_alive_timeout(http2_ping_timeout)
             .http2_keep_alive_while_idle(true)
-            .build(Connector::new(settings)?);
+            .build(connector.clone());
         let authorization = settings.authorization.as_ref().map(|shown| Arc::new(Authorization::new(shown)));
-        Ok(Self { client, authorization, timeout: settings.timeout })
+        Ok(Self { client, connector, authorization, timeout: settings.timeout })
+    }
+
+    /// The way that requests to a receiver take.
+    #[must_use]
+    pub fn route(&self, receiver: &Uri) -> Route {
+        self.connector.route(receiver)
     }
 
     /// What is found at a URL, if it is no more than `most` bytes.

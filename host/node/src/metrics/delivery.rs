@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use prometheus_client::metrics::counter::Counter;
@@ -10,7 +10,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use super::{ByLabel, add};
+use super::{ByLabel, Latest, add};
 use preamp_contract::Batch;
 use preamp_queue::{AppendError, Outcome};
 
@@ -70,10 +70,11 @@ pub struct DeliveryMetrics {
     durations: Histogram,
     highest_accepted: Gauge<f64, AtomicU64>,
     highest_sent: Gauge<f64, AtomicU64>,
+    latest: Arc<Latest>,
 }
 
 impl DeliveryMetrics {
-    pub(super) fn register(registry: &mut Registry, exporter: &str) -> Self {
+    pub(super) fn register(registry: &mut Registry, exporter: &str, latest: Arc<Latest>) -> Self {
         let metrics = Self {
             sent_points: Counter::default(),
             failed_points: Counter::default(),
@@ -96,6 +97,7 @@ impl DeliveryMetrics {
             durations: Histogram::new(DURATION_BOUNDS),
             highest_accepted: Gauge::default(),
             highest_sent: Gauge::default(),
+            latest,
         };
         metrics.register_collector_names(registry, exporter);
         metrics.register_remote_storage_names(registry, exporter);
@@ -206,6 +208,7 @@ impl DeliveryMetrics {
         self.enqueue_failed_points.inc_by(points);
         if let Some(limit) = limit {
             add(&self.queue_full, "limit", limit, 1);
+            self.latest.full(limit);
         }
     }
 

@@ -9,6 +9,7 @@ mod connections;
 mod debug;
 mod delivery;
 mod exposition;
+mod latest;
 mod ledger;
 mod process;
 mod queue;
@@ -27,6 +28,9 @@ pub(crate) use debug::DebugCounts;
 pub use debug::DebugMetrics;
 pub use delivery::{Attempt, Content, DeliveryMetrics};
 pub use exposition::Format;
+#[cfg(feature = "receivers")]
+pub(crate) use latest::now;
+pub use latest::{Events, LastAttempt, Latest};
 pub use ledger::{Ledger, Snapshot};
 use process::ProcessCollector;
 pub(crate) use process::process_memory;
@@ -102,6 +106,8 @@ pub struct Metrics {
     pub delivery: DeliveryMetrics,
     /// The log of what ends other than delivered.
     pub losses: LossLog,
+    /// What happened last.
+    pub latest: Arc<Latest>,
 }
 
 impl Metrics {
@@ -129,11 +135,12 @@ impl Metrics {
         let mut registry = Registry::default();
         let ledger = Arc::new(Ledger::new(Arc::clone(&queue)));
         let receiver = ReceiverMetrics::register(&mut registry, receiver);
-        let delivery = DeliveryMetrics::register(&mut registry, exporter);
+        let latest = Arc::<Latest>::default();
+        let delivery = DeliveryMetrics::register(&mut registry, exporter, latest.clone());
         registry.register_collector(Box::new(ComponentCollector(pool)));
         queue::register(&mut registry, exporter, queue);
         registry.register_collector(Box::new(Arc::clone(&ledger)));
-        Self { registry, ledger, receiver, delivery, losses }
+        Self { registry, ledger, receiver, delivery, losses, latest }
     }
 }
 

@@ -7,6 +7,7 @@ use crate::delivery::Remains;
 use crate::exporter::Exporter;
 use crate::metrics::{Metrics, Snapshot};
 use crate::node::Node;
+use crate::status_file::StatusWriter;
 use preamp_config::Settings;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +33,7 @@ pub struct Running {
     pub(super) around: Surroundings,
     pub(super) receivers: Receivers,
     probes: Probes,
+    status: Option<StatusWriter>,
 }
 
 /// What was left when a service had stopped.
@@ -58,7 +60,10 @@ impl Running {
         mut probes: Probes,
     ) -> Running {
         probes.ready();
-        Running { settings, node: around.node.clone(), exporter, around, receivers, probes }
+        let directory = settings.exporter.queue.storage.directory();
+        let status = directory
+            .map(|directory| StatusWriter::start(directory.path.clone(), exporter.metrics().clone()));
+        Running { settings, node: around.node.clone(), exporter, around, receivers, probes, status }
     }
 
     /// Where it listens.
@@ -125,6 +130,9 @@ impl Running {
         let unsaved = self.exporter.close().await.err().map(|error| error.to_string());
         let remains = self.exporter.drain((now + deadline).saturating_duration_since(Instant::now())).await;
         self.probes.stop().await;
+        if let Some(status) = self.status.take() {
+            status.finish().await;
+        }
         Stopped {
             ledger: self.exporter.metrics().ledger.snapshot(),
             receivers_aborted: !receivers_done,

@@ -109,7 +109,7 @@ pub trait DiskFile: Send + Sync {
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
     /// Another process has it.
-    #[error("{}: is in use by {holder}; end that, or give each its own directory", .path.display())]
+    #[error("{}: is in use by {holder}; stop that first (`preamp run` as a rule), or give each its own directory", .path.display())]
     InUse {
         /// The folder.
         path: PathBuf,
@@ -191,6 +191,12 @@ impl Folder {
     pub fn look(path: &Path) -> Result<Folder, FolderError> {
         let files = OwnDirectory::open(path).map_err(FolderError::of(path))?;
         Ok(Folder { path: path.to_owned(), files, lock: None })
+    }
+
+    /// Who uses the folder, as far as the system shows it.
+    #[must_use]
+    pub fn holder(&self) -> Option<Holder> {
+        self.files.holder(LOCK.as_ref())
     }
 
     fn may_write(&self) -> io::Result<()> {

@@ -6,7 +6,7 @@ use super::quarantine::{self, Kept};
 use super::read;
 use super::recovery::{self, OpenError};
 use preamp_contract::Batch;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What the files of a queue say. While a process uses them, what it did in the last moments may be missing.
@@ -77,6 +77,13 @@ impl Inspection {
             files: (log.sealed.len() as u64, log.bytes_on_disk()),
             waiting: waiting.into_iter().map(WaitingBatch::from).collect(),
         })
+    }
+
+    /// Payloads of which at least one batch waits.
+    #[must_use]
+    pub fn payloads(&self) -> usize {
+        let records = self.waiting.iter().map(|batch| (batch.location.segment.number, batch.location.record));
+        records.collect::<BTreeSet<_>>().len()
     }
 
     /// Points that wait.

@@ -7,7 +7,7 @@ use crate::delivery::time::date;
 use crate::delivery::transport::Exchange;
 use crate::metrics::Attempt;
 use bytes::Bytes;
-use preamp_contract::{Batch, Explanation, PossiblyDelivered, Request, Response, Sent, Verdict};
+use preamp_contract::{Batch, Explanation, Halving, PossiblyDelivered, Request, Response, Sent, Verdict};
 use preamp_deliver::{Answer, Delivery, Interrupt, Unsigned};
 use std::sync::Arc;
 use std::time::Duration;
@@ -91,6 +91,7 @@ impl<'a> Driver<'a> {
                 Ok(key) => Some(key),
                 Err(error) => {
                     self.shared.outage.fails(&format!("no credentials: {}", error.problem));
+                    context.metrics.latest.not_sent(&error.to_string());
                     self.warn("credentials", &error.problem, &error.remedy, "cannot sign; data stays queued");
                     return Err(Unsigned::NoKey);
                 }
@@ -104,6 +105,7 @@ impl<'a> Driver<'a> {
             Err(error) => error.to_string(),
         };
         self.shared.outage.fails(&problem);
+        context.metrics.latest.not_sent(&problem);
         self.warn("sign", &problem, "", "cannot sign; data stays queued");
         Err(Unsigned::Failed)
     }
@@ -136,6 +138,7 @@ impl<'a> Driver<'a> {
         match context.exporters.judge(Sent::from(batch), response, attempt, context.clock.now()).await {
             Ok(verdict) => {
                 context.metrics.delivery.answered(name(&verdict), took);
+                context.metrics.latest.answered(response.status, name(&verdict), words(&verdict));
                 self.tell_of(&verdict, batch, response.status);
                 Some(verdict)
             }
@@ -215,6 +218,21 @@ impl<'a> Driver<'a> {
             "set the clock of this machine (NTP)",
             "signing with the receiver's time",
         );
+    }
+}
+
+/// What the receiver said, where that is not that all is well.
+fn words(verdict: &Verdict) -> &str {
+    match verdict {
+        Verdict::Delivered | Verdict::FixClock(_) => "",
+        Verdict::Retry(retry) => &retry.reason,
+        Verdict::Halve(Halving { explanation: why, .. })
+        | Verdict::Unconfirmed(why)
+        | Verdict::RefreshCredentials(why)
+        | Verdict::Downgrade(why)
+        | Verdict::PartlyRejected(why)
+        | Verdict::Rejected(why)
+        | Verdict::Stop(why) => &why.detail,
     }
 }
 
