@@ -1,5 +1,6 @@
 //! The commands of `preamp`: what can be said, and what is done then.
 
+mod arguments;
 mod audit;
 mod check;
 mod diff;
@@ -31,12 +32,14 @@ use diff::DiffArgs;
 use generated::{CompletionsArgs, ManArgs};
 use keys::ConfigCommand;
 use preamp_base::printable;
-use preamp_config::{Diagnostics, FeatureGates, Loaded, Request, Source};
+use preamp_config::{FeatureGates, Source};
 use print::ConvertArgs;
 use quarantine::QuarantineCommand;
 use queue::QueueCommand;
+use std::ffi::OsString;
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::time::Duration;
 use translate::TranslateArgs;
 use validate::ValidateArgs;
 
@@ -113,6 +116,20 @@ impl Cli {
         }
     }
 
+    /// Reads the command line, and the variable that stands for --config.
+    ///
+    /// # Errors
+    /// When it is not understood, or asks for help.
+    pub(crate) fn read<T: Into<OsString> + Clone>(
+        arguments: impl IntoIterator<Item = T>,
+    ) -> Result<Cli, clap::Error> {
+        let mut cli = Cli::try_parse_from(arguments)?;
+        match cli.command.config() {
+            Some(config) => config.complete().map(|()| cli),
+            None => Ok(cli),
+        }
+    }
+
     /// Does what was asked for.
     pub(crate) fn execute(self) -> anyhow::Result<ExitCode> {
         // Before anything reads a secret.
@@ -123,7 +140,7 @@ impl Cli {
         }
         match self.command {
             Command::Run(args) => return complete(run::run(args)),
-            Command::Validate(args) => validate::validate(&args)?,
+            Command::Validate(args) => return validate::validate(&args),
             Command::Convert(args) => print::convert(&args)?,
             Command::PrintConfig(args) => print::print_config(&args)?,
             Command::Config(command) => keys::config(&command)?,
@@ -311,9 +328,12 @@ Exit status: 0 everything was translated, 1 something could not be read (which i
 struct ConfigArgs {
     /// The configuration: a Collector file, a file with Bindplane's resources, or one of Prometheus with
     /// `remote_write`. Besides a path it takes `file:PATH`, `env:NAME` and `yaml:TEXT`, as the Collector does.
-    /// Of several, later ones count over earlier ones, key by key.
-    #[arg(long, value_name = "FILE", required = true, value_parser = Source::of_config)]
+    /// Of several, later ones count over earlier ones, key by key. Without one, the variable PREAMP_CONFIG names it.
+    #[arg(long, short, value_name = "FILE", value_parser = Source::of_config)]
     config: Vec<Source>,
+    /// The same without --config.
+    #[arg(value_name = "FILE", value_parser = Source::of_config)]
+    files: Vec<Source>,
     /// Set one value, over all that --config says, such as exporters.prometheusremotewrite.timeout=10s. Where
     /// a key holds a dot, `::` goes between the keys. Every user of the machine can read it (ps): for a secret, write
     /// '${env:NAME}' as the value.
@@ -350,27 +370,13 @@ impl GateArgs {
 struct RunArgs {
     #[command(flatten)]
     config: ConfigArgs,
-    /// How long to deliver what is queued after a signal to stop, in seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = 20)]
-    drain_timeout: u64,
+    /// How long to deliver what is queued after a signal to stop: seconds, or with units, such as 1m30s.
+    #[arg(long, value_name = "DURATION", default_value = "20s", value_parser = arguments::duration)]
+    drain_timeout: Duration,
     /// Read the configuration again when one of its files changes, and not only at SIGHUP. They are looked at every two
     /// seconds.
     #[arg(long)]
     watch_config: bool,
-}
-
-impl ConfigArgs {
-    /// What to read.
-    fn request(&self) -> Request {
-        let sources = self.config.iter().chain(&self.set).cloned().collect();
-        let feature_gates = self.gates.all();
-        Request { sources, destination: self.destination.clone(), otlp_only: self.otlp_only, feature_gates }
-    }
-
-    /// Reads it, with references to this process' environment filled in.
-    fn load(&self) -> Result<Loaded, Diagnostics> {
-        preamp_config::load(&self.request(), &environment)?.with_files()
-    }
 }
 
 /// What references of a configuration to the environment mean.

@@ -8,7 +8,6 @@ mod embedded;
 mod sizes;
 mod telemetry;
 
-use clap::Parser as _;
 use preamp_base::memory;
 use preamp_base::printable::{self, Line};
 use preamp_config::Diagnostics;
@@ -17,7 +16,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     memory::give_back_freed_memory();
-    let cli = match cli::Cli::try_parse() {
+    let cli = match cli::Cli::read(std::env::args_os()) {
         Ok(cli) => cli,
         Err(error) => refused(&error),
     };
@@ -46,7 +45,7 @@ fn refused(error: &clap::Error) -> ! {
     // What was written there is repeated, and may come from the name of a file.
     let printable: Vec<_> =
         std::env::args_os().map(|argument| Line(argument.to_string_lossy()).to_string()).collect();
-    cli::Cli::try_parse_from(printable).err().as_ref().unwrap_or(error).exit()
+    cli::Cli::read(printable).err().as_ref().unwrap_or(error).exit()
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

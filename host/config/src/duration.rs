@@ -22,7 +22,7 @@ const TOO_LONG: &str = "is longer than the 292 years that fit";
 /// # Errors
 ///
 /// What is wrong, as the rest of a sentence that begins with the name of the key.
-pub(super) fn parse(text: &str) -> Result<Duration, String> {
+pub fn parse(text: &str) -> Result<Duration, String> {
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     if unsigned == "0" {
         return Ok(Duration::ZERO);

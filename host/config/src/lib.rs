@@ -58,6 +58,7 @@ mod yaml;
 
 pub use cipher_suites::CIPHER_SUITES;
 pub use diagnostic::{Diagnostic, Diagnostics};
+pub use duration::parse as parse_duration;
 pub use form::{FileForm, KeyNames};
 pub use gates::FeatureGates;
 pub use load::{Converted, Loaded, Request, convert, explain, load, load_exporter, parse};

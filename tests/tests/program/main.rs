@@ -1,5 +1,6 @@
 //! The program `preamp` as people run it, and as strangers attack it.
 
+mod at_three;
 mod authorization;
 mod bindplane_destination;
 mod check_command;

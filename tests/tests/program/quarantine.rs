@@ -97,6 +97,18 @@ fn exactly_the_series_that_are_refused_are_set_aside() -> anyhow::Result<()> {
     let list = listed(folder)?;
     ensure!(list.len() == BAD && list.iter().all(|kept| kept["series"] == 1), "{list:?}");
     ensure!(list.iter().all(|kept| kept["reason"] == "out-of-order"), "{list:?}");
+    let summary = command(folder, &["quarantine", "list"])?;
+    let expected = [
+        "3 data points set aside, in 3 batches",
+        "quarantined out-of-order: 3 data points",
+        "3 series  power_watts",
+    ];
+    ensure!(expected.iter().all(|words| summary.contains(words)) && summary.lines().count() < 9, "{summary}");
+    let all = command(folder, &["quarantine", "list", "--all"])?;
+    ensure!(
+        all.lines().count() == BAD && all.lines().all(|line| line.contains(" quarantined out-of-order: ")),
+        "{all}"
+    );
     let shown = command(folder, &["quarantine", "show", "--reason", "out-of-order"])?;
     ensure!((0..BAD).all(|bad| shown.contains(&format!("bad{bad}"))) && !shown.contains("good"), "{shown}");
     let state = audit(folder)?;
@@ -105,7 +117,11 @@ fn exactly_the_series_that_are_refused_are_set_aside() -> anyhow::Result<()> {
 
     // While the process uses the queue, nobody else may change it.
     let in_use = command(folder, &["quarantine", "purge"]).err().context("purged under a running process")?;
-    ensure!(in_use.to_string().contains("in use by process "), "{in_use}");
+    let in_use = in_use.to_string();
+    ensure!(in_use.contains("in use by process ") && in_use.contains(": stop preamp run first"), "{in_use}");
+    let in_use =
+        command(folder, &["quarantine", "replay"]).err().context("replayed under a running process")?;
+    ensure!(in_use.to_string().contains(": stop preamp run first"), "{in_use}");
     ensure!(running.terminate()?.success(), "{}", running.said());
 
     let dry = command(folder, &["quarantine", "replay", "--dry-run"])?;
@@ -120,9 +136,11 @@ fn exactly_the_series_that_are_refused_are_set_aside() -> anyhow::Result<()> {
     // They are refused again, and set aside again.
     command(folder, &["queue", "drain"])?;
     ensure!(listed(folder)?.len() == BAD && audit(folder)?["queued"] == 0, "{}", audit(folder)?);
-    command(folder, &["quarantine", "purge", "--reason", "label-limit"])?;
+    command(folder, &["quarantine", "purge", "--yes", "--reason", "label-limit"])?;
     ensure!(listed(folder)?.len() == BAD, "another reason");
-    command(folder, &["quarantine", "purge"])?;
+    let asked = command(folder, &["quarantine", "purge"]).err().context("deleted without being told to")?;
+    ensure!(asked.to_string().contains("3 data points would be deleted for good: add --yes"), "{asked}");
+    command(folder, &["quarantine", "purge", "--yes"])?;
     let state = audit(folder)?;
     ensure!(listed(folder)?.is_empty() && state["set_aside"] == 0, "{state}");
     Ok(())

@@ -11,7 +11,7 @@ use std::io::Write as _;
 #[derive(Args, Debug)]
 pub(super) struct AuditArgs {
     #[command(flatten)]
-    config: ConfigArgs,
+    pub(super) config: ConfigArgs,
     /// Print one JSON document.
     #[arg(long)]
     json: bool,

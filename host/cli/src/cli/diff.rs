@@ -28,7 +28,7 @@ pub(super) struct DiffArgs {
     #[command(flatten)]
     reading: ReadingArgs,
     /// A configuration: a Collector YAML file or a Bindplane destination.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, short, value_name = "FILE")]
     config: Vec<PathBuf>,
     /// An exporter of the configuration; nothing else in the file is looked at.
     #[arg(long, value_name = "ID", requires = "config")]
@@ -127,8 +127,8 @@ pub(super) async fn diff(args: DiffArgs) -> anyhow::Result<ExitCode> {
     let unreadable = reading.finish();
     let differences = comparison.finish();
     match args.format {
-        Format::Text => output::text(&names, &differences, args.limit)?,
-        Format::Json => output::json(&names, &differences)?,
+        Format::Text => output::text(&names, &differences, unreadable, args.limit)?,
+        Format::Json => output::json(&names, &differences, unreadable)?,
     }
     Ok(match (unreadable, differences.is_empty()) {
         (0, true) => ExitCode::SUCCESS,

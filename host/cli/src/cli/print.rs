@@ -17,7 +17,7 @@ const NAMED_MAX: usize = 5;
 #[derive(Args, Debug)]
 pub(super) struct ConvertArgs {
     #[command(flatten)]
-    config: ConfigArgs,
+    pub(super) config: ConfigArgs,
     /// Leave secrets out. `${redacted:}` stands in their place, which no Collector takes: put them back before the file
     /// is used.
     #[arg(long)]

@@ -1,35 +1,38 @@
 //! `preamp quarantine`: what the receiver will never take, and what became too old.
 
+mod groups;
+
 use super::ConfigArgs;
 use super::offline::answered;
 use super::stored::{self, At, points};
 use super::validate::prepare;
+use anyhow::bail;
 use clap::{Args, Subcommand};
+use groups::Groups;
 use preamp_base::memory::Budget;
 use preamp_base::printable::{self, Line};
 use preamp_config::{Directory, Storage};
 use preamp_contract::Batch;
 use preamp_host::nats;
 use preamp_host::service::{queue_options, stream_options};
-use preamp_queue::durable::{Folder, Kept, SetAsideFiles};
+use preamp_queue::durable::{Folder, FolderError, Kept, SetAsideFiles};
 use preamp_queue::{AppendError, DurableQueue, JetStreamQueue, Queue, jetstream};
 use serde_json::json;
-use std::io::Write as _;
+use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::Arc;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum QuarantineCommand {
-    /// List what is set aside, and why.
+    /// List what is set aside: how much for each reason, and of which metrics.
     List(ListArgs),
     /// Show the series and samples of what is set aside.
     Show(ShowArgs),
     /// Put it back into the queue, to be delivered once more at the next start.
     ///
-    /// After the cause was mended: a limit raised, a label shortened. The process that uses the queue must be
-    /// stopped.
+    /// Do this after the cause is removed: a limit was raised, a label shortened. Stop `preamp run` first.
     Replay(ReleaseArgs),
-    /// Remove it. The process that uses the queue must be stopped.
-    Purge(ReleaseArgs),
+    /// Delete quarantined data for good. Stop `preamp run` first.
+    Purge(PurgeArgs),
 }
 
 #[derive(Args, Debug)]
@@ -38,7 +41,10 @@ pub(super) struct ListArgs {
     config: ConfigArgs,
     #[command(flatten)]
     wanted: Wanted,
-    /// Print a JSON document for each.
+    /// Print a line for each batch, in place of the summary.
+    #[arg(long)]
+    all: bool,
+    /// Print a JSON document for each batch.
     #[arg(long)]
     json: bool,
 }
@@ -63,6 +69,15 @@ pub(super) struct ReleaseArgs {
 }
 
 #[derive(Args, Debug)]
+pub(super) struct PurgeArgs {
+    #[command(flatten)]
+    release: ReleaseArgs,
+    /// Delete without asking. Needed where standard input is no terminal.
+    #[arg(long, short)]
+    yes: bool,
+}
+
+#[derive(Args, Debug)]
 struct Wanted {
     /// Only what was set aside for this reason, such as out-of-order.
     #[arg(long)]
@@ -79,18 +94,37 @@ impl Wanted {
     }
 }
 
-/// Does what was asked for.
-pub(super) fn quarantine(command: QuarantineCommand) -> anyhow::Result<()> {
-    match command {
-        QuarantineCommand::List(args) => list(&args),
-        QuarantineCommand::Show(args) => super::complete(show(args)),
-        QuarantineCommand::Replay(args) => super::complete(release(args, true)),
-        QuarantineCommand::Purge(args) => super::complete(release(args, false)),
+impl QuarantineCommand {
+    /// The configuration that a command works by.
+    pub(super) fn config(&mut self) -> &mut ConfigArgs {
+        match self {
+            QuarantineCommand::List(ListArgs { config, .. })
+            | QuarantineCommand::Show(ShowArgs { config, .. })
+            | QuarantineCommand::Replay(ReleaseArgs { config, .. })
+            | QuarantineCommand::Purge(PurgeArgs { release: ReleaseArgs { config, .. }, .. }) => config,
+        }
     }
 }
 
-fn list(args: &ListArgs) -> anyhow::Result<()> {
-    let (_, set_aside) = stored::set_aside(&args.config)?;
+/// Does what was asked for.
+pub(super) fn quarantine(command: QuarantineCommand) -> anyhow::Result<()> {
+    match command {
+        QuarantineCommand::List(args) => super::complete(list(args)),
+        QuarantineCommand::Show(args) => super::complete(show(args)),
+        QuarantineCommand::Replay(args) => super::complete(release(args, Release::Replay)),
+        QuarantineCommand::Purge(args) => {
+            super::complete(release(args.release, Release::Purge { asks: !args.yes }))
+        }
+    }
+}
+
+async fn list(args: ListArgs) -> anyhow::Result<()> {
+    let (loaded, set_aside) = stored::set_aside(&args.config)?;
+    if !args.all && !args.json {
+        let exporters = prepare(&loaded)?.exporters;
+        let wanted = set_aside.iter().filter(|kept| args.wanted.is(kept));
+        return Ok(Groups::of(wanted, &exporters).await?.print(&mut printable::stdout())?);
+    }
     let mut out = if args.json { printable::stdout_json() } else { printable::stdout() };
     for kept in set_aside.iter().filter(|kept| args.wanted.is(kept)) {
         let Kept { at, state, reason, detail, batch, .. } = kept;
@@ -156,8 +190,18 @@ async fn replay(
     Ok(())
 }
 
+/// What is done with what leaves the quarantine.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Release {
+    /// It goes back into the queue.
+    Replay,
+    /// It is deleted, perhaps after the user was asked.
+    Purge { asks: bool },
+}
+
 /// Takes what is wanted out of quarantine, and into the queue or nowhere.
-async fn release(args: ReleaseArgs, replays: bool) -> anyhow::Result<()> {
+async fn release(args: ReleaseArgs, release: Release) -> anyhow::Result<()> {
+    let replays = release == Release::Replay;
     let (loaded, set_aside) = stored::set_aside(&args.config)?;
     let word = if replays { "replayed" } else { "purged" };
     // What was damaged on disk is of no use to anybody, whoever wants it.
@@ -172,7 +216,9 @@ async fn release(args: ReleaseArgs, replays: bool) -> anyhow::Result<()> {
     let exporter = &loaded.settings.exporter;
     match &exporter.queue.storage {
         Storage::Nats(nats) => {
-            let folder = Arc::new(Folder::reserve(&Directory::private(stored::quarantine_directory(nats)?))?);
+            let directory = Directory::private(stored::quarantine_directory(nats)?);
+            let folder = Arc::new(Folder::reserve(&directory).map_err(in_use)?);
+            confirm(release, in_all)?;
             // Whoever replays is not the one who keeps what is refused.
             let options = jetstream::Options { quarantine: None, ..stream_options(exporter, nats) };
             let mut files = SetAsideFiles::open(folder, options.max_bytes)?;
@@ -184,7 +230,8 @@ async fn release(args: ReleaseArgs, replays: bool) -> anyhow::Result<()> {
             files.keep_only(&rest)?;
         }
         Storage::Memory | Storage::Directory(_) => {
-            let folder = Folder::reserve(stored::directory(&loaded)?)?;
+            let folder = Folder::reserve(stored::directory(&loaded)?).map_err(in_use)?;
+            confirm(release, in_all)?;
             let options = queue_options(exporter, &Budget::of_this_system().shares(1));
             let (queue, _) = DurableQueue::open(Arc::new(folder), &options)?;
             replay(replayed, &queue, async |batch| queue.append(vec![batch]).await).await?;
@@ -196,4 +243,31 @@ async fn release(args: ReleaseArgs, replays: bool) -> anyhow::Result<()> {
     }
     writeln!(printable::stdout(), "{} {word}", points(in_all))?;
     Ok(())
+}
+
+/// Asks before data is deleted, unless that was allowed beforehand.
+fn confirm(release: Release, in_all: u64) -> anyhow::Result<()> {
+    if release != (Release::Purge { asks: true }) || in_all == 0 {
+        return Ok(());
+    }
+    if !io::stdin().is_terminal() {
+        bail!("{} would be deleted for good: add --yes, or look first with --dry-run", points(in_all));
+    }
+    write!(printable::stderr(), "delete {} for good? [y/N] ", points(in_all))?;
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer)?;
+    match answer.trim().to_ascii_lowercase().as_str() {
+        "y" | "yes" => Ok(()),
+        _ => bail!("nothing was deleted"),
+    }
+}
+
+/// Says what to do about a process that uses the queue.
+fn in_use(error: FolderError) -> anyhow::Error {
+    match error {
+        FolderError::InUse { path, holder } => {
+            anyhow::anyhow!("{}: is in use by {holder}: stop preamp run first", path.display())
+        }
+        other => other.into(),
+    }
 }

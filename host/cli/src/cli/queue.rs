@@ -58,9 +58,20 @@ pub(super) struct PeekArgs {
 pub(super) struct DrainArgs {
     #[command(flatten)]
     config: ConfigArgs,
-    /// Stop after this many seconds, whatever waits then.
-    #[arg(long, value_name = "SECONDS")]
-    timeout: Option<u64>,
+    /// Stop after this long, whatever waits then: seconds, or with units, such as 1m30s.
+    #[arg(long, value_name = "DURATION", value_parser = super::arguments::duration)]
+    timeout: Option<Duration>,
+}
+
+impl QueueCommand {
+    /// The configuration that a command works by.
+    pub(super) fn config(&mut self) -> &mut ConfigArgs {
+        match self {
+            QueueCommand::Status(StatusArgs { config, .. })
+            | QueueCommand::Peek(PeekArgs { config, .. })
+            | QueueCommand::Drain(DrainArgs { config, .. }) => config,
+        }
+    }
 }
 
 /// Does what was asked for.
@@ -105,7 +116,7 @@ async fn drain(args: DrainArgs) -> anyhow::Result<()> {
     let started = Service::start(&settings, NodeOptions::of_this_system(embedded::load()?)).await;
     let running = started.map_err(|error| placed(error, &loaded))?;
     let ledger = running.metrics().ledger.clone();
-    let deadline = args.timeout.map(|seconds| Instant::now() + Duration::from_secs(seconds));
+    let deadline = args.timeout.map(|timeout| Instant::now() + timeout);
     let mut reported = Instant::now();
     while ledger.snapshot().queued > 0 && deadline.is_none_or(|deadline| Instant::now() < deadline) {
         tokio::time::sleep(Duration::from_millis(50)).await;

@@ -82,7 +82,7 @@ async fn serve(
     supervisor::stopping();
     let ledger = running.metrics().ledger.clone();
     let stopped = tokio::select! {
-        stopped = running.shutdown(Duration::from_secs(args.drain_timeout)) => stopped,
+        stopped = running.shutdown(args.drain_timeout) => stopped,
         name = signals.next() => {
             bail!("{name} again: ended at once, with {} data points not delivered", ledger.snapshot().queued);
         }

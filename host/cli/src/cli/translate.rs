@@ -24,7 +24,7 @@ pub(super) struct TranslateArgs {
     #[command(flatten)]
     reading: ReadingArgs,
     /// The configuration: a Collector YAML file or a Bindplane destination. Without one: the defaults for AMP.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, short, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Use this exporter of the configuration, and look at nothing else in the file.
     #[arg(long, value_name = "ID", requires = "config")]

@@ -1,64 +1,13 @@
 //! The way through a proxy: by the file, by the environment, with a password, and around it.
 
-use std::sync::{Arc, Mutex};
-
 use amp_stand_in::{Options, StandIn};
 use anyhow::ensure;
 use preamp_tests::certificates::Authority;
-use preamp_tests::running::Running;
+use preamp_tests::connect_proxy::Proxy;
+use preamp_tests::running::{Running, preamp as command};
 use preamp_tests::tls_front::{BOTH, Identity, TlsFront};
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, copy_bidirectional};
-use tokio::net::{TcpListener, TcpStream};
 
 use super::{HERE, configuration, send};
-
-/// `user:secret-of-the-proxy`.
-const PASSWORD: &str = "Basic dXNlcjpzZWNyZXQtb2YtdGhlLXByb3h5";
-
-/// A proxy that knows the method CONNECT. It leads every name to one address, and keeps the heads of requests.
-struct Proxy {
-    port: u16,
-    heads: Arc<Mutex<Vec<String>>>,
-}
-
-impl Proxy {
-    async fn start(to: std::net::SocketAddr, wants_password: bool) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let port = listener.local_addr()?.port();
-        let heads = Arc::new(Mutex::new(Vec::new()));
-        let kept = Arc::clone(&heads);
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(tunnel(stream, to, wants_password, Arc::clone(&kept)));
-            }
-        });
-        Ok(Self { port, heads })
-    }
-
-    fn heads(&self) -> Vec<String> {
-        self.heads.lock().expect("nothing panicked").clone()
-    }
-}
-
-async fn tunnel(
-    stream: TcpStream,
-    to: std::net::SocketAddr,
-    wants_password: bool,
-    heads: Arc<Mutex<Vec<String>>>,
-) -> std::io::Result<()> {
-    let mut stream = BufReader::new(stream);
-    let mut head = String::new();
-    while !head.ends_with("\r\n\r\n") && stream.read_line(&mut head).await? > 0 {}
-    heads.lock().expect("nothing panicked").push(head.clone());
-    let is_known = head.lines().any(|line| line.to_lowercase().ends_with(&PASSWORD.to_lowercase()));
-    if wants_password && !is_known {
-        return stream.write_all(b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n").await;
-    }
-    stream.write_all(b"HTTP/1.1 200 Connected\r\n\r\n").await?;
-    let mut behind = TcpStream::connect(to).await?;
-    copy_bidirectional(&mut stream, &mut behind).await?;
-    Ok(())
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_way_is_taken_as_configured() -> anyhow::Result<()> {
@@ -100,6 +49,20 @@ async fn each_way_is_taken_as_configured() -> anyhow::Result<()> {
         }
         assert!(!preamp.said().contains("secret-of-the-proxy"), "{}", preamp.said());
         ensure!(preamp.terminate()?.success(), "{}", preamp.said());
+
+        // `check` takes the same way, and says so.
+        let mut check = command(&["check"], &logs.path().join("preamp.yaml"))?;
+        check.env_clear().envs(environment).env("HOME", logs.path());
+        let checked = tokio::task::spawn_blocking(move || check.output()).await??;
+        let said = String::from_utf8(checked.stdout)?;
+        assert_eq!(checked.status.code(), Some(0), "{way}: {said}");
+        let named_by = if way == "file" { "proxy_url" } else { way };
+        let through = format!("through the proxy 127.0.0.1:{} ({named_by}), with TLS", proxy.port);
+        let spared = format!("not through the proxy of {named_by}");
+        assert!(said.contains(if uses_proxy { &through } else { &spared }), "{way}: {said}");
+        let looks_up = "127.0.0.1 is 127.0.0.1; it looks up receiver.example itself";
+        assert_eq!(said.contains(looks_up), !is_here, "{way}: {said}");
+        assert!(!said.contains("secret-of-the-proxy"), "{way}: {said}");
     }
     Ok(())
 }

@@ -11,9 +11,24 @@ use std::io::{self, BufWriter, Write, stdout};
 
 /// Writes differences in lines: `~` before what has another name or description, `-` and `+` before
 /// what one side lacks, `!` before what has other points.
-pub(super) fn text(names: &Sides<String>, differences: &Differences, limit: usize) -> io::Result<()> {
+pub(super) fn text(
+    names: &Sides<String>,
+    differences: &Differences,
+    unreadable: u64,
+    limit: usize,
+) -> io::Result<()> {
     let mut out = Printable::lines(BufWriter::new(stdout().lock()));
     let totals = &differences.totals;
+    if unreadable > 0 {
+        let what = Counted(unreadable, "input");
+        writeln!(out, "not compared: {what} could not be read; see standard error")?;
+    }
+    if differences.is_empty() && unreadable > 0 {
+        if totals[0].payloads > 0 {
+            writeln!(out, "the rest is the same on both sides: {}", totals[0])?;
+        }
+        return out.flush();
+    }
     if differences.is_empty() {
         writeln!(out, "no difference: {}", totals[0])?;
         return out.flush();
@@ -151,7 +166,7 @@ fn growth(old: u64, new: u64) -> String {
 }
 
 /// Writes an object a line.
-pub(super) fn json(names: &Sides<String>, differences: &Differences) -> io::Result<()> {
+pub(super) fn json(names: &Sides<String>, differences: &Differences, unreadable: u64) -> io::Result<()> {
     let mut out = Printable::json(BufWriter::new(stdout().lock()));
     let mut write = |kind: &str, value: Value| writeln!(out, "{}", json!({ kind: value }));
     for ([from, to], samples) in &differences.renamed {
@@ -175,6 +190,9 @@ pub(super) fn json(names: &Sides<String>, differences: &Differences) -> io::Resu
     }
     for (reason, points) in &differences.rejections {
         write("rejected", json!({ "reason": reason, "points": points }))?;
+    }
+    if unreadable > 0 {
+        write("not_compared", json!({ "inputs": unreadable }))?;
     }
     write("total", json!({ "sides": names, "totals": differences.totals.each_ref().map(total) }))?;
     out.flush()

@@ -222,6 +222,7 @@ impl Report {
     fn answer(&self, LastAttempt { at, status, verdict, said }: &LastAttempt) -> String {
         let ago = self.since(*at);
         let said = said.strip_prefix(&format!("status {status}")).unwrap_or(said).trim_start_matches(": ");
+        let said = said.strip_prefix("no answer: ").unwrap_or(said);
         let said = if said.is_empty() { String::new() } else { format!(": {}", Line(said)) };
         match (status, &**verdict) {
             (_, "not_sent") => format!("none, {ago} ago: nothing could be sent{said}"),
