@@ -35,6 +35,7 @@ mod merge;
 mod options;
 mod path;
 mod place;
+mod placeholder;
 mod print;
 mod processors;
 mod prometheus;

@@ -5,6 +5,7 @@ mod credentials;
 mod partition;
 
 use super::definition::Type;
+use super::placeholder::{self, Kind};
 use super::settings::{AwsCredentials, SigV4};
 use super::view::keys::{Key, Text, keys};
 use super::view::{HIDDEN, Section, View};
@@ -68,6 +69,7 @@ pub(super) fn read_sigv4auth<'d>(view: &View<'d>) -> Sigv4Auth<'d> {
     let role = section.within(&signer::assume_role);
     let of_role = |key: &Key<Text>| role.as_ref().and_then(|role| role.get(key));
     let (role, sts_region) = (of_role(&assume_role::arn), of_role(&assume_role::sts_region));
+    [&role, &sts_region].into_iter().flatten().for_each(|view| placeholder::warn(view, Kind::OfAws));
     let keys = [scope::region, scope::service];
     check_scope(&section, &keys);
     Sigv4Auth { section, keys, credentials, role, sts_region }
@@ -77,6 +79,7 @@ pub(super) fn read_sigv4auth<'d>(view: &View<'d>) -> Sigv4Auth<'d> {
 pub(super) fn read_aws_auth(section: Section) -> Sigv4Auth {
     let credentials = read_role_alone(section.text(&aws_auth::role_arn));
     let role = section.get(&aws_auth::role_arn);
+    role.iter().for_each(|view| placeholder::warn(view, Kind::OfAws));
     let keys = [aws_auth::region, aws_auth::service];
     check_scope(&section, &keys);
     Sigv4Auth { section, keys, credentials, role, sts_region: None }
@@ -221,7 +224,12 @@ pub(super) fn data_plane(host: &str) -> Option<String> {
 fn check_scope(section: &Section, keys: &Scope) {
     for key in keys {
         if let Some((_, view)) = section.text(key).filter(|(text, _)| !is_scope_part(text)) {
-            view.error(format!("is no {} of AWS: letters, digits and hyphens", key.definition.name));
+            view.error(match placeholder::find(view.text().unwrap_or_default(), Kind::OfAws) {
+                Some(found) => placeholder::message(&view, found),
+                None => format!("is no {} of AWS: letters, digits and hyphens", key.definition.name),
+            });
+        } else if let Some((_, view)) = section.text(key) {
+            placeholder::warn(&view, Kind::OfAws);
         }
     }
 }

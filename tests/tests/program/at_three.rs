@@ -163,6 +163,7 @@ async fn check_and_queue_status_say_what_is_wrong() -> anyhow::Result<()> {
     let (access_key_id, secret_access_key) = ("ASIAEXPIREDSESSION".to_owned(), OTHER_SECRET.to_owned());
     let session_token = Some("token".to_owned());
     plain.know(Session { access_key_id, secret_access_key, session_token, expires: Some(expired) })?;
+    let other_region = stand_in(|options| options.authentication = elsewhere()).await?;
     let late = stand_in(|options| {
         options.clock = Arc::new(|| SystemTime::now() + Duration::from_secs(600));
     })
@@ -195,7 +196,7 @@ async fn check_and_queue_status_say_what_is_wrong() -> anyhow::Result<()> {
         Row {
             step: ("write", "fail", &["Credential should be scoped", "region"]),
             queue: &["last answer  403, ", "(stop): ", "Credential should be scoped"],
-            ..right("wrong region", &stand_in(|options| options.authentication = elsewhere()).await?)
+            ..right("wrong region", &other_region)
         },
         Row {
             step: ("write", "fail", &["403", "access key id"]),

@@ -176,8 +176,15 @@ fn the_images_command_runs_and_needs_no_library_that_is_not_there() -> anyhow::R
     let copied = instructions.iter().find_map(|(_, rest)| rest.strip_prefix("--from=build "));
     let copied = copied.and_then(|rest| rest.split_once(" /src/")?.1.split_once(' '));
     let (source, target) = copied.context("COPY --from")?;
-    // What `./build.sh host` makes.
-    ensure!(source == "target/release/preamp" && target == BINARY, "{source} {target}");
+    // What `./build.sh host` makes, taken out of the cache that the folder `target` is.
+    let made = "./build.sh host && install -D target/release/preamp /src/built/preamp";
+    ensure!(last("RUN").is_some_and(|command| command.ends_with(made)), "{text}");
+    ensure!(source == "built/preamp" && target == BINARY, "{source} {target}");
+    // A change in the documents is no change of what is copied.
+    let left_out = read("docker/Dockerfile.dockerignore")?;
+    ensure!(
+        ["docs", "*.md", "deploy", "target"].iter().all(|name| left_out.lines().any(|line| line == *name))
+    );
     ensure!(last("USER").is_some_and(|user| user.starts_with(|c: char| ('1'..='9').contains(&c))), "{text}");
     // What `distroless/cc` has.
     const THERE: [&str; 5] = ["linux-vdso.so", "libgcc_s.so", "libm.so", "libc.so", "ld-linux-x86-64.so"];
@@ -189,33 +196,59 @@ fn the_images_command_runs_and_needs_no_library_that_is_not_there() -> anyhow::R
     Ok(())
 }
 
+/// The manifests, and how many objects each has.
+const MANIFESTS: [(&str, usize); 2] = [("preamp.yaml", 7), ("durable.yaml", 8)];
+
 #[test]
 fn kubernetes_knows_every_field_and_the_container_runs_with_its_configuration() -> anyhow::Result<()> {
+    for (name, objects) in MANIFESTS {
+        deploy(&format!("kubernetes/{name}"), objects).context(name)?;
+    }
+    Ok(())
+}
+
+fn deploy(manifest: &str, objects: usize) -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let validate = program("PREAMP_KUBERNETES_VALIDATE", fetched("python/bin/kubernetes-validate"))?;
-    let validated =
-        Command::new(validate).arg("--strict").arg(deployed("kubernetes/preamp.yaml")).output()?;
+    let validated = Command::new(validate).arg("--strict").arg(deployed(manifest)).output()?;
     let said = String::from_utf8_lossy(&validated.stdout);
     ensure!(validated.status.success(), "{said}");
-    ensure!(said.matches(" passed ").count() == 7 && !said.contains("ERROR"), "{said}");
+    ensure!(said.matches(" passed ").count() == objects && !said.contains("ERROR"), "{said}");
 
-    let text = read("kubernetes/preamp.yaml")?;
+    let text = read(manifest)?;
     let (_, map) = text.split_once("  preamp.yaml: |\n").context("the configuration")?;
     let (configuration, rest) = map.split_once("---\n").context("what follows")?;
     let configuration = configuration.replace("REGION", "eu-west-1").replace("WORKSPACE", "ws-1");
     let path = folder.path().join("preamp.yaml");
-    std::fs::write(&path, configuration)?;
+    std::fs::write(&path, &configuration)?;
     let arguments = rest.lines().find_map(|line| line.trim().strip_prefix("args: [")?.strip_suffix(']'));
     let arguments = arguments.context("args")?.split(", ").map(|word| word.trim_matches('"'));
     let words: Vec<_> = std::iter::once(BINARY).chain(arguments).collect();
-    // Other processes of this machine may have the usual addresses.
-    let free = [
+    // A pod is killed after its grace period: the pause before it and delivery are over by then.
+    let number = |key: &str| -> Option<u64> {
+        let line = text.lines().find_map(|line| line.trim().strip_prefix(key))?;
+        line.trim_matches(|c: char| !c.is_ascii_digit()).parse().ok()
+    };
+    let grace = number("terminationGracePeriodSeconds:").context("no grace period")?;
+    let drain: u64 = words.last().context("--drain-timeout")?.parse()?;
+    ensure!(grace > number("sleep:").unwrap_or(0) + drain, "{grace} s for {drain} s of delivery");
+    // Other processes of this machine may have the usual addresses, and nobody may write to the usual directory.
+    let queue = format!("--set=extensions.file_storage.directory={}", folder.path().join("queue").display());
+    let mut free = vec![
         "--set=receivers.otlp.protocols.grpc.endpoint=127.0.0.1:0",
         "--set=receivers.otlp.protocols.http.endpoint=127.0.0.1:0",
         "--set=extensions.health_check.endpoint=127.0.0.1:0",
         "--set=service.telemetry.metrics.readers=[{pull: {exporter: {prometheus: {host: 127.0.0.1, port: 0}}}}]",
     ];
-    run(&words, &path, folder.path(), &free)
+    if configuration.contains("file_storage") {
+        free.push(&queue);
+    }
+    run(&words, &path, folder.path(), &free)?;
+    ensure!(
+        folder.path().join("queue").is_dir() == configuration.contains("file_storage"),
+        "where the queue is"
+    );
+    Ok(())
 }
 
 /// The expressions of the dashboard, with what its variables stand for when all is chosen.

@@ -136,6 +136,11 @@ impl Offline {
         }
     }
 
+    /// What the receiver is taken for.
+    pub(super) fn profile(&self) -> &str {
+        &self.exporters.limits().profile
+    }
+
     /// The head of the request that a batch is sent with.
     pub(super) async fn head(&self, batch: &Batch) -> anyhow::Result<Request> {
         let request = self.exporters.sign(batch.digest_bytes(), batch.protocol, self.now, None).await?;

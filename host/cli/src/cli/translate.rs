@@ -115,6 +115,9 @@ pub(super) async fn translate(args: TranslateArgs) -> anyhow::Result<ExitCode> {
             write!(printable::stderr(), "{report}{}{hint}", report.sizes())?;
         }
     }
+    if exporter.profile() == "aps" && report.has_native_histograms() {
+        writeln!(printable::stderr(), "{}", report::NATIVE_AT_AMP)?;
+    }
     Ok(match (unreadable, report.rejections().is_empty()) {
         (0, true) => ExitCode::SUCCESS,
         (0, false) => ExitCode::from(REJECTED),

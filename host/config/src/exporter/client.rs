@@ -4,6 +4,7 @@ use super::keys;
 use crate::authorization::take_user;
 use crate::component::ComponentConfig;
 use crate::extensions::{self, Extensions};
+use crate::placeholder;
 use crate::settings::{Authorization, Connections};
 use crate::sigv4auth::{Sigv4Auth, data_plane, is_aps, read_aws_auth};
 use crate::view::{Section, View, of_nothing};
@@ -93,6 +94,9 @@ pub(super) fn read_endpoint<'d>(client: &Section<'d>) -> Option<Endpoint<'d>> {
         return None;
     }
     let (url, user) = take_user(text);
+    let kind =
+        if text.contains("aps-workspaces") { placeholder::Kind::OfAws } else { placeholder::Kind::Chosen };
+    let placeholder = placeholder::find(&url, kind);
     let host = match host_of(&url) {
         Ok(host) => host,
         Err(problem) => {
@@ -101,10 +105,16 @@ pub(super) fn read_endpoint<'d>(client: &Section<'d>) -> Option<Endpoint<'d>> {
                 true => "; in a user or password, write `/` as %2F, `@` as %40 and `:` as %3A",
                 false => "",
             };
-            view.error(format!("{problem}{hint}"));
+            match placeholder {
+                Some(found) => view.error(placeholder::message(&view, found)),
+                None => view.error(format!("{problem}{hint}")),
+            }
             return None;
         }
     };
+    if let Some(found) = placeholder {
+        view.warn(placeholder::message(&view, found));
+    }
     let is_complete = !is_aps(&host) || check_workspace_url(&url, &view);
     is_complete.then(|| Endpoint { url, host, user, view })
 }

@@ -212,6 +212,34 @@ fn what_is_of_another_partition_of_aws_is_warned_of() {
 }
 
 #[test]
+fn placeholders_are_named_where_they_stand() {
+    let url = |host: &str| format!("https://{host}/workspaces/ws-1/api/v1/remote_write");
+    let right = url("aps-workspaces.eu-west-1.amazonaws.com");
+    let said = "looks like a placeholder: put the real value in its place";
+    for (region, role, endpoint, path, found) in [
+        ("eu-west-1", "", url("aps-workspaces.REGION.amazonaws.com"), "endpoint", "REGION"),
+        ("eu-west-1", "", right.replace("/ws-1/", "/WORKSPACE_ID/"), "endpoint", "WORKSPACE_ID"),
+        ("my-region", "", right.clone(), "sigv4auth.region", "my-region"),
+        ("eu-west-1", "arn: 'arn:aws:iam::ACCOUNT:role/writer'", right.clone(), "assume_role.arn", "ACCOUNT"),
+    ] {
+        let told = warnings(&signed(region, role, &endpoint));
+        let is_told =
+            |line: &String| line.contains(path) && line.contains(&format!("`{found}")) && line.contains(said);
+        assert!(told.iter().any(is_told), "{found}: {told:?}");
+    }
+    assert_eq!(warnings(&signed("eu-west-1", "", &right)), [""; 0]);
+    // What is no URL for it is refused for it.
+    let told = errors(&signed("eu-west-1", "", &url("aps-workspaces.<region>.amazonaws.com")));
+    assert!(told[0].contains("`<region>` looks like a placeholder"), "{told:?}");
+    // What comes from elsewhere is not shown.
+    let hidden = signed("eu-west-1", "", "${env:ENDPOINT}");
+    let endpoint = url("aps-workspaces.REGION.amazonaws.com");
+    let loaded = parse("f", &hidden, &|_| Some(endpoint.clone())).unwrap();
+    let told = loaded.warnings.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert!(told.iter().any(|line| line.contains("holds what looks like a placeholder")), "{told:?}");
+}
+
+#[test]
 fn files_that_lead_to_a_prometheus_file_are_told_from_it() {
     const RENDERED: &str = "take the `remote_write` of the rendered prometheus.yml";
     for text in [

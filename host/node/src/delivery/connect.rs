@@ -24,6 +24,11 @@ use preamp_config::ClientSettings;
 /// Connections whose other side is gone are found after this long.
 const KEEPALIVE: Duration = Duration::from_secs(50);
 
+/// A connection through the proxy failed.
+#[derive(Debug, thiserror::Error)]
+#[error("through the proxy")]
+struct ThroughProxy(#[source] Box<dyn Error + Send + Sync>);
+
 /// Connects, each time with the TLS files as they are then.
 #[derive(Clone)]
 pub(super) struct Connector {
@@ -103,7 +108,7 @@ impl Service<Uri> for Connector {
             None => tunnel,
         };
         let connecting = self.with_tls(tunnel).call(receiver);
-        Box::pin(async { connecting.await.map_err(|error| format!("through the proxy: {error}").into()) })
+        Box::pin(async { connecting.await.map_err(|error| ThroughProxy(error).into()) })
     }
 }
 

@@ -8,6 +8,12 @@ use preamp_contract::{Acceptance, Rejection};
 use serde_json::{Value, json};
 use std::fmt;
 
+/// What becomes of native histograms at AMP (AWS Cloud Operations Blog, "Introducing native histogram support in Amazon
+/// Managed Service for Prometheus"; user guide, "Use CloudWatch metrics to monitor AMP resources").
+pub(super) const NATIVE_AT_AMP: &str = "\
+note: AMP stores native histograms with scale -4 to 8; of those with too many buckets it lowers the resolution. With \
+exponential_histograms: classic they are sent as classic ones.";
+
 /// Counts and rejections of all payloads.
 #[derive(Default)]
 pub(super) struct Report {
@@ -36,6 +42,11 @@ impl Report {
                 }
             }
         }
+    }
+
+    /// Whether there are native histograms, which not every receiver takes.
+    pub(super) fn has_native_histograms(&self) -> bool {
+        self.totals.histograms > 0
     }
 
     /// What was rejected, in the order of the first examples.
