@@ -24,6 +24,7 @@ mod validate;
 mod watch;
 mod words;
 
+use crate::demo::stand_in::StandInArgs;
 use crate::demo::{self, DemoArgs};
 use audit::AuditArgs;
 use check::CheckArgs;
@@ -72,7 +73,8 @@ A configuration that is complete:
   exporters:
     prometheusremotewrite:
       endpoint: "https://aps-workspaces.eu-west-1.amazonaws.com\
-        /workspaces/ws-EXAMPLE/api/v1/remote_write"
+        /workspaces/ws-b226cc2a-a446-46a9-933a-ac50479a5568\
+        /api/v1/remote_write"
       auth: {authenticator: sigv4auth}
   extensions:
     sigv4auth: {region: eu-west-1, service: aps}
@@ -151,6 +153,7 @@ impl Cli {
             Command::Quarantine(command) => quarantine::quarantine(command)?,
             Command::Audit(args) => audit::audit(&args)?,
             Command::Demo(args) => complete(demo::run(args))?,
+            Command::StandIn(args) => complete(demo::stand_in::run(args))?,
             Command::Translate(args) => return complete(translate::translate(args)),
             Command::Diff(args) => return complete(diff::diff(args)),
         }
@@ -272,6 +275,15 @@ Exit status: 0 it balances, 1 it does not.")]
     /// and a stand-in for AMP verifies each signature and keeps the series. Ends with a summary, and
     /// with exit status 1 if anything was lost.
     Demo(DemoArgs),
+    /// Run the AMP stand-in of the demo alone, for another program to write to.
+    ///
+    /// It verifies signatures, enforces AMP's limits and keeps the series in memory. It prints its endpoint, region and keys,
+    /// and ends with SIGINT (Ctrl-C) or SIGTERM.
+    #[command(after_long_help = "\
+Examples:
+  preamp stand-in --listen 127.0.0.1:9009
+  preamp stand-in --unsigned")]
+    StandIn(StandInArgs),
     /// Show what becomes of captured OTLP payloads: series, samples, types, and points that are rejected.
     ///
     /// A payload is what an SDK or Collector sends: a protobuf message or OTLP/JSON. A file holds one

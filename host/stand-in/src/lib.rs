@@ -25,6 +25,7 @@ mod report;
 mod signature;
 mod store;
 mod upstream;
+mod view;
 mod workspace;
 
 use std::collections::BTreeMap;
@@ -43,6 +44,7 @@ pub use histogram::KeptHistogram;
 pub use options::{Authentication, Clock, Limits, Options, Session, Signer, Storage, WORKSPACE_PATH};
 pub use report::Report;
 pub use store::{KeptMetadata, KeptSample, Labels};
+pub use view::SERIES_PATH;
 
 use workspace::Workspace;
 
@@ -61,8 +63,16 @@ impl StandIn {
     /// # Errors
     /// When no port can be had, or the secret key is not 40 characters long.
     pub async fn start(options: Options) -> std::io::Result<Self> {
+        Self::start_on((Ipv4Addr::LOCALHOST, 0).into(), options).await
+    }
+
+    /// The same on an address of the caller's choice.
+    ///
+    /// # Errors
+    /// When it cannot be listened on, or the secret key is not 40 characters long.
+    pub async fn start_on(address: SocketAddr, options: Options) -> std::io::Result<Self> {
         let workspace = Arc::new(Workspace::new(options)?);
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let server = tokio::spawn(serve(listener, Arc::clone(&workspace)));
         Ok(Self { address, workspace, server })

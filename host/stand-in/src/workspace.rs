@@ -21,6 +21,7 @@ use crate::report::Report;
 use crate::signature::{Verifier, claimed, missing_token};
 use crate::store::{Outcome, Store};
 use crate::upstream::Upstream;
+use crate::view::{self, SERIES_PATH};
 
 /// Nothing beyond this is read of a body, in bytes: what is larger than the quota gets its 413 just the same.
 const READ_LIMIT: usize = 16 << 20;
@@ -102,6 +103,10 @@ impl Workspace {
 
     /// Answers one request, or cuts its connection.
     pub(crate) async fn handle(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Cut> {
+        if request.method() == Method::GET && request.uri().path() == SERIES_PATH {
+            let text = view::series(&self.state().store, request.uri().query());
+            return Ok(Response::new(Full::new(Bytes::from(text))));
+        }
         let (number, fault) = self.arrive();
         if fault == Some(Fault::CutBeforeBody) {
             return Err(Cut);

@@ -195,3 +195,61 @@ fn it_starts_at_once_stops_when_asked_and_says_what_is_lost() -> anyhow::Result<
     assert_eq!(idle.terminate()?.code(), Some(0), "{}", idle.said());
     Ok(())
 }
+
+/// A file is named by an option, its letter, without either, or by the environment, and what is named comes first.
+#[test]
+fn a_configuration_is_named_in_any_form() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let file = configuration(folder.path(), NOWHERE, "{metrics: {level: none}}")?.display().to_string();
+    let missing = folder.path().join("missing.yaml").display().to_string();
+    for arguments in [&["validate", "--config", &file][..], &["validate", "-c", &file], &["validate", &file]]
+    {
+        let mut command = preamp(arguments)?;
+        let output = command.env("PREAMP_CONFIG", &missing).output()?;
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}: {output:?}");
+    }
+    let output = preamp(&["validate"])?.env("PREAMP_CONFIG", &file).output()?;
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let output = preamp(&["queue", "status"])?.env_remove("PREAMP_CONFIG").output()?;
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("PREAMP_CONFIG"), "{output:?}");
+    // A length of time needs no unit, and may have one.
+    for duration in ["1", "1s", "1m30s"] {
+        let said = say(&["run", "--drain-timeout", duration, &missing])?;
+        assert_eq!(said.status, Some(1), "{duration}: {}", said.stderr);
+    }
+    let said = say(&["run", "--drain-timeout", "1x", &missing])?;
+    assert!(said.status == Some(2) && said.stderr.contains("where a unit is expected"), "{}", said.stderr);
+    Ok(())
+}
+
+/// The same problems, with their places, for a program.
+#[test]
+fn validate_speaks_json() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let read = |arguments: &[&str]| -> anyhow::Result<(Option<i32>, serde_json::Value)> {
+        let said = say(arguments)?;
+        Ok((said.status, serde_json::from_str(&said.stdout())?))
+    };
+    let file = configuration(folder.path(), NOWHERE, "{metrics: {level: none}, traces: {level: none}}")?;
+    let file = file.display().to_string();
+    let (status, document) = read(&["validate", "--json", &file])?;
+    assert_eq!((status, &document["valid"]), (Some(0), &true.into()), "{document}");
+    assert_eq!(document["problems"][0]["severity"], "warning", "{document}");
+    let (status, document) = read(&["validate", "--json", "--strict", &file])?;
+    assert_eq!((status, &document["valid"]), (Some(1), &false.into()), "{document}");
+    let file = configuration(folder.path(), NOWHERE, "{lgos: {}}")?.display().to_string();
+    let (status, document) = read(&["validate", "--json", &file])?;
+    let problem = &document["problems"][0];
+    assert_eq!((status, &document["valid"]), (Some(1), &false.into()), "{document}");
+    assert!(
+        problem["line"] == 9 && problem["path"].as_str().is_some_and(|path| path.contains("lgos")),
+        "{document}"
+    );
+    // What only the component finds is among them.
+    let endpoint = format!("{NOWHERE}\n    headers: {{Host: elsewhere}}");
+    let file = configuration(folder.path(), &endpoint, "{metrics: {level: none}}")?.display().to_string();
+    let (status, document) = read(&["validate", "--json", &file])?;
+    assert_eq!((status, &document["problems"][0]["severity"]), (Some(1), &"error".into()), "{document}");
+    Ok(())
+}

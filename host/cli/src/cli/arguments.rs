@@ -27,6 +27,7 @@ impl Command {
             Command::Quarantine(command) => Some(command.config()),
             Command::Config(_)
             | Command::Demo(_)
+            | Command::StandIn(_)
             | Command::Translate(_)
             | Command::Diff(_)
             | Command::Completions(_)

@@ -5,6 +5,7 @@
 //! series. In the end three independent counts must agree.
 
 mod sdk;
+pub mod stand_in;
 mod summary;
 mod workload;
 
@@ -52,7 +53,7 @@ pub struct DemoArgs {
     /// Produce metrics for this many seconds
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub seconds: u64,
-    /// Go on until stopped with Ctrl-C
+    /// Go on until stopped with Ctrl-C, and say how other programs write to the stand-in and see its series
     #[arg(long, conflicts_with = "seconds")]
     pub keep: bool,
     /// Let the receiver answer 429, 503 and 413 and cut connections every now and then; nothing may be lost
@@ -69,7 +70,7 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
     let stand_in = StandIn::start(stand_in_options(&args)).await.context("cannot start the AMP stand-in")?;
     let mut running = start_exporter(&stand_in).await?;
     let otlp = running.addresses().grpc.context("the exporter does not listen for OTLP/gRPC")?;
-    announce(&stand_in, &running.addresses());
+    announce(&stand_in, &running.addresses(), args.keep);
 
     let started = Instant::now();
     let exported = Arc::new(Exported::default());
@@ -98,14 +99,19 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
     conclude(&summary)
 }
 
-fn stand_in_options(args: &DemoArgs) -> Options {
-    let mut options = Options::signed(Signer {
+/// Who may write to the stand-in.
+fn signer() -> Signer {
+    Signer {
         access_key_id: ACCESS_KEY_ID.to_owned(),
         secret_access_key: SECRET_ACCESS_KEY.to_owned(),
         session_token: Some(SESSION_TOKEN.to_owned()),
         region: REGION.to_owned(),
         service: "aps".to_owned(),
-    });
+    }
+}
+
+fn stand_in_options(args: &DemoArgs) -> Options {
+    let mut options = Options::signed(signer());
     if args.keep {
         options.limits.sample_age = SHORT_MEMORY;
     }
@@ -176,7 +182,7 @@ async fn start_exporter(stand_in: &StandIn) -> anyhow::Result<Running> {
     Ok(Service::start(&settings, options).await?)
 }
 
-fn announce(stand_in: &StandIn, addresses: &Addresses) {
+fn announce(stand_in: &StandIn, addresses: &Addresses, is_kept: bool) {
     let shown = |address: Option<SocketAddr>| address.map(|it| it.to_string()).unwrap_or_default();
     let (otlp, metrics) = (shown(addresses.grpc), shown(addresses.metrics));
     let mut err = std::io::stderr().lock();
@@ -187,6 +193,9 @@ fn announce(stand_in: &StandIn, addresses: &Addresses) {
          self-metrics: http://{metrics}/metrics",
         stand_in.address()
     );
+    if is_kept {
+        let _written = write!(err, "{}", stand_in::instructions(stand_in, true));
+    }
 }
 
 /// Keeps the shop busy until it is time, or Ctrl-C is pressed.

@@ -127,8 +127,25 @@ fn trouble_is_told_from_differences() -> anyhow::Result<()> {
     for arguments in
         [["diff", "--config", &config, "/nowhere/x"], ["diff", "--config", "/nowhere/y", &capture]]
     {
-        assert_eq!(say(&arguments)?.status, Some(2), "{arguments:?}");
+        let said = say(&arguments)?;
+        assert_eq!(said.status, Some(2), "{arguments:?}");
+        assert!(!said.stdout().contains("no difference"), "{arguments:?}: {}", said.stdout());
     }
+    // Of what is not read nothing is known, and what is read is said to be a part.
+    let empty = file(folder.path(), "b.yaml", configuration(&[("prometheusremotewrite", "profile: aps")]))?;
+    let sides = ["diff", "--config", &config, "--config", &empty];
+    let said = say(&[&sides[..], &["/nowhere/x"]].concat())?;
+    let nothing = "not compared: 1 input could not be read; see standard error\n";
+    assert_eq!((said.status, &*said.stdout()), (Some(2), nothing));
+    let said = say(&[&sides[..], &["/nowhere/x", &capture]].concat())?;
+    let rest = "the rest is the same on both sides: 1 payload: ";
+    assert!(
+        said.status == Some(2) && said.stdout().starts_with(&format!("{nothing}{rest}")),
+        "{}",
+        said.stdout()
+    );
+    let said = say(&[&sides[..], &["--format", "json", "/nowhere/x"]].concat())?;
+    assert!(said.stdout().contains("{\"not_compared\":{\"inputs\":1}}"), "{}", said.stdout());
     Ok(())
 }
 
