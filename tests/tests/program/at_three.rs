@@ -391,3 +391,87 @@ fn the_status_of_a_queue_in_memory_is_in_the_metrics() -> anyhow::Result<()> {
     ensure!(said.contains("otelcol_exporter_queue_size at http://127.0.0.1:0/metrics"), "{said}");
     Ok(())
 }
+
+/// A receiver's path, what it answers when it takes a request, and other answers with the exit status of `check`.
+type Dialect = (&'static str, u16, &'static [(u16, &'static str, i32)]);
+
+/// Answers of docs/receivers.md.
+const DIALECTS: [Dialect; 5] = [
+    (WORKSPACE, 200, &[(400, AMP, 1), (429, "{\"message\":\"Rate exceeded\"}", 3), (413, "", 1)]),
+    (
+        "/api/v1/write",
+        204,
+        &[
+            (400, "out of order sample\n", 1),
+            (500, "native histograms are disabled", 3),
+            (404, "remote write receiver needs to be enabled with --web.enable-remote-write-receiver", 1),
+        ],
+    ),
+    (
+        "/api/v1/push",
+        200,
+        &[
+            (202, "replicas did not match, rejecting sample: replica=b, elected=a", 0),
+            (
+                400,
+                "the sample has been rejected because its timestamp is too old (err-mimir-sample-timestamp-too-old)",
+                1,
+            ),
+            (
+                429,
+                "the request has been rejected because the tenant exceeded the ingestion rate limit, set to 10000 items/s \
+                   (err-mimir-tenant-max-ingestion-rate)",
+                3,
+            ),
+            (529, "the request has been rejected (err-mimir-tenant-max-request-rate)", 3),
+            (401, "no org id", 1),
+        ],
+    ),
+    (
+        "/api/v1/receive",
+        200,
+        &[
+            (409, "store locally for endpoint 127.0.0.1:10901: add 1 samples: out of order sample", 1),
+            (429, "tenant is above active series limit", 3),
+            (503, "target not ready", 3),
+        ],
+    ),
+    (
+        "/insert/0/prometheus/api/v1/write",
+        204,
+        &[
+            (429, "", 3),
+            (400, "unsupported path requested: \"/insert/0/prometheus/api/v1/write\"", 1),
+            (502, "", 3),
+        ],
+    ),
+];
+
+/// The same verdict for an empty request and for a sample, whoever the receiver is.
+#[test]
+fn check_understands_each_dialect() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    for (path, taken, answers) in DIALECTS {
+        for (status, text, expected) in [(taken, "", 0)].iter().chain(answers) {
+            let (status, text) = (*status, *text);
+            let receiver = ScriptedReceiver::start(move |_| match status {
+                200..=299 => Says { text, ..Says::taken(status) },
+                _ => Says::refused(status, text, Stores::Nothing),
+            })?;
+            let row = Row::unsigned("dialect", format!("http://{}{path}", receiver.address()));
+            let file = folder.path().join("preamp.yaml");
+            std::fs::write(&file, row.configuration(folder.path()))?;
+            for arguments in [&["check"][..], &["check", "--sample"]] {
+                let output = preamp(arguments, &file)?.output()?;
+                let said = String::from_utf8_lossy(&output.stdout);
+                ensure!(
+                    output.status.code() == Some(*expected),
+                    "{arguments:?} {path} {status} {text}: {said}"
+                );
+                let is_told = said.contains(&format!("(exit status {expected})"));
+                ensure!(is_told == (*expected != 0), "{said}");
+            }
+        }
+    }
+    Ok(())
+}

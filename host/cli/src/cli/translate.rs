@@ -115,7 +115,8 @@ pub(super) async fn translate(args: TranslateArgs) -> anyhow::Result<ExitCode> {
             write!(printable::stderr(), "{report}{}{hint}", report.sizes())?;
         }
     }
-    if exporter.profile() == "aps" && report.has_native_histograms() {
+    // Without a file nobody has said that the receiver is AMP.
+    if args.config.is_some() && exporter.profile() == "aps" && report.has_native_histograms() {
         writeln!(printable::stderr(), "{}", report::NATIVE_AT_AMP)?;
     }
     Ok(match (unreadable, report.rejections().is_empty()) {
