@@ -582,7 +582,7 @@ END
 long_tests() {
     PREAMP_STEPS=1000 PREAMP_KILLS=200 PREAMP_POWER_CUTS=20 PREAMP_FAULTS=20 PREAMP_QUEUE_BYTES=$((1 << 30)) \
         PREAMP_SEEDS=20000 PREAMP_MACHINE_SEEDS=100000 PREAMP_OUTAGE_SECONDS=600 PREAMP_ORDER_ROUNDS=40 PREAMP_STORM_ROUNDS=200 \
-        PREAMP_CLOCK_ROUNDS=10 PREAMP_HOSTILE_SECONDS=800 \
+        PREAMP_CLOCK_ROUNDS=10 PREAMP_HOSTILE_SECONDS=800 PREAMP_LONG_RUN_SECONDS=${PREAMP_LONG_RUN_SECONDS:-600} \
         nextest release --profile soak --no-capture --filterset "$@"
 }
 
@@ -610,6 +610,8 @@ soak_queue() { long_tests 'test(/^(durable_queue|durable_cost|quarantine|simulat
 soak_load() {
     long_tests 'test(/^(outage|hostile_load)::/)'
     long_tests 'test(/^hostile::/)' --run-ignored only
+    # Ten minutes of it; an hour is what PREAMP_LONG_RUN_SECONDS=3600 makes.
+    long_tests 'test(/^long_run::/)' --run-ignored only
 }
 
 soak_cluster() { long_tests 'test(/^scale_out::/)'; }

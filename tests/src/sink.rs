@@ -2,7 +2,7 @@
 
 use crate::remote_write::read;
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Empty};
+use http_body_util::{BodyExt as _, Full};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -12,7 +12,7 @@ use std::convert::Infallible;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::net::TcpListener;
 
@@ -31,8 +31,21 @@ pub struct Taken {
     pub of_senders: AtomicU64,
     /// Whether it answers 503 and takes nothing.
     pub is_away: AtomicBool,
+    /// What else it does instead of answering 204, if anything.
+    trouble: Mutex<Option<Trouble>>,
     /// By series, the time of the newest sample.
     newest: Mutex<HashMap<u64, i64>>,
+}
+
+/// What a sink does instead of taking a request.
+#[derive(Clone, Copy, Debug)]
+pub enum Trouble {
+    /// Takes nothing and answers this.
+    Refuses(u16, &'static str),
+    /// Takes it, and answers as if it had refused a part.
+    TakesAndRefuses(u16, &'static str),
+    /// Takes nothing and does not answer for this long.
+    Hangs(Duration),
 }
 
 /// What a sink does with a request.
@@ -82,12 +95,25 @@ async fn answer(
     request: Request<hyper::body::Incoming>,
     taken: Arc<Taken>,
     manner: Manner,
-) -> Result<Response<Empty<Bytes>>, Infallible> {
+) -> Result<Response<Full<Bytes>>, Infallible> {
     let body = request.into_body().collect().await.map_or_else(|_| Bytes::new(), |body| body.to_bytes());
-    let mut response = Response::new(Empty::new());
+    let mut response = Response::new(Full::default());
     if taken.is_away.load(Ordering::Relaxed) {
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
         return Ok(response);
+    }
+    let trouble = *taken.trouble();
+    match trouble {
+        None => {}
+        Some(Trouble::Refuses(status, text)) => return Ok(refusal(status, text)),
+        Some(Trouble::TakesAndRefuses(status, text)) => {
+            taken.look(&body);
+            return Ok(refusal(status, text));
+        }
+        Some(Trouble::Hangs(time)) => {
+            tokio::time::sleep(time).await;
+            return Ok(refusal(504, ""));
+        }
     }
     if !manner.latency.is_zero() {
         tokio::time::sleep(manner.latency).await;
@@ -101,7 +127,22 @@ async fn answer(
     Ok(response)
 }
 
+fn refusal(status: u16, text: &'static str) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::from(text));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response
+}
+
 impl Taken {
+    /// Has the sink do something else from now on, or nothing else.
+    pub fn be_in(&self, trouble: Option<Trouble>) {
+        *self.trouble() = trouble;
+    }
+
+    fn trouble(&self) -> MutexGuard<'_, Option<Trouble>> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn look(&self, body: &[u8]) {
         let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
         for (labels, samples) in read(body).unwrap_or_default() {

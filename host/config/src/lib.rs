@@ -41,6 +41,7 @@ mod processors;
 mod prometheus;
 mod receiver;
 mod reference;
+mod remedy;
 mod root;
 mod schema;
 mod secrets;

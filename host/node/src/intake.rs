@@ -287,7 +287,7 @@ impl Intake {
     fn tell_of(&self, outcome: &Outcome) {
         let (reason, why) = match outcome {
             Outcome::Refused(refusal) => (refusal.reason(), refusal.to_string()),
-            Outcome::Oversized(why) => ("too-large", why.clone()),
+            Outcome::Oversized(why) => ("larger-than-queue", why.clone()),
             Outcome::Failed(error) => ("failed", error.to_string()),
             Outcome::Accepted | Outcome::Partial { .. } | Outcome::Busy(_) => return,
         };

@@ -3,5 +3,6 @@
 mod crashes;
 mod durable_cost;
 mod hostile_load;
+mod long_run;
 mod outage;
 mod scale_out;

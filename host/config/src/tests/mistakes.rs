@@ -220,7 +220,13 @@ fn placeholders_are_named_where_they_stand() {
         ("eu-west-1", "", url("aps-workspaces.REGION.amazonaws.com"), "endpoint", "REGION"),
         ("eu-west-1", "", right.replace("/ws-1/", "/WORKSPACE_ID/"), "endpoint", "WORKSPACE_ID"),
         ("my-region", "", right.clone(), "sigv4auth.region", "my-region"),
-        ("eu-west-1", "arn: 'arn:aws:iam::ACCOUNT:role/writer'", right.clone(), "assume_role.arn", "ACCOUNT"),
+        (
+            "eu-west-1",
+            "arn: 'arn:aws:iam::111122223333:role/ROLE_NAME'",
+            right.clone(),
+            "assume_role.arn",
+            "ROLE_NAME",
+        ),
     ] {
         let told = warnings(&signed(region, role, &endpoint));
         let is_told =

@@ -106,8 +106,9 @@ fn the_host_decides_by_types_and_not_by_the_texts_of_reasons() -> anyhow::Result
             let path = entry?.path();
             let name = path.to_string_lossy().replace('\\', "/");
             if path.is_dir() {
-                // The receiver that tests use, and texts of tests, are no part of the host.
-                let is_of_host = !["stand-in", "tests", "demo"].iter().any(|own| name.ends_with(own));
+                // The receiver that tests use, texts of tests, and the contract itself are no part of the host.
+                let is_of_host =
+                    !["stand-in", "tests", "demo", "host/contract"].iter().any(|own| name.ends_with(own));
                 folders.extend(is_of_host.then_some(path));
             } else if name.ends_with(".rs") && !name.ends_with("tests.rs") {
                 let text = std::fs::read_to_string(&path)?;

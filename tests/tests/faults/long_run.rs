@@ -1,0 +1,294 @@
+//! A long run under load with one fault after the other: nothing acknowledged is lost, the ledger is balanced, and memory
+//! and disk are as before once what waited is delivered. `PREAMP_LONG_RUN_SECONDS` says how long it lasts: an hour, if
+//! nothing is said.
+
+use anyhow::{Context as _, ensure};
+use preamp_tests::otlp_http::OtlpClient;
+use preamp_tests::payloads;
+use preamp_tests::running::{PIPELINE, Running};
+use preamp_tests::sink::{self, Taken, Trouble};
+use std::fs::File;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+const SENDERS: usize = 20;
+/// A payload of so many points from each sender, ten times a second: 20,000 points a second.
+const POINTS: usize = 100;
+const EVERY: Duration = Duration::from_millis(100);
+
+/// How long the way back may take: a pause of a minute ends, and what waited is delivered.
+const WAY_BACK: Duration = Duration::from_secs(240);
+
+/// What may still be under way when the queue counts as empty.
+const UNDER_WAY: f64 = 40_000.0;
+
+const DISK_MIB: u64 = 512;
+const MEMORY_MIB: f64 = 64.0;
+const LEFT_ON_DISK: u64 = 80 << 20;
+
+/// What goes wrong.
+enum Fault {
+    Receiver(&'static str, Trouble),
+    Killed,
+    Reloaded,
+    DiskFull,
+}
+
+const AMP: &str = "user=111122223333_ws-1: err: out of order sample. timestamp=2026-12-01T16:00:00Z, series={__name__=\"m\"}";
+const EXPIRED: &str = "{\"message\":\"The security token included in the request is expired\"}";
+const DENIED: &str =
+    "{\"Message\":\"User: arn:aws:iam::111122223333:user/w is not authorized to perform: aps:RemoteWrite\"}";
+const RATE: &str = "ingestion rate limit (1666666) exceeded while adding 2000 samples and 0 metadata";
+
+const FAULTS: [Fault; 11] = [
+    Fault::Receiver("503", Trouble::Refuses(503, "")),
+    Fault::Receiver("429", Trouble::Refuses(429, RATE)),
+    Fault::Receiver("no answer", Trouble::Hangs(Duration::from_secs(3))),
+    Fault::Killed,
+    Fault::Receiver("expired keys", Trouble::Refuses(403, EXPIRED)),
+    Fault::Receiver("denied", Trouble::Refuses(403, DENIED)),
+    Fault::Reloaded,
+    Fault::Receiver("wrong workspace", Trouble::Refuses(404, "{\"Message\":\"Workspace not found\"}")),
+    Fault::Receiver("413", Trouble::Refuses(413, "")),
+    Fault::Receiver("400 of AMP", Trouble::TakesAndRefuses(400, AMP)),
+    Fault::DiskFull,
+];
+
+fn seconds() -> u64 {
+    std::env::var("PREAMP_LONG_RUN_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(3600)
+}
+
+/// Who sends, and how much of it was acknowledged.
+struct Senders {
+    to: Mutex<SocketAddr>,
+    stop: AtomicBool,
+    acknowledged: AtomicU64,
+}
+
+impl Senders {
+    /// Sends each payload until it is acknowledged, as SDKs do.
+    async fn send(self: Arc<Self>, number: usize) {
+        let (mut client, mut known) = (None, None);
+        let mut due = tokio::time::interval(EVERY);
+        let mut value = 0;
+        while !self.stop.load(Ordering::Relaxed) {
+            due.tick().await;
+            value += 1;
+            let payload = payloads::of_sender(number, POINTS, payloads::now_ms(), value);
+            while !self.stop.load(Ordering::Relaxed) {
+                let to = *self.to.lock().unwrap_or_else(PoisonError::into_inner);
+                if known != Some(to) {
+                    (client, known) = (Some(OtlpClient::new(to)), Some(to));
+                }
+                let Some(client) = &client else { continue };
+                if client.send(payload.clone().into()).await.is_ok() {
+                    self.acknowledged.fetch_add(POINTS as u64, Ordering::Relaxed);
+                    break;
+                }
+                tokio::time::sleep(EVERY).await;
+            }
+        }
+    }
+}
+
+/// A file system in memory, as long as this lives.
+struct Disk(PathBuf);
+
+impl Disk {
+    fn mount(folder: &Path) -> anyhow::Result<Disk> {
+        std::fs::create_dir_all(folder)?;
+        let size = format!("size={DISK_MIB}m");
+        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "none"]).arg(folder).status()?;
+        ensure!(mount.success(), "mounting wants root");
+        Ok(Disk(folder.to_owned()))
+    }
+
+    fn fill(&self) -> anyhow::Result<()> {
+        let mut file = File::create(self.0.join("others"))?;
+        // Until nothing fits.
+        while file.write_all(&[1; 1 << 20]).is_ok() {}
+        Ok(())
+    }
+
+    fn free(&self) -> std::io::Result<()> {
+        std::fs::remove_file(self.0.join("others"))
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _unmounted = Command::new("umount").arg("--lazy").arg(&self.0).status();
+    }
+}
+
+/// What a folder takes of the disk.
+fn used(folder: &Path) -> anyhow::Result<u64> {
+    let mut bytes = 0;
+    for entry in std::fs::read_dir(folder)? {
+        let about = entry?.metadata()?;
+        bytes += if about.is_dir() { 0 } else { about.blocks() * 512 };
+    }
+    Ok(bytes)
+}
+
+/// What the process has now.
+fn resident_mib(id: u32) -> anyhow::Result<f64> {
+    let text = std::fs::read_to_string(format!("/proc/{id}/status"))?;
+    let line = text.lines().find(|line| line.starts_with("VmRSS")).context("no line VmRSS")?;
+    let kib: f64 = line.split_whitespace().nth(1).context("no number")?.parse()?;
+    Ok(kib / 1024.0)
+}
+
+/// Waits until hardly anything waits.
+async fn back(running: &Running) -> anyhow::Result<Duration> {
+    let began = Instant::now();
+    while running.queued()? > UNDER_WAY {
+        ensure!(began.elapsed() < WAY_BACK, "still {} points wait\n{}", running.queued()?, running.said());
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    Ok(began.elapsed())
+}
+
+/// accepted + recovered = delivered + … + queued
+fn check_ledger(running: &Running) -> anyhow::Result<()> {
+    let page = running.self_metrics()?;
+    let all = |state: &str| -> f64 {
+        let of_state = format!("preamp_points_total{{state=\"{state}\"");
+        let lines = page.lines().filter(|line| line.starts_with(&of_state));
+        lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+    };
+    let queued =
+        page.lines().find_map(|line| line.strip_prefix("preamp_points_queued ")?.parse::<f64>().ok());
+    let ends =
+        ["delivered", "partly_rejected", "rejected", "expired", "quarantined", "damaged", "handed_over"];
+    let (came, went) = (all("accepted") + all("recovered"), ends.map(all).iter().sum::<f64>());
+    let queued = queued.context("no preamp_points_queued")?;
+    ensure!(came == went + queued, "{came} points came, {went} went and {queued} wait\n{page}");
+    let lost: f64 = ["rejected", "expired", "quarantined", "damaged"].map(all).iter().sum();
+    ensure!(lost == 0.0, "{lost} points were lost\n{page}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "an hour"]
+async fn nothing_is_lost_and_nothing_grows_through_one_fault_after_the_other() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let disk = Disk::mount(&folder.path().join("disk"))?;
+    let queue = disk.0.join("queue");
+    let (address, taken) = sink::start_looking().await?;
+    let configuration = format!(
+        "{PIPELINE}
+exporters:
+  prometheusremotewrite:
+    endpoint: http://{address}/api/v1/write
+    profile: aps
+    timeout: 1s
+    wal: {{directory: {}}}
+    max_queue_bytes: 268435456
+    retry_on_failure: {{max_interval: 1s}}
+",
+        queue.display()
+    )
+    .replace("level: debug", "level: warn");
+    let running = Running::start(&configuration, &[], folder.path())?;
+    let senders = Arc::new(Senders {
+        to: Mutex::new(running.http),
+        stop: AtomicBool::new(false),
+        acknowledged: AtomicU64::new(0),
+    });
+    let tasks: Vec<_> = (0..SENDERS).map(|number| tokio::spawn(senders.clone().send(number))).collect();
+    let share = Duration::from_secs(seconds()) / (FAULTS.len() as u32 + 1);
+    tokio::time::sleep(share).await;
+    let before = (resident_mib(running.id())?, used(&queue)?);
+    println!("before: {:.0} MiB resident, {} KiB on the disk", before.0, before.1 >> 10);
+    let mut scene = Scene { folder, disk, taken, senders, configuration, running };
+    for fault in &FAULTS {
+        let began = Instant::now();
+        let name = scene.suffer(fault, share / 2).await?;
+        let way_back = back(&scene.running).await.with_context(|| format!("after {name}"))?;
+        check_ledger(&scene.running).with_context(|| format!("after {name}"))?;
+        println!(
+            "{name}: back after {way_back:.1?}; {:.0} MiB resident, {} KiB on the disk, {} points acknowledged",
+            resident_mib(scene.running.id())?,
+            used(&queue)? >> 10,
+            scene.senders.acknowledged.load(Ordering::Relaxed)
+        );
+        tokio::time::sleep(share.saturating_sub(began.elapsed())).await;
+    }
+    let Scene { taken, senders, running, .. } = &mut scene;
+    let after = (resident_mib(running.id())?, used(&queue)?);
+    senders.stop.store(true, Ordering::Relaxed);
+    for task in tasks {
+        task.await?;
+    }
+    running.wait_for_empty_queue()?;
+    check_ledger(running)?;
+    let acknowledged = senders.acknowledged.load(Ordering::Relaxed);
+    let (came, again) =
+        (taken.of_senders.load(Ordering::Relaxed), taken.out_of_order.load(Ordering::Relaxed));
+    println!("{acknowledged} points acknowledged; {came} samples came, {again} of all samples once more");
+    ensure!(
+        came - again.min(came) >= acknowledged,
+        "{acknowledged} acknowledged, {came} came, {again} again"
+    );
+    ensure!(after.0 < before.0 + MEMORY_MIB, "{:.0} MiB became {:.0}", before.0, after.0);
+    ensure!(after.1 < LEFT_ON_DISK, "{} bytes of the disk are still used", after.1);
+    ensure!(running.terminate()?.success(), "{}", running.said());
+    Ok(())
+}
+
+/// Everything that a fault may touch.
+struct Scene {
+    folder: tempfile::TempDir,
+    disk: Disk,
+    taken: Arc<Taken>,
+    senders: Arc<Senders>,
+    configuration: String,
+    running: Running,
+}
+
+impl Scene {
+    /// Lets something go wrong for a while, and says what it was.
+    async fn suffer(&mut self, fault: &Fault, lasting: Duration) -> anyhow::Result<&'static str> {
+        Ok(match fault {
+            Fault::Receiver(name, trouble) => {
+                self.taken.be_in(Some(*trouble));
+                tokio::time::sleep(lasting).await;
+                self.taken.be_in(None);
+                name
+            }
+            Fault::Killed => {
+                self.taken.be_in(Some(Trouble::Refuses(503, "")));
+                tokio::time::sleep(lasting / 2).await;
+                let id = self.running.id().to_string();
+                ensure!(Command::new("kill").args(["-KILL", &id]).status()?.success(), "cannot kill");
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                self.running = Running::start(&self.configuration, &[], self.folder.path())?;
+                *self.senders.to.lock().unwrap_or_else(PoisonError::into_inner) = self.running.http;
+                tokio::time::sleep(lasting / 2).await;
+                self.taken.be_in(None);
+                "kill -9 during an outage"
+            }
+            Fault::Reloaded => {
+                for round in 0..4 {
+                    let timeout = format!("timeout: {}s", 1 + round % 2);
+                    self.running.reload(&self.configuration.replace("timeout: 1s", &timeout))?;
+                    tokio::time::sleep(lasting / 4).await;
+                }
+                "reloads"
+            }
+            Fault::DiskFull => {
+                self.disk.fill()?;
+                tokio::time::sleep(lasting).await;
+                self.disk.free()?;
+                "disk full"
+            }
+        })
+    }
+}
