@@ -62,7 +62,7 @@ async fn what_is_refused_is_kept_and_can_be_put_back() -> anyhow::Result<()> {
     let stand_in = receiver(&prometheus).await?;
     let replayed = command(folder.path(), &["quarantine", "replay"])?;
     ensure!(replayed.contains("2 data points replayed"), "{replayed}");
-    ensure!(command(folder.path(), &["quarantine", "list"])?.is_empty());
+    ensure!(command(folder.path(), &["quarantine", "list", "--json"])?.is_empty());
     let running = start(&with(&stand_in.url()), folder.path(), "two")?;
     wait_for("what was replayed", || Ok((running.points("delivered")? == BAD as f64).then_some(())))?;
     let stored = promql::query_at(prometheus.address(), "count(power_watts)", now)?;
