@@ -195,7 +195,7 @@ exporters:
 ",
         queue.display()
     )
-    .replace("level: debug", "level: warn");
+    .replace("level: debug", "level: info");
     let running = Running::start(&configuration, &[], folder.path())?;
     let senders = Arc::new(Senders {
         to: Mutex::new(running.http),
