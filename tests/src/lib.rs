@@ -19,6 +19,7 @@ pub mod issuer;
 pub mod loads;
 pub mod logfmt;
 pub mod loopback;
+pub mod memory_disk;
 pub mod moto;
 pub mod nats;
 pub mod network;

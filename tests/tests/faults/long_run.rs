@@ -3,15 +3,14 @@
 //! nothing is said.
 
 use anyhow::{Context as _, ensure};
+use preamp_tests::memory_disk::MemoryDisk;
 use preamp_tests::otlp_http::OtlpClient;
 use preamp_tests::payloads;
 use preamp_tests::running::{PIPELINE, Running};
 use preamp_tests::sink::{self, Taken, Trouble};
-use std::fs::File;
-use std::io::Write as _;
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -97,36 +96,6 @@ impl Senders {
     }
 }
 
-/// A file system in memory, as long as this lives.
-struct Disk(PathBuf);
-
-impl Disk {
-    fn mount(folder: &Path) -> anyhow::Result<Disk> {
-        std::fs::create_dir_all(folder)?;
-        let size = format!("size={DISK_MIB}m");
-        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "none"]).arg(folder).status()?;
-        ensure!(mount.success(), "mounting wants root");
-        Ok(Disk(folder.to_owned()))
-    }
-
-    fn fill(&self) -> anyhow::Result<()> {
-        let mut file = File::create(self.0.join("others"))?;
-        // Until nothing fits.
-        while file.write_all(&[1; 1 << 20]).is_ok() {}
-        Ok(())
-    }
-
-    fn free(&self) -> std::io::Result<()> {
-        std::fs::remove_file(self.0.join("others"))
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        let _unmounted = Command::new("umount").arg("--lazy").arg(&self.0).status();
-    }
-}
-
 /// What a folder takes of the disk.
 fn used(folder: &Path) -> anyhow::Result<u64> {
     let mut bytes = 0;
@@ -179,8 +148,8 @@ fn check_ledger(running: &Running) -> anyhow::Result<()> {
 #[ignore = "an hour"]
 async fn nothing_is_lost_and_nothing_grows_through_one_fault_after_the_other() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
-    let disk = Disk::mount(&folder.path().join("disk"))?;
-    let queue = disk.0.join("queue");
+    let disk = MemoryDisk::mount(&folder.path().join("disk"), DISK_MIB)?;
+    let queue = disk.path().join("queue");
     let (address, taken) = sink::start_looking().await?;
     let configuration = format!(
         "{PIPELINE}
@@ -246,7 +215,7 @@ exporters:
 /// Everything that a fault may touch.
 struct Scene {
     folder: tempfile::TempDir,
-    disk: Disk,
+    disk: MemoryDisk,
     taken: Arc<Taken>,
     senders: Arc<Senders>,
     configuration: String,

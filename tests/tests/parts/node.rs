@@ -87,6 +87,8 @@ async fn start(node: &Arc<Node>, id: &str, url: &str, secret: &str, folder: &Pat
 }
 
 async fn submit(exporter: &Exporter, value: i64) {
+    // Two values of one millisecond would be a duplicate, which the receiver refuses.
+    tokio::time::sleep(Duration::from_millis(2)).await;
     let payload = Bytes::from(payloads::of_now(40, value));
     let outcome = exporter.submit(payload, Encoding::Protobuf).await;
     assert!(matches!(outcome, Outcome::Accepted), "{outcome:?}");

@@ -9,6 +9,7 @@ use opentelemetry_proto::tonic::metrics::v1::{
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use preamp_config::Sampling;
 use std::io::Read as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::Instant;
 
 fn attribute(key: &str, value: &str) -> KeyValue {
@@ -65,6 +66,19 @@ fn settings(verbosity: Verbosity, output: Output) -> Settings {
         output,
         processors: preamp_config::Processors::default(),
     }
+}
+
+/// What comes in holds the values of labels.
+#[tokio::test]
+async fn a_new_file_is_for_this_user_alone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("shown");
+    let settings = [settings(Verbosity::Basic, Output::File(path.clone()))];
+    let exporters = DebugExporters::start(&settings, LogFormat::Console, &DebugMetrics::default());
+    exporters.show(&Bytes::from_static(b"{}"), Encoding::Json);
+    exporters.finish(Duration::from_secs(10));
+    let mode = std::fs::metadata(&path).expect("it is there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
 }
 
 /// What is written of a payload.

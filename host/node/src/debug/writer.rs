@@ -4,6 +4,7 @@ use super::record::Record;
 use preamp_config::{LogFormat, Output};
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 /// Writes records, one after the other. It waits for whoever reads them.
@@ -55,7 +56,8 @@ fn whole(to: &mut impl io::Write, text: &str) -> io::Result<()> {
 }
 
 fn open(path: &Path) -> To {
-    match File::options().append(true).create(true).open(path) {
+    // What comes in holds the values of labels, so a new file is for this user alone. It may be a link, as /dev/stdout is.
+    match File::options().append(true).create(true).mode(0o600).open(path) {
         Ok(file) => To::File(file),
         Err(error) => {
             tracing::error!(path = %path.display(), %error, "what comes in cannot be shown there");

@@ -3,11 +3,11 @@
 use super::rig::{ENVIRONMENT, configuration, deliver_rest, nowhere, receiver, times};
 use amp_stand_in::Script;
 use anyhow::{Context as _, ensure};
+use preamp_tests::memory_disk::MemoryDisk;
 use preamp_tests::prometheus::Prometheus;
 use preamp_tests::recorder::Senders;
 use preamp_tests::running::Running;
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 /// Runs under load with a fault, then without it, and checks that nothing was lost.
@@ -51,23 +51,11 @@ async fn calls_that_fail_cost_nothing_that_was_acknowledged() -> anyhow::Result<
     Ok(())
 }
 
-/// A file system in memory, which is mounted as long as this lives.
-struct Small<'p>(&'p Path);
-
-impl Drop for Small<'_> {
-    fn drop(&mut self) {
-        let _unmounted = Command::new("umount").arg("--lazy").arg(self.0).status();
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disk_of_8_mib_that_is_full_asks_senders_to_wait_and_drains() -> anyhow::Result<()> {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
     let queue = folder.path().join("small");
-    std::fs::create_dir_all(&queue)?;
-    let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=8m", "none"]).arg(&queue).status()?;
-    ensure!(mount.success(), "mounting wants root");
-    let _small = Small(&queue);
+    let _small = MemoryDisk::mount(&queue, 8)?;
     let prometheus = Prometheus::start(folder.path())?;
     let mut running = Running::start(&configuration(&nowhere()?, &queue, ""), &ENVIRONMENT, folder.path())?;
     let senders = Senders::start(4, 250, Duration::ZERO);
