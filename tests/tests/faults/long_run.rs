@@ -96,12 +96,13 @@ impl Senders {
     }
 }
 
-/// What a folder takes of the disk.
+/// What a folder takes of the disk, all within included.
 fn used(folder: &Path) -> anyhow::Result<u64> {
     let mut bytes = 0;
     for entry in std::fs::read_dir(folder)? {
-        let about = entry?.metadata()?;
-        bytes += if about.is_dir() { 0 } else { about.blocks() * 512 };
+        let entry = entry?;
+        let about = entry.metadata()?;
+        bytes += if about.is_dir() { used(&entry.path())? } else { about.blocks() * 512 };
     }
     Ok(bytes)
 }
