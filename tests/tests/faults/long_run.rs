@@ -54,7 +54,7 @@ const FAULTS: [Fault; 11] = [
     Fault::Receiver("denied", Trouble::Refuses(403, DENIED)),
     Fault::Reloaded,
     Fault::Receiver("wrong workspace", Trouble::Refuses(404, "{\"Message\":\"Workspace not found\"}")),
-    Fault::Receiver("413", Trouble::Refuses(413, "")),
+    Fault::Receiver("500", Trouble::Refuses(500, "the storage is not ready")),
     Fault::Receiver("400 of AMP", Trouble::TakesAndRefuses(400, AMP)),
     Fault::DiskFull,
 ];
