@@ -162,6 +162,7 @@ exporters:
   prometheusremotewrite:
     endpoint: http://{address}/api/v1/write
     profile: aps
+    target_info: {{enabled: false}}
     timeout: 1s
     wal: {{directory: {}}}
     max_queue_bytes: 268435456
