@@ -57,8 +57,21 @@ pub fn wait_for<T>(what: &str, mut attempt: impl FnMut() -> anyhow::Result<Optio
 /// # Errors
 /// When it is not there.
 pub fn memory_mib(id: u32) -> anyhow::Result<f64> {
+    status_mib(id, "VmHWM")
+}
+
+/// The memory that a process has now.
+///
+/// # Errors
+/// When it is not there.
+pub fn resident_mib(id: u32) -> anyhow::Result<f64> {
+    status_mib(id, "VmRSS")
+}
+
+fn status_mib(id: u32, field: &str) -> anyhow::Result<f64> {
     let text = std::fs::read_to_string(format!("/proc/{id}/status"))?;
-    let line = text.lines().find(|line| line.starts_with("VmHWM")).context("no line VmHWM")?;
+    let line =
+        text.lines().find(|line| line.starts_with(field)).with_context(|| format!("no line {field}"))?;
     let kib: f64 = line.split_whitespace().nth(1).context("no number")?.parse()?;
     Ok(kib / 1024.0)
 }

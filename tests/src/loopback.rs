@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::ops::Range;
 use std::time::Duration;
+
+use anyhow::Context as _;
 
 /// An answer; header names in lower case.
 #[derive(Debug)]
@@ -51,4 +54,20 @@ fn parse(answer: &str) -> Option<Reply> {
         .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
         .collect();
     Some(Reply { status, headers, body: body.to_owned() })
+}
+
+/// Below the ports that systems give out by themselves, which other tests take meanwhile.
+const PORTS: Range<u16> = 12_000..32_000;
+
+/// Ports that nobody listens on at the moment.
+///
+/// # Errors
+/// When there are hardly any.
+pub fn free_ports<const N: usize>() -> anyhow::Result<[u16; N]> {
+    // Held all at once, so that they differ.
+    let attempts = (0..N * 20).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, fastrand::u16(PORTS))));
+    let listeners: Vec<_> = attempts.filter_map(Result::ok).take(N).collect();
+    let ports: Vec<_> =
+        listeners.iter().map(|it| Ok(it.local_addr()?.port())).collect::<Result<_, std::io::Error>>()?;
+    ports.try_into().ok().context("hardly any port is free")
 }

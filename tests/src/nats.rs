@@ -1,12 +1,11 @@
 //! A real JetStream cluster, on loopback or on machines of its own.
 
 use crate::children::{Background, fetched, program, wait_for};
-use crate::loopback::exchange;
+use crate::loopback::{exchange, free_ports};
 use crate::network::Network;
 use anyhow::Context as _;
 use serde_json::Value;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::ops::Range;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -48,19 +47,6 @@ pub struct Server {
     client: u16,
     monitoring: u16,
     scheme: String,
-}
-
-/// Below the ports that systems give out by themselves, which other tests take meanwhile.
-const PORTS: Range<u16> = 12_000..32_000;
-
-/// Ports that nobody listens on at the moment.
-fn free_ports<const N: usize>() -> anyhow::Result<[u16; N]> {
-    // Held all at once, so that they differ.
-    let attempts = (0..N * 20).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, fastrand::u16(PORTS))));
-    let listeners: Vec<_> = attempts.filter_map(Result::ok).take(N).collect();
-    let ports: Vec<_> =
-        listeners.iter().map(|it| Ok(it.local_addr()?.port())).collect::<Result<_, std::io::Error>>()?;
-    ports.try_into().ok().context("hardly any port is free")
 }
 
 impl Cluster {

@@ -1,12 +1,12 @@
 //! Real receivers of remote write that are no Prometheus, with nothing in them at first.
 
 use std::collections::BTreeMap;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::Command;
 
 use crate::children::{Background, address_after, fetched, program, wait_for};
-use crate::loopback::exchange;
+use crate::loopback::{exchange, free_ports};
 use crate::promql::{self, Labels, Series};
 
 /// A receiver that can be asked in PromQL what it has.
@@ -46,7 +46,8 @@ impl OtherReceiver {
     /// # Errors
     /// When there is none, or they do not come up.
     pub fn thanos(folder: &Path) -> anyhow::Result<Self> {
-        let [store, status, capnp, write, query_grpc, queries] = free_ports()?;
+        let [store, status, capnp, write, query_grpc, queries] =
+            free_ports()?.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
         let thanos = program("PREAMP_THANOS", fetched("receivers/thanos"))?;
         let mut command = Command::new(&thanos);
         command.args(["receive", "--label=receive_replica=\"0\""]);
@@ -105,14 +106,4 @@ impl OtherReceiver {
         let reply = exchange(self.queries, "GET", path, &[("host", "receiver")], b"");
         anyhow::Context::context(reply, "the receiver gave no answer").map(|reply| reply.body)
     }
-}
-
-/// Addresses that nothing listens at. Another process may take one before it is used.
-fn free_ports<const COUNT: usize>() -> anyhow::Result<[SocketAddr; COUNT]> {
-    let mut listeners = Vec::new();
-    for _ in 0..COUNT {
-        listeners.push(TcpListener::bind("127.0.0.1:0")?);
-    }
-    let addresses: Result<Vec<_>, _> = listeners.iter().map(TcpListener::local_addr).collect();
-    addresses?.try_into().map_err(|_| anyhow::anyhow!("not as many addresses as were asked for"))
 }

@@ -354,8 +354,9 @@ impl Running {
     }
 }
 
-/// The value of a self-metric, summed over its label sets that hold the text.
-fn self_metric(page: &str, name: &str, holding: &str) -> f64 {
+/// The value of a self-metric on a page, summed over its label sets that hold the text.
+#[must_use]
+pub fn self_metric(page: &str, name: &str, holding: &str) -> f64 {
     let lines = page.lines().filter(|line| line.starts_with(name) && line.contains(holding));
     lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
 }

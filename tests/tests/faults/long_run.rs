@@ -3,15 +3,13 @@
 //! nothing is said.
 
 use anyhow::{Context as _, ensure};
-use preamp_tests::children::wait_for;
-use preamp_tests::memory_disk::MemoryDisk;
+use preamp_tests::children::{resident_mib, wait_for};
+use preamp_tests::disks::{MemoryDisk, disk_usage};
 use preamp_tests::otlp_http::OtlpClient;
 use preamp_tests::payloads;
-use preamp_tests::running::{PIPELINE, Running};
+use preamp_tests::running::{PIPELINE, Running, self_metric};
 use preamp_tests::sink::{self, Taken, Trouble};
 use std::net::SocketAddr;
-use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -97,25 +95,6 @@ impl Senders {
     }
 }
 
-/// What a folder takes of the disk, all within included.
-fn used(folder: &Path) -> anyhow::Result<u64> {
-    let mut bytes = 0;
-    for entry in std::fs::read_dir(folder)? {
-        let entry = entry?;
-        let about = entry.metadata()?;
-        bytes += if about.is_dir() { used(&entry.path())? } else { about.blocks() * 512 };
-    }
-    Ok(bytes)
-}
-
-/// What the process has now.
-fn resident_mib(id: u32) -> anyhow::Result<f64> {
-    let text = std::fs::read_to_string(format!("/proc/{id}/status"))?;
-    let line = text.lines().find(|line| line.starts_with("VmRSS")).context("no line VmRSS")?;
-    let kib: f64 = line.split_whitespace().nth(1).context("no number")?.parse()?;
-    Ok(kib / 1024.0)
-}
-
 /// Waits until hardly anything waits.
 async fn back(running: &Running) -> anyhow::Result<Duration> {
     let began = Instant::now();
@@ -133,17 +112,12 @@ fn check_ledger(running: &Running) -> anyhow::Result<()> {
 }
 
 fn is_balanced(page: &str) -> anyhow::Result<bool> {
-    let all = |state: &str| -> f64 {
-        let of_state = format!("preamp_points_total{{state=\"{state}\"");
-        let lines = page.lines().filter(|line| line.starts_with(&of_state));
-        lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
-    };
-    let queued =
-        page.lines().find_map(|line| line.strip_prefix("preamp_points_queued ")?.parse::<f64>().ok());
+    let all = |state: &str| self_metric(page, "preamp_points_total", &format!("state=\"{state}\""));
     let ends =
         ["delivered", "partly_rejected", "rejected", "expired", "quarantined", "damaged", "handed_over"];
     let (came, went) = (all("accepted") + all("recovered"), ends.map(all).iter().sum::<f64>());
-    let queued = queued.context("no preamp_points_queued")?;
+    let queued = self_metric(page, "preamp_points_queued", "");
+    ensure!(page.contains("\npreamp_points_queued "), "no preamp_points_queued\n{page}");
     let lost: f64 = ["rejected", "expired", "quarantined", "damaged"].map(all).iter().sum();
     ensure!(lost == 0.0, "{lost} points were lost\n{page}");
     Ok(came == went + queued)
@@ -180,7 +154,7 @@ exporters:
     let tasks: Vec<_> = (0..SENDERS).map(|number| tokio::spawn(senders.clone().send(number))).collect();
     let share = Duration::from_secs(seconds()) / (FAULTS.len() as u32 + 1);
     tokio::time::sleep(share).await;
-    let before = (resident_mib(running.id())?, used(&queue)?);
+    let before = (resident_mib(running.id())?, disk_usage(&queue)?);
     println!("before: {:.0} MiB resident, {} KiB on the disk", before.0, before.1 >> 10);
     let mut scene = Scene { folder, disk, taken, senders, configuration, running };
     for fault in &FAULTS {
@@ -191,13 +165,13 @@ exporters:
         println!(
             "{name}: back after {way_back:.1?}; {:.0} MiB resident, {} KiB on the disk, {} points acknowledged",
             resident_mib(scene.running.id())?,
-            used(&queue)? >> 10,
+            disk_usage(&queue)? >> 10,
             scene.senders.acknowledged.load(Ordering::Relaxed)
         );
         tokio::time::sleep(share.saturating_sub(began.elapsed())).await;
     }
     let Scene { taken, senders, running, .. } = &mut scene;
-    let after = (resident_mib(running.id())?, used(&queue)?);
+    let after = (resident_mib(running.id())?, disk_usage(&queue)?);
     senders.stop.store(true, Ordering::Relaxed);
     for task in tasks {
         task.await?;

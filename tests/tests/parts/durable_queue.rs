@@ -5,9 +5,9 @@ use preamp_base::Directory;
 use preamp_contract::PossiblyDelivered;
 use preamp_queue::durable::{Disk, DurableQueue, Folder, Inspection, OpenError, Options};
 use preamp_queue::{AppendError, Capacity, Next, Outcome, Queue, SetAside, Settlement, Window};
+use preamp_tests::disks::disk_usage;
 use preamp_tests::queue::script::{self, ALL, Script, Step, delivered, first, make, waiting};
 use preamp_tests::queue::{Fault, Operation, Oracle, SimulatedDisk, Waiting, batch, number_of};
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use tokio::runtime::Handle;
@@ -579,15 +579,6 @@ fn of_next_format(segment: &[u8]) -> Vec<u8> {
     crc.update(&bytes[FRAME..FRAME + length]);
     bytes[24..28].copy_from_slice(&crc.sum().to_le_bytes());
     bytes
-}
-
-/// Bytes that the files of a folder take on the disk, as `du` counts them.
-fn disk_usage(folder: &Path) -> Result<u64> {
-    let mut bytes = 0;
-    for entry in std::fs::read_dir(folder)? {
-        bytes += entry?.metadata()?.blocks() * 512;
-    }
-    Ok(bytes)
 }
 
 #[tokio::test(flavor = "multi_thread")]

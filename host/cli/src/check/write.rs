@@ -26,7 +26,7 @@ struct Message {
     digest: Vec<u8>,
     body: Bytes,
     sent: Sent,
-    /// The batch, of which there is none in an empty request.
+    /// The batch; an empty request has none.
     batch: Option<Batch>,
 }
 

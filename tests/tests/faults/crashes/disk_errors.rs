@@ -3,7 +3,7 @@
 use super::rig::{ENVIRONMENT, configuration, deliver_rest, nowhere, receiver, times};
 use amp_stand_in::Script;
 use anyhow::{Context as _, ensure};
-use preamp_tests::memory_disk::MemoryDisk;
+use preamp_tests::disks::MemoryDisk;
 use preamp_tests::prometheus::Prometheus;
 use preamp_tests::recorder::Senders;
 use preamp_tests::running::Running;

@@ -3,27 +3,16 @@
 use super::rig::{ENVIRONMENT, audit, configuration, deliver_rest, nowhere, receiver, times};
 use amp_stand_in::Script;
 use anyhow::{Context as _, ensure};
+use preamp_tests::disks::disk_usage;
 use preamp_tests::payloads::of_now;
 use preamp_tests::prometheus::Prometheus;
 use preamp_tests::running::{Running, post};
-use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
 
 /// The limit of the queue.
 const MAX_QUEUE_BYTES: u64 = 32 << 20;
 
 /// The segment that is written to, the room for a full disk, and blocks that are not full.
 const FIXED: u64 = 4 << 20;
-
-/// Bytes that the files of a folder take on the disk, as `du` counts them.
-fn disk_usage(folder: &Path) -> anyhow::Result<u64> {
-    let mut bytes = 0;
-    for entry in std::fs::read_dir(folder)? {
-        let (path, about) = entry.and_then(|entry| Ok((entry.path(), entry.metadata()?)))?;
-        bytes += about.blocks() * 512 + if about.is_dir() { disk_usage(&path)? } else { 0 };
-    }
-    Ok(bytes)
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_kills_do_not_fill_the_disk() -> anyhow::Result<()> {

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use preamp_tests::children::Background;
+use preamp_tests::children::{Background, resident_mib};
 use preamp_tests::loopback::exchange;
 use preamp_tests::payloads;
 
@@ -55,14 +55,7 @@ fn start(preamp: &Path) -> anyhow::Result<(Duration, f64)> {
         std::thread::sleep(Duration::from_millis(1));
     };
     std::thread::sleep(Duration::from_secs(2));
-    Ok((accepted, resident_mebibytes(process.id())?))
-}
-
-fn resident_mebibytes(process: u32) -> anyhow::Result<f64> {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("/proc has no VmRSS")?;
-    let kibibytes: f64 = line.trim().trim_end_matches(" kB").parse()?;
-    Ok(kibibytes / 1024.0)
+    Ok((accepted, resident_mib(process.id())?))
 }
 
 fn free_address() -> anyhow::Result<SocketAddr> {

@@ -29,12 +29,6 @@ impl Program {
     }
 }
 
-/// A program and what it has to do.
-pub struct Contender<'c> {
-    pub program: Program,
-    pub cell: &'c Cell,
-}
-
 /// A contender that listens.
 pub struct Process {
     process: Background,
@@ -47,8 +41,8 @@ impl Process {
     ///
     /// # Errors
     /// When it does not come up.
-    pub fn start(contender: &Contender<'_>, receiver: SocketAddr, folder: &Path) -> anyhow::Result<Self> {
-        let Cell { transport, storage, .. } = contender.cell;
+    pub fn start(program: Program, cell: &Cell, receiver: SocketAddr, folder: &Path) -> anyhow::Result<Self> {
+        let Cell { transport, storage, .. } = cell;
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let protocol = match transport {
             Transport::Http => "http",
@@ -77,7 +71,7 @@ service:
         );
         let file = folder.join("config.yaml");
         std::fs::write(&file, configuration)?;
-        let mut command = contender.program.command()?;
+        let mut command = program.command()?;
         command.arg("--config").arg(&file);
         command.env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE").env("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI");
         let process = Background::start("contender", command, folder)?;

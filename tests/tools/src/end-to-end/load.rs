@@ -3,7 +3,7 @@
 use crate::options::{Cell, Transport};
 use anyhow::ensure;
 use bytes::Bytes;
-use preamp_tests::any_sender::{GrpcConnection, message};
+use preamp_tests::any_sender::{Answer, GrpcConnection, message};
 use preamp_tests::otlp_http::OtlpClient;
 use preamp_tests::payloads;
 use std::net::SocketAddr;
@@ -61,12 +61,7 @@ impl Load {
     pub async fn send(self: &Arc<Self>, to: SocketAddr) -> anyhow::Result<Vec<Duration>> {
         let senders = (0..self.senders.len()).map(|sender| {
             let load = self.clone();
-            tokio::spawn(async move {
-                match load.transport {
-                    Transport::Http => send_http(to, &load.senders[sender]).await,
-                    Transport::Grpc => send_grpc(to, &load.senders[sender]).await,
-                }
-            })
+            tokio::spawn(async move { send(to, load.transport, &load.senders[sender]).await })
         });
         let mut answers = Vec::new();
         for sender in senders.collect::<Vec<_>>() {
@@ -76,38 +71,47 @@ impl Load {
     }
 }
 
-async fn send_http(to: SocketAddr, payloads: &[Bytes]) -> anyhow::Result<Vec<Duration>> {
-    let client = OtlpClient::new(to);
-    let mut answers = Vec::with_capacity(payloads.len());
-    for payload in payloads {
-        loop {
-            let asked = Instant::now();
-            let (status, _) = client.offer(payload.clone()).await?;
-            if status != 503 {
-                ensure!(status == 200, "a payload was answered {status}");
-                answers.push(asked.elapsed());
-                break;
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
-    }
-    Ok(answers)
+/// A connection of one sender.
+enum Connection {
+    Http(Box<OtlpClient>),
+    Grpc(GrpcConnection),
 }
 
-async fn send_grpc(to: SocketAddr, payloads: &[Bytes]) -> anyhow::Result<Vec<Duration>> {
-    let mut connection = GrpcConnection::open(to).await?;
+impl Connection {
+    async fn open(to: SocketAddr, transport: Transport) -> anyhow::Result<Self> {
+        Ok(match transport {
+            Transport::Http => Connection::Http(Box::new(OtlpClient::new(to))),
+            Transport::Grpc => Connection::Grpc(GrpcConnection::open(to).await?),
+        })
+    }
+
+    /// Whether a payload was taken; if not, it is to be sent again later.
+    async fn offer(&mut self, payload: Bytes) -> anyhow::Result<bool> {
+        match self {
+            Connection::Http(client) => {
+                let (status, _) = client.offer(payload).await?;
+                ensure!([200, 503].contains(&status.as_u16()), "a payload was answered {status}");
+                Ok(status == 200)
+            }
+            Connection::Grpc(connection) => {
+                let Answer { code, text } = connection.call(payload, None, &[]).await?;
+                ensure!([0, UNAVAILABLE].contains(&code), "a payload was answered {code} {text}");
+                Ok(code == 0)
+            }
+        }
+    }
+}
+
+async fn send(to: SocketAddr, transport: Transport, payloads: &[Bytes]) -> anyhow::Result<Vec<Duration>> {
+    let mut connection = Connection::open(to, transport).await?;
     let mut answers = Vec::with_capacity(payloads.len());
     for payload in payloads {
-        loop {
-            let asked = Instant::now();
-            let answer = connection.call(payload.clone(), None, &[]).await?;
-            if answer.code != UNAVAILABLE {
-                ensure!(answer.code == 0, "a payload was answered {} {}", answer.code, answer.text);
-                answers.push(asked.elapsed());
-                break;
-            }
+        let mut asked = Instant::now();
+        while !connection.offer(payload.clone()).await? {
             tokio::time::sleep(PAUSE).await;
+            asked = Instant::now();
         }
+        answers.push(asked.elapsed());
     }
     Ok(answers)
 }

@@ -9,7 +9,7 @@ mod load;
 mod options;
 
 use anyhow::ensure;
-use contender::{Contender, Process, Program};
+use contender::{Process, Program};
 use load::Load;
 use options::{Cell, Options};
 use preamp_tests::sink::{self, Taken};
@@ -53,7 +53,7 @@ async fn main() -> anyhow::Result<()> {
         for _ in 0..options.rounds {
             for (program, rounds) in Program::ALL.into_iter().zip(&mut rounds) {
                 let Ok(done) = rounds else { continue };
-                match run(&Contender { program, cell: &cell }, address, &taken, &load).await {
+                match run(program, &cell, address, &taken, &load).await {
                     Ok(round) => done.push(round),
                     Err(problem) => *rounds = Err(problem),
                 }
@@ -94,13 +94,14 @@ fn median(mut rounds: Vec<Round>) -> Round {
 }
 
 async fn run(
-    contender: &Contender<'_>,
+    program: Program,
+    cell: &Cell,
     receiver: SocketAddr,
     taken: &Taken,
     load: &Arc<Load>,
 ) -> anyhow::Result<Round> {
     let folder = tempfile::tempdir()?;
-    let process = Process::start(contender, receiver, folder.path())?;
+    let process = Process::start(program, cell, receiver, folder.path())?;
     let before = taken.of_senders.load(Ordering::Relaxed);
     let cpu = process.cpu()?;
     let started = Instant::now();

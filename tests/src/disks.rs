@@ -1,11 +1,25 @@
-//! A file system in memory that can be full.
+//! What a folder takes of a disk, and a file system in memory that can be full.
 
 use std::fs::File;
 use std::io::Write as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::ensure;
+
+/// Bytes that the files of a folder take on the disk, as `du` counts them.
+///
+/// # Errors
+/// When the folder or a file in it cannot be looked at.
+pub fn disk_usage(folder: &Path) -> std::io::Result<u64> {
+    let mut bytes = 0;
+    for entry in std::fs::read_dir(folder)? {
+        let (path, about) = entry.and_then(|entry| Ok((entry.path(), entry.metadata()?)))?;
+        bytes += about.blocks() * 512 + if about.is_dir() { disk_usage(&path)? } else { 0 };
+    }
+    Ok(bytes)
+}
 
 /// A file system in memory, which is mounted as long as this lives.
 pub struct MemoryDisk(PathBuf);
