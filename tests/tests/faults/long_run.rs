@@ -74,11 +74,13 @@ impl Senders {
     async fn send(self: Arc<Self>, number: usize) {
         let (mut client, mut known) = (None, None);
         let mut due = tokio::time::interval(EVERY);
-        let mut value = 0;
+        let (mut value, mut time) = (0, 0);
         while !self.stop.load(Ordering::Relaxed) {
             due.tick().await;
             value += 1;
-            let payload = payloads::of_sender(number, POINTS, payloads::now_ms(), value);
+            // What is due at once after a pause has times of its own, or it would count as a repeat.
+            time = payloads::now_ms().max(time + 1);
+            let payload = payloads::of_sender(number, POINTS, time, value);
             while !self.stop.load(Ordering::Relaxed) {
                 let to = *self.to.lock().unwrap_or_else(PoisonError::into_inner);
                 if known != Some(to) {
