@@ -73,9 +73,9 @@ pub use settings::{
     AssumeRole, AttributeAction, AttributeKeys, AttributeType, AttributeValue, Authorization, AwsCredentials,
     BaseCredentials, Batching, Change, ClientSettings, ClientTls, Connections, DebugExporter,
     ExporterSettings, Health, HealthAnswer, Hosts, Listener, LogFormat, MemoryLimit, MemoryLimiter,
-    MetricNames, Nats, NatsCredentials, OtlpReceiver, Output, Overflow, Pem, Processors, Proof, Queue, Retry,
-    Sampling, Senders, ServerTls, Serving, Settings, Shown, SigV4, Storage, Telemetry, TlsIdentity,
-    TlsProtocol, TlsVersion, Tokens, Verbosity,
+    MetricNames, Nats, NatsCredentials, OtlpProtocol, OtlpReceiver, Output, Overflow, Pem, Processors, Proof,
+    Push, PushReceiver, PushTarget, Queue, Retry, Sampling, Senders, ServerTls, Serving, Settings, Shown,
+    SigV4, Storage, Telemetry, TlsIdentity, TlsProtocol, TlsVersion, Tokens, Verbosity,
 };
 pub use source::Source;
 pub use substitution::Environment;

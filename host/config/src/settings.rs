@@ -6,6 +6,7 @@ mod nats;
 mod processors;
 mod senders;
 mod serving;
+mod telemetry;
 
 pub use authorization::{Authorization, Shown};
 pub use debug::{DebugExporter, Output, Sampling, Verbosity};
@@ -16,6 +17,7 @@ pub use processors::{
 };
 pub use senders::{Proof, Senders, Tokens};
 pub use serving::{Hosts, Serving};
+pub use telemetry::{LogFormat, MetricNames, OtlpProtocol, Push, PushReceiver, PushTarget, Telemetry};
 
 use crate::form::KeyNames;
 use preamp_base::{Directory, Secret};
@@ -422,37 +424,4 @@ pub enum TlsVersion {
     V1_2,
     /// TLS 1.3.
     V1_3,
-}
-
-/// `service.telemetry`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Telemetry {
-    /// The least severe level to log.
-    pub log_level: tracing::Level,
-    /// How a log line looks.
-    pub log_format: LogFormat,
-    /// `host:port` of `/metrics`; `None` serves none.
-    pub metrics_endpoint: Option<String>,
-    /// Which names that server is called by.
-    pub metrics_hosts: Hosts,
-    /// What the Collector's metrics are called there.
-    pub metric_names: MetricNames,
-}
-
-/// What is added to the names of the Collector's own metrics. The newest Collector adds nothing by default.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct MetricNames {
-    /// `_total` to counters.
-    pub have_type_suffix: bool,
-    /// The unit.
-    pub have_units: bool,
-}
-
-/// How a log line looks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogFormat {
-    /// For people.
-    Console,
-    /// One JSON object a line.
-    Json,
 }

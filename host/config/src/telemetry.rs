@@ -1,10 +1,12 @@
 //! `service.telemetry`: how the process reports on itself.
 
+mod push;
+
 use super::definition::{Harmless, Sort, ignored, not_yet};
 use super::draft::Draft;
 use super::place::Place;
 use super::serving::{hosts, listening_host, read_address, read_hosts};
-use super::settings::{Hosts, LogFormat, MetricNames, Telemetry};
+use super::settings::{Hosts, LogFormat, MetricNames, Push, Telemetry};
 use super::view::keys::{NOT_YET, keys};
 use super::view::{Section, of_nothing};
 use super::yaml::Node;
@@ -17,9 +19,10 @@ keys! {
         logs: Sub.of(&[logs::TABLE]),
         /// The metrics of the process itself.
         metrics: Sub.of(&[metrics::TABLE]),
+        /// The attributes of the resource that pushed metrics are of, under their names; a null leaves a default one out.
+        resource: Other.says("`service.name: preamp`, `service.version`, and `service.instance.id`: the name of the host"),
     } and [
         ignored("traces", "preamp traces nothing of itself"),
-        ignored("resource", "preamp's own metrics carry no resource"),
     ]
 }
 
@@ -52,7 +55,7 @@ keys! {
     mod metrics {
         /// `none` serves no metrics; all other levels mean the same.
         level: Choice.among_in_any_case(&["none", "basic", "normal", "detailed"]).or("normal"),
-        /// Where metrics are scraped: at most one reader with `pull.exporter.prometheus`.
+        /// Where metrics are scraped, at most one reader with `pull.exporter.prometheus`, and where they are pushed.
         readers: Sub.list_of(&[reader::TABLE]).says("one with the defaults"),
         /// The old form of a reader: the address where metrics are served.
         address: Text.sort(Sort::Address).says("as `readers` say"),
@@ -64,7 +67,9 @@ keys! {
     mod reader {
         /// Serves the metrics.
         pull: Sub.of(&[pull::TABLE]),
-    } and [ignored("periodic", "preamp's own metrics are not pushed; scrape them instead")]
+        /// Pushes the metrics, and once more when the process stops.
+        periodic: Sub.of(&[push::periodic::TABLE]),
+    }
 }
 
 keys! {
@@ -106,12 +111,14 @@ keys! {
 /// Reads `service.telemetry`; absent parts mean the Collector's defaults.
 pub(super) fn read_telemetry(section: &Section) -> Telemetry {
     let (log_level, log_format) = read_logs(&section.below(&telemetry::logs));
-    let (metrics_endpoint, metrics_hosts, metric_names) =
-        match read_metrics(&section.below(&telemetry::metrics)) {
-            Some(Server { endpoint, hosts, names }) => (Some(endpoint), hosts, names),
-            None => (None, Hosts::Named(Vec::new()), MetricNames::default()),
-        };
-    Telemetry { log_level, log_format, metrics_endpoint, metrics_hosts, metric_names }
+    let (server, pushes) = read_metrics(&section.below(&telemetry::metrics));
+    let (metrics_endpoint, metrics_hosts, metric_names) = match server {
+        Some(Server { endpoint, hosts, names }) => (Some(endpoint), hosts, names),
+        None => (None, Hosts::Named(Vec::new()), MetricNames::default()),
+    };
+    let resource =
+        section.get(&telemetry::resource).map(|view| push::read_resource(&view)).unwrap_or_default();
+    Telemetry { log_level, log_format, metrics_endpoint, metrics_hosts, metric_names, pushes, resource }
 }
 
 fn read_logs(logs: &Section) -> (Level, LogFormat) {
@@ -142,25 +149,25 @@ struct Server {
     names: MetricNames,
 }
 
-/// The server of `/metrics`; `None` where nothing is served.
-fn read_metrics(metrics: &Section) -> Option<Server> {
+/// The server of `/metrics`, `None` where nothing is served, and where metrics are pushed.
+fn read_metrics(metrics: &Section) -> (Option<Server>, Vec<Push>) {
     let level = metrics.value(&metrics::level);
     let address = metrics.get(&metrics::address).and_then(|view| {
         view.warn("newer Collectors do not know it: write it as a reader with `pull.exporter.prometheus`");
         read_address(&view)
     });
     let usual = of_nothing(read_prometheus);
-    let server = match (metrics.get(&metrics::readers), address) {
+    let (server, pushes) = match (metrics.get(&metrics::readers), address) {
         (Some(_), _) => read_readers(metrics),
-        (None, Some(endpoint)) => Some(Server { endpoint, ..usual }),
+        (None, Some(endpoint)) => (Some(Server { endpoint, ..usual }), Vec::new()),
         (None, None) => {
             if level != "none" {
                 metrics.note_node(&metrics::readers, usual_reader);
             }
-            Some(usual)
+            (Some(usual), Vec::new())
         }
     };
-    server.filter(|_| level != "none")
+    if level == "none" { (None, Vec::new()) } else { (server, pushes) }
 }
 
 /// The readers that a file without any has.
@@ -174,10 +181,11 @@ fn usual_reader() -> Node {
     draft.list(vec![keys.iter().fold(parts, |part, key| draft.within(key.name, part))])
 }
 
-/// The reader that is scraped; `None` without one.
-fn read_readers(metrics: &Section) -> Option<Server> {
-    let mut server = None;
+/// The reader that is scraped, `None` without one, and those that push.
+fn read_readers(metrics: &Section) -> (Option<Server>, Vec<Push>) {
+    let (mut server, mut pushes) = (None, Vec::new());
     for reader in metrics.items(&metrics::readers) {
+        pushes.extend(reader.switched_on(&reader::periodic).and_then(|periodic| push::read(&periodic)));
         let Some(pull) = reader.within(&reader::pull) else { continue };
         let exporter = pull.within(&pull::exporter);
         let prometheus = &pull_exporter::prometheus;
@@ -186,11 +194,11 @@ fn read_readers(metrics: &Section) -> Option<Server> {
             continue;
         }
         if server.is_some() {
-            pull.view().key_error(format!("a second reader is {NOT_YET}"));
+            pull.view().key_error(format!("a second reader that is scraped is {NOT_YET}"));
         }
         server = server.or(exporter.map(|exporter| read_prometheus(&exporter.below(prometheus))));
     }
-    server
+    (server, pushes)
 }
 
 fn read_prometheus(section: &Section) -> Server {

@@ -5,6 +5,7 @@ mod fit;
 mod health;
 mod metrics_server;
 mod probes;
+mod push;
 mod receivers;
 mod reload;
 mod running;
@@ -37,6 +38,7 @@ use preamp_queue::{AppendError, MemoryQueue, Queue};
 use preamp_queue::{JetStreamQueue, jetstream};
 use preamp_wasm::{CallError, Component, ExporterPool, OpenError, PoolLimits};
 use probes::Probes;
+use push::Pushes;
 use receivers::{PreparedReceivers, Receivers, Surroundings};
 use sockets::Sockets;
 use std::sync::Arc;
@@ -159,7 +161,8 @@ impl Service {
         exporter.intake().show_by(debug_exporters(&node, &settings.debug, settings.telemetry.log_format));
         let around = Surroundings { intake: exporter.intake().clone(), node, room: descriptors.receivers };
         let receivers = Receivers::start(&settings.receiver, sockets.receivers, prepared.receivers, &around);
-        Ok(Running::new(settings.clone(), exporter, around, receivers, probes))
+        let pushes = Pushes::start(&settings.telemetry, &around.node, exporter.intake())?;
+        Ok(Running::new(settings.clone(), exporter, around, receivers, probes, pushes))
     }
 }
 

@@ -52,6 +52,9 @@ const EVICTION_FRACTION: u64 = 32;
 /// What the queue knows of a batch takes about so much memory, in bytes, beside the body.
 pub(super) const ENTRY_BYTES: u64 = 256;
 
+/// The entries that a partition keeps memory for when hardly any wait.
+const SPARE_ENTRIES: usize = 256;
+
 /// How much may wait.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
@@ -425,6 +428,11 @@ impl<T> Partition<T> {
         self.size.bytes -= entry.size.bytes;
         self.size.points -= entry.size.points;
         self.size.samples -= entry.size.samples;
+        // The backlog of an outage would keep its memory for the life of the process.
+        let spare = SPARE_ENTRIES.max(self.waiting.len() * 2);
+        if self.waiting.capacity() > spare * 2 {
+            self.waiting.shrink_to(spare);
+        }
         Some(entry)
     }
 

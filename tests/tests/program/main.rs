@@ -25,6 +25,7 @@ mod receivers;
 mod reload;
 mod second_judge;
 mod secrets;
+mod self_metrics;
 mod three_am;
 mod tls;
 mod translate_command;

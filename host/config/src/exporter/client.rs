@@ -120,7 +120,7 @@ pub(super) fn read_endpoint<'d>(client: &Section<'d>) -> Option<Endpoint<'d>> {
 }
 
 /// The host of a URL, in lower case.
-fn host_of(url: &str) -> Result<String, String> {
+pub(crate) fn host_of(url: &str) -> Result<String, String> {
     let url = url.parse::<http::Uri>().map_err(|error| format!("is no URL: {error}"))?;
     let authority = url.authority().map_or("", |authority| authority.as_str());
     let port = authority.rsplit_once(':').map(|(_, port)| port).filter(|port| !port.ends_with(']'));
@@ -229,7 +229,8 @@ pub(super) fn read_headers(client: &Section, component: &mut ComponentConfig) {
     component.set_from("headers", headers, &view);
 }
 
-fn header_entries<'d>(view: &View<'d>) -> Vec<(String, View<'d>)> {
+/// The header fields at a key: a map, or a list of names and values.
+pub(crate) fn header_entries<'d>(view: &View<'d>) -> Vec<(String, View<'d>)> {
     if !matches!(view.value(), Yaml::List(_)) {
         return view.entries().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     }

@@ -180,7 +180,7 @@ keys! {
 
 keys! {
     /// The keys of a header field in a list.
-    pub(super) mod header {
+    pub(crate) mod header {
         /// The name of the field.
         name: Text.required(),
         /// Its value.

@@ -14,7 +14,9 @@ use super::settings::{ClientSettings, Queue, Retry, SigV4};
 use super::sigv4auth::Sigv4Auth;
 use super::tls::read_client_tls;
 use super::view::Section;
+pub(super) use client::{header_entries, host_of};
 pub(super) use keys::OPTIONS;
+pub(super) use keys::header;
 use std::path::PathBuf;
 
 /// The exporter's names: the one of today, the one it is going to have, and that of old collectors of AWS.

@@ -22,6 +22,7 @@ mod reference;
 mod signing;
 mod sources;
 mod structure;
+mod telemetry;
 mod tls;
 mod warnings;
 

@@ -31,7 +31,8 @@ fn collect(node: &Node, path: &str, is_fixed: bool, targets: &mut Vec<Target>) {
                 let path = format!("{path}/{key}");
                 let holds_section = matches!(value.value, Value::Map(_) | Value::List(_));
                 targets.push(Target { path: path.clone(), place: *place, holds_section, is_fixed });
-                let is_free = FREE.contains(&key.as_str()) && matches!(value.value, Value::Map(_));
+                let is_free = FREE.contains(&key.as_str()) || path.ends_with("/telemetry/resource");
+                let is_free = is_free && matches!(value.value, Value::Map(_));
                 collect(value, &path, !is_free, targets);
             }
         }
@@ -106,6 +107,14 @@ fn deleted_keys_leave_defaults_or_placed_errors() {
             "/service/pipelines/metrics/all/exporters",
             "/service/telemetry/metrics/readers/pull/exporter",
             "/service/telemetry/metrics/readers/pull/exporter/prometheus",
+            "/service/telemetry/metrics/readers/periodic/exporter",
+            "/service/telemetry/metrics/readers/periodic/exporter/otlp",
+            "/service/telemetry/metrics/readers/periodic/exporter/otlp/protocol",
+            "/service/telemetry/metrics/readers/periodic/exporter/otlp/endpoint",
+            "/service/telemetry/metrics/readers/periodic/exporter/otlp/client_certificate",
+            "/service/telemetry/metrics/readers/periodic/exporter/otlp/client_key",
+            "/service/telemetry/metrics/readers/periodic/exporter/pipeline",
+            "/service/telemetry/resource/attributes/name",
         ]
         .contains(&path.as_str());
         // A section whose only key is gone is null, which is a section at its defaults.

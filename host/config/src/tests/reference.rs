@@ -68,7 +68,9 @@ fn collect(node: &Node, path: &str, tell: &mut impl FnMut(&str, &str)) {
                 if !is_id {
                     tell(&below, key);
                 }
-                if !["headers", "external_labels"].contains(&name) {
+                let is_free =
+                    ["headers", "external_labels"].contains(&name) || below == "service.telemetry.resource";
+                if !is_free {
                     collect(value, &below, tell);
                 }
             }

@@ -102,11 +102,14 @@ fn an_unset_variable() {
 #[test]
 fn telemetry_of_the_collector_only() {
     let shown = warnings(&with_service(
-        "telemetry: {traces: {level: none}, logs: {sampling: {enabled: false}}, metrics: {readers: [{periodic: {}}]}}",
+        "telemetry: {traces: {level: none}, logs: {sampling: {enabled: false}}, metrics: {readers: [{periodic: \
+         {exporter: {console: {}}}}]}}",
     ));
     assert_eq!(shown.len(), 3, "{shown:?}");
     assert!(
-        shown[2].starts_with("f:4:95: service.telemetry.metrics.readers[0].periodic: is ignored"),
+        shown[2].starts_with(
+            "f:4:117: service.telemetry.metrics.readers[0].periodic.exporter.console: is ignored"
+        ),
         "{shown:?}"
     );
 }

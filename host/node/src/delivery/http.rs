@@ -6,10 +6,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, DATE, HOST, RETRY_AFTER};
 use http::uri::{Authority, Scheme};
-use http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
-use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::{Builder, Client};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::time::{Instant, timeout_at};
 
@@ -42,10 +42,23 @@ impl HttpClient {
     /// # Errors
     /// When the TLS settings cannot be used.
     pub fn new(settings: &ClientSettings) -> Result<Self, TlsError> {
+        Self::build(settings, &mut Client::builder(TokioExecutor::new()))
+    }
+
+    /// A client that speaks HTTP/2 from the first byte, as gRPC does.
+    ///
+    /// # Errors
+    /// When the TLS settings cannot be used.
+    #[cfg(feature = "receivers")]
+    pub(crate) fn over_http2(settings: &ClientSettings) -> Result<Self, TlsError> {
+        Self::build(settings, Client::builder(TokioExecutor::new()).http2_only(true))
+    }
+
+    fn build(settings: &ClientSettings, builder: &mut Builder) -> Result<Self, TlsError> {
         let Connections { idle_timeout, max_idle, http2_read_idle_timeout, http2_ping_timeout, .. } =
             settings.connections;
         let connector = Connector::new(settings)?;
-        let client = Client::builder(TokioExecutor::new())
+        let client = builder
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(idle_timeout)
@@ -155,15 +168,18 @@ fn under_host(uri: Uri, host: &HeaderValue) -> Uri {
 /// Reads what the contract wants of an answer. A body that breaks off does not undo the status.
 async fn read(answer: http::Response<Incoming>, deadline: Instant) -> Response {
     let (head, mut incoming) = answer.into_parts();
-    let mut body = Vec::new();
+    let (mut body, mut trailers) = (Vec::new(), HeaderMap::new());
     while body.len() < BODY_LIMIT {
         let Ok(Some(Ok(frame))) = timeout_at(deadline, incoming.frame()).await else { break };
         if let Some(data) = frame.data_ref() {
             let wanted = data.len().min(BODY_LIMIT - body.len());
             body.extend(data.iter().take(wanted));
         }
+        if let Ok(fields) = frame.into_trailers() {
+            trailers = fields;
+        }
     }
-    let headers = head.headers.iter().filter(|(name, _)| is_judged(name));
+    let headers = head.headers.iter().chain(&trailers).filter(|(name, _)| is_judged(name));
     let headers = headers.map(|(name, value)| Header {
         name: name.as_str().to_owned(),
         value: String::from_utf8_lossy(value.as_bytes()).into_owned(),
@@ -172,7 +188,8 @@ async fn read(answer: http::Response<Incoming>, deadline: Instant) -> Response {
 }
 
 fn is_judged(name: &HeaderName) -> bool {
-    [RETRY_AFTER, DATE, CONTENT_TYPE].contains(name) || name.as_str().starts_with("x-")
+    let is_one_of = |prefix| name.as_str().starts_with(prefix);
+    [RETRY_AFTER, DATE, CONTENT_TYPE].contains(name) || is_one_of("x-") || is_one_of("grpc-")
 }
 
 /// Why there is no answer, and what helps. Without a connection nothing was written.

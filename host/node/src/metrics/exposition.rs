@@ -126,7 +126,7 @@ pub(super) fn rewritten(page: &str, format: Format, names: MetricNames) -> Strin
 }
 
 /// The parts of a comment: what it says, of which family, and the rest.
-fn comment(line: &str) -> Option<(&str, &str, &str)> {
+pub(super) fn comment(line: &str) -> Option<(&str, &str, &str)> {
     let mut parts = line.strip_prefix("# ")?.splitn(3, ' ');
     Some((parts.next()?, parts.next().unwrap_or_default(), parts.next().unwrap_or_default()))
 }

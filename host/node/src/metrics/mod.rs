@@ -11,7 +11,10 @@ mod delivery;
 mod exposition;
 mod latest;
 mod ledger;
+#[cfg(feature = "receivers")]
+pub(crate) mod otlp;
 mod process;
+mod push;
 mod queue;
 mod receiver;
 mod reload;
@@ -38,6 +41,7 @@ use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
+pub use push::PushMetrics;
 pub use receiver::{ReceiverMetrics, RequestOutcome, Transport};
 pub use reload::ReloadMetrics;
 
@@ -58,6 +62,8 @@ pub struct NodeMetrics {
     pub reloads: ReloadMetrics,
     /// What the exporters `debug` and `logging` showed.
     pub debug: DebugMetrics,
+    /// How often these metrics were pushed.
+    pub pushes: PushMetrics,
 }
 
 impl NodeMetrics {
@@ -68,7 +74,8 @@ impl NodeMetrics {
         let connections = ConnectionMetrics::default();
         connections.register(&mut registry);
         let debug = DebugMetrics::register(&mut registry);
-        NodeMetrics { registry, connections, reloads, debug }
+        let pushes = PushMetrics::register(&mut registry);
+        NodeMetrics { registry, connections, reloads, debug, pushes }
     }
 }
 

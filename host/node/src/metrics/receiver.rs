@@ -15,6 +15,8 @@ pub enum Transport {
     Http,
     /// A call of the program that embeds this library.
     Embedded,
+    /// The process' own metrics, pushed into its own pipeline.
+    Internal,
 }
 
 impl Transport {
@@ -25,6 +27,7 @@ impl Transport {
             Self::Grpc => "grpc",
             Self::Http => "http",
             Self::Embedded => "embedded",
+            Self::Internal => "internal",
         }
     }
 }

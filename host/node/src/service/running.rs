@@ -2,6 +2,7 @@
 
 use super::Addresses;
 use super::probes::Probes;
+use super::push::Pushes;
 use super::receivers::{Receivers, Surroundings};
 use crate::delivery::Remains;
 use crate::exporter::Exporter;
@@ -33,6 +34,7 @@ pub struct Running {
     pub(super) around: Surroundings,
     pub(super) receivers: Receivers,
     probes: Probes,
+    pushes: Pushes,
     status: Option<StatusWriter>,
 }
 
@@ -58,12 +60,13 @@ impl Running {
         around: Surroundings,
         receivers: Receivers,
         mut probes: Probes,
+        pushes: Pushes,
     ) -> Running {
         probes.ready();
         let directory = settings.exporter.queue.storage.directory();
         let status = directory
             .map(|directory| StatusWriter::start(directory.path.clone(), exporter.metrics().clone()));
-        Running { settings, node: around.node.clone(), exporter, around, receivers, probes, status }
+        Running { settings, node: around.node.clone(), exporter, around, receivers, probes, pushes, status }
     }
 
     /// Where it listens.
@@ -121,7 +124,9 @@ impl Running {
     pub async fn shutdown(mut self, deadline: Duration) -> Stopped {
         let now = Instant::now();
         self.probes.state.stopping();
-        let receivers_done = self.receivers.stop(now + deadline / SHARE_OF_RECEIVERS).await;
+        // While this process still takes requests: they may go to its own receiver.
+        self.pushes.finish(deadline / SHARE_OF_RECEIVERS).await;
+        let receivers_done = self.receivers.stop(Instant::now() + deadline / SHARE_OF_RECEIVERS).await;
         if let Some(debug) = self.exporter.intake().show_by(None) {
             // Off the threads that deliver: whoever reads the output may not read on.
             let _showing = tokio::task::spawn_blocking(move || debug.finish(SHOWING));
