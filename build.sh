@@ -207,18 +207,21 @@ newest_prometheus() {
 
 # Receivers that are no Prometheus.
 other_receivers() {
-    local folder=$CACHE/receivers name module program mark
+    local folder=$CACHE/receivers name module program tags mark
     need go "Install Go 1.26.6 or newer; it builds the receivers that are no Prometheus."
-    for name in victoriametrics:VictoriaMetrics/VictoriaMetrics/app/victoria-metrics thanos:thanos-io/thanos/cmd/thanos; do
-        program=github.com/${name#*:} name=${name%%:*}
+    # Thanos and Mimir need labels in the form that they were written for, without which they start and fail later.
+    while read -r name program tags; do
         module=tests/receivers/$name mark=$folder/.$name.stamp
         fresh "$mark" "$module/go.mod" "$module/go.sum" && continue
         mkdir -p "$folder"
-        # Thanos needs labels that are slices, without which it starts and fails later.
-        nice go build -C "$module" -tags slicelabels -trimpath -ldflags "-s -w" -o "$folder/$name" "$program" ||
+        nice go build -C "$module" -tags "$tags" -trimpath -ldflags "-s -w" -o "$folder/$name" "github.com/$program" ||
             fail "$module does not build." "Is the Go module proxy reachable?"
         stamp "$mark" "$module/go.mod" "$module/go.sum"
-    done
+    done <<'RECEIVERS'
+victoriametrics VictoriaMetrics/VictoriaMetrics/app/victoria-metrics
+thanos thanos-io/thanos/cmd/thanos slicelabels
+mimir grafana/mimir/cmd/mimir stringlabels,netgo
+RECEIVERS
 }
 
 # prometheus_of_module FOLDER PROGRAMS. The module v0.3xx.y is the release 3.xx.y; it names itself only if told.
@@ -569,7 +572,7 @@ Usage: ./build.sh soak PART
   cluster      queues shared on JetStream: leaders killed, cut off, without power
   translation  the Collector's translator itself: what `test` has as data, and 3 x 100,000 random payloads
   judges       the newest Prometheus, which is built for it (a quarter of an hour, once)
-  receivers    VictoriaMetrics and Thanos as receivers, which are built for it (ten minutes, once)
+  receivers    VictoriaMetrics, Thanos and Mimir as receivers, which are built for it (15 minutes, once)
   release      what `test` runs, but of the optimised exporter
   all          one after the other
 

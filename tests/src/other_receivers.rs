@@ -75,6 +75,31 @@ impl OtherReceiver {
         })
     }
 
+    /// A Mimir in one process, without tenants.
+    ///
+    /// # Errors
+    /// When there is none, or it does not come up.
+    pub fn mimir(folder: &Path) -> anyhow::Result<Self> {
+        let [http, grpc, members] = free_ports()?;
+        let configuration = folder.join("mimir.yaml");
+        std::fs::write(&configuration, mimir_configuration(&folder.join("data"), http, grpc, members))?;
+        let mut command = Command::new(program("PREAMP_MIMIR", fetched("receivers/mimir"))?);
+        // Files in the working directory, such as the one of what is under way, belong to this run.
+        command.current_dir(folder).arg(format!("-config.file={}", configuration.display()));
+        let process = Background::start("mimir", command, folder)?;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, http));
+        wait_for("Mimir to be ready", || {
+            let reply = exchange(address, "GET", "/ready", &[("host", "mimir")], b"");
+            Ok(reply.filter(|reply| reply.status == 200))
+        })?;
+        Ok(Self {
+            processes: vec![process],
+            write_url: format!("http://{address}/api/v1/push"),
+            queries: address,
+            own_labels: &[],
+        })
+    }
+
     /// All series of the last hours, without the labels that the receiver adds.
     ///
     /// # Errors
@@ -106,4 +131,30 @@ impl OtherReceiver {
         let reply = exchange(self.queries, "GET", path, &[("host", "receiver")], b"");
         anyhow::Context::context(reply, "the receiver gave no answer").map(|reply| reply.body)
     }
+}
+
+/// What makes Mimir a single process that reaches itself on loopback only.
+fn mimir_configuration(data: &Path, http: u16, grpc: u16, members: u16) -> String {
+    let data = data.display();
+    let ring = "instance_addr: 127.0.0.1, kvstore: {store: inmemory}";
+    format!(
+        "multitenancy_enabled: false
+usage_stats: {{enabled: false}}
+api: {{prometheus_http_prefix: ''}}
+server: {{http_listen_address: 127.0.0.1, http_listen_port: {http}, grpc_listen_address: 127.0.0.1, grpc_listen_port: {grpc}}}
+memberlist: {{bind_addr: [127.0.0.1], bind_port: {members}, advertise_addr: 127.0.0.1}}
+common: {{storage: {{backend: filesystem, filesystem: {{dir: {data}/common}}}}}}
+blocks_storage:
+  filesystem: {{dir: {data}/blocks}}
+  tsdb: {{dir: {data}/tsdb}}
+  bucket_store: {{sync_dir: {data}/sync}}
+ruler_storage: {{backend: filesystem, filesystem: {{dir: {data}/ruler}}}}
+compactor: {{data_dir: {data}/compactor, sharding_ring: {{{ring}}}}}
+distributor: {{ring: {{{ring}}}}}
+ingester: {{ring: {{{ring}, replication_factor: 1, min_ready_duration: 0s, final_sleep: 0s}}}}
+store_gateway: {{sharding_ring: {{{ring}, replication_factor: 1}}}}
+frontend: {{address: 127.0.0.1}}
+query_scheduler: {{ring: {{{ring}}}}}
+"
+    )
 }

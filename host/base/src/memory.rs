@@ -171,30 +171,6 @@ impl Budget {
     }
 }
 
-/// Has the allocator give large pieces of memory back to the system when they are freed. To be called before threads
-/// are started.
-///
-/// By itself glibc keeps what it has seen freed before, up to 32 MiB a piece, in an arena for each thread: under a
-/// thousand hostile payloads in a pod of 512 MiB the process grew to 364 MiB, of which it used 93, and `memory_limiter`
-/// refused good senders for it.
-pub fn give_back_freed_memory() {
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    for (option, value) in [
-        (libc::M_MMAP_THRESHOLD, 256 << 10),
-        (libc::M_TRIM_THRESHOLD, 1 << 20),
-        (libc::M_ARENA_MAX, ARENAS_MAX),
-    ] {
-        // SAFETY: `mallopt` takes two integers and changes settings of the allocator under its lock. An option that it
-        // does not know changes nothing.
-        #[allow(unsafe_code)]
-        let _is_set = unsafe { libc::mallopt(option, value) };
-    }
-}
-
-/// So many arenas are enough for threads that allocate little at a time.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-const ARENAS_MAX: libc::c_int = 4;
-
 /// The lowest limit of the control groups that this process is in.
 fn group_limit() -> Option<u64> {
     let paths = group_paths();

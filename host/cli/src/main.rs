@@ -8,14 +8,17 @@ mod embedded;
 mod sizes;
 mod telemetry;
 
-use preamp_base::memory;
 use preamp_base::printable::{self, Line};
 use preamp_config::Diagnostics;
 use std::io::Write as _;
 use std::process::ExitCode;
 
+/// glibc's allocator keeps most of what the backlog of an outage took: 168 MiB instead of 54 MiB, after three minutes at
+/// 20,000 points a second. `memory_limiter` would refuse good senders for it.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
-    memory::give_back_freed_memory();
     let cli = match cli::Cli::read(std::env::args_os()) {
         Ok(cli) => cli,
         Err(error) => refused(&error),

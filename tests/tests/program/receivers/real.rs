@@ -96,52 +96,81 @@ fn victoria_metrics_has_what_was_sent_less_what_it_leaves_out() -> anyhow::Resul
     Ok(())
 }
 
-/// It stores the rest of a request of which it refuses something.
+/// What a receiver refuses of the payload of a tick, and the reason that is told for it.
+struct Refusal {
+    reason: &'static str,
+    sample: fn(i64) -> Sample,
+}
+
+/// The same series, before or at the time of what is stored.
+const BACK_IN_TIME: [Refusal; 3] = [
+    Refusal { reason: "out-of-order", sample: |start| ("bad".to_owned(), start - 1, 99) },
+    Refusal { reason: "duplicate-sample", sample: |start| ("bad".to_owned(), start, 99) },
+    Refusal { reason: "too-old", sample: |start| ("bad".to_owned(), start - DAY_MS, 99) },
+];
+
+/// The receiver stores the rest of a request of which it refuses something: one refusal in each tick after the first.
+fn stores_the_rest(
+    receiver: &OtherReceiver,
+    keys: &str,
+    refusals: &[Refusal],
+    folder: &Path,
+) -> anyhow::Result<()> {
+    let mut running = run(receiver, keys, folder)?;
+    let start = now_ms() - 60_000;
+    let mut wanted = BTreeSet::new();
+    let mut partly_refused = BTreeMap::new();
+    let mut delivered = 0;
+    for tick in 0..TICKS {
+        let at = start + tick * TICK_MS;
+        let mut samples = good(tick, at);
+        if tick == 0 {
+            samples.push(("bad".to_owned(), at, tick));
+        }
+        wanted.extend(samples.iter().cloned());
+        match usize::try_from(tick - 1).ok().and_then(|number| refusals.get(number)) {
+            Some(refusal) => {
+                samples.push((refusal.sample)(start));
+                partly_refused.insert(refusal.reason, samples.len());
+            }
+            None => delivered += samples.len(),
+        }
+        post(running.http, &payload(&samples, 40))?;
+        running.wait_for_empty_queue().with_context(|| receiver.said())?;
+    }
+    same(&stored(receiver)?, &wanted)?;
+    let page = running.self_metrics()?;
+    ensure!(running.points("delivered")? == delivered as f64, "{page}");
+    let points: usize = partly_refused.values().sum();
+    ensure!(running.points("partly_rejected")? == points as f64, "{page}");
+    for (reason, points) in partly_refused {
+        let told = [format!("points={points}"), format!("reason={reason}")];
+        ensure!(says(&running, &told.each_ref().map(String::as_str)), "{told:?}\n{}", running.said());
+    }
+    ensure!(running.terminate()?.success(), "{}", running.said());
+    Ok(())
+}
+
 #[test]
 #[ignore = "soak receivers"]
 fn thanos_has_what_was_sent_less_what_it_refuses() -> anyhow::Result<()> {
     for keys in ["", REMOTE_WRITE_2] {
         let folder = tempfile::tempdir()?;
         let receiver = OtherReceiver::thanos(folder.path())?;
-        let mut running = run(&receiver, keys, folder.path())?;
-        let start = now_ms() - 60_000;
-        let mut wanted = BTreeSet::new();
-        let mut partly_refused = BTreeMap::new();
-        let mut delivered = 0;
-        for tick in 0..TICKS {
-            let at = start + tick * TICK_MS;
-            let mut samples = good(tick, at);
-            if tick == 0 {
-                samples.push(("bad".to_owned(), at, tick));
-            }
-            wanted.extend(samples.iter().cloned());
-            // The same series, before or at the time of what is stored.
-            let refused = match tick {
-                1 => Some(("out-of-order", start - 1)),
-                2 => Some(("duplicate-sample", start)),
-                3 => Some(("too-old", start - DAY_MS)),
-                _ => None,
-            };
-            match refused {
-                Some((reason, at)) => {
-                    samples.push(("bad".to_owned(), at, 99));
-                    partly_refused.insert(reason, samples.len());
-                }
-                None => delivered += samples.len(),
-            }
-            post(running.http, &payload(&samples, 0))?;
-            running.wait_for_empty_queue().with_context(|| receiver.said())?;
-        }
-        same(&stored(&receiver)?, &wanted)?;
-        let page = running.self_metrics()?;
-        ensure!(running.points("delivered")? == delivered as f64, "{page}");
-        let points: usize = partly_refused.values().sum();
-        ensure!(running.points("partly_rejected")? == points as f64, "{page}");
-        for (reason, points) in partly_refused {
-            let told = [format!("points={points}"), format!("reason={reason}")];
-            ensure!(says(&running, &told.each_ref().map(String::as_str)), "{told:?}\n{}", running.said());
-        }
-        ensure!(running.terminate()?.success(), "{}", running.said());
+        stores_the_rest(&receiver, keys, &BACK_IN_TIME, folder.path())?;
+    }
+    Ok(())
+}
+
+#[test]
+#[ignore = "soak receivers"]
+fn mimir_has_what_was_sent_less_what_it_refuses() -> anyhow::Result<()> {
+    let too_wide = Refusal { reason: "label-limit", sample: |start| ("wide".to_owned(), start, 99) };
+    let refusals: Vec<Refusal> = BACK_IN_TIME.into_iter().chain([too_wide]).collect();
+    for keys in ["", REMOTE_WRITE_2] {
+        let folder = tempfile::tempdir()?;
+        let receiver = OtherReceiver::mimir(folder.path())?;
+        stores_the_rest(&receiver, keys, &refusals, folder.path())?;
     }
     Ok(())
 }
