@@ -385,6 +385,7 @@ END
 # In a subshell, since the compiler it sets must not build anything else.
 component() (
     need cargo "Install Rust 1.95 or newer with rustup."
+    need make "Install make and a C compiler (Debian: apt-get install build-essential); they build the allocator and zstd."
     toolchain=${PREAMP_TOOLCHAIN:-}
     target=$TARGET/wasm
     if [[ -z $toolchain ]]; then

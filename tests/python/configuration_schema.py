@@ -22,6 +22,9 @@ import yaml
 # Sections whose keys are the operator's own.
 FREE = {"receivers", "processors", "exporters", "extensions", "pipelines", "headers", "external_labels"}
 
+# What may have any keys, with everything below it: names of attributes, or a list of them.
+ANY = {("service", "telemetry", "resource")}
+
 # One of each type.
 OTHERS = [True, -1, "5s", ["text"], {"text": "text"}, None]
 
@@ -61,7 +64,7 @@ def variants(node, make, is_free=False, path=()):
     """Every document that differs in one place: (path, what was done, document)."""
     if isinstance(node, dict):
         for key, value in node.items():
-            if not is_free:
+            if not is_free and not any(path[: len(any_keys)] == any_keys for any_keys in ANY):
                 yield path + (key,), "misspelt", make({("x" + k if k == key else k): v for k, v in node.items()})
             below = lambda part, key=key: make({**node, key: part})
             for other in OTHERS:
