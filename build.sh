@@ -385,7 +385,6 @@ END
 # In a subshell, since the compiler it sets must not build anything else.
 component() (
     need cargo "Install Rust 1.95 or newer with rustup."
-    need make "Install make and a C compiler (Debian: apt-get install build-essential); they build the allocator and zstd."
     toolchain=${PREAMP_TOOLCHAIN:-}
     target=$TARGET/wasm
     if [[ -z $toolchain ]]; then
@@ -460,6 +459,7 @@ precompiled() {
 # exporter PROFILE builds the component, beside it what compiles it to machine code, and the program around both.
 exporter() {
     local component_built
+    need make "Install make and a C compiler (Debian: apt-get install build-essential); they build the allocator and zstd."
     stage "component" component &
     component_built=$!
     stage "preamp-precompile" built "$1" preamp-precompile
