@@ -149,8 +149,10 @@ impl GrpcConnection {
     /// # Errors
     /// When there is nobody.
     pub async fn open(to: SocketAddr) -> anyhow::Result<Self> {
-        let stream = TokioIo::new(TcpStream::connect(to).await?);
-        let (sender, connection) = http2::handshake(TokioExecutor::new(), stream).await?;
+        let stream = TcpStream::connect(to).await?;
+        // As every client of gRPC does: the end of a request waits for no acknowledgement of its beginning.
+        stream.set_nodelay(true)?;
+        let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await?;
         let connection = tokio::spawn(async move {
             // What goes wrong, the calls say.
             let _ended = connection.await;
