@@ -129,7 +129,7 @@ async fn they_are_pushed_over_otlp_to_whom_the_file_names() -> anyhow::Result<()
         ensure!(pushes(&running, "failure")? == 0.0, "{}", running.said());
         ensure!(running.terminate()?.success(), "{}", running.said());
     }
-    // Whoever is not let in, and whoever is not there, is told; nothing of the token is.
+    // A wrong token and an absent receiver are logged; the token is not.
     let folder = tempfile::tempdir()?;
     let wrong = target(other.grpc, "protocol: grpc, headers: {authorization: 'Bearer wr0ng'}");
     let mut running = Running::start(&pushing(&endpoint, &wrong, ""), &[], folder.path())?;

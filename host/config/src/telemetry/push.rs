@@ -164,7 +164,12 @@ fn read_url(otlp: &Section, protocol: OtlpProtocol) -> Option<String> {
 fn read_headers(otlp: &Section) -> Option<Vec<(String, Secret)>> {
     let mut headers: Vec<(String, Secret)> = Vec::new();
     let mut is_right = true;
-    let mut add = |name: &str, value: &str, view: &View| {
+    let mut add = |field: Option<(&str, &str)>, view: &View| {
+        let Some((name, value)) = field else {
+            view.error("has an entry that is not NAME=VALUE: write NAME=VALUE,NAME=VALUE");
+            is_right = false;
+            return;
+        };
         let is_known = headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name));
         if http::HeaderName::from_bytes(name.as_bytes()).is_err()
             || http::HeaderValue::from_str(value).is_err()
@@ -177,22 +182,15 @@ fn read_headers(otlp: &Section) -> Option<Vec<(String, Secret)>> {
     };
     for (name, view) in otlp.get(&otlp::headers).map(|view| header_entries(&view)).unwrap_or_default() {
         if let Some(value) = view.text() {
-            add(&name, value, &view);
+            add(Some((&name, value)), &view);
         }
     }
-    let mut lists_pairs = true;
     if let Some((list, view)) = otlp.text(&otlp::headers_list) {
         for entry in list.split(',').filter(|entry| !entry.trim().is_empty()) {
-            match entry.split_once('=') {
-                Some((name, value)) => add(name.trim(), value.trim(), &view),
-                None => {
-                    view.error("has an entry that is not NAME=VALUE: write NAME=VALUE,NAME=VALUE");
-                    lists_pairs = false;
-                }
-            }
+            add(entry.split_once('=').map(|(name, value)| (name.trim(), value.trim())), &view);
         }
     }
-    (is_right && lists_pairs).then_some(headers)
+    is_right.then_some(headers)
 }
 
 fn read_tls(otlp: &Section) -> Option<ClientTls> {

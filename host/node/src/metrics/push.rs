@@ -11,7 +11,7 @@ pub struct PushMetrics(Family<[(&'static str, &'static str); 1], Counter>);
 impl PushMetrics {
     pub(super) fn register(registry: &mut Registry) -> Self {
         let metrics = Self::default();
-        // Whoever watches for the first one needs to have seen none.
+        // Both series start at 0, so that `increase()` sees the first push.
         for outcome in [true, false] {
             metrics.of(outcome);
         }

@@ -148,7 +148,7 @@ impl Pusher {
         let payload = otlp::request(&page, &self.resource, span).encode_to_vec();
         match &self.target {
             Target::OwnPipeline(intake) => submit(intake, payload.into()).await,
-            Target::Receiver(receiver) => receiver.send(&payload).await,
+            Target::Receiver(receiver) => receiver.send(payload).await,
         }
     }
 }
@@ -200,12 +200,9 @@ impl Receiver {
         Ok(Receiver { url: url.clone(), protocol, headers: headers.clone(), is_gzipped, client })
     }
 
-    async fn send(&self, payload: &[u8]) -> Result<(), String> {
-        let body = if self.is_gzipped {
-            gzipped(payload).map_err(|error| error.to_string())?
-        } else {
-            payload.to_vec()
-        };
+    async fn send(&self, payload: Vec<u8>) -> Result<(), String> {
+        let body =
+            if self.is_gzipped { gzipped(&payload).map_err(|error| error.to_string())? } else { payload };
         let exchange = match self.protocol {
             OtlpProtocol::Http => {
                 let compressed = self.is_gzipped.then_some(("content-encoding", "gzip"));

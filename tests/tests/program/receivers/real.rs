@@ -96,7 +96,7 @@ fn victoria_metrics_has_what_was_sent_less_what_it_leaves_out() -> anyhow::Resul
     Ok(())
 }
 
-/// What a receiver refuses of the payload of a tick, and the reason that is told for it.
+/// A sample that the receiver refuses, and the reason in the log line.
 struct Refusal {
     reason: &'static str,
     sample: fn(i64) -> Sample,
@@ -109,7 +109,8 @@ const BACK_IN_TIME: [Refusal; 3] = [
     Refusal { reason: "too-old", sample: |start| ("bad".to_owned(), start - DAY_MS, 99) },
 ];
 
-/// The receiver stores the rest of a request of which it refuses something: one refusal in each tick after the first.
+/// The receiver stores the valid samples of a request that has an invalid one. Each tick after the first has one, as long
+/// as there are refusals.
 fn stores_the_rest(
     receiver: &OtherReceiver,
     keys: &str,
