@@ -21,7 +21,7 @@ pub struct Assembler {
     /// The point being written: its partition, where it begins, what it holds, and whether a part of it
     /// is in batches already.
     current: usize,
-    start: Place,
+    start: RequestOffset,
     counts: Counts,
     is_cut: bool,
     now: Instant,
@@ -29,7 +29,7 @@ pub struct Assembler {
 
 /// A place in the request of a partition: how many bytes of series and of symbols stand before it.
 #[derive(Clone, Copy, Default)]
-struct Place {
+struct RequestOffset {
     series: usize,
     symbols: usize,
 }
@@ -61,7 +61,7 @@ impl Assembler {
             batches: Vec::new(),
             encoder: Encoder::new(config),
             current: 0,
-            start: Place::default(),
+            start: RequestOffset::default(),
             counts: Counts::default(),
             is_cut: false,
             now: 0,
@@ -93,8 +93,11 @@ impl Assembler {
 
     /// Where the request of a partition ends.
     #[inline]
-    fn end_of(&self, index: usize) -> Place {
-        Place { series: self.partitions[index].buffer.len(), symbols: self.encoder.symbols(index).len() }
+    fn end_of(&self, index: usize) -> RequestOffset {
+        RequestOffset {
+            series: self.partitions[index].buffer.len(),
+            symbols: self.encoder.symbols(index).len(),
+        }
     }
 
     #[inline]
@@ -105,7 +108,7 @@ impl Assembler {
 
     /// Makes a batch of all points before `end`, which must be where a point begins or ends, and
     /// keeps what is behind it. The counts of what is kept are added by the caller.
-    fn flush(&mut self, index: usize, end: Place) {
+    fn flush(&mut self, index: usize, end: RequestOffset) {
         let partition = &mut self.partitions[index];
         if end.series == 0 {
             return;
@@ -142,7 +145,7 @@ impl Assembler {
     fn cut_point(&mut self) {
         let index = self.current;
         self.flush(index, self.start);
-        self.start = Place::default();
+        self.start = RequestOffset::default();
         let mut pieces = self.pieces();
         let last = pieces.pop();
         pieces.into_iter().for_each(|piece| self.push_piece(piece));
@@ -230,7 +233,7 @@ impl Sink for Assembler {
         }
         if self.is_over_limit(self.current) {
             self.flush(self.current, self.start);
-            self.start = Place::default();
+            self.start = RequestOffset::default();
             if self.is_over_limit(self.current) {
                 return self.flush_in_pieces();
             }

@@ -37,7 +37,7 @@ mod step;
 pub use arrival::Arrival;
 pub use machine::Delivery;
 pub use receiver::Receiver;
-pub use step::{Answer, End, Interrupt, Moment, Outcome, Policy, Step, Unsigned};
+pub use step::{Answer, BatchOutcome, End, Interrupt, Moment, Policy, Step, Unsigned};
 
 #[cfg(test)]
 mod tests;

@@ -101,7 +101,7 @@ pub enum Step<B> {
         /// The batch.
         batch: B,
         /// What became of it.
-        outcome: Outcome,
+        outcome: BatchOutcome,
     },
     /// All that was settled since the last time completes so many batches of the queue: record it there,
     /// before the next request is sent.
@@ -115,7 +115,7 @@ pub enum Step<B> {
 
 /// What became of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum BatchOutcome {
     /// The receiver has it.
     Delivered,
     /// The receiver refuses it because it has it already, from an attempt whose answer did not come.

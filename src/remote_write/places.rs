@@ -5,21 +5,21 @@ use crate::translate::labels::PointLabels;
 
 /// A place between labels: how many encoded bytes and how many gaps stand before it.
 #[derive(Clone, Copy, Default)]
-pub struct Place {
+pub struct LabelOffset {
     pub bytes: usize,
     pub gaps: usize,
 }
 
 /// The places of the metric name and of the extra label.
 #[derive(Clone, Copy, Default)]
-pub struct Places {
-    pub name: Place,
-    pub extra: Place,
+pub struct LabelOffsets {
+    pub name: LabelOffset,
+    pub extra: LabelOffset,
 }
 
-impl Places {
+impl LabelOffsets {
     /// Says what was encoded before the label of this index.
-    pub fn mark(&mut self, index: usize, here: Place, labels: &PointLabels) {
+    pub fn mark(&mut self, index: usize, here: LabelOffset, labels: &PointLabels) {
         if index == labels.name_at() {
             self.name = here;
         }

@@ -2,7 +2,7 @@
 
 use super::buffer::Buffer;
 use super::label::{push_label, push_label_head};
-use super::places::{Place, Places};
+use super::places::{LabelOffset, LabelOffsets};
 use crate::translate::labels::{PointLabels, Shape};
 
 /// A label whose content is this long or longer has a length of two bytes, and no template.
@@ -15,7 +15,7 @@ pub struct Template {
     /// Encoded labels and, before each gap, the head of the label whose value it is.
     bytes: Buffer,
     gaps: Vec<Gap>,
-    places: Places,
+    places: LabelOffsets,
 }
 
 /// A value to be filled in.
@@ -57,8 +57,8 @@ impl Template {
         self.places.mark(index, self.end(), labels);
     }
 
-    fn end(&self) -> Place {
-        Place { bytes: self.bytes.len(), gaps: self.gaps.len() }
+    fn end(&self) -> LabelOffset {
+        LabelOffset { bytes: self.bytes.len(), gaps: self.gaps.len() }
     }
 
     /// The encoded size of the labels with these values; `None` where a label is too long for the
@@ -84,7 +84,7 @@ impl Template {
         extra: impl FnOnce(&mut Buffer),
     ) {
         let mut values = labels.variable_values();
-        self.run(out, &mut values, Place::default(), self.places.name);
+        self.run(out, &mut values, LabelOffset::default(), self.places.name);
         name(out);
         self.run(out, &mut values, self.places.name, self.places.extra);
         extra(out);
@@ -92,7 +92,13 @@ impl Template {
     }
 
     #[inline]
-    fn run<'v>(&self, out: &mut Buffer, values: &mut impl Iterator<Item = &'v [u8]>, from: Place, to: Place) {
+    fn run<'v>(
+        &self,
+        out: &mut Buffer,
+        values: &mut impl Iterator<Item = &'v [u8]>,
+        from: LabelOffset,
+        to: LabelOffset,
+    ) {
         let bytes = self.bytes.as_slice();
         let mut copied = from.bytes;
         for (gap, value) in self.gaps[from.gaps..to.gaps].iter().zip(values) {

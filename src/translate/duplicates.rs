@@ -243,7 +243,7 @@ struct Table {
 }
 
 /// Where a hash is, or where it belongs.
-enum Found {
+enum Lookup {
     There,
     Free(usize),
     Crowded,
@@ -304,13 +304,13 @@ impl Table {
     #[inline(never)]
     fn insert_behind(&mut self, wanted: u64) -> bool {
         match self.find(wanted) {
-            Found::There => false,
-            Found::Free(at) => {
+            Lookup::There => false,
+            Lookup::Free(at) => {
                 self.slots[at] = wanted;
                 self.used += 1;
                 true
             }
-            Found::Crowded => self.crowded.insert(wanted),
+            Lookup::Crowded => self.crowded.insert(wanted),
         }
     }
 
@@ -319,9 +319,9 @@ impl Table {
         let wanted = self.of_payload(hash);
         !self.slots.is_empty()
             && match self.find(wanted) {
-                Found::There => true,
-                Found::Free(_) => false,
-                Found::Crowded => self.crowded.contains(&wanted),
+                Lookup::There => true,
+                Lookup::Free(_) => false,
+                Lookup::Crowded => self.crowded.contains(&wanted),
             }
     }
 
@@ -337,17 +337,17 @@ impl Table {
         (wanted >> PAYLOAD_BITS) as usize & (self.slots.len() - 1)
     }
 
-    fn find(&self, wanted: u64) -> Found {
+    fn find(&self, wanted: u64) -> Lookup {
         let mask = self.slots.len() - 1;
         let mut at = self.home(wanted);
         for _ in 0..PROBES_MAX {
             match self.slots[at] {
-                slot if slot == wanted => return Found::There,
-                slot if slot & PAYLOAD_MASK != self.payload => return Found::Free(at),
+                slot if slot == wanted => return Lookup::There,
+                slot if slot & PAYLOAD_MASK != self.payload => return Lookup::Free(at),
                 _ => at = (at + 1) & mask,
             }
         }
-        Found::Crowded
+        Lookup::Crowded
     }
 
     #[cold]

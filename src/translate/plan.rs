@@ -86,7 +86,7 @@ struct Candidate<'a> {
 }
 
 /// A candidate whose name is a range of all names.
-struct Place<'a> {
+struct NameCandidate<'a> {
     name: Range<usize>,
     rank: Rank,
     key: &'a [u8],
@@ -116,7 +116,8 @@ impl Plan {
         // Their names lie in one piece: with very many the memory they are in is what takes time.
         let mut names = Vec::new();
         let places = plan.candidates(attributes, base, style, &mut names);
-        let named = |Place { name, rank, key, index }| Candidate { name: &names[name], rank, key, index };
+        let named =
+            |NameCandidate { name, rank, key, index }| Candidate { name: &names[name], rank, key, index };
         let mut candidates: Vec<_> = places.into_iter().map(named).collect();
         // Stable, so that the first attribute comes first; and the component sorts what has no order with
         // leaps through memory otherwise.
@@ -160,12 +161,12 @@ impl Plan {
         base: &Base,
         style: LabelStyle,
         names: &mut Vec<u8>,
-    ) -> Vec<Place<'a>> {
+    ) -> Vec<NameCandidate<'a>> {
         let mut places = Vec::with_capacity(2 + base.labels.len() + attributes.len());
         let mut push = |names: &mut Vec<u8>, name: &[u8], rank, index| {
             let start = names.len();
             names.extend_from_slice(name);
-            places.push(Place { name: start..names.len(), rank, key: b"".as_slice(), index });
+            places.push(NameCandidate { name: start..names.len(), rank, key: b"".as_slice(), index });
         };
         for name in [METRIC_NAME, self.extra.name()].into_iter().filter(|name| !name.is_empty()) {
             push(names, name, Rank::Reserved, 0);
@@ -178,7 +179,7 @@ impl Plan {
             let start = names.len();
             if push_label_name(attribute.key, style, names) {
                 let name = start..names.len();
-                places.push(Place { name, rank: Rank::Attribute, key: attribute.key, index });
+                places.push(NameCandidate { name, rank: Rank::Attribute, key: attribute.key, index });
             } else {
                 self.invalid_key = Some(attribute.key.to_vec());
             }

@@ -141,7 +141,7 @@ def main():
     threading.Thread(target=server.serve_forever, daemon=True).start()
     port = server.server_address[1]
 
-    # Killed with requests under way that may have arrived, after something was delivered and something set aside.
+    # Killed with requests under way that may have arrived, after something was delivered and something quarantined.
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         preamp = Preamp(program, folder, port, "prometheus.WriteRequest", 2)

@@ -51,7 +51,7 @@ const SMALL_INSTANCE_MAX: u64 = 64 << 20;
 
 /// The memory that the process may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Budget {
+pub struct MemoryLimit {
     /// In bytes.
     pub bytes: u64,
     /// Who says so.
@@ -109,7 +109,7 @@ pub struct Shares {
     pub index: u64,
 }
 
-impl Budget {
+impl MemoryLimit {
     /// How much of a budget gives requests a share of so many bytes.
     #[must_use]
     pub fn for_requests(bytes: u64) -> u64 {
@@ -125,11 +125,11 @@ impl Budget {
     /// What the control group of this process allows, or what the machine has.
     #[must_use]
     pub fn of_this_system() -> Self {
-        let group = group_limit().map(|bytes| Budget { bytes, origin: Origin::ControlGroup });
-        let machine = machine_memory().map(|bytes| Budget { bytes, origin: Origin::Machine });
+        let group = group_limit().map(|bytes| MemoryLimit { bytes, origin: Origin::ControlGroup });
+        let machine = machine_memory().map(|bytes| MemoryLimit { bytes, origin: Origin::Machine });
         // Control groups of version 1 without a limit say an enormous number.
         let budgets = [group, machine].into_iter().flatten();
-        let unknown = Budget { bytes: UNKNOWN_BYTES, origin: Origin::Unknown };
+        let unknown = MemoryLimit { bytes: UNKNOWN_BYTES, origin: Origin::Unknown };
         budgets.min_by_key(|budget| budget.bytes).unwrap_or(unknown)
     }
 
@@ -137,7 +137,7 @@ impl Budget {
     #[must_use]
     pub fn limited(self, memory_limiter: Option<u64>) -> Self {
         match memory_limiter {
-            Some(bytes) if bytes < self.bytes => Budget { bytes, origin: Origin::MemoryLimiter },
+            Some(bytes) if bytes < self.bytes => MemoryLimit { bytes, origin: Origin::MemoryLimiter },
             _ => self,
         }
     }
@@ -225,13 +225,13 @@ mod tests {
 
     const MIB: u64 = 1 << 20;
 
-    fn budget(bytes: u64) -> Budget {
-        Budget { bytes, origin: Origin::ControlGroup }
+    fn budget(bytes: u64) -> MemoryLimit {
+        MemoryLimit { bytes, origin: Origin::ControlGroup }
     }
 
     #[test]
     fn the_machine_tells_its_memory() {
-        let Budget { bytes, origin } = Budget::of_this_system();
+        let MemoryLimit { bytes, origin } = MemoryLimit::of_this_system();
         assert!(bytes > 64 * MIB && origin != Origin::Unknown, "{bytes} {origin:?}");
     }
 
@@ -271,7 +271,7 @@ mod tests {
     #[test]
     fn a_lower_limit_of_memory_limiter_is_the_budget() {
         let limited = budget(512 * MIB).limited(Some(409 * MIB));
-        assert_eq!(limited, Budget { bytes: 409 * MIB, origin: Origin::MemoryLimiter });
+        assert_eq!(limited, MemoryLimit { bytes: 409 * MIB, origin: Origin::MemoryLimiter });
         assert_eq!(budget(512 * MIB).limited(Some(1024 * MIB)), budget(512 * MIB));
         assert_eq!(budget(512 * MIB).limited(None), budget(512 * MIB));
     }

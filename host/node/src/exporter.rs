@@ -2,7 +2,7 @@
 
 use crate::credentials::SigningKeys;
 use crate::delivery::{Delivery, DeliveryContext, Remains, Transport};
-use crate::intake::{AckPolicy, Intake, Outcome};
+use crate::intake::{AckPolicy, Intake, PayloadOutcome};
 use crate::losses::LossLog;
 use crate::metrics::{Metrics, Transport as Arrival};
 use crate::node::Node;
@@ -121,12 +121,12 @@ impl Exporter {
         Ok(Exporter { node: node.clone(), active, queue, clock, metrics, intake, keys, delivery, saver })
     }
 
-    /// Takes one OTLP payload. After [`Outcome::Accepted`] or [`Outcome::Partial`], what was accepted is as safe as the
+    /// Takes one OTLP payload. After [`PayloadOutcome::Accepted`] or [`PayloadOutcome::Partial`], what was accepted is as safe as the
     /// queue makes it.
-    pub async fn submit(&self, payload: Bytes, encoding: Encoding) -> Outcome {
+    pub async fn submit(&self, payload: Bytes, encoding: Encoding) -> PayloadOutcome {
         let mut reservation = self.intake.requests().reserve();
         if let Err(full) = reservation.grow(payload.len()) {
-            return Outcome::Busy(full.to_string());
+            return PayloadOutcome::Busy(full.to_string());
         }
         self.intake.submit(payload, reservation, encoding, Arrival::Embedded).await
     }

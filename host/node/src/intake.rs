@@ -23,7 +23,7 @@ pub use crate::metrics::{RequestOutcome, Transport};
 
 /// What became of a payload.
 #[derive(Debug)]
-pub enum Outcome {
+pub enum PayloadOutcome {
     /// All of it is queued.
     Accepted,
     /// The rest of it is queued; these points never can be.
@@ -138,7 +138,7 @@ impl Intake {
         self.metrics.receiver.request(transport, RequestOutcome::Failure, 0, 0);
     }
 
-    /// Takes one payload. When this returns [`Outcome::Accepted`] or [`Outcome::Partial`], what was
+    /// Takes one payload. When this returns [`PayloadOutcome::Accepted`] or [`PayloadOutcome::Partial`], what was
     /// accepted is as safe as the queue makes it.
     ///
     /// Once begun it goes on to its end even if the caller stops waiting, so that nothing is queued
@@ -151,7 +151,7 @@ impl Intake {
         share: Reservation,
         encoding: Encoding,
         transport: Transport,
-    ) -> Outcome {
+    ) -> PayloadOutcome {
         let intake = self.clone();
         let leaving = CancellationToken::new();
         let left = leaving.clone();
@@ -173,11 +173,11 @@ impl Intake {
         mut share: Reservation,
         encoding: Encoding,
         left: &CancellationToken,
-    ) -> (Outcome, u64) {
+    ) -> (PayloadOutcome, u64) {
         let processors = self.processors.load_full();
         if let Err(reason) = processors.allow(&*self.queue) {
             self.refuse(Fate::Postponed, "memory-limiter", 0, &reason);
-            return (Outcome::Busy(reason), 0);
+            return (PayloadOutcome::Busy(reason), 0);
         }
         if let Some(exporters) = &*self.debug.load() {
             exporters.show(&payload, encoding);
@@ -186,9 +186,9 @@ impl Intake {
             Ok(payload) => payload,
             Err(ProcessError::NoRoom(full)) => {
                 self.refuse(Fate::Postponed, "no-room", 0, &full.to_string());
-                return (Outcome::Busy(full.to_string()), 0);
+                return (PayloadOutcome::Busy(full.to_string()), 0);
             }
-            Err(error) => return (Outcome::Oversized(error.to_string()), 0),
+            Err(error) => return (PayloadOutcome::Oversized(error.to_string()), 0),
         };
         let accepting = self.exporters.accepting().await;
         let is_unverified = self.clock.is_unverified();
@@ -197,13 +197,13 @@ impl Intake {
         drop(share);
         let acceptance = match accepted {
             Ok(Ok(acceptance)) => acceptance,
-            Ok(Err(refusal)) => return (Outcome::Refused(refusal), 0),
-            Err(error) => return (Outcome::Failed(error), 0),
+            Ok(Err(refusal)) => return (PayloadOutcome::Refused(refusal), 0),
+            Err(error) => return (PayloadOutcome::Failed(error), 0),
         };
         if is_unverified && is_of_another_time(&acceptance) {
             self.clock.request_probe();
             self.refuse(Fate::Postponed, "time-unknown", 0, WHAT_TIME);
-            return (Outcome::Busy(WHAT_TIME.to_owned()), 0);
+            return (PayloadOutcome::Busy(WHAT_TIME.to_owned()), 0);
         }
         let points = acceptance.accepted_points;
         let ticket =
@@ -215,7 +215,7 @@ impl Intake {
         // Whoever takes the exporter's place need not wait for the receiver.
         drop(accepting);
         match ticket {
-            Some(ticket) if matches!(outcome, Outcome::Accepted | Outcome::Partial { .. }) => {
+            Some(ticket) if matches!(outcome, PayloadOutcome::Accepted | PayloadOutcome::Partial { .. }) => {
                 (lost(outcome, &ticket.ended().await, points), points)
             }
             _ => (outcome, points),
@@ -229,7 +229,7 @@ impl Intake {
         }
     }
 
-    async fn queue_up(&self, acceptance: Acceptance, ticket: Option<Ticket>) -> Outcome {
+    async fn queue_up(&self, acceptance: Acceptance, ticket: Option<Ticket>) -> PayloadOutcome {
         let Acceptance { batches, accepted_points, rejections } = acceptance;
         let newest = batches.iter().map(|batch| batch.last).max();
         let series = batches.iter().map(|batch| u64::from(batch.series)).sum();
@@ -255,7 +255,7 @@ impl Intake {
         outcome(&rejections)
     }
 
-    fn not_queued(&self, error: &AppendError, points: u64) -> Outcome {
+    fn not_queued(&self, error: &AppendError, points: u64) -> PayloadOutcome {
         self.metrics.delivery.enqueue_failed(error.limit(), points);
         self.metrics.losses.add(
             if error.limit().is_some() { Fate::QueueFull } else { Fate::Postponed },
@@ -272,34 +272,38 @@ impl Intake {
         );
         match error {
             AppendError::TooLarge { .. } | AppendError::BatchTooLarge { .. } => {
-                Outcome::Oversized(error.to_string())
+                PayloadOutcome::Oversized(error.to_string())
             }
-            AppendError::UnknownPartition { .. } => Outcome::Failed(CallError::Trapped(error.to_string())),
+            AppendError::UnknownPartition { .. } => {
+                PayloadOutcome::Failed(CallError::Trapped(error.to_string()))
+            }
             AppendError::Full { .. }
             | AppendError::DiskIsLow { .. }
             | AppendError::DiskIsFull { .. }
             | AppendError::Closed
-            | AppendError::Storage(_) => Outcome::Busy(error.to_string()),
+            | AppendError::Storage(_) => PayloadOutcome::Busy(error.to_string()),
         }
     }
 
     /// Notes a payload that is refused for good, which nothing else is told about.
-    fn tell_of(&self, outcome: &Outcome) {
+    fn tell_of(&self, outcome: &PayloadOutcome) {
         let (reason, why) = match outcome {
-            Outcome::Refused(refusal) => (refusal.reason(), refusal.to_string()),
-            Outcome::Oversized(why) => ("larger-than-queue", why.clone()),
-            Outcome::Failed(error) => ("failed", error.to_string()),
-            Outcome::Accepted | Outcome::Partial { .. } | Outcome::Busy(_) => return,
+            PayloadOutcome::Refused(refusal) => (refusal.reason(), refusal.to_string()),
+            PayloadOutcome::Oversized(why) => ("larger-than-queue", why.clone()),
+            PayloadOutcome::Failed(error) => ("failed", error.to_string()),
+            PayloadOutcome::Accepted | PayloadOutcome::Partial { .. } | PayloadOutcome::Busy(_) => return,
         };
         self.refuse(Fate::Unusable, reason, 0, &why);
     }
 
-    fn count(&self, outcome: &Outcome, accepted: u64, transport: Transport) {
+    fn count(&self, outcome: &PayloadOutcome, accepted: u64, transport: Transport) {
         let (request, taken, lost) = match outcome {
-            Outcome::Accepted => (RequestOutcome::Success, accepted, 0),
-            Outcome::Partial { rejected_points, .. } => (RequestOutcome::Success, accepted, *rejected_points),
-            Outcome::Busy(_) => (RequestOutcome::Refused, 0, accepted),
-            Outcome::Refused(_) | Outcome::Oversized(_) | Outcome::Failed(_) => {
+            PayloadOutcome::Accepted => (RequestOutcome::Success, accepted, 0),
+            PayloadOutcome::Partial { rejected_points, .. } => {
+                (RequestOutcome::Success, accepted, *rejected_points)
+            }
+            PayloadOutcome::Busy(_) => (RequestOutcome::Refused, 0, accepted),
+            PayloadOutcome::Refused(_) | PayloadOutcome::Oversized(_) | PayloadOutcome::Failed(_) => {
                 (RequestOutcome::Failure, 0, accepted)
             }
         };
@@ -314,12 +318,16 @@ fn is_of_another_time(acceptance: &Acceptance) -> bool {
 }
 
 /// What to tell a sender who waited for the end of a payload of so many points.
-fn lost(outcome: Outcome, lost: &BTreeMap<preamp_queue::Outcome, u64>, points: u64) -> Outcome {
+fn lost(
+    outcome: PayloadOutcome,
+    lost: &BTreeMap<preamp_queue::PointOutcome, u64>,
+    points: u64,
+) -> PayloadOutcome {
     if lost.is_empty() {
         return outcome;
     }
     let (before, mut lines) = match outcome {
-        Outcome::Partial { rejected_points, message } => (rejected_points, vec![message]),
+        PayloadOutcome::Partial { rejected_points, message } => (rejected_points, vec![message]),
         _ => (0, Vec::new()),
     };
     lines.extend(lost.iter().map(|(outcome, points)| {
@@ -327,13 +335,13 @@ fn lost(outcome: Outcome, lost: &BTreeMap<preamp_queue::Outcome, u64>, points: u
         format!("{state} {reason}: {points} points of the requests that it was sent in")
     }));
     let in_requests = lost.values().sum::<u64>().min(points);
-    Outcome::Partial { rejected_points: before + in_requests, message: lines.join("\n") }
+    PayloadOutcome::Partial { rejected_points: before + in_requests, message: lines.join("\n") }
 }
 
 /// What to tell the sender about points that were rejected.
-fn outcome(rejections: &[Rejection]) -> Outcome {
+fn outcome(rejections: &[Rejection]) -> PayloadOutcome {
     if rejections.is_empty() {
-        return Outcome::Accepted;
+        return PayloadOutcome::Accepted;
     }
     let rejected_points = rejections.iter().map(|rejection| rejection.points).sum();
     let lines: Vec<_> = rejections
@@ -342,5 +350,5 @@ fn outcome(rejections: &[Rejection]) -> Outcome {
             format!("{reason}: {points} points, the first: {example}; {remedy}")
         })
         .collect();
-    Outcome::Partial { rejected_points, message: lines.join("\n") }
+    PayloadOutcome::Partial { rejected_points, message: lines.join("\n") }
 }

@@ -5,7 +5,7 @@ use crate::delivery::Pauses;
 use crate::memory_budget::MemoryBudget;
 use crate::metrics::{Format, Metrics, NodeMetrics, encode};
 use preamp_base::Clock;
-use preamp_base::memory::{Budget, Shares};
+use preamp_base::memory::{MemoryLimit, Shares};
 use preamp_config::MetricNames;
 use preamp_wasm::{Component, ExporterPool, OpenError, PoolLimits};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -15,7 +15,7 @@ pub struct NodeOptions {
     /// What translates, signs and judges.
     pub component: Component,
     /// How much memory the process may use.
-    pub budget: Budget,
+    pub budget: MemoryLimit,
     /// How much the component may use, if that is not its share of the memory.
     pub limits: Option<PoolLimits>,
     /// Where credentials come from, if requests are signed and it is not where the configuration says.
@@ -32,7 +32,7 @@ impl NodeOptions {
     pub fn of_this_system(component: Component) -> NodeOptions {
         NodeOptions {
             component,
-            budget: Budget::of_this_system(),
+            budget: MemoryLimit::of_this_system(),
             limits: None,
             credentials: None,
             clock: Clock::system(),
@@ -49,7 +49,7 @@ pub struct Node {
         not(feature = "receivers"),
         expect(dead_code, reason = "what a configuration is fitted into")
     )]
-    pub(crate) budget: Budget,
+    pub(crate) budget: MemoryLimit,
     pub(crate) limits: PoolLimits,
     #[cfg_attr(
         not(feature = "receivers"),

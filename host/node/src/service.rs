@@ -273,7 +273,7 @@ async fn open_queue(exporter: &ExporterSettings, shares: &Shares) -> Result<Arc<
 
 fn open_directory(directory: &Directory, options: &durable::Options) -> Result<DurableQueue, QueueError> {
     let (queue, found) = DurableQueue::open(Arc::new(Folder::reserve(directory)?), options)?;
-    let durable::Found { batches, points, was_closed, damaged_bytes, damaged_points } = found;
+    let durable::Opened { batches, points, was_closed, damaged_bytes, damaged_points } = found;
     let directory = directory.path.display();
     if damaged_bytes > 0 || damaged_points > 0 {
         tracing::error!(%directory, damaged_bytes, damaged_points, "the queue is damaged; what is left of it is delivered");

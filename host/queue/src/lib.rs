@@ -23,7 +23,7 @@ pub use durable::DurableQueue;
 #[cfg(feature = "jetstream")]
 pub use jetstream::JetStreamQueue;
 pub use memory::MemoryQueue;
-pub use settlement::{Outcome, SetAside, Settlement};
+pub use settlement::{PointOutcome, QuarantinedBatch, Settlement};
 pub use ticket::Ticket;
 
 use preamp_contract::{Batch, PossiblyDelivered};
@@ -345,8 +345,8 @@ pub trait Queue: Send + Sync {
         settlement: Settlement,
     ) -> Pending<'_, Result<(), StorageError>>;
 
-    /// Whether it keeps what settlements set aside.
-    fn keeps_set_aside(&self) -> bool;
+    /// Whether the queue keeps the quarantined batches of a settlement.
+    fn has_quarantine(&self) -> bool;
 
     /// What waits.
     fn statistics(&self) -> Statistics;

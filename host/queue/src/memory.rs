@@ -137,7 +137,7 @@ impl Queue for MemoryQueue {
         })
     }
 
-    fn keeps_set_aside(&self) -> bool {
+    fn has_quarantine(&self) -> bool {
         false
     }
 

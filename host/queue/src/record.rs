@@ -38,15 +38,15 @@ pub(crate) enum Kind {
     Settled = 3,
     /// The process ended in order; nothing comes after it.
     Closed = 4,
-    /// A batch that was set aside, in a file of its own.
-    SetAside = 5,
+    /// A quarantined batch, in a file of the quarantine.
+    Quarantined = 5,
     /// A process went on after one that had not ended in order; in the same file.
     Resumed = 6,
 }
 
 impl Kind {
     fn from(number: u32) -> Option<Kind> {
-        [Kind::Checkpoint, Kind::Payload, Kind::Settled, Kind::Closed, Kind::SetAside, Kind::Resumed]
+        [Kind::Checkpoint, Kind::Payload, Kind::Settled, Kind::Closed, Kind::Quarantined, Kind::Resumed]
             .into_iter()
             .find(|kind| *kind as u32 == number)
     }
@@ -168,9 +168,9 @@ pub(crate) struct Settled {
     pub accounts: Vec<Account>,
 }
 
-/// A batch that was set aside.
+/// A quarantined batch.
 #[derive(Clone, PartialEq, Message)]
-pub(crate) struct SetAsideRecord {
+pub(crate) struct QuarantineRecord {
     /// When, in milliseconds since 1970.
     #[prost(int64, tag = "1")]
     pub at: i64,
@@ -190,7 +190,7 @@ pub(crate) struct SetAsideRecord {
     pub batch: Option<Head>,
 }
 
-/// Up to where everything is settled when a process goes on: what was set aside of anything else before is not, since
+/// Up to where everything is settled when a process goes on: batches of other layouts before are not in quarantine, since
 /// its settlement was not recorded any more.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Resumed {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 /// How the delivery of points ended. Each point ends in exactly one of these.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Outcome {
+pub enum PointOutcome {
     /// The receiver stored them.
     Delivered,
     /// The receiver stored a part of the request they were in and will never store the rest. It does
@@ -21,7 +21,7 @@ pub enum Outcome {
     Damaged,
 }
 
-impl Outcome {
+impl PointOutcome {
     /// All states.
     pub const STATES: [&str; 6] =
         ["delivered", "partly_rejected", "rejected", "expired", "quarantined", "damaged"];
@@ -44,14 +44,14 @@ impl Outcome {
 #[derive(Clone, Debug, Default)]
 pub struct Settlement {
     /// Points by outcome. Their sum is that of the batches.
-    pub outcomes: Vec<(Outcome, u64)>,
-    /// What is to be kept of them for a person to look at.
-    pub set_aside: Vec<SetAside>,
+    pub outcomes: Vec<(PointOutcome, u64)>,
+    /// The batches that go into the quarantine, for a person to look at.
+    pub quarantined: Vec<QuarantinedBatch>,
 }
 
-/// A batch that was not delivered and will not be, unless a person has it replayed.
+/// A batch that is not delivered unless a person replays it.
 #[derive(Clone, Debug)]
-pub struct SetAside {
+pub struct QuarantinedBatch {
     /// The batch, which may be a part of one that was queued.
     pub batch: Arc<Batch>,
     /// `quarantined` or `expired`, as in the ledger.
@@ -64,19 +64,19 @@ pub struct SetAside {
 
 impl Settlement {
     /// Adds points.
-    pub fn add(&mut self, outcome: Outcome, points: u64) {
+    pub fn add(&mut self, outcome: PointOutcome, points: u64) {
         match self.outcomes.iter_mut().find(|(known, _)| *known == outcome) {
             Some((_, sum)) => *sum += points,
             None => self.outcomes.push((outcome, points)),
         }
     }
 
-    /// Nothing is set aside after all.
+    /// Quarantines nothing after all.
     pub fn keep_nothing(&mut self) {
-        self.set_aside.clear();
+        self.quarantined.clear();
         for (outcome, _) in &mut self.outcomes {
-            if let Outcome::Quarantined(reason) = outcome {
-                *outcome = Outcome::Rejected(std::mem::take(reason));
+            if let PointOutcome::Quarantined(reason) = outcome {
+                *outcome = PointOutcome::Rejected(std::mem::take(reason));
             }
         }
     }
@@ -84,6 +84,6 @@ impl Settlement {
     /// Takes over what another one says.
     pub fn extend(&mut self, other: Settlement) {
         other.outcomes.into_iter().for_each(|(outcome, points)| self.add(outcome, points));
-        self.set_aside.extend(other.set_aside);
+        self.quarantined.extend(other.quarantined);
     }
 }

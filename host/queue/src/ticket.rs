@@ -1,6 +1,6 @@
 //! Following a payload to its end.
 
-use super::{Outcome, Settlement};
+use super::{PointOutcome, Settlement};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio_util::sync::CancellationToken;
@@ -12,14 +12,14 @@ pub struct Ticket(Arc<Course>);
 #[derive(Debug, Default)]
 struct Course {
     /// What was not delivered of that which left the queue together with a part of the payload.
-    lost: Mutex<BTreeMap<Outcome, u64>>,
+    lost: Mutex<BTreeMap<PointOutcome, u64>>,
     ended: CancellationToken,
 }
 
 impl Ticket {
     /// Waits until all of the payload has left the queue. Returns the points that were not delivered, by what became of
     /// them. They may be another payload's, which was sent in the same request.
-    pub async fn ended(&self) -> BTreeMap<Outcome, u64> {
+    pub async fn ended(&self) -> BTreeMap<PointOutcome, u64> {
         self.0.ended.cancelled().await;
         self.0.lost.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -27,7 +27,7 @@ impl Ticket {
     fn settled(&self, settlement: &Settlement) {
         let mut lost = self.0.lost.lock().unwrap_or_else(PoisonError::into_inner);
         for (outcome, points) in &settlement.outcomes {
-            if *outcome != Outcome::Delivered {
+            if *outcome != PointOutcome::Delivered {
                 *lost.entry(outcome.clone()).or_default() += points;
             }
         }

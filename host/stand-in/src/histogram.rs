@@ -34,11 +34,11 @@ pub struct KeptHistogram {
 }
 
 /// Why a histogram is refused: reason and text.
-pub(crate) type Refusal = (&'static str, String);
+pub(crate) type HistogramRefusal = (&'static str, String);
 
 impl Histogram {
     /// The histogram as it is kept, or why it is refused.
-    pub(crate) fn judge(&self) -> Result<KeptHistogram, Refusal> {
+    pub(crate) fn judge(&self) -> Result<KeptHistogram, HistogramRefusal> {
         if !SCHEMAS.contains(&self.schema) {
             let text = format!("native histogram schema {} is not in {SCHEMAS:?}", self.schema);
             return Err(("native_histogram_invalid_schema", text));

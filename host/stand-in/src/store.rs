@@ -23,7 +23,7 @@ pub struct KeptSample {
 
 /// What became of a sample.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum SampleOutcome {
     /// New, and kept.
     Stored,
     /// Known already, with the same value; silently accepted.
@@ -83,7 +83,7 @@ pub(crate) struct Store {
 
 impl Store {
     /// Takes one sample of one series.
-    pub(crate) fn append(&mut self, labels: &Labels, sample: &Sample, window: Duration) -> Outcome {
+    pub(crate) fn append(&mut self, labels: &Labels, sample: &Sample, window: Duration) -> SampleOutcome {
         let new = KeptSample { timestamp: sample.timestamp, value: sample.value };
         append(&mut self.series, labels, new, window)
     }
@@ -94,7 +94,7 @@ impl Store {
         labels: &Labels,
         histogram: &KeptHistogram,
         window: Duration,
-    ) -> Outcome {
+    ) -> SampleOutcome {
         append(&mut self.histograms, labels, histogram.clone(), window)
     }
 
@@ -136,7 +136,7 @@ impl Store {
     }
 }
 
-fn append<T: Kept>(tracks: &mut Tracks<T>, labels: &Labels, new: T, window: Duration) -> Outcome {
+fn append<T: Kept>(tracks: &mut Tracks<T>, labels: &Labels, new: T, window: Duration) -> SampleOutcome {
     let kept = match tracks.get_mut(labels) {
         Some(kept) => kept,
         None => tracks.entry(labels.clone()).or_default(),
@@ -144,21 +144,24 @@ fn append<T: Kept>(tracks: &mut Tracks<T>, labels: &Labels, new: T, window: Dura
     let time = new.timestamp();
     let Some(newest) = kept.last().map(Kept::timestamp) else {
         kept.push(new);
-        return Outcome::Stored;
+        return SampleOutcome::Stored;
     };
     let window = i64::try_from(window.as_millis()).unwrap_or(i64::MAX);
     if time < newest.saturating_sub(window) {
-        return Outcome::Refused("sample-out-of-order", cortex_error("out of order sample", labels, time));
+        return SampleOutcome::Refused(
+            "sample-out-of-order",
+            cortex_error("out of order sample", labels, time),
+        );
     }
     match kept.binary_search_by_key(&time, Kept::timestamp) {
-        Ok(index) if kept[index].repeats(&new) => Outcome::Repeated,
+        Ok(index) if kept[index].repeats(&new) => SampleOutcome::Repeated,
         Ok(_) => {
             let what = "duplicate sample for timestamp";
-            Outcome::Refused("new-value-for-timestamp", cortex_error(what, labels, time))
+            SampleOutcome::Refused("new-value-for-timestamp", cortex_error(what, labels, time))
         }
         Err(index) => {
             kept.insert(index, new);
-            Outcome::Stored
+            SampleOutcome::Stored
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::message::{MetricMetadata, TimeSeries, WriteRequest};
 use crate::options::{Authentication, Clock, Limits, Options, Session, Storage, WORKSPACE_PATH};
 use crate::report::Report;
 use crate::signature::{Verifier, claimed, missing_token};
-use crate::store::{Outcome, Store};
+use crate::store::{SampleOutcome, Store};
 use crate::upstream::Upstream;
 use crate::view::{self, SERIES_PATH};
 
@@ -263,13 +263,13 @@ impl Workspace {
                 continue;
             }
             let samples = series.samples.iter().map(|sample| store.append(labels, sample, window));
-            let mut outcomes: Vec<Outcome> = samples.collect();
+            let mut outcomes: Vec<SampleOutcome> = samples.collect();
             outcomes.extend(histograms.iter().map(|it| store.append_histogram(labels, it, window)));
             for outcome in outcomes {
                 match outcome {
-                    Outcome::Stored => report.samples_stored += 1,
-                    Outcome::Repeated => report.samples_repeated += 1,
-                    Outcome::Refused(reason, text) => {
+                    SampleOutcome::Stored => report.samples_stored += 1,
+                    SampleOutcome::Repeated => report.samples_repeated += 1,
+                    SampleOutcome::Refused(reason, text) => {
                         *report.samples_refused.entry(reason).or_default() += 1;
                         first_refusal.get_or_insert_with(|| Answer::refused(text));
                     }

@@ -1,8 +1,8 @@
 //! What is done about each verdict.
 
-use super::{Delivery, Pause, Refusal, State};
+use super::{Delivery, HalvedFor, Pause, State};
 use crate::fragment::{Fragment, Tries};
-use crate::step::{Answer, Interrupt, Moment, Outcome, Step, Unsigned};
+use crate::step::{Answer, BatchOutcome, Interrupt, Moment, Step, Unsigned};
 use crate::{Arrival, Receiver};
 use preamp_contract::{Batch, Explanation, HalveCause, Halving, Verdict};
 use std::borrow::Borrow;
@@ -17,7 +17,7 @@ const UNJUDGED_PAUSE: u64 = 5_000;
 /// What is next for a fragment after an attempt.
 enum Next {
     /// Its end.
-    Settle(Outcome),
+    Settle(BatchOutcome),
     /// Another attempt after at least so many milliseconds: the receiver could not take it.
     Retry(u64),
     /// Another attempt after so many milliseconds: something must change first.
@@ -47,7 +47,7 @@ impl<B: Borrow<Batch> + Clone> Delivery<B> {
         };
         match next {
             Next::Settle(outcome) => {
-                if outcome == Outcome::Delivered
+                if outcome == BatchOutcome::Delivered
                     && let Some(job) = &mut self.job
                 {
                     job.repeats.clear();
@@ -71,7 +71,7 @@ impl<B: Borrow<Batch> + Clone> Delivery<B> {
                 {
                     job.taken_before.get_or_insert(receiver.taken());
                 }
-                let refusal = Refusal { cause, explanation, is_unanswered: tries.is_unanswered };
+                let refusal = HalvedFor { cause, explanation, is_unanswered: tries.is_unanswered };
                 match fragment.can_be_halved() {
                     true => self.state = State::Halve(fragment, Some(refusal)),
                     false => self.refuse_whole(fragment, refusal),
@@ -123,19 +123,19 @@ impl<B: Borrow<Batch> + Clone> Delivery<B> {
     ) -> Next {
         let is_repeat = |why: &Explanation| fragment.possibly_delivered && why.stored_if_repeated;
         match verdict {
-            Verdict::Delivered | Verdict::Unconfirmed(_) => Next::Settle(Outcome::Delivered),
+            Verdict::Delivered | Verdict::Unconfirmed(_) => Next::Settle(BatchOutcome::Delivered),
             Verdict::PartlyRejected(why) | Verdict::Rejected(why) if is_repeat(&why) => {
-                Next::Settle(Outcome::PresumedDelivered(why))
+                Next::Settle(BatchOutcome::PresumedDelivered(why))
             }
-            Verdict::PartlyRejected(why) => Next::Settle(Outcome::PartlyRejected(why)),
-            Verdict::Rejected(why) => Next::Settle(Outcome::Refused(why)),
+            Verdict::PartlyRejected(why) => Next::Settle(BatchOutcome::PartlyRejected(why)),
+            Verdict::Rejected(why) => Next::Settle(BatchOutcome::Refused(why)),
             Verdict::Halve(halving) => Next::Halve(halving),
             Verdict::Downgrade(why) => Next::Downgrade(why),
             Verdict::Retry(retry) => {
                 tries.key_failures = 0;
                 match self.policy.retries {
                     true => Next::Retry(retry.after),
-                    false => Next::Settle(Outcome::RetryDisabled),
+                    false => Next::Settle(BatchOutcome::RetryDisabled),
                 }
             }
             Verdict::Stop(_) => {
@@ -174,7 +174,7 @@ impl<B: Borrow<Batch> + Clone> Delivery<B> {
     fn retry(&mut self, fragment: Fragment<B>, tries: Tries, pause: u64, moment: Moment) {
         let elapsed = moment.now.saturating_sub(tries.since).saturating_add(pause);
         if self.policy.max_elapsed.is_some_and(|max| elapsed > max) {
-            self.settle(fragment.batch, Outcome::MaxElapsedTime);
+            self.settle(fragment.batch, BatchOutcome::MaxElapsedTime);
             return;
         }
         let until = moment.now.saturating_add(pause);

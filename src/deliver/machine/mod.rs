@@ -7,7 +7,7 @@ mod suspects;
 use crate::Receiver;
 use crate::fragment::{Fragment, Job, Tries};
 use crate::merge::MergedRequest;
-use crate::step::{End, Interrupt, Moment, Outcome, Policy, Step};
+use crate::step::{BatchOutcome, End, Interrupt, Moment, Policy, Step};
 use preamp_contract::{Batch, Explanation, HalveCause, PossiblyDelivered};
 use std::borrow::Borrow;
 use std::collections::VecDeque;
@@ -69,7 +69,7 @@ enum State<B> {
     },
     Downgrade(Fragment<B>),
     /// Asked to halve, because of a refusal if there was one.
-    Halve(Fragment<B>, Option<Refusal>),
+    Halve(Fragment<B>, Option<HalvedFor>),
     Prune(Fragment<B>),
     Send(Fragment<B>, Tries),
     Done(End),
@@ -88,7 +88,7 @@ enum Pause {
 
 /// The refusal that a fragment is halved for.
 #[derive(Debug)]
-struct Refusal {
+struct HalvedFor {
     cause: HalveCause,
     explanation: Explanation,
     /// Whether an attempt was not answered before that.
@@ -335,7 +335,7 @@ impl<B: Borrow<Batch> + Clone> Delivery<B> {
             rest.extend(job.suspects.drain(..).map(|suspect| suspect.fragment));
         }
         for fragment in rest.into_iter().chain([fragment]) {
-            self.settle(fragment.batch, Outcome::Evicted);
+            self.settle(fragment.batch, BatchOutcome::Evicted);
         }
     }
 
@@ -344,7 +344,7 @@ impl<B: Borrow<Batch> + Clone> Delivery<B> {
     }
 
     /// Notes the outcome of a batch; what is next is decided anew.
-    fn settle(&mut self, batch: B, outcome: Outcome) {
+    fn settle(&mut self, batch: B, outcome: BatchOutcome) {
         self.is_settlement_open = true;
         self.outbox.push_back(Step::Settle { batch, outcome });
     }

@@ -1,10 +1,10 @@
 //! Which requests are made of the waiting batches, and of a batch that cannot be sent as it is.
 
-use super::{Delivery, Refusal, State};
+use super::{Delivery, HalvedFor, State};
 use crate::Receiver;
 use crate::fragment::{Fragment, Job};
 use crate::merge::{assign_acks, next_group, unmerged};
-use crate::step::{Outcome, Step};
+use crate::step::{BatchOutcome, Step};
 use preamp_contract::{Batch, Explanation, HalveCause, PossiblyDelivered};
 use std::borrow::Borrow;
 
@@ -94,13 +94,13 @@ impl<B: Borrow<Batch> + Clone> Delivery<B> {
             }
             State::Downgrade(fragment) => match parts {
                 Some(parts) => self.push(parts.into_iter().rev().map(|part| fragment.part(part))),
-                None => self.settle(fragment.batch, Outcome::Unwritable),
+                None => self.settle(fragment.batch, BatchOutcome::Unwritable),
             },
             state => self.state = state,
         }
     }
 
-    pub(super) fn ask_to_halve(&mut self, fragment: Fragment<B>, refusal: Option<Refusal>) -> Step<B> {
+    pub(super) fn ask_to_halve(&mut self, fragment: Fragment<B>, refusal: Option<HalvedFor>) -> Step<B> {
         let batch = fragment.batch.clone();
         self.state = State::Halve(fragment, refusal);
         Step::Halve(batch)
@@ -117,7 +117,7 @@ impl<B: Borrow<Batch> + Clone> Delivery<B> {
         };
         match (halves, refusal) {
             (Some(halves), None) => self.push(fragment.halves(halves, fragment.is_surely_refused)),
-            (Some(halves), Some(Refusal { cause, explanation, is_unanswered })) => {
+            (Some(halves), Some(HalvedFor { cause, explanation, is_unanswered })) => {
                 if cause == HalveCause::TooLarge {
                     self.refused_size = Some(fragment.batch.borrow().uncompressed_size.into());
                 }
@@ -131,15 +131,15 @@ impl<B: Borrow<Batch> + Clone> Delivery<B> {
     }
 
     /// Settles what was to be halved and cannot be.
-    pub(super) fn refuse_whole(&mut self, fragment: Fragment<B>, refusal: Refusal) {
-        let Refusal { explanation, is_unanswered, .. } = refusal;
+    pub(super) fn refuse_whole(&mut self, fragment: Fragment<B>, refusal: HalvedFor) {
+        let HalvedFor { explanation, is_unanswered, .. } = refusal;
         if !(fragment.possibly_delivered && explanation.stored_if_repeated) {
-            self.settle(fragment.batch, Outcome::Refused(explanation));
+            self.settle(fragment.batch, BatchOutcome::Refused(explanation));
             return;
         }
         // If it was not answered itself, it may be a repeat of that.
         let counted = fragment.unanswered.filter(|_| fragment.shows_repeat() && !is_unanswered);
-        self.settle(fragment.batch, Outcome::PresumedDelivered(explanation.clone()));
+        self.settle(fragment.batch, BatchOutcome::PresumedDelivered(explanation.clone()));
         if let Some(request) = counted {
             self.count_repeat(request, &explanation);
         }
@@ -154,7 +154,7 @@ impl<B: Borrow<Batch> + Clone> Delivery<B> {
             let is_of_it = |rest: &mut Fragment<B>| rest.unanswered == Some(request);
             let rest: Vec<_> = job.fragments.extract_if(.., is_of_it).collect();
             for fragment in rest.into_iter().rev() {
-                self.settle(fragment.batch, Outcome::PresumedDelivered(explanation.clone()));
+                self.settle(fragment.batch, BatchOutcome::PresumedDelivered(explanation.clone()));
             }
         }
     }
@@ -173,7 +173,7 @@ impl<B: Borrow<Batch> + Clone> Delivery<B> {
             Some((kept, expired)) => (kept.map(|batch| fragment.part(batch)), expired),
             None => (None, fragment.batch),
         };
-        self.settle(expired, Outcome::TooOld);
+        self.settle(expired, BatchOutcome::TooOld);
         self.push(kept);
     }
 

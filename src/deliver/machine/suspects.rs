@@ -4,7 +4,7 @@
 use super::Delivery;
 use crate::Receiver;
 use crate::fragment::{Fragment, Suspect, Tries};
-use crate::step::{Moment, Outcome, Step};
+use crate::step::{BatchOutcome, Moment, Step};
 use preamp_contract::{Batch, Explanation};
 use std::borrow::Borrow;
 
@@ -52,7 +52,7 @@ impl<B: Borrow<Batch> + Clone> Delivery<B> {
             std::mem::take(&mut job.suspects)
         });
         for Suspect { fragment, explanation } in suspects.into_iter().flatten() {
-            self.settle(fragment.batch, Outcome::Refused(explanation));
+            self.settle(fragment.batch, BatchOutcome::Refused(explanation));
         }
     }
 

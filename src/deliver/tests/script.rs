@@ -1,6 +1,8 @@
 //! Runs a delivery by a script and writes down what it does.
 
-use crate::{Answer, Arrival, Delivery, End, Interrupt, Moment, Outcome, Policy, Receiver, Step, Unsigned};
+use crate::{
+    Answer, Arrival, BatchOutcome, Delivery, End, Interrupt, Moment, Policy, Receiver, Step, Unsigned,
+};
 use preamp_contract::Retry;
 use preamp_contract::{Batch, Explanation, HalveCause, Halving, PossiblyDelivered, Protocol, Verdict};
 use std::collections::VecDeque;
@@ -131,17 +133,17 @@ fn answer(event: &Event) -> Answer {
     Answer { verdict: Some(verdict), arrival, signed_offset_ms: signed }
 }
 
-fn outcome(outcome: &Outcome) -> &'static str {
+fn outcome(outcome: &BatchOutcome) -> &'static str {
     match outcome {
-        Outcome::Delivered => "delivered",
-        Outcome::PresumedDelivered(_) => "presumed",
-        Outcome::PartlyRejected(_) => "partly",
-        Outcome::Refused(_) => "refused",
-        Outcome::Unwritable => "unwritable",
-        Outcome::RetryDisabled => "not-retried",
-        Outcome::MaxElapsedTime => "elapsed",
-        Outcome::TooOld => "too-old",
-        Outcome::Evicted => "evicted",
+        BatchOutcome::Delivered => "delivered",
+        BatchOutcome::PresumedDelivered(_) => "presumed",
+        BatchOutcome::PartlyRejected(_) => "partly",
+        BatchOutcome::Refused(_) => "refused",
+        BatchOutcome::Unwritable => "unwritable",
+        BatchOutcome::RetryDisabled => "not-retried",
+        BatchOutcome::MaxElapsedTime => "elapsed",
+        BatchOutcome::TooOld => "too-old",
+        BatchOutcome::Evicted => "evicted",
     }
 }
 

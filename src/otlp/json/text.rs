@@ -134,7 +134,7 @@ impl<'a> Text<'a> {
     }
 
     /// Reads past a string.
-    fn find_string(&mut self, missing: &'static str) -> Result<Found, Wrong> {
+    fn find_string(&mut self, missing: &'static str) -> Result<QuotedText, Wrong> {
         self.expect(b'"', missing)?;
         let start = self.at;
         let mut is_escaped = false;
@@ -155,10 +155,10 @@ impl<'a> Text<'a> {
         }
         let range = start..self.at;
         self.at += 1;
-        Ok(Found { range, is_escaped })
+        Ok(QuotedText { range, is_escaped })
     }
 
-    fn resolve(&mut self, found: Found) -> Result<&[u8], Wrong> {
+    fn resolve(&mut self, found: QuotedText) -> Result<&[u8], Wrong> {
         let text = &self.text[found.range];
         if !found.is_escaped {
             return Ok(text);
@@ -170,7 +170,7 @@ impl<'a> Text<'a> {
 }
 
 /// Where a string stands between its quotes.
-struct Found {
+struct QuotedText {
     range: Range<usize>,
     is_escaped: bool,
 }

@@ -3,7 +3,7 @@
 
 use super::Symbols;
 use crate::remote_write::buffer::Buffer;
-use crate::remote_write::places::{Place, Places};
+use crate::remote_write::places::{LabelOffset, LabelOffsets};
 use crate::translate::base::METRIC_NAME;
 use crate::translate::identity;
 use crate::translate::labels::{PointLabels, Shape};
@@ -19,7 +19,7 @@ pub struct References {
     extra_name: u32,
     encoded: Buffer,
     gaps: Vec<Gap>,
-    places: Places,
+    places: LabelOffsets,
 }
 
 /// A value to be filled in.
@@ -87,8 +87,8 @@ impl References {
         self.places.mark(index, self.end(), labels);
     }
 
-    fn end(&self) -> Place {
-        Place { bytes: self.encoded.len(), gaps: self.gaps.len() }
+    fn end(&self) -> LabelOffset {
+        LabelOffset { bytes: self.encoded.len(), gaps: self.gaps.len() }
     }
 
     /// Writes the references of a point's labels, and says where in them further labels belong.
@@ -96,8 +96,8 @@ impl References {
     pub fn write(&mut self, out: &mut Buffer, labels: &PointLabels, symbols: &mut Symbols) -> Insertions {
         out.reserve(self.encoded.len() + 5 * self.gaps.len());
         let mut values = labels.variable_values();
-        let (Places { name: name_at, extra: extra_at }, end) = (self.places, self.end());
-        self.run(out, &mut values, symbols, Place::default(), name_at);
+        let (LabelOffsets { name: name_at, extra: extra_at }, end) = (self.places, self.end());
+        self.run(out, &mut values, symbols, LabelOffset::default(), name_at);
         let name = out.len();
         self.run(out, &mut values, symbols, name_at, extra_at);
         let extra = out.len();
@@ -111,8 +111,8 @@ impl References {
         out: &mut Buffer,
         values: &mut impl Iterator<Item = &'v [u8]>,
         symbols: &mut Symbols,
-        from: Place,
-        to: Place,
+        from: LabelOffset,
+        to: LabelOffset,
     ) {
         let encoded = self.encoded.as_slice();
         let mut copied = from.bytes;

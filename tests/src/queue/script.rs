@@ -3,8 +3,8 @@
 use super::{Oracle, SimulatedDisk, batch, number_of, oracle::Waiting};
 use anyhow::{Context, Result, ensure};
 use preamp_contract::Batch;
-use preamp_queue::durable::{DurableQueue, Found, Options};
-use preamp_queue::{Next, Outcome, Queue, Settlement, Window};
+use preamp_queue::durable::{DurableQueue, Opened, Options};
+use preamp_queue::{Next, PointOutcome, Queue, Settlement, Window};
 use std::sync::Arc;
 
 /// Everything that waits.
@@ -31,7 +31,7 @@ pub fn options() -> Options {
 ///
 /// # Errors
 /// When it cannot be.
-pub fn open(disk: &SimulatedDisk) -> Result<(DurableQueue, Found)> {
+pub fn open(disk: &SimulatedDisk) -> Result<(DurableQueue, Opened)> {
     Ok(DurableQueue::open(Arc::new(disk.clone()), &options())?)
 }
 
@@ -68,7 +68,7 @@ pub async fn waiting(queue: &DurableQueue) -> Result<Waiting> {
 #[must_use]
 pub fn delivered(batches: &[Arc<Batch>]) -> Settlement {
     let mut settlement = Settlement::default();
-    batches.iter().for_each(|batch| settlement.add(Outcome::Delivered, batch.points.into()));
+    batches.iter().for_each(|batch| settlement.add(PointOutcome::Delivered, batch.points.into()));
     settlement
 }
 

@@ -184,9 +184,9 @@ impl Door {
         let outcome = timeout(Duration::from_secs(5), submitted).await.ok()?;
         match outcome {
             _ if is_dead.load(Ordering::Relaxed) => None,
-            intake::Outcome::Accepted => Some(true),
+            intake::PayloadOutcome::Accepted => Some(true),
             // For good, which must not be: see `check`.
-            intake::Outcome::Partial { .. } => Some(false),
+            intake::PayloadOutcome::Partial { .. } => Some(false),
             _ => None,
         }
     }

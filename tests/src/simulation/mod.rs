@@ -119,19 +119,19 @@ fn check(world: &World, plan: &Plan, disk: &SimulatedDisk) -> anyhow::Result<Cou
         }
     }
     // Only what the receiver never takes may have been refused.
-    for kept in &inspection.set_aside {
+    for kept in &inspection.quarantined {
         let batch = kept.batch.as_ref().context("a kept batch is damaged")?;
         let series = crate::remote_write::read(&batch.body).context("a kept batch cannot be read")?;
         for (labels, _) in &series {
             let labels = notation(labels);
-            ensure!(receiver.is_bad(&labels), "{labels} was set aside: {} {}", kept.reason, kept.detail);
+            ensure!(receiver.is_bad(&labels), "{labels} was quarantined: {} {}", kept.reason, kept.detail);
         }
     }
     for (state, reason) in inspection.settled.keys() {
         let is_expected = match state.as_str() {
             "delivered" => true,
             "partly_rejected" => plan.has_bad && plan.dialect.stores_the_rest(),
-            // A disk that fails cannot keep what is set aside; it is counted as rejected then.
+            // A failing disk cannot keep the quarantine; the points count as rejected then.
             "expired" => reason == "drop-oldest",
             "quarantined" | "rejected" => plan.has_bad && !plan.dialect.stores_the_rest(),
             _ => false,

@@ -16,7 +16,7 @@ use amp_stand_in::{Fault, Script, StandIn};
 use preamp_base::Clock;
 use preamp_config::Retry;
 use preamp_host::credentials::{CredentialsError, CredentialsSource, Fetch, Fixed};
-use preamp_host::intake::Outcome;
+use preamp_host::intake::PayloadOutcome;
 use recorder::Recorder;
 use rig::{
     PATIENCE, Rig, SECRET_ACCESS_KEY, Setup, a_minute_ago, credentials, open_stand_in, payload,
@@ -151,7 +151,7 @@ async fn a_full_queue_refuses_a_payload_whole() {
 
     let outcome = rig.submit(payload(50, start, 2)).await;
     assert!(
-        matches!(&outcome, Outcome::Busy(reason) if reason.contains("queue full: 2 payloads")),
+        matches!(&outcome, PayloadOutcome::Busy(reason) if reason.contains("queue full: 2 payloads")),
         "{outcome:?}"
     );
     let after = rig.queue.statistics().total();
@@ -185,7 +185,7 @@ async fn draining_ends_at_its_deadline_and_tells_what_is_left() {
     assert_eq!((remains.points, remains.batches), (20, 1));
     assert_eq!((ledger.accepted, ledger.delivered), (50, 30), "{ledger:?}");
     let outcome = rig.submit(payload(1, start, 2)).await;
-    assert!(matches!(&outcome, Outcome::Busy(reason) if reason.contains("stopping")), "{outcome:?}");
+    assert!(matches!(&outcome, PayloadOutcome::Busy(reason) if reason.contains("stopping")), "{outcome:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -291,7 +291,7 @@ async fn samples_age_by_the_clock_of_the_receiver() {
     rig.wait_until("it is settled", || rig.metrics.ledger.snapshot().queued == 0).await;
     let outcome = rig.submit(payload(7, start, 2)).await;
     assert!(
-        matches!(outcome, Outcome::Partial { rejected_points: 7, .. }),
+        matches!(outcome, PayloadOutcome::Partial { rejected_points: 7, .. }),
         "too old at the door: {outcome:?}"
     );
     let ledger = rig.finish().await;

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail, ensure};
 use preamp_base::Directory;
 use preamp_contract::PossiblyDelivered;
 use preamp_queue::durable::{Disk, DurableQueue, Folder, Inspection, OpenError, Options};
-use preamp_queue::{AppendError, Capacity, Next, Outcome, Queue, SetAside, Settlement, Window};
+use preamp_queue::{AppendError, Capacity, Next, PointOutcome, QuarantinedBatch, Queue, Settlement, Window};
 use preamp_tests::disks::disk_usage;
 use preamp_tests::queue::script::{self, ALL, Script, Step, delivered, first, make, waiting};
 use preamp_tests::queue::{Fault, Operation, Oracle, SimulatedDisk, Waiting, batch, number_of};
@@ -602,10 +602,10 @@ async fn crashes_do_not_fill_the_disk() -> Result<()> {
     Ok(())
 }
 
-/// Each process that sets something aside begins a file with room for more, and has to write more about what the one
+/// Each process that quarantines something begins a file with room for more, and has to write more about what the one
 /// before did not settle.
 #[tokio::test(flavor = "multi_thread")]
-async fn crashes_do_not_fill_the_disk_with_what_is_set_aside() -> Result<()> {
+async fn crashes_do_not_fill_the_disk_with_quarantine_files() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let directory = Directory::private(folder.path().join("queue"));
     let options = Options { max_bytes: 256 << 20, ..script::options() };
@@ -615,21 +615,26 @@ async fn crashes_do_not_fill_the_disk_with_what_is_set_aside() -> Result<()> {
         queue.append(vec![batch(0, crash, 500)]).await?;
         let first = first(&queue, 0, ALL).await?;
         let mut settlement = Settlement::default();
-        settlement.add(Outcome::Quarantined("label-limit".to_owned()), first[0].points.into());
+        settlement.add(PointOutcome::Quarantined("label-limit".to_owned()), first[0].points.into());
         let (reason, detail) = ("label-limit".to_owned(), String::new());
-        settlement.set_aside.push(SetAside { batch: first[0].clone(), state: "quarantined", reason, detail });
+        settlement.quarantined.push(QuarantinedBatch {
+            batch: first[0].clone(),
+            state: "quarantined",
+            reason,
+            detail,
+        });
         queue.acknowledge(0, 1, settlement).await?;
         queue.shutdown(true).await?;
         drop(queue);
     }
-    // And those that set nothing aside.
+    // And processes that quarantine nothing.
     for _ in 0..CRASHES {
         let (queue, _) = DurableQueue::open(Arc::new(Folder::reserve(&directory)?), &options)?;
         queue.append(vec![batch(0, 0, 10)]).await?;
         queue.shutdown(true).await?;
     }
     let inspection = Inspection::of(Arc::new(Folder::look(&directory.path)?))?;
-    ensure!(inspection.set_aside.len() as u64 == CRASHES, "{}", inspection.set_aside.len());
+    ensure!(inspection.quarantined.len() as u64 == CRASHES, "{}", inspection.quarantined.len());
     let aside = files_ending_in(&directory.path, ".aside")?;
     ensure!(aside.len() as u64 <= CRASHES + 1, "{aside:?}");
     let used = disk_usage(&directory.path)?;

@@ -8,7 +8,7 @@ use preamp_contract::Encoding;
 use preamp_host::credentials::{Credentials, Fixed, SigningKeys};
 use preamp_host::delivery::HttpClient;
 use preamp_host::exporter::{Destination, Exporter, ExporterOptions};
-use preamp_host::intake::Outcome;
+use preamp_host::intake::PayloadOutcome;
 use preamp_host::metrics::Snapshot;
 use preamp_host::node::{Node, NodeOptions};
 use preamp_queue::Queue;
@@ -91,7 +91,7 @@ async fn submit(exporter: &Exporter, value: i64) {
     tokio::time::sleep(Duration::from_millis(2)).await;
     let payload = Bytes::from(payloads::of_now(40, value));
     let outcome = exporter.submit(payload, Encoding::Protobuf).await;
-    assert!(matches!(outcome, Outcome::Accepted), "{outcome:?}");
+    assert!(matches!(outcome, PayloadOutcome::Accepted), "{outcome:?}");
 }
 
 async fn delivered(exporter: &Exporter) -> Snapshot {

@@ -303,7 +303,7 @@ async fn check_and_queue_status_say_what_is_wrong() -> anyhow::Result<()> {
             status: 0,
             options: &["--sample"],
             step: ("write", "pass", &["one sample of preamp_check was taken"]),
-            queue: &["last answer  400, ", "out of order", "set aside    1 data point"],
+            queue: &["last answer  400, ", "out of order", "quarantine   1 data point"],
             ..Row::unsigned("400 of Prometheus", prometheus.write_url())
         },
         Row {

@@ -1,4 +1,4 @@
-//! Series that the receiver refuses for good: exactly they are set aside, and can be looked at, replayed and removed.
+//! Series that the receiver refuses for good: exactly they are quarantined, and can be looked at, replayed and removed.
 
 use amp_stand_in::{Options, StandIn, Storage};
 use anyhow::{Context as _, ensure};
@@ -12,7 +12,7 @@ use std::path::Path;
 const GOOD: usize = 40;
 const BAD: usize = 3;
 
-/// After a time-out on a busy machine a refusal would mean that the series were stored, and nothing be set aside.
+/// After a time-out on a busy machine a refusal would mean that the series were stored, and nothing be quarantined.
 fn configuration(endpoint: &str, queue: &Path, more: &str) -> String {
     format!(
         "{PIPELINE}
@@ -79,7 +79,7 @@ async fn a_few_bad_series_are_found_with_few_requests() -> anyhow::Result<()> {
 
 /// Prometheus takes nothing of a request that holds one sample out of order.
 #[test]
-fn exactly_the_series_that_are_refused_are_set_aside() -> anyhow::Result<()> {
+fn exactly_the_series_that_are_refused_are_quarantined() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let prometheus = Prometheus::start(folder.path())?;
     let configuration = configuration(&prometheus.write_url(), &folder.path().join("queue"), "");
@@ -99,7 +99,7 @@ fn exactly_the_series_that_are_refused_are_set_aside() -> anyhow::Result<()> {
     ensure!(list.iter().all(|kept| kept["reason"] == "out-of-order"), "{list:?}");
     let summary = command(folder, &["quarantine", "list"])?;
     let expected = [
-        "3 data points set aside, in 3 batches",
+        "3 data points in quarantine, in 3 batches",
         "quarantined out-of-order: 3 data points",
         "3 series  power_watts",
     ];
@@ -112,7 +112,7 @@ fn exactly_the_series_that_are_refused_are_set_aside() -> anyhow::Result<()> {
     let shown = command(folder, &["quarantine", "show", "--reason", "out-of-order"])?;
     ensure!((0..BAD).all(|bad| shown.contains(&format!("bad{bad}"))) && !shown.contains("good"), "{shown}");
     let state = audit(folder)?;
-    ensure!(state["set_aside"] == BAD && state["accepted"] == GOOD + 2 * BAD, "{state}");
+    ensure!(state["in_quarantine"] == BAD && state["accepted"] == GOOD + 2 * BAD, "{state}");
     ensure!(running.points("quarantined")? == BAD as f64, "{}", running.self_metrics()?);
 
     // While the process uses the queue, nobody else may change it.
@@ -133,7 +133,7 @@ fn exactly_the_series_that_are_refused_are_set_aside() -> anyhow::Result<()> {
     let peeked = command(folder, &["queue", "peek", "--count", "9"])?;
     ensure!(peeked.contains("bad0"), "{peeked}");
 
-    // They are refused again, and set aside again.
+    // They are refused again, and quarantined again.
     command(folder, &["queue", "drain"])?;
     ensure!(listed(folder)?.len() == BAD && audit(folder)?["queued"] == 0, "{}", audit(folder)?);
     command(folder, &["quarantine", "purge", "--yes", "--reason", "label-limit"])?;
@@ -142,6 +142,6 @@ fn exactly_the_series_that_are_refused_are_set_aside() -> anyhow::Result<()> {
     ensure!(asked.to_string().contains("3 data points would be deleted for good: add --yes"), "{asked}");
     command(folder, &["quarantine", "purge", "--yes"])?;
     let state = audit(folder)?;
-    ensure!(listed(folder)?.is_empty() && state["set_aside"] == 0, "{state}");
+    ensure!(listed(folder)?.is_empty() && state["in_quarantine"] == 0, "{state}");
     Ok(())
 }

@@ -35,12 +35,12 @@ pub struct Payload {
     /// How it is encoded.
     pub encoding: Encoding,
     /// Where it stands.
-    pub place: Place,
+    pub place: CapturePlace,
 }
 
 /// Where in a capture something stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct CapturePlace {
     /// The name of the file, as it was given.
     pub file: String,
     /// Where in the file.
@@ -63,7 +63,7 @@ pub enum Part {
     },
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for CapturePlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.file)?;
         match self.part {
@@ -79,7 +79,7 @@ impl fmt::Display for Place {
 #[error("{place}: {message}")]
 pub struct CaptureError {
     /// Where the problem is.
-    pub place: Place,
+    pub place: CapturePlace,
     /// What is wrong, and what to do.
     pub message: String,
 }
@@ -156,7 +156,7 @@ impl Capture {
             .map_err(|error| format!("cannot be read: {error}"))
             .and_then(|input| Payloads::of(input, encoding))
             .map(|payloads| Capture { file: file.clone(), payloads })
-            .map_err(|message| CaptureError { place: Place { file, part: Part::Whole }, message })
+            .map_err(|message| CaptureError { place: CapturePlace { file, part: Part::Whole }, message })
     }
 }
 
@@ -193,7 +193,7 @@ impl Iterator for Capture {
     type Item = Result<Payload, CaptureError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let place = |part| Place { file: self.file.clone(), part };
+        let place = |part| CapturePlace { file: self.file.clone(), part };
         let next = match self.payloads.next()? {
             Ok(Piece { bytes, encoding, part }) => {
                 Ok(Payload { bytes: bytes.into(), encoding, place: place(part) })

@@ -8,7 +8,7 @@ mod write;
 
 use preamp_base::Clock;
 use preamp_config::ExporterSettings;
-use preamp_host::credentials::{Found, Identity};
+use preamp_host::credentials::{Identity, ResolvedCredentials};
 use preamp_host::delivery::HttpClient;
 use preamp_wasm::{CallError, ExporterPool};
 use serde::Serialize;
@@ -37,7 +37,7 @@ pub struct Subject<'s> {
 /// How a step came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Outcome {
+pub enum StepOutcome {
     /// All well.
     Pass,
     /// It works, and something should be seen to.
@@ -68,8 +68,8 @@ impl Conclusion {
     pub fn of(steps: &[Step]) -> Conclusion {
         let has = |outcome| steps.iter().any(|step| step.outcome == outcome);
         match () {
-            () if has(Outcome::Fail) => Conclusion::Fail,
-            () if has(Outcome::Wait) => Conclusion::Wait,
+            () if has(StepOutcome::Fail) => Conclusion::Fail,
+            () if has(StepOutcome::Wait) => Conclusion::Wait,
             () => Conclusion::Arrive,
         }
     }
@@ -82,7 +82,7 @@ pub struct Step {
     #[serde(rename = "step")]
     pub name: &'static str,
     /// How it came out.
-    pub outcome: Outcome,
+    pub outcome: StepOutcome,
     /// What was found; never a secret.
     pub detail: String,
     /// What helps, if it did not pass.
@@ -94,26 +94,26 @@ impl Step {
     /// A step that passed.
     #[must_use]
     pub fn pass(name: &'static str, detail: impl Into<String>) -> Self {
-        Self { name, outcome: Outcome::Pass, detail: detail.into(), remedy: None }
+        Self { name, outcome: StepOutcome::Pass, detail: detail.into(), remedy: None }
     }
 
     /// A step that keeps metrics from arriving.
     #[must_use]
     pub fn fail(name: &'static str, detail: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { name, outcome: Outcome::Fail, detail: detail.into(), remedy: Some(remedy.into()) }
+        Self { name, outcome: StepOutcome::Fail, detail: detail.into(), remedy: Some(remedy.into()) }
     }
 
     /// A step that keeps metrics from arriving now.
     fn wait(name: &'static str, detail: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { outcome: Outcome::Wait, ..Self::fail(name, detail, remedy) }
+        Self { outcome: StepOutcome::Wait, ..Self::fail(name, detail, remedy) }
     }
 
     fn warn(name: &'static str, detail: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { outcome: Outcome::Warn, ..Self::fail(name, detail, remedy) }
+        Self { outcome: StepOutcome::Warn, ..Self::fail(name, detail, remedy) }
     }
 
     fn skip(name: &'static str, why: &str) -> Self {
-        Self { outcome: Outcome::Skip, ..Self::pass(name, why) }
+        Self { outcome: StepOutcome::Skip, ..Self::pass(name, why) }
     }
 }
 
@@ -135,12 +135,12 @@ pub async fn check(
     queue::look(&subject.settings.queue).await.into_iter().for_each(&mut report);
     let route = receiver::route(subject);
     let names = receiver::names(subject.settings, &route).await;
-    let is_known = names.outcome == Outcome::Pass;
+    let is_known = names.outcome == StepOutcome::Pass;
     report(names);
     let mut is_reached = false;
     if is_known {
         let greeting = receiver::greet(subject, &route).await;
-        is_reached = greeting.connection.outcome == Outcome::Pass;
+        is_reached = greeting.connection.outcome == StepOutcome::Pass;
         report(greeting.connection);
         greeting.clock.into_iter().for_each(&mut report);
     } else {
@@ -160,7 +160,7 @@ enum Caller {
     /// Nobody in particular: requests are not signed.
     Anybody,
     /// Somebody with credentials, and whom AWS takes him for if it says so.
-    Known(Found, Option<Identity>),
+    Known(ResolvedCredentials, Option<Identity>),
     /// Requests are to be signed, and there are no credentials.
     Unknown,
 }

@@ -2,7 +2,7 @@
 
 use super::{Caller, Step, Subject};
 use preamp_config::{Authorization, ExporterSettings, SigV4};
-use preamp_host::credentials::{Aws, Found, masked};
+use preamp_host::credentials::{Aws, ResolvedCredentials, masked};
 use std::time::Duration;
 
 /// What no source of credentials takes longer than, nor STS.
@@ -71,7 +71,7 @@ pub(super) async fn caller(subject: &Subject<'_>, report: &mut impl FnMut(Step))
     Caller::Known(found, identity)
 }
 
-fn describe(Found { credentials, source }: &Found, now: u64) -> Step {
+fn describe(ResolvedCredentials { credentials, source }: &ResolvedCredentials, now: u64) -> Step {
     let id = masked(&credentials.access_key_id);
     let Some(end) = credentials.expires else {
         return Step::pass("credentials", format!("{id} from {source}, which do not say that they end"));

@@ -31,7 +31,7 @@ pub(super) fn audit(args: &AuditArgs) -> anyhow::Result<()> {
             "accepted": inspection.accepted,
             "settled": settled,
             "queued": inspection.queued(),
-            "set_aside": inspection.set_aside_points,
+            "in_quarantine": inspection.quarantined_points,
             "problems": problems,
         });
         writeln!(out, "{document}")?;
@@ -41,7 +41,7 @@ pub(super) fn audit(args: &AuditArgs) -> anyhow::Result<()> {
             writeln!(out, "{points:>15}  {} {}", Line(state), Line(reason))?;
         }
         writeln!(out, "{:>15}  queued", inspection.queued())?;
-        writeln!(out, "{:>15}  of these set aside", inspection.set_aside_points)?;
+        writeln!(out, "{:>15}  of these in quarantine", inspection.quarantined_points)?;
     }
     if !problems.is_empty() {
         bail!("the ledger does not balance: {}", problems.join("; "));

@@ -2,7 +2,7 @@
 
 use super::ConfigArgs;
 use super::validate::prepare;
-use crate::check::{self, Conclusion, Extent, Outcome, Step, Subject};
+use crate::check::{self, Conclusion, Extent, Step, StepOutcome, Subject};
 use clap::Args;
 use preamp_base::Clock;
 use preamp_base::printable::{self, Line};
@@ -122,17 +122,17 @@ fn of_file(name: &'static str, problem: &Diagnostic) -> Step {
         "" => format!("{verb} what is named there, in {file}{line}"),
         path => format!("{verb} `{path}` in {file}{line}"),
     };
-    let outcome = if *is_warning { Outcome::Warn } else { Outcome::Fail };
+    let outcome = if *is_warning { StepOutcome::Warn } else { StepOutcome::Fail };
     Step { outcome, ..Step::fail(name, problem.to_string(), remedy) }
 }
 
 fn write(step: &Step) -> std::io::Result<()> {
     let (word, colour) = match step.outcome {
-        Outcome::Pass => ("pass", 32),
-        Outcome::Warn => ("warn", 33),
-        Outcome::Wait => ("wait", 33),
-        Outcome::Fail => ("FAIL", 31),
-        Outcome::Skip => ("skip", 2),
+        StepOutcome::Pass => ("pass", 32),
+        StepOutcome::Warn => ("warn", 33),
+        StepOutcome::Wait => ("wait", 33),
+        StepOutcome::Fail => ("FAIL", 31),
+        StepOutcome::Skip => ("skip", 2),
     };
     let mut out = printable::stdout();
     if out.raw().is_terminal() {

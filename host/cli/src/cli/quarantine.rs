@@ -9,13 +9,13 @@ use super::validate::prepare;
 use anyhow::bail;
 use clap::{Args, Subcommand};
 use groups::Groups;
-use preamp_base::memory::Budget;
+use preamp_base::memory::MemoryLimit;
 use preamp_base::printable::{self, Line};
 use preamp_config::{Directory, Storage};
 use preamp_contract::Batch;
 use preamp_host::nats;
 use preamp_host::service::{queue_options, stream_options};
-use preamp_queue::durable::{Folder, FolderError, Kept, SetAsideFiles};
+use preamp_queue::durable::{Folder, FolderError, Kept, QuarantineFiles};
 use preamp_queue::{AppendError, DurableQueue, JetStreamQueue, Queue, jetstream};
 use serde_json::json;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -23,9 +23,9 @@ use std::sync::Arc;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum QuarantineCommand {
-    /// List what is set aside: how much for each reason, and of which metrics.
+    /// List the quarantine: points by reason and by metric.
     List(ListArgs),
-    /// Show the series and samples of what is set aside.
+    /// Show the series and samples in quarantine.
     Show(ShowArgs),
     /// Put it back into the queue, to be delivered once more at the next start.
     ///
@@ -79,7 +79,7 @@ pub(super) struct PurgeArgs {
 
 #[derive(Args, Debug)]
 struct Wanted {
-    /// Only what was set aside for this reason, such as out-of-order.
+    /// Only batches quarantined for this reason, such as out-of-order.
     #[arg(long)]
     reason: Option<String>,
     /// Only what is in this state: quarantined or expired.
@@ -119,14 +119,14 @@ pub(super) fn quarantine(command: QuarantineCommand) -> anyhow::Result<()> {
 }
 
 async fn list(args: ListArgs) -> anyhow::Result<()> {
-    let (loaded, set_aside) = stored::set_aside(&args.config)?;
+    let (loaded, quarantined) = stored::quarantined(&args.config)?;
     if !args.all && !args.json {
         let exporters = prepare(&loaded)?.exporters;
-        let wanted = set_aside.iter().filter(|kept| args.wanted.is(kept));
+        let wanted = quarantined.iter().filter(|kept| args.wanted.is(kept));
         return Ok(Groups::of(wanted, &exporters).await?.print(&mut printable::stdout())?);
     }
     let mut out = if args.json { printable::stdout_json() } else { printable::stdout() };
-    for kept in set_aside.iter().filter(|kept| args.wanted.is(kept)) {
+    for kept in quarantined.iter().filter(|kept| args.wanted.is(kept)) {
         let Kept { at, state, reason, detail, batch, .. } = kept;
         let series = batch.as_ref().map_or(0, |batch| batch.series);
         if args.json {
@@ -151,9 +151,9 @@ async fn list(args: ListArgs) -> anyhow::Result<()> {
 }
 
 async fn show(args: ShowArgs) -> anyhow::Result<()> {
-    let (loaded, set_aside) = stored::set_aside(&args.config)?;
+    let (loaded, quarantined) = stored::quarantined(&args.config)?;
     let exporters = prepare(&loaded)?.exporters;
-    for kept in set_aside.into_iter().filter(|kept| args.wanted.is(kept)) {
+    for kept in quarantined.into_iter().filter(|kept| args.wanted.is(kept)) {
         let Kept { at, state, reason, detail, batch, .. } = kept;
         writeln!(printable::stdout(), "# {} {} {}: {}", At(at), Line(state), Line(reason), Line(detail))?;
         match batch {
@@ -180,7 +180,7 @@ async fn replay(
     let (mut done, in_all) = (0, sum(wanted));
     for kept in wanted {
         if let Some(batch) = &kept.batch {
-            // There may have been more partitions when it was set aside.
+            // There may have been more partitions when the batch was quarantined.
             let partition = batch.partition % queue.partitions().max(1);
             put_back(Batch { partition, ..batch.clone() }).await?;
         }
@@ -202,10 +202,10 @@ enum Release {
 /// Takes what is wanted out of quarantine, and into the queue or nowhere.
 async fn release(args: ReleaseArgs, release: Release) -> anyhow::Result<()> {
     let replays = release == Release::Replay;
-    let (loaded, set_aside) = stored::set_aside(&args.config)?;
+    let (loaded, quarantined) = stored::quarantined(&args.config)?;
     let word = if replays { "replayed" } else { "purged" };
     // What was damaged on disk is of no use to anybody, whoever wants it.
-    let (damaged, intact): (Vec<_>, Vec<_>) = set_aside.into_iter().partition(|kept| kept.batch.is_none());
+    let (damaged, intact): (Vec<_>, Vec<_>) = quarantined.into_iter().partition(|kept| kept.batch.is_none());
     let (wanted, rest): (Vec<_>, Vec<_>) = intact.into_iter().partition(|kept| args.wanted.is(kept));
     let in_all = sum(&wanted);
     if args.dry_run {
@@ -221,7 +221,7 @@ async fn release(args: ReleaseArgs, release: Release) -> anyhow::Result<()> {
             confirm(release, in_all)?;
             // Whoever replays is not the one who keeps what is refused.
             let options = jetstream::Options { quarantine: None, ..stream_options(exporter, nats) };
-            let mut files = SetAsideFiles::open(folder, options.max_bytes)?;
+            let mut files = QuarantineFiles::open(folder, options.max_bytes)?;
             if replays {
                 let queue = JetStreamQueue::open(nats::connect(nats).await?, &options).await?;
                 replay(replayed, &queue, async |batch| queue.replay(batch).await).await?;
@@ -232,7 +232,7 @@ async fn release(args: ReleaseArgs, release: Release) -> anyhow::Result<()> {
         Storage::Memory | Storage::Directory(_) => {
             let folder = Folder::reserve(stored::directory(&loaded)?).map_err(in_use)?;
             confirm(release, in_all)?;
-            let options = queue_options(exporter, &Budget::of_this_system().shares(1));
+            let options = queue_options(exporter, &MemoryLimit::of_this_system().shares(1));
             let (queue, _) = DurableQueue::open(Arc::new(folder), &options)?;
             replay(replayed, &queue, async |batch| queue.append(vec![batch]).await).await?;
             queue.release(rest, in_all + sum(&damaged)).await?;

@@ -1,7 +1,7 @@
 //! Reads captures for the commands that work on them, and says how far it is.
 
 use super::progress::Progress;
-use crate::capture::{Capture, Payload, Place, Source};
+use crate::capture::{Capture, CapturePlace, Payload, Source};
 use clap::{Args, ValueEnum};
 use preamp_contract::Encoding;
 use std::fmt::Display;
@@ -79,7 +79,7 @@ impl Reading {
     }
 
     /// Reports that a payload is none.
-    pub(super) fn refused(&mut self, place: &Place, reason: &str) {
+    pub(super) fn refused(&mut self, place: &CapturePlace, reason: &str) {
         self.report(&format_args!("{place}: {reason}"));
     }
 

@@ -4,7 +4,7 @@ use super::ConfigArgs;
 use super::words::Counted;
 use anyhow::{Context as _, bail};
 use preamp_config::{Directory, Loaded, Nats, Storage};
-use preamp_queue::durable::{Folder, Inspection, Kept, SetAsideFiles};
+use preamp_queue::durable::{Folder, Inspection, Kept, QuarantineFiles};
 use std::fmt::{self, Display};
 use std::path::Path;
 use std::sync::Arc;
@@ -36,19 +36,19 @@ pub(super) fn inspect(args: &ConfigArgs) -> anyhow::Result<(Loaded, Inspection)>
     Ok((loaded, inspection))
 }
 
-/// What is set aside, of a queue in files or in a stream.
-pub(super) fn set_aside(args: &ConfigArgs) -> anyhow::Result<(Loaded, Vec<Kept>)> {
+/// The quarantined batches of a queue in files or in a stream.
+pub(super) fn quarantined(args: &ConfigArgs) -> anyhow::Result<(Loaded, Vec<Kept>)> {
     let loaded = args.load()?;
     let kept = match &loaded.settings.exporter.queue.storage {
-        Storage::Nats(nats) => SetAsideFiles::read(&Folder::look(quarantine_directory(nats)?)?)?,
+        Storage::Nats(nats) => QuarantineFiles::read(&Folder::look(quarantine_directory(nats)?)?)?,
         Storage::Memory | Storage::Directory(_) => {
-            Inspection::of(Arc::new(Folder::look(&directory(&loaded)?.path)?))?.set_aside
+            Inspection::of(Arc::new(Folder::look(&directory(&loaded)?.path)?))?.quarantined
         }
     };
     Ok((loaded, kept))
 }
 
-/// Where this process keeps what is set aside of a queue in a stream.
+/// The folder of the quarantine of a queue in a stream.
 pub(super) fn quarantine_directory(nats: &Nats) -> anyhow::Result<&Path> {
     let directory = nats.quarantine_directory.as_deref();
     directory.context(

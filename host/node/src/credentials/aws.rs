@@ -36,7 +36,7 @@ pub struct Aws {
 
 /// Credentials, and where they come from in words such as `environment variables`.
 #[derive(Debug)]
-pub struct Found {
+pub struct ResolvedCredentials {
     /// The credentials.
     pub credentials: Credentials,
     /// Their source.
@@ -64,7 +64,7 @@ impl Aws {
     ///
     /// # Errors
     /// When there are none, with what was looked for, and what to do about it.
-    pub async fn find(&self) -> Result<Found, CredentialsError> {
+    pub async fn find(&self) -> Result<ResolvedCredentials, CredentialsError> {
         let Some(role) = &self.from.assume_role else { return own(&self.config().await).await };
         let (credentials, source) = match &role.web_identity_token_file {
             Some(path) => {
@@ -80,7 +80,10 @@ impl Aws {
                 (self.assume(role, &config, own.credentials).await?, own.source)
             }
         };
-        Ok(Found { credentials, source: format!("the role {}, assumed with {source}", role.arn) })
+        Ok(ResolvedCredentials {
+            credentials,
+            source: format!("the role {}, assumed with {source}", role.arn),
+        })
     }
 
     /// Whom AWS takes a caller with these credentials for (`sts:GetCallerIdentity`), which needs no permission.
@@ -199,7 +202,7 @@ impl Credentials {
 }
 
 /// The caller's own credentials.
-async fn own(config: &SdkConfig) -> Result<Found, CredentialsError> {
+async fn own(config: &SdkConfig) -> Result<ResolvedCredentials, CredentialsError> {
     let Some(provider) = config.credentials_provider() else { return Err(super::none_given()) };
     let found = provider.provide_credentials().await.map_err(|error| CredentialsError {
         problem: format!("no AWS credentials: {}", with_causes(&error)),
@@ -215,7 +218,7 @@ async fn own(config: &SdkConfig) -> Result<Found, CredentialsError> {
         session_token: found.session_token().map(|token| Secret::new(token.to_owned())),
         expires: found.expiry().map(since_epoch),
     };
-    Ok(Found { credentials, source: source.to_owned() })
+    Ok(ResolvedCredentials { credentials, source: source.to_owned() })
 }
 
 /// Where the SDK found credentials, for those of its marks that tell.

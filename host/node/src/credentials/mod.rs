@@ -15,7 +15,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 #[cfg(feature = "aws")]
-pub use aws::{Aws, Found, Identity};
+pub use aws::{Aws, Identity, ResolvedCredentials};
 pub use fixed::Fixed;
 pub use keys::{IssuedKey, SigningKeys};
 use preamp_base::Secret;

@@ -3,7 +3,7 @@
 use super::Shared;
 use super::driver::Driver;
 use preamp_config::Batching;
-use preamp_deliver::{End, Interrupt, Outcome};
+use preamp_deliver::{BatchOutcome, End, Interrupt};
 use preamp_queue::{Next, StorageError, Window};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -40,7 +40,7 @@ impl Worker {
             match next {
                 Ok(Next::Closed) => return,
                 Ok(Next::Evict { batches }) => {
-                    batches.iter().for_each(|batch| driver.settle(batch, Outcome::Evicted));
+                    batches.iter().for_each(|batch| driver.settle(batch, BatchOutcome::Evicted));
                     driver.acknowledge(batches.len()).await;
                 }
                 Ok(Next::Send { batches, possibly_delivered }) => {

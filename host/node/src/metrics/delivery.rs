@@ -12,7 +12,7 @@ use prometheus_client::registry::Registry;
 
 use super::{ByLabel, Latest, add};
 use preamp_contract::Batch;
-use preamp_queue::{AppendError, Outcome};
+use preamp_queue::{AppendError, PointOutcome};
 
 /// Upper bounds of the request durations, in seconds; those of Prometheus for its own remote write.
 const DURATION_BOUNDS: [f64; 12] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0];
@@ -231,8 +231,8 @@ impl DeliveryMetrics {
     }
 
     /// Counts the end of a batch with as many points, the newest one at `newest` milliseconds.
-    pub fn settled(&self, outcome: &Outcome, points: u64, content: Content, newest: i64) {
-        if *outcome == Outcome::Delivered {
+    pub fn settled(&self, outcome: &PointOutcome, points: u64, content: Content, newest: i64) {
+        if *outcome == PointOutcome::Delivered {
             self.sent_points.inc_by(points);
             raise(&self.highest_sent, newest);
         } else {

@@ -10,7 +10,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
-use preamp_queue::{Outcome, Queue};
+use preamp_queue::{PointOutcome, Queue};
 
 /// Where every point is that was accepted, in OTLP data points.
 ///
@@ -46,17 +46,17 @@ pub struct Snapshot {
     pub accepted: u64,
     /// Points that a durable queue still held when this process started, or that were taken from one that is shared.
     pub recovered: u64,
-    /// See [`Outcome::Delivered`].
+    /// See [`PointOutcome::Delivered`].
     pub delivered: u64,
-    /// See [`Outcome::PartlyRejected`].
+    /// See [`PointOutcome::PartlyRejected`].
     pub partly_rejected: u64,
-    /// See [`Outcome::Rejected`]: points by reason.
+    /// See [`PointOutcome::Rejected`]: points by reason.
     pub rejected: BTreeMap<String, u64>,
-    /// See [`Outcome::Expired`]: points by reason.
+    /// See [`PointOutcome::Expired`]: points by reason.
     pub expired: BTreeMap<String, u64>,
-    /// See [`Outcome::Quarantined`]: points by reason.
+    /// See [`PointOutcome::Quarantined`]: points by reason.
     pub quarantined: BTreeMap<String, u64>,
-    /// See [`Outcome::Damaged`].
+    /// See [`PointOutcome::Damaged`].
     pub damaged: u64,
     /// Points that were put where another process may take them.
     pub handed_over: u64,
@@ -99,16 +99,16 @@ impl Ledger {
     }
 
     /// The delivery of points ended. Their batch is still in the queue.
-    pub fn settled(&self, outcome: &Outcome, points: u64) {
+    pub fn settled(&self, outcome: &PointOutcome, points: u64) {
         let mut accounts = self.accounts();
         let account = match outcome {
-            Outcome::Delivered => &mut accounts.delivered,
-            Outcome::PartlyRejected => &mut accounts.partly_rejected,
-            Outcome::Rejected(reason) => accounts.rejected.entry(reason.clone()).or_default(),
-            Outcome::Expired(reason) => accounts.expired.entry(reason.clone()).or_default(),
-            Outcome::Quarantined(reason) => accounts.quarantined.entry(reason.clone()).or_default(),
+            PointOutcome::Delivered => &mut accounts.delivered,
+            PointOutcome::PartlyRejected => &mut accounts.partly_rejected,
+            PointOutcome::Rejected(reason) => accounts.rejected.entry(reason.clone()).or_default(),
+            PointOutcome::Expired(reason) => accounts.expired.entry(reason.clone()).or_default(),
+            PointOutcome::Quarantined(reason) => accounts.quarantined.entry(reason.clone()).or_default(),
             // The queue counts it, where it is found.
-            Outcome::Damaged => return,
+            PointOutcome::Damaged => return,
         };
         *account += points;
         accounts.settled += points;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Attempt, Content, Format, Metrics, NodeMetrics, RequestOutcome, Snapshot, Transport, encode};
 use preamp_config::MetricNames;
 use preamp_contract::{Batch, Protocol};
-use preamp_queue::{MemoryQueue, Outcome, Queue, Settlement};
+use preamp_queue::{MemoryQueue, PointOutcome, Queue, Settlement};
 use preamp_wasm::PoolStats;
 
 fn batch(points: u32) -> Batch {
@@ -45,14 +45,14 @@ async fn the_ledger_balances_through_every_state_of_a_batch() {
     assert_eq!(ledger.snapshot().queued, 15);
 
     // A batch of ten, halved: its first half is stored while the second is still open.
-    ledger.settled(&Outcome::Delivered, 6);
+    ledger.settled(&PointOutcome::Delivered, 6);
     assert!(ledger.balances());
     assert_eq!(ledger.snapshot().queued, 9);
-    ledger.settled(&Outcome::Rejected("out-of-order".to_owned()), 4);
+    ledger.settled(&PointOutcome::Rejected("out-of-order".to_owned()), 4);
     queue.acknowledge(0, 1, Settlement::default()).await.expect("memory");
     assert_eq!(ledger.snapshot().queued, 5);
-    ledger.settled(&Outcome::PartlyRejected, 2);
-    ledger.settled(&Outcome::Expired("max-elapsed-time".to_owned()), 3);
+    ledger.settled(&PointOutcome::PartlyRejected, 2);
+    ledger.settled(&PointOutcome::Expired("max-elapsed-time".to_owned()), 3);
 
     let expected = Snapshot {
         accepted: 15,
@@ -75,18 +75,18 @@ async fn a_lost_batch_and_a_lost_point_upset_the_balance() {
     let (metrics, queue) = with_queued(&[10]).await;
     queue.acknowledge(0, 1, Settlement::default()).await.expect("memory");
     assert!(!metrics.ledger.balances(), "a batch left without an outcome");
-    metrics.ledger.settled(&Outcome::Delivered, 9);
+    metrics.ledger.settled(&PointOutcome::Delivered, 9);
     assert!(!metrics.ledger.balances(), "one of its ten points has no outcome");
 }
 
 #[tokio::test]
 async fn what_a_queue_holds_at_the_start_counts_as_recovered() {
     let (before, queue) = with_queued(&[7, 10]).await;
-    before.ledger.settled(&Outcome::Delivered, 7);
+    before.ledger.settled(&PointOutcome::Delivered, 7);
     queue.acknowledge(0, 1, Settlement::default()).await.expect("memory");
     let metrics = Metrics::new("otlp", "amp", queue, PoolStats::default);
     assert_eq!(metrics.ledger.snapshot().recovered, 10);
-    metrics.ledger.settled(&Outcome::Delivered, 4);
+    metrics.ledger.settled(&PointOutcome::Delivered, 4);
     assert_eq!(metrics.ledger.snapshot().queued, 6);
     assert!(metrics.ledger.balances());
 }
@@ -110,9 +110,9 @@ async fn the_page_has_the_names_that_dashboards_know() {
     let content = Content { samples: 30, histograms: 5, exemplars: 1 };
     let in_flight = metrics.delivery.sending(Attempt { content, bytes: 7, number: 2 });
     metrics.delivery.answered("retry", Duration::from_millis(20));
-    metrics.delivery.settled(&Outcome::Delivered, 4, content, 2_000);
-    metrics.delivery.settled(&Outcome::PartlyRejected, 6, content, 2_500);
-    metrics.ledger.settled(&Outcome::Rejected("too-old".to_owned()), 1);
+    metrics.delivery.settled(&PointOutcome::Delivered, 4, content, 2_000);
+    metrics.delivery.settled(&PointOutcome::PartlyRejected, 6, content, 2_500);
+    metrics.ledger.settled(&PointOutcome::Rejected("too-old".to_owned()), 1);
     let metrics = Arc::new(metrics);
     let names = MetricNames { have_type_suffix: true, have_units: false };
     let page = encode(&node, std::slice::from_ref(&metrics), Format::OpenMetrics, names);

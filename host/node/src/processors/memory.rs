@@ -1,7 +1,7 @@
 //! The processor `memory_limiter`: payloads are refused while the process uses too much memory.
 
 use crate::metrics::process_memory;
-use preamp_base::memory::Budget;
+use preamp_base::memory::MemoryLimit;
 use preamp_config::MemoryLimiter;
 use preamp_queue::Queue;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ pub(super) struct Limiter {
 
 impl Limiter {
     pub(super) fn start(settings: &MemoryLimiter) -> Self {
-        let threshold = threshold(settings, Budget::of_this_system().bytes);
+        let threshold = threshold(settings, MemoryLimit::of_this_system().bytes);
         let used = Arc::new(AtomicU64::new(0));
         let mut ticks = interval(settings.check_interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -4,7 +4,7 @@
 use super::message::{
     Any, ExportMetricsPartialSuccess, ExportMetricsServiceResponse, RETRY_INFO_TYPE, Status,
 };
-use crate::intake::{Outcome, RequestOutcome};
+use crate::intake::{PayloadOutcome, RequestOutcome};
 use preamp_contract::Refusal;
 use preamp_wasm::CallError;
 use std::time::Duration;
@@ -82,19 +82,19 @@ impl Failure {
 }
 
 /// The answer that an outcome calls for.
-pub(super) fn answer(outcome: Outcome) -> Result<ExportMetricsServiceResponse, Failure> {
+pub(super) fn answer(outcome: PayloadOutcome) -> Result<ExportMetricsServiceResponse, Failure> {
     match outcome {
-        Outcome::Accepted => Ok(ExportMetricsServiceResponse { partial_success: None }),
-        Outcome::Partial { rejected_points, message } => Ok(ExportMetricsServiceResponse {
+        PayloadOutcome::Accepted => Ok(ExportMetricsServiceResponse { partial_success: None }),
+        PayloadOutcome::Partial { rejected_points, message } => Ok(ExportMetricsServiceResponse {
             partial_success: Some(ExportMetricsPartialSuccess {
                 rejected_data_points: i64::try_from(rejected_points).unwrap_or(i64::MAX),
                 error_message: message,
             }),
         }),
-        Outcome::Refused(refusal) => Err(refused(&refusal)),
-        Outcome::Oversized(reason) => Err(Failure::new(Code::ResourceExhausted, reason)),
-        Outcome::Busy(reason) => Err(Failure::busy(reason)),
-        Outcome::Failed(error) => Err(failed(&error)),
+        PayloadOutcome::Refused(refusal) => Err(refused(&refusal)),
+        PayloadOutcome::Oversized(reason) => Err(Failure::new(Code::ResourceExhausted, reason)),
+        PayloadOutcome::Busy(reason) => Err(Failure::busy(reason)),
+        PayloadOutcome::Failed(error) => Err(failed(&error)),
     }
 }
 

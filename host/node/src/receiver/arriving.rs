@@ -20,7 +20,7 @@ const REQUEST_BYTES: usize = 8 << 10;
 /// Smaller bodies are unpacked where they are: to hand them over costs more.
 const HANDED_OVER: usize = 8 << 10;
 
-/// Memory is set aside for no more of what was announced than this. It may never come.
+/// Memory is reserved for no more of an announced size than this. It may never come.
 const PREPARED: usize = 1 << 20;
 
 /// The body of a request, and the room that it takes.

@@ -1,7 +1,7 @@
 //! From the socket to a connection that is ready for requests. Nobody who takes long holds anybody else up.
 
 use super::ServersTls;
-use super::places::{Place, Places, Refused};
+use super::slots::{Refused, Slot, Slots};
 use super::stream::Stream;
 use std::io;
 use std::sync::Arc;
@@ -23,18 +23,18 @@ const ENFILE: i32 = 23;
 /// What came of listening.
 pub(super) enum Accepted {
     /// Somebody connected.
-    Connection(TcpStream, Place),
+    Connection(TcpStream, Slot),
     /// Nobody that could be let in.
     Nothing,
 }
 
 /// Waits for somebody to connect. Whoever waits no longer loses nobody.
-pub(super) async fn next(socket: &TcpListener, places: &Arc<Places>) -> Accepted {
-    places.have_room().await;
+pub(super) async fn next(socket: &TcpListener, slots: &Arc<Slots>) -> Accepted {
+    slots.have_room().await;
     let (stream, address) = match socket.accept().await {
         Ok(accepted) => accepted,
         Err(error) => {
-            not_accepted(&error, places);
+            not_accepted(&error, slots);
             // One that was broken off before it was accepted costs nothing.
             if !matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -42,25 +42,25 @@ pub(super) async fn next(socket: &TcpListener, places: &Arc<Places>) -> Accepted
             return Accepted::Nothing;
         }
     };
-    match places.enter(address.ip()) {
-        Ok(place) => {
+    match slots.enter(address.ip()) {
+        Ok(slot) => {
             // What is not sent at once is not sent faster.
             let _set = stream.set_nodelay(true);
-            Accepted::Connection(stream, place)
+            Accepted::Connection(stream, slot)
         }
         Err(refused) => {
-            turned_away(refused, places);
+            turned_away(refused, slots);
             Accepted::Nothing
         }
     }
 }
 
-fn not_accepted(error: &io::Error, places: &Places) {
+fn not_accepted(error: &io::Error, slots: &Slots) {
     match error.raw_os_error() {
         Some(EMFILE | ENFILE) => {
             // One that can be spared leaves its descriptor to the one that waits.
-            places.spare_one();
-            if let Some(suppressed) = places.refused("descriptors") {
+            slots.spare_one();
+            if let Some(suppressed) = slots.refused("descriptors") {
                 tracing::error!(
                     %error,
                     suppressed,
@@ -73,10 +73,10 @@ fn not_accepted(error: &io::Error, places: &Places) {
     }
 }
 
-fn turned_away(refused: Refused, places: &Places) {
+fn turned_away(refused: Refused, slots: &Slots) {
     match refused {
         Refused::Full => {
-            if let Some(suppressed) = places.refused("max-connections") {
+            if let Some(suppressed) = slots.refused("max-connections") {
                 tracing::warn!(
                     suppressed,
                     "a connection was turned away: there are as many as max_connections and the limit of open files \
@@ -85,7 +85,7 @@ fn turned_away(refused: Refused, places: &Places) {
             }
         }
         Refused::Address => {
-            if let Some(suppressed) = places.refused("max-connections-per-address") {
+            if let Some(suppressed) = slots.refused("max-connections-per-address") {
                 tracing::warn!(
                     suppressed,
                     "a connection was turned away: its address has as many as max_connections_per_address allows"
@@ -111,16 +111,16 @@ impl Handshakes {
     pub(super) async fn shake(
         &self,
         stream: TcpStream,
-        place: &Place,
+        slot: &Slot,
         stop: &CancellationToken,
     ) -> Option<Stream> {
         let Some(tls) = &self.tls else { return Some(Stream::Plain(stream)) };
         let acceptor = TlsAcceptor::from(tls.current());
-        let _shaking = place.shake();
+        let _shaking = slot.shake();
         let handshake = tokio::select! {
             handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)) => handshake,
-            () = place.activity().ended() => {
-                place.ended(super::activity::Ending::Displaced);
+            () = slot.activity().ended() => {
+                slot.ended(super::activity::Ending::Displaced);
                 return None;
             }
             () = stop.cancelled() => return None,
@@ -128,12 +128,12 @@ impl Handshakes {
         match handshake {
             Ok(Ok(stream)) => return Some(Stream::Tls(Box::new(stream))),
             Ok(Err(error)) => {
-                if let Some(suppressed) = place.refused("tls") {
+                if let Some(suppressed) = slot.refused("tls") {
                     tracing::warn!(%error, suppressed, "a sender was turned away by TLS");
                 }
             }
             Err(_elapsed) => {
-                if let Some(suppressed) = place.refused("tls-timeout") {
+                if let Some(suppressed) = slot.refused("tls-timeout") {
                     tracing::warn!(
                         suppressed,
                         "a sender did not finish the TLS handshake within {} s: it may not speak TLS",

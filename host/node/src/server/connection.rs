@@ -2,7 +2,7 @@
 
 use super::activity::{Activity, Due, Ending, UnderWay, now};
 use super::body::{Answer, Guarded};
-use super::places::Place;
+use super::slots::Slot;
 use super::stream::{Stream, Watched};
 use super::{Infallibly, RequestBody};
 use bytes::Bytes;
@@ -34,7 +34,7 @@ const HTTP1_BUFFER: usize = 64 << 10;
 /// The most bytes of a head in HTTP/2, as its fields are counted there.
 const HTTP2_HEAD: u32 = 16 << 10;
 
-/// How long a connection may take to end that another one needs the place of: long enough to be told that it is over.
+/// How long a connection may take to end that another one needs the slot of: long enough to be told that it is over.
 const FAREWELL: Duration = Duration::from_millis(10);
 
 /// How long one may take that could have a request on its way, and how often that is looked at.
@@ -46,7 +46,7 @@ const SPREAD: f64 = 0.1;
 /// Answers the requests of a connection until it ends, or has to.
 pub(super) async fn attend<H, F, B>(
     stream: Stream,
-    place: &Place,
+    slot: &Slot,
     serving: &Serving,
     protocols: Protocols,
     handler: H,
@@ -56,7 +56,7 @@ pub(super) async fn attend<H, F, B>(
     F: Future<Output = Response<B>> + Send + 'static,
     B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + Unpin + 'static,
 {
-    let activity = place.activity();
+    let activity = slot.activity();
     let watched = Watched { stream, activity: Arc::clone(activity) };
     let of_service = Arc::clone(activity);
     let service = service_fn(move |request: Request<Incoming>| {
@@ -122,7 +122,7 @@ pub(super) async fn attend<H, F, B>(
         }
     }
     if let Some(reason) = end.reason {
-        place.ended(reason);
+        slot.ended(reason);
     }
 }
 

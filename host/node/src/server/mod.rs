@@ -1,7 +1,7 @@
 //! Serves HTTP on a socket, the same way on every port: what connects is counted, bounded, watched and ended.
 //!
 //! ```text
-//! accept ─▶ places (how many may be open) ─▶ TLS ─▶ connection (HTTP/1 or HTTP/2, watched) ─▶ handler
+//! accept ─▶ slots (how many may be open) ─▶ TLS ─▶ connection (HTTP/1 or HTTP/2, watched) ─▶ handler
 //! ```
 //!
 //! A stranger may connect as often as they like and say nothing, or little, or all of it slowly. Whoever sends as
@@ -13,7 +13,7 @@ mod body;
 mod connection;
 mod descriptors;
 mod hosts;
-mod places;
+mod slots;
 mod stream;
 
 pub(crate) use connection::Protocols;
@@ -28,9 +28,9 @@ use body::Guarded;
 use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::{Body, Incoming};
-use places::Places;
 use preamp_config::Serving;
 use rustls::ServerConfig;
+use slots::Slots;
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
@@ -83,14 +83,14 @@ impl Server {
         let Server { socket, tls, serving, protocols, metrics } = self;
         // A socket that has no address is none.
         socket.local_addr()?;
-        let places = Places::new(&serving, metrics);
+        let slots = Slots::new(&serving, metrics);
         let handshakes = Handshakes::new(tls);
         let serving = Arc::new(serving);
         let mut connections = JoinSet::new();
         loop {
-            let (stream, place) = tokio::select! {
-                accepted = accept::next(&socket, &places) => match accepted {
-                    Accepted::Connection(stream, place) => (stream, place),
+            let (stream, slot) = tokio::select! {
+                accepted = accept::next(&socket, &slots) => match accepted {
+                    Accepted::Connection(stream, slot) => (stream, slot),
                     Accepted::Nothing => continue,
                 },
                 Some(ended) = connections.join_next() => {
@@ -102,8 +102,8 @@ impl Server {
             let (handshakes, serving) = (handshakes.clone(), Arc::clone(&serving));
             let (handler, stop) = (handler.clone(), stop.clone());
             connections.spawn(async move {
-                let Some(stream) = handshakes.shake(stream, &place, &stop).await else { return };
-                connection::attend(stream, &place, &serving, protocols, handler, stop).await;
+                let Some(stream) = handshakes.shake(stream, &slot, &stop).await else { return };
+                connection::attend(stream, &slot, &serving, protocols, handler, stop).await;
             });
         }
         // Whoever connects from now on is to hear so, and not to wait for ever.

@@ -1,6 +1,6 @@
 //! What a configuration asks for, made to fit into the memory that there is.
 
-use preamp_base::memory::{Budget, COMFORTABLE_BYTES, Shares};
+use preamp_base::memory::{COMFORTABLE_BYTES, MemoryLimit, Shares};
 use preamp_config::{MemoryLimiter, Serving, Settings, Storage};
 use std::fmt;
 
@@ -12,7 +12,7 @@ pub(super) struct Fitted {
     /// The settings.
     pub settings: Settings,
     /// The memory, and whose limit it is.
-    pub budget: Budget,
+    pub budget: MemoryLimit,
     /// How it is shared out.
     pub shares: Shares,
     /// What asks for more than there is, and what helps.
@@ -30,7 +30,7 @@ impl fmt::Display for Mib {
 
 impl Fitted {
     /// Fits settings into what this process may use.
-    pub(super) fn new(settings: &Settings, system: Budget) -> Self {
+    pub(super) fn new(settings: &Settings, system: MemoryLimit) -> Self {
         let mut settings = settings.clone();
         let mut warnings = Vec::new();
         let limiter = settings.processors.memory_limiter.as_ref();
@@ -107,7 +107,7 @@ fn fit_listeners(settings: &mut Settings, shares: &Shares, total: &str, warnings
              give the process {} or more, or lower that key",
             Mib(most),
             Mib(listener.max_request_bytes),
-            Mib(Budget::for_requests(listener.max_request_bytes.saturating_mul(OF_ROOM))),
+            Mib(MemoryLimit::for_requests(listener.max_request_bytes.saturating_mul(OF_ROOM))),
         ));
         listener.max_request_bytes = most;
     }
@@ -130,7 +130,7 @@ fn fit_queue(settings: &mut Settings, shares: &Shares, total: &str, warnings: &m
         Mib(shares.queue),
         exporter.id,
         Mib(queue.max_bytes),
-        Mib(Budget::for_queue(queue.max_bytes)),
+        Mib(MemoryLimit::for_queue(queue.max_bytes)),
     ));
 }
 
@@ -149,7 +149,7 @@ service: {pipelines: {metrics: {receivers: [otlp], processors: [memory_limiter],
 
     fn fitted(queue: &str, mebibytes: u64) -> Fitted {
         let loaded = preamp_config::parse("test.yaml", &FILE.replace("QUEUE", queue), &|_| None);
-        let budget = Budget { bytes: mebibytes << 20, origin: Origin::ControlGroup };
+        let budget = MemoryLimit { bytes: mebibytes << 20, origin: Origin::ControlGroup };
         Fitted::new(&loaded.expect("a valid configuration").settings, budget)
     }
 

@@ -2,7 +2,7 @@
 
 use super::StartError;
 use crate::delivery::HttpClient;
-use crate::intake::{Intake, Outcome, Transport};
+use crate::intake::{Intake, PayloadOutcome, Transport};
 use crate::metrics::{Format, otlp};
 use crate::node::Node;
 use bytes::Bytes;
@@ -166,13 +166,13 @@ async fn submit(intake: &Arc<Intake>, payload: Bytes) -> Result<(), String> {
     let mut share = intake.requests().reserve();
     share.grow(payload.len()).map_err(|full| full.to_string())?;
     match intake.submit(payload, share, Encoding::Protobuf, Transport::Internal).await {
-        Outcome::Accepted => Ok(()),
-        Outcome::Partial { rejected_points, message } => {
+        PayloadOutcome::Accepted => Ok(()),
+        PayloadOutcome::Partial { rejected_points, message } => {
             Err(format!("{rejected_points} points rejected: {message}"))
         }
-        Outcome::Refused(refusal) => Err(refusal.to_string()),
-        Outcome::Oversized(why) | Outcome::Busy(why) => Err(why),
-        Outcome::Failed(error) => Err(error.to_string()),
+        PayloadOutcome::Refused(refusal) => Err(refusal.to_string()),
+        PayloadOutcome::Oversized(why) | PayloadOutcome::Busy(why) => Err(why),
+        PayloadOutcome::Failed(error) => Err(error.to_string()),
     }
 }
 

@@ -24,7 +24,7 @@ use zeroize::Zeroizing;
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// Something does not hold what it should.
-    #[error("tls.{key}{}: {problem}; {remedy}", Place(.place))]
+    #[error("tls.{key}{}: {problem}; {remedy}", InFile(.place))]
     Pem {
         /// The key that names it.
         key: &'static str,
@@ -40,9 +40,9 @@ pub enum TlsError {
     Library(#[from] rustls::Error),
 }
 
-struct Place<'p>(&'p Option<std::path::PathBuf>);
+struct InFile<'p>(&'p Option<std::path::PathBuf>);
 
-impl fmt::Display for Place<'_> {
+impl fmt::Display for InFile<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Some(path) => write!(f, " {}", path.display()),

@@ -2,10 +2,10 @@
 //! commit).
 
 use super::log::{Change, Location, Log};
-use super::quarantine::{Kept, Place, Quarantine};
+use super::quarantine::{Kept, Position, Quarantine};
 use super::{Shared, Stored};
 use crate::backlog::{Entry, Size};
-use crate::{AppendError, Outcome, Settlement, StorageError, Ticket};
+use crate::{AppendError, PointOutcome, Settlement, StorageError, Ticket};
 use preamp_base::clock::now_ms;
 use preamp_contract::Batch;
 use std::collections::VecDeque;
@@ -29,7 +29,7 @@ pub(super) enum Request {
         settlement: Settlement,
         reply: oneshot::Sender<Result<(), StorageError>>,
     },
-    /// Keeps only these of what was set aside, and counts the points that are not any more.
+    /// Keeps only these batches in the quarantine, and counts the points of the others.
     Release {
         rest: Vec<Kept>,
         points: u64,
@@ -91,7 +91,7 @@ impl Committer {
             }
         }
         let accepted_at = now_ms();
-        settles.iter_mut().for_each(|settle| settle.set_aside(quarantine, shared, accepted_at));
+        settles.iter_mut().for_each(|settle| settle.quarantine(quarantine, shared, accepted_at));
         commit(log, shared, appends, settles, accepted_at);
         let Some((possibly_delivered, reply)) = end else { return ControlFlow::Continue(()) };
         let result = match possibly_delivered || shared.is_possibly_delivered() {
@@ -159,14 +159,16 @@ impl Settle {
         }
     }
 
-    /// Keeps what is to be set aside, before it is settled. What cannot be kept is told of, and counts as rejected.
-    fn set_aside(&mut self, quarantine: &mut Quarantine, shared: &Shared, at: i64) {
-        if self.settlement.set_aside.is_empty() {
+    /// Writes the batches of the settlement to the quarantine, before they are settled. If that fails, it is logged, and
+    /// they count as rejected.
+    fn quarantine(&mut self, quarantine: &mut Quarantine, shared: &Shared, at: i64) {
+        if self.settlement.quarantined.is_empty() {
             return;
         }
-        let place = Place { layout: self.layout, partition: self.partition, waiting_from: self.waiting_from };
-        if let Err(error) = quarantine.keep(&self.settlement.set_aside, at, place) {
-            if let Some(suppressed) = shared.log_limiter.allow("set-aside", 1) {
+        let place =
+            Position { layout: self.layout, partition: self.partition, waiting_from: self.waiting_from };
+        if let Err(error) = quarantine.keep(&self.settlement.quarantined, at, place) {
+            if let Some(suppressed) = shared.log_limiter.allow("quarantine", 1) {
                 let directory = &shared.place;
                 tracing::error!(directory, %error, suppressed, "rejected points could not be kept in quarantine");
             }
@@ -261,7 +263,7 @@ fn settled(log: &mut Log, shared: &Shared, settles: Vec<Settle>) {
                 segments.push(stored.location.segment.number);
             });
         shared.in_flight.settled(settle.partition, settle.waiting_from);
-        if settle.settlement.outcomes.iter().any(|(outcome, _)| *outcome == Outcome::Damaged) {
+        if settle.settlement.outcomes.iter().any(|(outcome, _)| *outcome == PointOutcome::Damaged) {
             log.damaged.extend(&segments);
         }
         for of_one in segments.chunk_by(|one, other| one == other) {

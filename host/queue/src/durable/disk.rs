@@ -2,7 +2,7 @@
 
 use super::in_flight::NAME as IN_FLIGHT;
 use super::log::{DAMAGED, RESERVE, SUFFIX};
-use super::quarantine::SUFFIX as ASIDE;
+use super::quarantine::SUFFIX as QUARANTINE;
 use preamp_base::Directory;
 use preamp_base::own_files::{Holder, LockError, NotOurs, OwnDirectory, Purpose, make_directories};
 use std::fs::File;
@@ -225,7 +225,7 @@ impl Folder {
 
 /// Whether a file has a name that those of a queue have.
 fn is_of_a_queue(name: &str) -> bool {
-    let numbered = [SUFFIX, DAMAGED, ASIDE].iter().any(|suffix| file_number(name, suffix).is_some());
+    let numbered = [SUFFIX, DAMAGED, QUARANTINE].iter().any(|suffix| file_number(name, suffix).is_some());
     numbered || [RESERVE.0, IN_FLIGHT].contains(&name)
 }
 

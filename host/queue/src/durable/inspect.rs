@@ -1,7 +1,7 @@
 //! Looking at a queue without using it: also while a process does.
 
 use super::disk::Disk;
-use super::log::{ACCEPTED, Location, RELEASED, SET_ASIDE};
+use super::log::{ACCEPTED, EVER_QUARANTINED, Location, RELEASED};
 use super::quarantine::{self, Kept};
 use super::read;
 use super::recovery::{self, OpenError};
@@ -19,10 +19,10 @@ pub struct Inspection {
     pub accepted: u64,
     /// The points that left it, by state and reason.
     pub settled: BTreeMap<(String, String), u64>,
-    /// Points that were set aside, and not replayed or purged since.
-    pub set_aside_points: u64,
-    /// What is set aside.
-    pub set_aside: Vec<Kept>,
+    /// Points in quarantine: neither replayed nor purged.
+    pub quarantined_points: u64,
+    /// The quarantined batches.
+    pub quarantined: Vec<Kept>,
     /// Whether the process that used it last has ended in order, with nothing under way.
     pub was_closed: bool,
     /// Bytes that cannot be read as what they were.
@@ -64,14 +64,14 @@ impl Inspection {
         let mut recovery = recovery::read(disk.clone(), None, 0)?;
         let waiting = recovery.waiting();
         let log = &recovery.log;
-        let set_aside = quarantine::read(&*disk, &log.layouts());
-        let set_aside = set_aside.map_err(|error| OpenError::System { place, error })?;
+        let quarantined = quarantine::read(&*disk, &log.layouts());
+        let quarantined = quarantined.map_err(|error| OpenError::System { place, error })?;
         Ok(Inspection {
             exporter: log.exporter.clone(),
             accepted: log.points(ACCEPTED),
             settled: log.settled().map(|(name, points)| (name.clone(), points)).collect(),
-            set_aside_points: log.points(SET_ASIDE).saturating_sub(log.points(RELEASED)),
-            set_aside,
+            quarantined_points: log.points(EVER_QUARANTINED).saturating_sub(log.points(RELEASED)),
+            quarantined,
             was_closed: recovery.was_closed,
             damaged_bytes: recovery.damaged_bytes,
             files: (log.sealed.len() as u64, log.bytes_on_disk()),
@@ -103,18 +103,18 @@ impl Inspection {
             problems
                 .push(format!("accepted are {accepted} points, but settled {settled} and queued {queued}"));
         }
-        let kept: u64 = self.set_aside.iter().map(|kept| kept.points).sum();
-        if kept != self.set_aside_points {
-            let expected = self.set_aside_points;
-            problems.push(format!("set aside are {expected} points, but {kept} are in the files"));
+        let kept: u64 = self.quarantined.iter().map(|kept| kept.points).sum();
+        if kept != self.quarantined_points {
+            let expected = self.quarantined_points;
+            problems.push(format!("{expected} points should be in quarantine, but {kept} are in its files"));
         }
         problems
     }
 }
 
-impl From<recovery::Found> for WaitingBatch {
-    fn from(found: recovery::Found) -> Self {
-        let recovery::Found { location, partition, size, accepted_at } = found;
+impl From<recovery::RecoveredBatch> for WaitingBatch {
+    fn from(found: recovery::RecoveredBatch) -> Self {
+        let recovery::RecoveredBatch { location, partition, size, accepted_at } = found;
         WaitingBatch { location, partition, points: size.points, bytes: size.bytes, accepted_at }
     }
 }

@@ -9,7 +9,7 @@ use super::disk::{Disk, DiskFile, file_name};
 use crate::record::{
     self, Account, Checkpoint, Closed, FORMAT, Head, Kind, Layout, Payload, SegmentEnd, Settled,
 };
-use crate::{Outcome, Settlement};
+use crate::{PointOutcome, Settlement};
 use preamp_contract::Batch;
 use prost::Message as _;
 use std::collections::{BTreeMap, BTreeSet};
@@ -63,8 +63,9 @@ pub(super) type Accounts = BTreeMap<(String, String), u64>;
 
 /// The state under which all that was ever appended is counted.
 pub(super) const ACCEPTED: &str = "accepted";
-/// The states under which is counted what was ever set aside, and what of that was replayed or purged.
-pub(super) const SET_ASIDE: &str = "set_aside";
+/// The state of all points that were ever quarantined. Files of every version have it under this name.
+pub(super) const EVER_QUARANTINED: &str = "set_aside";
+/// The state of the points that left the quarantine, replayed or purged.
 pub(super) const RELEASED: &str = "released";
 
 /// The log of one exporter.
@@ -415,7 +416,7 @@ impl Log {
 
     /// The points that left the queue, by state and reason.
     pub fn settled(&self) -> impl Iterator<Item = (&(String, String), u64)> {
-        let is_state = |state: &str| Outcome::STATES.contains(&state);
+        let is_state = |state: &str| PointOutcome::STATES.contains(&state);
         let settled = self.accounts.iter().filter(move |((state, _), _)| is_state(state));
         settled.map(|(name, points)| (name, *points))
     }
@@ -435,7 +436,7 @@ impl Log {
         sealed + self.active.as_ref().map_or(0, |active| active.capacity) + self.damaged_files.bytes
     }
 
-    /// Counts what was set aside and is not any more, with the next segment.
+    /// Counts points that left the quarantine, with the next segment.
     pub fn released_from_quarantine(&mut self, points: u64) -> io::Result<()> {
         self.credit(RELEASED, "", points);
         self.begin_segment(0, Room::OfAnyKind)
@@ -482,14 +483,18 @@ impl Appended<'_> {
 }
 
 fn accounts(settlement: &Settlement) -> Vec<Account> {
-    let account = |(outcome, points): &(Outcome, u64)| {
+    let account = |(outcome, points): &(PointOutcome, u64)| {
         let (state, reason) = outcome.state();
         Account { state: state.to_owned(), reason: reason.to_owned(), points: *points }
     };
     let mut accounts: Vec<_> = settlement.outcomes.iter().map(account).collect();
-    let set_aside: u64 = settlement.set_aside.iter().map(|kept| u64::from(kept.batch.points)).sum();
-    if set_aside > 0 {
-        accounts.push(Account { state: SET_ASIDE.to_owned(), reason: String::new(), points: set_aside });
+    let quarantined: u64 = settlement.quarantined.iter().map(|kept| u64::from(kept.batch.points)).sum();
+    if quarantined > 0 {
+        accounts.push(Account {
+            state: EVER_QUARANTINED.to_owned(),
+            reason: String::new(),
+            points: quarantined,
+        });
     }
     accounts
 }

@@ -10,27 +10,27 @@ mod in_flight;
 mod inspect;
 mod log;
 mod quarantine;
+mod quarantine_files;
 mod read;
 mod recovery;
 mod refusals;
 mod restore;
 mod scan;
-mod set_aside;
 mod shared;
 mod writer;
 
 pub use disk::{Disk, DiskFile, Folder, FolderError};
 pub use inspect::{Inspection, WaitingBatch};
 pub use quarantine::Kept;
+pub use quarantine_files::QuarantineFiles;
 pub use recovery::OpenError;
-pub use set_aside::SetAsideFiles;
 
 pub use preamp_base::own_files::{Holder, NotOurs};
 
 use super::backlog::{Backlog, Limits};
 use super::changes::Changes;
 use crate::{
-    AppendError, Capacity, Next, Outcome, Pending, Queue, Settlement, Statistics, StorageError, Ticket,
+    AppendError, Capacity, Next, Pending, PointOutcome, Queue, Settlement, Statistics, StorageError, Ticket,
     Window, wait_for_room,
 };
 use committer::{Append, Committer, Request};
@@ -69,9 +69,9 @@ pub struct Options {
     pub index_bytes: u64,
 }
 
-/// What a durable queue found when it was opened.
+/// The content of a durable queue when it was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Found {
+pub struct Opened {
     /// Batches that wait.
     pub batches: u64,
     /// Points in them.
@@ -111,7 +111,7 @@ const SEGMENTS: u64 = 32;
 const SEGMENT_MAX: u64 = 16 << 20;
 const SEGMENT_LEAST: u64 = 256 << 10;
 
-/// This part of a queue may be set aside.
+/// The quarantine may take this share of a queue.
 const QUARANTINE: u64 = 16;
 
 /// This part of a queue is kept of files with damage in which nothing waits.
@@ -128,7 +128,7 @@ impl DurableQueue {
     ///
     /// # Errors
     /// When the folder cannot be used; nothing in it is changed then.
-    pub fn open(disk: Arc<dyn Disk>, options: &Options) -> Result<(DurableQueue, Found), OpenError> {
+    pub fn open(disk: Arc<dyn Disk>, options: &Options) -> Result<(DurableQueue, Opened), OpenError> {
         let (committer, found) = Self::recover(disk, options, false)?;
         let shared = committer.shared.clone();
         Ok((DurableQueue { shared, writing: Writing::Apart(Writer::new(committer)) }, found))
@@ -139,7 +139,10 @@ impl DurableQueue {
     ///
     /// # Errors
     /// When the folder cannot be used; nothing in it is changed then.
-    pub fn open_in_place(disk: Arc<dyn Disk>, options: &Options) -> Result<(DurableQueue, Found), OpenError> {
+    pub fn open_in_place(
+        disk: Arc<dyn Disk>,
+        options: &Options,
+    ) -> Result<(DurableQueue, Opened), OpenError> {
         let (committer, found) = Self::recover(disk, options, true)?;
         let shared = committer.shared.clone();
         Ok((DurableQueue { shared, writing: Writing::InPlace(Mutex::new(Some(Box::new(committer)))) }, found))
@@ -149,7 +152,7 @@ impl DurableQueue {
         disk: Arc<dyn Disk>,
         options: &Options,
         is_in_place: bool,
-    ) -> Result<(Committer, Found), OpenError> {
+    ) -> Result<(Committer, Opened), OpenError> {
         let place = disk.place();
         let system = |error| OpenError::System { place: place.clone(), error };
         let mut quarantine =
@@ -164,7 +167,7 @@ impl DurableQueue {
         };
         let layouts = recovered.log.layouts.iter().map(|(number, layout)| (*number, layout.len() as u32));
         let mut backlog = Backlog::new(limits, layouts);
-        let found = Found {
+        let found = Opened {
             batches: recovered.waiting.len() as u64,
             points: recovered.waiting.iter().map(|found| found.size.points).sum(),
             was_closed: recovered.was_closed,
@@ -257,7 +260,7 @@ impl DurableQueue {
         self.ask(request, || Err(StorageError("it was put away".to_owned()))).await
     }
 
-    /// Keeps only these of what was set aside; `points` is what is given up of it. Nothing else may be done with
+    /// Keeps only these batches in the quarantine; `points` is how many the others have. Nothing else may be done with
     /// the queue afterwards: it is put away.
     ///
     /// # Errors
@@ -306,7 +309,7 @@ impl DurableQueue {
             );
         }
         let mut settlement = Settlement::default();
-        settlement.add(Outcome::Damaged, *points);
+        settlement.add(PointOutcome::Damaged, *points);
         self.settle(partition, 1, settlement).await?;
         self.shared.damaged_points.fetch_add(*points, Ordering::Relaxed);
         Ok(())
@@ -354,7 +357,7 @@ impl Queue for DurableQueue {
         Box::pin(self.settle(partition, batches, settlement))
     }
 
-    fn keeps_set_aside(&self) -> bool {
+    fn has_quarantine(&self) -> bool {
         true
     }
 

@@ -1,9 +1,9 @@
-//! What was set aside: batches that the receiver will never take, kept for a person to look at.
+//! The quarantine, a dead-letter queue: batches that the receiver will never take, kept for a person to look at.
 
 use super::disk::{Disk, DiskFile, file_name, file_number};
 use super::scan::{self, Record, scan};
-use crate::SetAside;
-use crate::record::{self, Head, Kind, Layout, Resumed, SetAsideRecord};
+use crate::QuarantinedBatch;
+use crate::record::{self, Head, Kind, Layout, QuarantineRecord, Resumed};
 use preamp_contract::Batch;
 use prost::Message;
 use std::collections::BTreeMap;
@@ -21,7 +21,7 @@ pub(super) const SUFFIX: &str = ".aside";
 
 /// Where a settlement stands, which tells two recordings of the same from two of their like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
+pub(super) struct Position {
     pub layout: u32,
     pub partition: u32,
     pub waiting_from: u64,
@@ -77,7 +77,8 @@ impl Quarantine {
         Ok(quarantine)
     }
 
-    /// Goes on after a process that did not end in order. What it set aside and did not get to settle is not set aside.
+    /// Goes on after a process that did not end in order. Batches that it quarantined and did not get to settle are no
+    /// longer in quarantine.
     pub fn resume(&mut self, layouts: Vec<Layout>) -> io::Result<()> {
         if self.bytes == 0 || !self.has_unsettled(&layouts)? {
             return Ok(());
@@ -95,8 +96,8 @@ impl Quarantine {
             for found in scan(&*self.disk.open(&name)?, u64::MAX)?.records {
                 match found.frame.kind {
                     Kind::Resumed => has_unsettled = false,
-                    Kind::SetAside => {
-                        let record = SetAsideRecord::decode(found.head.as_slice());
+                    Kind::Quarantined => {
+                        let record = QuarantineRecord::decode(found.head.as_slice());
                         has_unsettled |= record.is_ok_and(|record| !is_settled(layouts, place(&record)));
                     }
                     _ => {}
@@ -108,16 +109,16 @@ impl Quarantine {
 
     /// Keeps batches. They are safe when this returns. Of a settlement that could not be recorded, and is tried again,
     /// they are kept already.
-    pub fn keep(&mut self, set_aside: &[SetAside], at: i64, place: Place) -> io::Result<()> {
+    pub fn keep(&mut self, quarantined: &[QuarantinedBatch], at: i64, place: Position) -> io::Result<()> {
         let partition = (place.layout, place.partition);
         if self.kept.get(&partition) == Some(&place.waiting_from) {
             return Ok(());
         }
         let mut bytes = self.first.clone();
-        for SetAside { batch, state, reason, detail } in set_aside {
+        for QuarantinedBatch { batch, state, reason, detail } in quarantined {
             let said = (*state, reason.as_str(), detail.as_str());
             record::write(
-                Kind::SetAside,
+                Kind::Quarantined,
                 0,
                 &written(batch, said, at, place),
                 [batch.body.as_slice()],
@@ -145,7 +146,7 @@ impl Quarantine {
             let Some(batch) = batch else { continue };
             let said = (state.as_str(), reason.as_str(), detail.as_str());
             record::write(
-                Kind::SetAside,
+                Kind::Quarantined,
                 0,
                 &written(batch, said, *at, *place),
                 [batch.body.as_slice()],
@@ -191,9 +192,9 @@ fn written(
     batch: &Batch,
     (state, reason, detail): (&str, &str, &str),
     at: i64,
-    place: Place,
-) -> SetAsideRecord {
-    SetAsideRecord {
+    place: Position,
+) -> QuarantineRecord {
+    QuarantineRecord {
         at,
         state: state.to_owned(),
         reason: reason.to_owned(),
@@ -205,10 +206,10 @@ fn written(
     }
 }
 
-/// A batch that was set aside.
+/// A quarantined batch.
 #[derive(Clone, Debug)]
 pub struct Kept {
-    place: Place,
+    place: Position,
     /// When, in milliseconds since 1970.
     pub at: i64,
     /// `quarantined` or `expired`, as in the ledger.
@@ -225,19 +226,19 @@ pub struct Kept {
 
 impl Kept {
     /// Where its settlement stands.
-    pub(super) fn place(&self) -> Place {
+    pub(super) fn place(&self) -> Position {
         self.place
     }
 }
 
 /// Whether everything up to this place is settled. What a layout is forgotten of is settled.
-pub(super) fn is_settled(layouts: &[Layout], Place { layout, partition, waiting_from }: Place) -> bool {
+pub(super) fn is_settled(layouts: &[Layout], Position { layout, partition, waiting_from }: Position) -> bool {
     let layout = layouts.iter().find(|known| known.number == layout);
     let from = layout.and_then(|layout| layout.waiting_from.get(partition as usize));
     from.is_none_or(|from| *from >= waiting_from)
 }
 
-/// Reads all that is set aside and was settled, in the order in which that was done; `layouts` is how far that is.
+/// Reads all quarantined batches that were settled, in the order of settling; `layouts` has the committed offsets.
 pub(super) fn read(disk: &dyn Disk, layouts: &[Layout]) -> io::Result<Vec<Kept>> {
     let mut kept: Vec<Kept> = Vec::new();
     for (_, name) in files(disk)? {
@@ -248,7 +249,7 @@ pub(super) fn read(disk: &dyn Disk, layouts: &[Layout]) -> io::Result<Vec<Kept>>
                     let Ok(Resumed { layouts }) = Resumed::decode(found.head.as_slice()) else { continue };
                     kept.retain(|kept| is_settled(&layouts, kept.place));
                 }
-                Kind::SetAside => kept.extend(read_one(&*file, &found)),
+                Kind::Quarantined => kept.extend(read_one(&*file, &found)),
                 _ => {}
             }
         }
@@ -258,9 +259,9 @@ pub(super) fn read(disk: &dyn Disk, layouts: &[Layout]) -> io::Result<Vec<Kept>>
 }
 
 fn read_one(file: &dyn DiskFile, found: &Record) -> Option<Kept> {
-    let record = SetAsideRecord::decode(found.head.as_slice()).ok()?;
+    let record = QuarantineRecord::decode(found.head.as_slice()).ok()?;
     let place = place(&record);
-    let SetAsideRecord { at, state, reason, detail, batch, .. } = record;
+    let QuarantineRecord { at, state, reason, detail, batch, .. } = record;
     let head = batch?;
     let mut body = vec![0; found.frame.tail_length as usize];
     let is_whole =
@@ -270,8 +271,8 @@ fn read_one(file: &dyn DiskFile, found: &Record) -> Option<Kept> {
     Some(Kept { place, at, state, reason, detail, batch, points })
 }
 
-fn place(record: &SetAsideRecord) -> Place {
-    Place { layout: record.layout, partition: record.partition, waiting_from: record.waiting_from }
+fn place(record: &QuarantineRecord) -> Position {
+    Position { layout: record.layout, partition: record.partition, waiting_from: record.waiting_from }
 }
 
 fn files(disk: &dyn Disk) -> io::Result<BTreeMap<u64, String>> {

@@ -4,7 +4,7 @@ use super::disk::{Disk, file_name, file_number};
 use super::log::{ACCEPTED, Location, Log, RESERVE, Room, SUFFIX, Sealed, Segment};
 use super::scan::{Contents, Record, scan};
 use super::{DAMAGED, Options};
-use crate::Outcome;
+use crate::PointOutcome;
 use crate::backlog::Size;
 use crate::record::{Checkpoint, FORMAT, Kind, Payload, SegmentEnd, Settled};
 use prost::Message;
@@ -49,7 +49,7 @@ pub enum OpenError {
 }
 
 /// A batch that waits.
-pub(super) struct Found {
+pub(super) struct RecoveredBatch {
     pub location: Location,
     pub partition: u32,
     pub size: Size,
@@ -61,7 +61,7 @@ pub(super) struct Found {
 pub(super) struct Recovered {
     pub log: Log,
     /// What waits, in the order in which it was appended.
-    pub waiting: Vec<Found>,
+    pub waiting: Vec<RecoveredBatch>,
     /// Whether the process before ended in order.
     pub was_closed: bool,
     /// Bytes that could not be read as what they were.
@@ -283,12 +283,12 @@ impl Recovery {
     }
 
     /// Counts the points that are nowhere to be found where these wait, and returns how many those are.
-    fn account_for(&mut self, waiting: &[Found]) -> u64 {
+    fn account_for(&mut self, waiting: &[RecoveredBatch]) -> u64 {
         let waiting: u64 = waiting.iter().map(|found| found.size.points).sum();
         let settled: u64 = self.log.settled().map(|(_, points)| points).sum();
         let damaged = self.log.points(ACCEPTED).saturating_sub(settled).saturating_sub(waiting);
         if damaged > 0 {
-            let (state, reason) = Outcome::Damaged.state();
+            let (state, reason) = PointOutcome::Damaged.state();
             self.log.credit(state, reason, damaged);
         }
         damaged
@@ -304,7 +304,7 @@ impl Recovery {
     }
 
     /// The batches that wait, each counted for its segment.
-    pub fn waiting(&mut self) -> Vec<Found> {
+    pub fn waiting(&mut self) -> Vec<RecoveredBatch> {
         self.log.sealed.values_mut().for_each(|sealed| sealed.waiting = 0);
         let mut waiting = Vec::new();
         self.payloads.sort_by_key(|(_, _, payload)| payload.sequence);
@@ -317,7 +317,7 @@ impl Recovery {
                     if let Some(sealed) = self.log.sealed.get_mut(&segment.number) {
                         sealed.waiting += 1;
                     }
-                    waiting.push(Found {
+                    waiting.push(RecoveredBatch {
                         location: Location {
                             segment: segment.clone(),
                             record: record.offset,

@@ -14,10 +14,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 /// Puts what an earlier process left into its place.
-pub(super) fn restore(backlog: &mut Backlog<Stored>, waiting: Vec<recovery::Found>) {
+pub(super) fn restore(backlog: &mut Backlog<Stored>, waiting: Vec<recovery::RecoveredBatch>) {
     let now = (Instant::now(), Duration::from_nanos(since_epoch(SystemTime::now())));
     let mut payload = (None, backlog.begin_payload(None));
-    for recovery::Found { location, partition, size, accepted_at } in waiting {
+    for recovery::RecoveredBatch { location, partition, size, accepted_at } in waiting {
         let place = Some((location.segment.number, location.record));
         let begins_payload = payload.0 != place;
         if begins_payload {

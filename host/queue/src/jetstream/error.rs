@@ -5,7 +5,7 @@ use crate::durable::FolderError;
 /// Why a stream cannot be used as a queue. Nothing is changed in it.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// What is set aside cannot be kept where it is to be.
+    /// The folder of the quarantine cannot be used.
     #[error(transparent)]
     Quarantine(#[from] FolderError),
     /// The stream cannot be made or changed.

@@ -16,11 +16,11 @@ mod read;
 mod stream;
 
 use super::changes::Changes;
-use super::durable::{Folder, FolderError, SetAsideFiles};
+use super::durable::{Folder, FolderError, QuarantineFiles};
 use super::ticket::Payload;
 use super::{
-    AppendError, Next, Ownership, Pending, Queue, SetAside, Settlement, Statistics, StorageError, Ticket,
-    Window,
+    AppendError, Next, Ownership, Pending, QuarantinedBatch, Queue, Settlement, Statistics, StorageError,
+    Ticket, Window,
 };
 use async_nats::Client;
 use async_nats::jetstream::stream::Stream;
@@ -74,7 +74,7 @@ pub struct JetStreamQueue {
 struct Shared {
     client: Client,
     stream: Stream,
-    quarantine: Option<Arc<Mutex<SetAsideFiles>>>,
+    quarantine: Option<Arc<Mutex<QuarantineFiles>>>,
     leases: Leases,
     committed: CommittedOffsets,
     /// Notified when the stream is full.
@@ -148,7 +148,7 @@ impl JetStreamQueue {
         Ok(JetStreamQueue { shared, publisher, tasks: Mutex::new(tasks) })
     }
 
-    /// Puts a batch that was set aside back into the queue, also if it was there moments ago.
+    /// Puts a quarantined batch back into the queue, even if the queue had it moments ago.
     ///
     /// # Errors
     /// When there is no room for it.
@@ -342,14 +342,14 @@ impl Shared {
     }
 
     /// Writes to the quarantine, before the batch is acknowledged. An error is logged.
-    async fn keep(&self, set_aside: Vec<SetAside>, partition: u32, place: u64) {
-        let Some(files) = self.quarantine.clone().filter(|_| !set_aside.is_empty()) else { return };
+    async fn keep(&self, quarantined: Vec<QuarantinedBatch>, partition: u32, place: u64) {
+        let Some(files) = self.quarantine.clone().filter(|_| !quarantined.is_empty()) else { return };
         let keeping = tokio::task::spawn_blocking(move || {
             let mut files = files.lock().unwrap_or_else(PoisonError::into_inner);
-            files.keep(&set_aside, partition, place).map_err(|error| error.to_string())
+            files.keep(&quarantined, partition, place).map_err(|error| error.to_string())
         });
         if let Err(problem) = keeping.await.unwrap_or_else(|error| Err(error.to_string()))
-            && let Some(suppressed) = self.log_limiter.allow("set-aside", 1)
+            && let Some(suppressed) = self.log_limiter.allow("quarantine", 1)
         {
             tracing::error!(
                 partition,
@@ -373,7 +373,7 @@ impl Shared {
             (buffer.committed, buffer.last_sequence(count))
         };
         let Some(sequence) = sequence else { return Ok(()) };
-        self.keep(settlement.set_aside, partition, sequence).await;
+        self.keep(settlement.quarantined, partition, sequence).await;
         match self.committed.commit(partition, committed, sequence).await.map_err(unavailable)? {
             Some(committed) => own.buffer().acknowledge(committed),
             None => {
@@ -390,9 +390,9 @@ impl Shared {
     }
 }
 
-fn open_quarantine(path: &Path, options: &Options) -> Result<Arc<Mutex<SetAsideFiles>>, OpenError> {
+fn open_quarantine(path: &Path, options: &Options) -> Result<Arc<Mutex<QuarantineFiles>>, OpenError> {
     let folder = Arc::new(Folder::reserve(&Directory::private(path))?);
-    let files = SetAsideFiles::open(folder, options.max_bytes);
+    let files = QuarantineFiles::open(folder, options.max_bytes);
     let files = files.map_err(|error| FolderError::System { path: path.to_owned(), error })?;
     Ok(Arc::new(Mutex::new(files)))
 }
@@ -446,7 +446,7 @@ impl Queue for JetStreamQueue {
         Box::pin(self.shared.acknowledge_first(partition, batches, settlement))
     }
 
-    fn keeps_set_aside(&self) -> bool {
+    fn has_quarantine(&self) -> bool {
         self.shared.quarantine.is_some()
     }
 

@@ -72,13 +72,13 @@ pub(super) struct Ack {
 
 #[derive(Deserialize)]
 struct Reply {
-    error: Option<Refusal>,
+    error: Option<NatsRefusal>,
     #[serde(flatten)]
     ack: Ack,
 }
 
 #[derive(Deserialize)]
-struct Refusal {
+struct NatsRefusal {
     #[serde(default)]
     err_code: u64,
     #[serde(default)]
@@ -90,7 +90,7 @@ pub(super) async fn request(client: &Client, subject: String, headers: HeaderMap
     match client.request_with_headers(subject, headers, body).await {
         Ok(answer) => match serde_json::from_slice(&answer.payload) {
             Ok(Reply { error: None, ack }) => Answer::Stored(ack),
-            Ok(Reply { error: Some(Refusal { err_code: code, description }), .. }) => {
+            Ok(Reply { error: Some(NatsRefusal { err_code: code, description }), .. }) => {
                 Answer::Refused { code, description }
             }
             Err(error) => Answer::None(error.to_string()),

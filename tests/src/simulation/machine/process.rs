@@ -8,9 +8,11 @@ use crate::simulation::{configuration, queue_options};
 use anyhow::Context as _;
 use preamp_contract::{Batch, Encoding, Header, Response, Sent};
 use preamp_core::Exporter;
-use preamp_deliver::{Answer, Arrival, Delivery, End, Interrupt, Moment, Outcome, Policy, Receiver, Step};
+use preamp_deliver::{
+    Answer, Arrival, BatchOutcome, Delivery, End, Interrupt, Moment, Policy, Receiver, Step,
+};
 use preamp_queue::{
-    AppendError, Capacity as _, DurableQueue, Next, Pending, Queue as _, SetAside, Settlement, Window,
+    AppendError, Capacity as _, DurableQueue, Next, Pending, QuarantinedBatch, Queue as _, Settlement, Window,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -279,7 +281,7 @@ impl Process {
             }
             Ok(Next::Evict { batches }) => {
                 let mut settlement = Settlement::default();
-                batches.iter().for_each(|batch| settle(&mut settlement, batch, Outcome::Evicted));
+                batches.iter().for_each(|batch| settle(&mut settlement, batch, BatchOutcome::Evicted));
                 self.acknowledge(partition, batches.len(), settlement, agenda)?;
             }
             Ok(Next::Closed) => lane.is_done = true,
@@ -394,24 +396,24 @@ fn moment(receiver_said: Option<(i64, u64)>, now: u64) -> Moment {
 }
 
 /// Notes what became of a batch, as the host does.
-fn settle(settlement: &mut Settlement, batch: &Arc<Batch>, outcome: Outcome) {
-    use preamp_queue::Outcome as Settled;
-    let mut set_aside = |state, reason: &str, detail: String| {
+fn settle(settlement: &mut Settlement, batch: &Arc<Batch>, outcome: BatchOutcome) {
+    use preamp_queue::PointOutcome;
+    let mut quarantined = |state, reason: &str, detail: String| {
         let (batch, reason) = (batch.clone(), reason.to_owned());
-        settlement.set_aside.push(SetAside { batch, state, reason, detail });
+        settlement.quarantined.push(QuarantinedBatch { batch, state, reason, detail });
     };
     let settled = match outcome {
-        Outcome::Delivered | Outcome::PresumedDelivered(_) => Settled::Delivered,
-        Outcome::PartlyRejected(_) => Settled::PartlyRejected,
-        Outcome::Refused(why) => {
-            set_aside("quarantined", &why.reason, why.detail);
-            Settled::Quarantined(why.reason.into())
+        BatchOutcome::Delivered | BatchOutcome::PresumedDelivered(_) => PointOutcome::Delivered,
+        BatchOutcome::PartlyRejected(_) => PointOutcome::PartlyRejected,
+        BatchOutcome::Refused(why) => {
+            quarantined("quarantined", &why.reason, why.detail);
+            PointOutcome::Quarantined(why.reason.into())
         }
-        Outcome::Unwritable => Settled::Rejected("unsupported-protocol".to_owned()),
-        Outcome::RetryDisabled => Settled::Rejected("retry-disabled".to_owned()),
-        Outcome::MaxElapsedTime => Settled::Expired("max-elapsed-time".to_owned()),
-        Outcome::TooOld => Settled::Expired("too-old".to_owned()),
-        Outcome::Evicted => Settled::Expired("drop-oldest".to_owned()),
+        BatchOutcome::Unwritable => PointOutcome::Rejected("unsupported-protocol".to_owned()),
+        BatchOutcome::RetryDisabled => PointOutcome::Rejected("retry-disabled".to_owned()),
+        BatchOutcome::MaxElapsedTime => PointOutcome::Expired("max-elapsed-time".to_owned()),
+        BatchOutcome::TooOld => PointOutcome::Expired("too-old".to_owned()),
+        BatchOutcome::Evicted => PointOutcome::Expired("drop-oldest".to_owned()),
     };
     settlement.add(settled, batch.points.into());
 }

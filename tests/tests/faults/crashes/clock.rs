@@ -138,7 +138,7 @@ async fn an_outage_longer_than_samples_may_be_old_expires_exactly_those() -> any
     let audit = audit(folder.path())?;
     let (delivered, expired) = (settled(&audit, "delivered"), settled(&audit, "expired"));
     ensure!(audit["queued"] == 0 && delivered + expired == audit["accepted"], "{audit}");
-    ensure!(audit["set_aside"] == expired, "what expired is kept to be looked at: {audit}");
+    ensure!(audit["in_quarantine"] == expired, "what expired is kept to be looked at: {audit}");
     let all = "sum(count_over_time(load_watts[1d]))";
     let stored = promql::query_at(prometheus.address(), all, now_ms() + 1)?;
     ensure!(stored.values().copied().eq([delivered as f64]), "{stored:?} are stored: {audit}");

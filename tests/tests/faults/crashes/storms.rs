@@ -97,7 +97,7 @@ fn most_requests(rounds: u64, faults: u64) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn exactly_the_bad_series_are_set_aside_and_a_replay_brings_them_back() -> anyhow::Result<()> {
+async fn exactly_the_bad_series_are_quarantined_and_a_replay_brings_them_back() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let prometheus = Prometheus::start(folder.path())?;
     let stand_in = receiver(&prometheus, every_seventh(&PLAIN)?).await?;
@@ -105,7 +105,7 @@ async fn exactly_the_bad_series_are_set_aside_and_a_replay_brings_them_back() ->
     let here = configuration(&stand_in.url(), &queue, "");
     let Storm { rounds, good, bad, report, state } = storm(&here, &stand_in, folder.path()).await?;
     ensure!(settled(&state, "delivered") == good + BAD as u64, "{state}");
-    ensure!(settled(&state, "quarantined") == bad && state["set_aside"] == bad, "{state}");
+    ensure!(settled(&state, "quarantined") == bad && state["in_quarantine"] == bad, "{state}");
     ensure!(stored(&prometheus, "good")? == good as f64 && stored(&prometheus, "bad")? == BAD as f64);
     let list = command(folder.path(), &["quarantine", "list", "--json"])?;
     for line in list.lines() {
@@ -128,7 +128,7 @@ async fn exactly_the_bad_series_are_set_aside_and_a_replay_brings_them_back() ->
     ensure!(command(folder.path(), &["quarantine", "list", "--json"])?.is_empty());
     ensure!(stored(&prometheus, "bad")? == bad as f64, "{} stored", stored(&prometheus, "bad")?);
     let state = audit(folder.path())?;
-    ensure!(state["queued"] == 0 && state["set_aside"] == 0, "{state}");
+    ensure!(state["queued"] == 0 && state["in_quarantine"] == 0, "{state}");
     Ok(())
 }
 
@@ -141,10 +141,10 @@ async fn a_storm_that_leaves_open_what_was_stored_costs_no_good_series() -> anyh
     let configuration = configuration(&stand_in.url(), &folder.path().join("queue"), "timeout: 300ms");
     let Storm { good, bad, report, state, .. } = storm(&configuration, &stand_in, folder.path()).await?;
     ensure!(stored(&prometheus, "good")? == good as f64, "{state}");
-    let (delivered, set_aside) = (settled(&state, "delivered"), settled(&state, "quarantined"));
-    ensure!(delivered + set_aside == good + bad + BAD as u64 && state["queued"] == 0, "{state}");
-    ensure!(set_aside <= bad && state["set_aside"] == set_aside, "{state}");
-    if set_aside > 0 {
+    let (delivered, quarantined) = (settled(&state, "delivered"), settled(&state, "quarantined"));
+    ensure!(delivered + quarantined == good + bad + BAD as u64 && state["queued"] == 0, "{state}");
+    ensure!(quarantined <= bad && state["in_quarantine"] == quarantined, "{state}");
+    if quarantined > 0 {
         let shown = command(folder.path(), &["quarantine", "show"])?;
         ensure!(!shown.contains("good"), "{shown}");
     }
@@ -173,6 +173,6 @@ async fn a_receiver_that_takes_the_good_part_has_it_after_the_storm() -> anyhow:
     ensure!(series.len() > GOOD + BAD, "{} series", series.len());
     let (delivered, in_part) = (settled(&state, "delivered"), settled(&state, "partly_rejected"));
     ensure!(delivered + in_part == good + bad + BAD as u64 && state["queued"] == 0, "{state}");
-    ensure!(in_part > 0 && state["set_aside"] == 0, "{state}");
+    ensure!(in_part > 0 && state["in_quarantine"] == 0, "{state}");
     Ok(())
 }

@@ -3,7 +3,7 @@
 use super::recorder::Recorder;
 use super::rig::{Rig, Setup, a_minute_ago, payload};
 use preamp_config::Overflow;
-use preamp_host::intake::{AckPolicy, Outcome};
+use preamp_host::intake::{AckPolicy, PayloadOutcome};
 use preamp_tests::scripted_receiver::{Says, ScriptedReceiver, Stores};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -27,7 +27,7 @@ async fn whoever_waits_for_the_result_is_answered_when_it_is_there() {
     let mut waiting = tokio::spawn(async move { submitting.submit(payload(20, a_minute_ago(), 0)).await });
     assert!(tokio::time::timeout(WAIT, &mut waiting).await.is_err(), "answered before it was delivered");
     status.store(200, Ordering::Relaxed);
-    assert!(matches!(waiting.await, Ok(Outcome::Accepted)));
+    assert!(matches!(waiting.await, Ok(PayloadOutcome::Accepted)));
     assert_eq!(rig.metrics.ledger.snapshot().delivered, 20);
 }
 
@@ -39,7 +39,7 @@ async fn whoever_waits_for_the_result_is_told_what_was_refused() {
     let patience = AckPolicy { wait_for_delivery: true, on_overflow: Overflow::Refuse };
     let rig = Rig::start(&url, Setup { patience, ..Setup::default() });
     match rig.submit(payload(5, a_minute_ago(), 0)).await {
-        Outcome::Partial { rejected_points: 5, message } => {
+        PayloadOutcome::Partial { rejected_points: 5, message } => {
             assert!(message.contains("5 points"), "{message}")
         }
         other => panic!("{other:?}"),
@@ -59,7 +59,7 @@ async fn whoever_waits_for_room_is_taken_once_there_is_some() {
     assert!(tokio::time::timeout(WAIT, &mut waiting).await.is_err(), "there was no room");
     assert_eq!(rig.metrics.ledger.snapshot().accepted, 20);
     status.store(200, Ordering::Relaxed);
-    assert!(matches!(waiting.await, Ok(Outcome::Accepted)));
+    assert!(matches!(waiting.await, Ok(PayloadOutcome::Accepted)));
     let ledger = rig.finish().await;
     assert_eq!((ledger.accepted, ledger.delivered), (40, 40));
 }
@@ -73,7 +73,7 @@ async fn whoever_does_not_wait_is_refused_by_points_too() {
     rig.accept(payload(40, start, 0)).await;
     let outcome = rig.submit(payload(1, start, 1)).await;
     assert!(
-        matches!(&outcome, Outcome::Busy(reason) if reason.contains("40 points waiting, 1 more do not fit into 30")),
+        matches!(&outcome, PayloadOutcome::Busy(reason) if reason.contains("40 points waiting, 1 more do not fit into 30")),
         "{outcome:?}"
     );
 }

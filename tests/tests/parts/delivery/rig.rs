@@ -12,7 +12,7 @@ use preamp_config::{ClientSettings, Retry};
 use preamp_contract::Encoding;
 use preamp_host::credentials::{Credentials, CredentialsSource, SigningKeys};
 use preamp_host::delivery::{Delivery, DeliveryContext, HttpClient, Pauses, Remains};
-use preamp_host::intake::{AckPolicy, Intake, Outcome, Transport};
+use preamp_host::intake::{AckPolicy, Intake, PayloadOutcome, Transport};
 use preamp_host::memory_budget::MemoryBudget;
 use preamp_host::metrics::{Metrics, Snapshot};
 use preamp_host::processors::Processors;
@@ -125,7 +125,7 @@ impl Rig {
         Self { intake: Arc::new(intake), delivery, queue, metrics, clock }
     }
 
-    pub async fn submit(&self, payload: Vec<u8>) -> Outcome {
+    pub async fn submit(&self, payload: Vec<u8>) -> PayloadOutcome {
         let share = self.intake.requests().reserve();
         self.intake.submit(Bytes::from(payload), share, Encoding::Protobuf, Transport::Http).await
     }
@@ -133,7 +133,7 @@ impl Rig {
     /// Submits a payload that must be taken whole.
     pub async fn accept(&self, payload: Vec<u8>) {
         let outcome = self.submit(payload).await;
-        assert!(matches!(outcome, Outcome::Accepted), "{outcome:?}");
+        assert!(matches!(outcome, PayloadOutcome::Accepted), "{outcome:?}");
     }
 
     /// Delivers what waits, stops, and checks that the ledger accounts for every point.

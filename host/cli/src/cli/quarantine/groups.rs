@@ -1,4 +1,4 @@
-//! What is set aside, as a summary: by state and reason, and by metric.
+//! A summary of the quarantine: by state and reason, and by metric.
 
 use super::super::stored::{At, points};
 use super::super::words::Counted;
@@ -15,7 +15,7 @@ const NAMED_MAX: usize = 20;
 /// A name in place of those of a batch that cannot be read.
 const UNREADABLE: &str = "(cannot be read)";
 
-/// What is set aside for one reason.
+/// The batches quarantined for one reason.
 #[derive(Default)]
 struct Group {
     points: u64,
@@ -39,16 +39,16 @@ struct Named {
 }
 
 impl Groups {
-    /// Groups what is set aside.
+    /// Groups quarantined batches.
     ///
     /// # Errors
     /// When the component fails.
     pub(super) async fn of<'k>(
-        set_aside: impl Iterator<Item = &'k Kept>,
+        quarantined: impl Iterator<Item = &'k Kept>,
         exporters: &ExporterPool,
     ) -> anyhow::Result<Groups> {
         let mut groups = Groups::default();
-        for kept in set_aside {
+        for kept in quarantined {
             let names = match &kept.batch {
                 Some(batch) => {
                     exporters.inspect(batch.clone()).await?.map_or_else(|_| None, |text| Some(names(&text)))
@@ -81,9 +81,9 @@ impl Groups {
             .values()
             .fold((0, 0), |(in_all, batches), group| (in_all + group.points, batches + group.batches));
         if batches == 0 {
-            return writeln!(out, "nothing is set aside");
+            return writeln!(out, "the quarantine is empty");
         }
-        writeln!(out, "{} set aside, in {}", points(in_all), Counted(batches, "batch"))?;
+        writeln!(out, "{} in quarantine, in {}", points(in_all), Counted(batches, "batch"))?;
         for ((state, reason), group) in &self.0 {
             group.print(state, reason, out)?;
         }

@@ -158,7 +158,7 @@ impl Report {
         for (partition, count) in by_partition(waiting) {
             writeln!(out, "partition {partition:<3}{count:>6}")?;
         }
-        writeln!(out, "set aside    {}", points(self.inspection.set_aside_points))?;
+        writeln!(out, "quarantine   {}", points(self.inspection.quarantined_points))?;
         if *damaged_bytes > 0 {
             writeln!(out, "damaged      {damaged_bytes} bytes")?;
         }
@@ -286,7 +286,7 @@ impl Report {
     }
 
     fn json(&self) -> Value {
-        let Inspection { exporter, waiting, files, set_aside_points, was_closed, damaged_bytes, .. } =
+        let Inspection { exporter, waiting, files, quarantined_points, was_closed, damaged_bytes, .. } =
             &self.inspection;
         let status = self.status.as_ref();
         let events = status.map(|status| &status.events);
@@ -329,7 +329,7 @@ impl Report {
             "first_expiry_in_ms": match self.expiry { Expiry::In(left) => Some(left), Expiry::Never => None },
             "empty_in_seconds": self.drain_seconds(),
             "batches_by_partition": by_partition(waiting),
-            "set_aside_points": set_aside_points,
+            "quarantined_points": quarantined_points,
             "was_closed": was_closed,
             "damaged_bytes": damaged_bytes,
         })

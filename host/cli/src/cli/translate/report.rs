@@ -1,6 +1,6 @@
 //! What became of all payloads together.
 
-use crate::capture::Place;
+use crate::capture::CapturePlace;
 use crate::cli::totals::Totals;
 use crate::cli::words::Counted;
 use preamp_base::printable::Line;
@@ -26,12 +26,12 @@ pub(super) struct Rejected {
     /// All of them, with the first example.
     rejection: Rejection,
     /// The payload that the example is in.
-    place: Place,
+    place: CapturePlace,
 }
 
 impl Report {
     /// Counts a payload.
-    pub(super) fn add(&mut self, place: &Place, acceptance: &Acceptance) {
+    pub(super) fn add(&mut self, place: &CapturePlace, acceptance: &Acceptance) {
         self.totals.add(acceptance);
         for rejection in &acceptance.rejections {
             let known = self.rejections.iter_mut().find(|known| known.rejection.reason == rejection.reason);

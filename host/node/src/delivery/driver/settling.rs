@@ -3,8 +3,8 @@
 use super::Driver;
 use crate::losses::{Example, Fate, LossLog, Words};
 use preamp_contract::{Batch, Explanation};
-use preamp_deliver::Outcome;
-use preamp_queue::{Outcome as Settled, SetAside};
+use preamp_deliver::BatchOutcome;
+use preamp_queue::{PointOutcome, QuarantinedBatch};
 use std::sync::Arc;
 
 /// The reason of what makes room for others.
@@ -24,47 +24,47 @@ const UNSUPPORTED_PROTOCOL: &str = "unsupported-protocol";
 
 impl Driver<'_> {
     /// Notes what became of a batch.
-    pub fn settle(&mut self, batch: &Arc<Batch>, outcome: Outcome) {
+    pub fn settle(&mut self, batch: &Arc<Batch>, outcome: BatchOutcome) {
         let points = batch.points;
         match outcome {
-            Outcome::Delivered => self.count(Settled::Delivered, batch),
-            Outcome::PresumedDelivered(why) => {
+            BatchOutcome::Delivered => self.count(PointOutcome::Delivered, batch),
+            BatchOutcome::PresumedDelivered(why) => {
                 self.tell_of_repeat(&why, points);
                 self.shared.context.metrics.delivery.presumed_delivered(points.into());
-                self.count(Settled::Delivered, batch);
+                self.count(PointOutcome::Delivered, batch);
             }
-            Outcome::PartlyRejected(Explanation { reason, detail, remedy, .. }) => {
+            BatchOutcome::PartlyRejected(Explanation { reason, detail, remedy, .. }) => {
                 let words = || Words { state: None, detail, remedy, example: Example::Of(Arc::clone(batch)) };
                 self.losses().add(Fate::PartlyRefused, &reason, points.into(), words);
-                self.count(Settled::PartlyRejected, batch);
+                self.count(PointOutcome::PartlyRejected, batch);
             }
-            Outcome::Refused(Explanation { reason, detail, remedy, .. }) => {
+            BatchOutcome::Refused(Explanation { reason, detail, remedy, .. }) => {
                 self.refuse(batch, Fate::Refused, &reason, detail, remedy);
             }
-            Outcome::Unwritable => {
+            BatchOutcome::Unwritable => {
                 let remedy = "report this as a fault of this exporter".to_owned();
                 self.refuse(batch, Fate::Unwritable, UNSUPPORTED_PROTOCOL, String::new(), remedy);
             }
-            Outcome::RetryDisabled => {
+            BatchOutcome::RetryDisabled => {
                 let remedy = "set retry_on_failure.enabled to true, or leave it out";
                 self.give_up(batch, Fate::NotRetried, RETRY_DISABLED, remedy);
-                self.count(Settled::Rejected(RETRY_DISABLED.to_owned()), batch);
+                self.count(PointOutcome::Rejected(RETRY_DISABLED.to_owned()), batch);
             }
-            Outcome::MaxElapsedTime => {
+            BatchOutcome::MaxElapsedTime => {
                 let remedy = "raise retry_on_failure.max_elapsed_time, or set it to 0 to never give up";
                 self.give_up(batch, Fate::MaxElapsedTime, MAX_ELAPSED_TIME, remedy);
                 self.expire(batch, MAX_ELAPSED_TIME);
             }
-            Outcome::TooOld => {
+            BatchOutcome::TooOld => {
                 let remedy = "look for what kept the receiver from answering, or senders from sending, for so long; raise \
                               max_sample_age if the receiver takes older samples";
                 self.give_up(batch, Fate::TooOld, TOO_OLD, remedy);
                 self.expire(batch, TOO_OLD);
             }
-            Outcome::Evicted => {
+            BatchOutcome::Evicted => {
                 let remedy = "look why the receiver is slow or away; to hold more, raise max_queue_bytes";
                 self.give_up(batch, Fate::Evicted, DROP_OLDEST, remedy);
-                self.count(Settled::Expired(DROP_OLDEST.to_owned()), batch);
+                self.count(PointOutcome::Expired(DROP_OLDEST.to_owned()), batch);
             }
         }
     }
@@ -75,16 +75,16 @@ impl Driver<'_> {
 
     /// Counts what the receiver does not take; it goes to quarantine if the queue keeps one.
     fn refuse(&mut self, batch: &Arc<Batch>, fate: Fate, reason: &str, detail: String, remedy: String) {
-        let is_kept = self.shared.context.queue.keeps_set_aside();
+        let is_kept = self.shared.context.queue.has_quarantine();
         let state = Some(if is_kept { "quarantined" } else { "rejected" });
         let words =
             || Words { state, detail: detail.clone(), remedy, example: Example::Of(Arc::clone(batch)) };
         self.losses().add(fate, reason, batch.points.into(), words);
         if !is_kept {
-            self.count(Settled::Rejected(reason.to_owned()), batch);
+            self.count(PointOutcome::Rejected(reason.to_owned()), batch);
             return;
         }
-        self.count(Settled::Quarantined(reason.to_owned()), batch);
+        self.count(PointOutcome::Quarantined(reason.to_owned()), batch);
         self.quarantine("quarantined", batch, reason, detail);
     }
 
@@ -101,18 +101,18 @@ impl Driver<'_> {
 
     /// Counts what was given up because of its age.
     fn expire(&mut self, batch: &Arc<Batch>, reason: &str) {
-        self.count(Settled::Expired(reason.to_owned()), batch);
-        if self.shared.context.queue.keeps_set_aside() {
+        self.count(PointOutcome::Expired(reason.to_owned()), batch);
+        if self.shared.context.queue.has_quarantine() {
             self.quarantine("expired", batch, reason, String::new());
         }
     }
 
     fn quarantine(&mut self, state: &'static str, batch: &Arc<Batch>, reason: &str, detail: String) {
         let (batch, reason) = (Arc::clone(batch), reason.to_owned());
-        self.settlement.set_aside.push(SetAside { batch, state, reason, detail });
+        self.settlement.quarantined.push(QuarantinedBatch { batch, state, reason, detail });
     }
 
-    fn count(&mut self, outcome: Settled, batch: &Batch) {
+    fn count(&mut self, outcome: PointOutcome, batch: &Batch) {
         let metrics = &self.shared.context.metrics;
         let points = u64::from(batch.points);
         metrics.delivery.settled(&outcome, points, batch.into(), batch.last);

@@ -22,12 +22,12 @@ const SHAKING: usize = 1_024;
 /// The part of an IPv6 address that says whose it is.
 const NETWORK: u128 = !0 << 64;
 
-/// The places for connections of one server.
-pub(super) struct Places {
+/// The slots for connections of one server.
+pub(super) struct Slots {
     most: usize,
     most_of_address: usize,
     open: Mutex<Open>,
-    /// Told of each place that is free again.
+    /// Told of each slot that is free again.
     freed: Notify,
     metrics: ListenerMetrics,
     log_limiter: LogLimiter,
@@ -40,9 +40,9 @@ struct Open {
     shaking: usize,
 }
 
-/// The place of a connection, which is free again when this is dropped.
-pub(super) struct Place {
-    places: Arc<Places>,
+/// The slot of a connection, which is free again when this is dropped.
+pub(super) struct Slot {
+    slots: Arc<Slots>,
     activity: Arc<Activity>,
 }
 
@@ -55,11 +55,11 @@ pub(super) enum Refused {
     Address,
 }
 
-impl Places {
+impl Slots {
     /// As many as a server has.
     pub(super) fn new(serving: &Serving, metrics: ListenerMetrics) -> Arc<Self> {
         metrics.limited_to(serving.max_connections);
-        Arc::new(Places {
+        Arc::new(Slots {
             most: serving.max_connections,
             most_of_address: serving.max_connections_per_address.unwrap_or(usize::MAX),
             open: Mutex::default(),
@@ -77,8 +77,8 @@ impl Places {
         }
     }
 
-    /// A place for a connection. When there are too many, the one that can best be spared ends for it.
-    pub(super) fn enter(self: &Arc<Self>, address: IpAddr) -> Result<Place, Refused> {
+    /// A slot for a connection. When there are too many, the one that can best be spared ends for it.
+    pub(super) fn enter(self: &Arc<Self>, address: IpAddr) -> Result<Slot, Refused> {
         let address = whose(address);
         let mut open = self.lock();
         if open.of_addresses.get(&address).is_some_and(|count| *count >= self.most_of_address) {
@@ -97,7 +97,7 @@ impl Places {
         *open.of_addresses.entry(address).or_default() += 1;
         drop(open);
         self.metrics.opened();
-        Ok(Place { places: Arc::clone(self), activity })
+        Ok(Slot { slots: Arc::clone(self), activity })
     }
 
     /// Ends the connection that can best be spared, if there is one.
@@ -142,7 +142,7 @@ impl Open {
     }
 }
 
-impl Place {
+impl Slot {
     /// What goes on in the connection.
     pub(super) fn activity(&self) -> &Arc<Activity> {
         &self.activity
@@ -150,7 +150,7 @@ impl Place {
 
     /// A TLS handshake begins. It is under way until what is returned is dropped.
     pub(super) fn shake(&self) -> Shaking<'_> {
-        let mut open = self.places.lock();
+        let mut open = self.slots.lock();
         if open.shaking >= SHAKING {
             open.spare(Activity::is_shaking);
         }
@@ -160,20 +160,20 @@ impl Place {
         Shaking(self)
     }
 
-    /// Counts a handshake that came to nothing, as [`Places::refused`] does.
+    /// Counts a handshake that came to nothing, as [`Slots::refused`] does.
     pub(super) fn refused(&self, reason: &'static str) -> Option<u64> {
-        self.places.refused(reason)
+        self.slots.refused(reason)
     }
 
     /// Counts that the connection had to end.
     pub(super) fn ended(&self, reason: Ending) {
-        self.places.metrics.closed(reason.name());
+        self.slots.metrics.closed(reason.name());
     }
 }
 
-impl Drop for Place {
+impl Drop for Slot {
     fn drop(&mut self) {
-        let mut open = self.places.lock();
+        let mut open = self.slots.lock();
         let position = self.activity.position.load(Relaxed);
         open.connections.swap_remove(position);
         if let Some(moved) = open.connections.get(position) {
@@ -187,18 +187,18 @@ impl Drop for Place {
             }
         }
         drop(open);
-        self.places.freed.notify_one();
-        self.places.metrics.ended();
+        self.slots.freed.notify_one();
+        self.slots.metrics.ended();
     }
 }
 
 /// A TLS handshake under way.
-pub(super) struct Shaking<'p>(&'p Place);
+pub(super) struct Shaking<'p>(&'p Slot);
 
 impl Drop for Shaking<'_> {
     fn drop(&mut self) {
         self.0.activity.shaking(false);
-        self.0.places.lock().shaking -= 1;
+        self.0.slots.lock().shaking -= 1;
     }
 }
 
@@ -211,5 +211,5 @@ fn whose(address: IpAddr) -> IpAddr {
 }
 
 #[cfg(test)]
-#[path = "places/tests.rs"]
+#[path = "slots/tests.rs"]
 mod tests;

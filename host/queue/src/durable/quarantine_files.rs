@@ -1,18 +1,18 @@
-//! What was set aside of a queue that is not on this disk.
+//! The quarantine of a queue that is not on this disk.
 
 use super::QUARANTINE;
 use super::disk::Disk;
-use super::quarantine::{self, Kept, Place, Quarantine};
-use crate::SetAside;
+use super::quarantine::{self, Kept, Position, Quarantine};
+use crate::QuarantinedBatch;
 use preamp_base::clock::now_ms;
 use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
 /// Files in a folder of their own, for what several processes' receiver refused to this one.
-pub struct SetAsideFiles(Quarantine);
+pub struct QuarantineFiles(Quarantine);
 
-impl SetAsideFiles {
+impl QuarantineFiles {
     /// Goes on after what is there, up to a part of what the queue may hold.
     ///
     /// # Errors
@@ -21,12 +21,12 @@ impl SetAsideFiles {
         Quarantine::open(disk, max_bytes_of_queue / QUARANTINE).map(Self)
     }
 
-    /// Keeps what was set aside of a partition up to a place in it. It is safe when this returns.
+    /// Adds quarantined batches of a partition, settled up to a place in it. They are on the disk when this returns.
     ///
     /// # Errors
     /// When it cannot be written, or there is no room for it.
-    pub fn keep(&mut self, set_aside: &[SetAside], partition: u32, place: u64) -> io::Result<()> {
-        self.0.keep(set_aside, now_ms(), Place { layout: 0, partition, waiting_from: place })
+    pub fn keep(&mut self, quarantined: &[QuarantinedBatch], partition: u32, place: u64) -> io::Result<()> {
+        self.0.keep(quarantined, now_ms(), Position { layout: 0, partition, waiting_from: place })
     }
 
     /// Keeps these and nothing else.
@@ -60,7 +60,7 @@ mod tests {
     use preamp_base::Directory;
     use preamp_contract::{Batch, Protocol};
 
-    fn set_aside(number: u8) -> SetAside {
+    fn quarantined(number: u8) -> QuarantinedBatch {
         let batch = Batch {
             digest: Some([number; 32]),
             body: vec![number; 100],
@@ -76,11 +76,11 @@ mod tests {
             protocol: Protocol::RemoteWriteV1,
         };
         let (reason, detail) = ("label-limit".to_owned(), "too many labels".to_owned());
-        SetAside { batch: Arc::new(batch), state: "quarantined", reason, detail }
+        QuarantinedBatch { batch: Arc::new(batch), state: "quarantined", reason, detail }
     }
 
     fn numbers(folder: &std::path::Path) -> Vec<u8> {
-        let all = SetAsideFiles::read(&Folder::look(folder).unwrap()).unwrap();
+        let all = QuarantineFiles::read(&Folder::look(folder).unwrap()).unwrap();
         all.iter().map(|kept| kept.batch.as_ref().unwrap().body[0]).collect()
     }
 
@@ -89,29 +89,29 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let open = || {
             let disk = Arc::new(Folder::reserve(&Directory::private(folder.path())).unwrap());
-            SetAsideFiles::open(disk, 1 << 20).unwrap()
+            QuarantineFiles::open(disk, 1 << 20).unwrap()
         };
         let mut files = open();
-        files.keep(&[set_aside(1), set_aside(2)], 1, 7).unwrap();
+        files.keep(&[quarantined(1), quarantined(2)], 1, 7).unwrap();
         drop(files);
         let mut files = open();
-        files.keep(&[set_aside(1), set_aside(2)], 1, 7).unwrap();
+        files.keep(&[quarantined(1), quarantined(2)], 1, 7).unwrap();
         // The same again, sent again.
-        files.keep(&[set_aside(2)], 1, 9).unwrap();
+        files.keep(&[quarantined(2)], 1, 9).unwrap();
         assert_eq!(numbers(folder.path()), [1, 2, 2]);
-        let rest = SetAsideFiles::read(&Folder::look(folder.path()).unwrap()).unwrap().split_off(2);
+        let rest = QuarantineFiles::read(&Folder::look(folder.path()).unwrap()).unwrap().split_off(2);
         files.keep_only(&rest).unwrap();
         assert_eq!(numbers(folder.path()), [2]);
-        assert!(files.keep(&[set_aside(3); 1], 1, 10).is_ok());
+        assert!(files.keep(&[quarantined(3); 1], 1, 10).is_ok());
     }
 
     #[test]
     fn what_there_is_no_room_for_is_told() {
         let folder = tempfile::tempdir().unwrap();
         let disk = Arc::new(Folder::reserve(&Directory::private(folder.path())).unwrap());
-        let mut files = SetAsideFiles::open(disk, 500 * QUARANTINE).unwrap();
-        files.keep(&[set_aside(1)], 1, 7).unwrap();
-        let full = files.keep(&[set_aside(2), set_aside(3)], 1, 8).unwrap_err();
+        let mut files = QuarantineFiles::open(disk, 500 * QUARANTINE).unwrap();
+        files.keep(&[quarantined(1)], 1, 7).unwrap();
+        let full = files.keep(&[quarantined(2), quarantined(3)], 1, 8).unwrap_err();
         assert!(full.to_string().contains("quarantine is full"), "{full}");
         assert_eq!(numbers(folder.path()), [1]);
     }
