@@ -574,6 +574,7 @@ Usage: ./build.sh soak PART
   translation  the Collector's translator itself: what `test` has as data, and 3 x 100,000 random payloads
   judges       the newest Prometheus, which is built for it (a quarter of an hour, once)
   receivers    VictoriaMetrics, Thanos and Mimir as receivers, which are built for it (15 minutes, once)
+  fuzzing      random changes of every input that strangers can send, a few minutes for each parser
   release      what `test` runs, but of the optimised exporter
   all          one after the other
 
@@ -591,7 +592,7 @@ long_tests() {
 }
 
 soak() {
-    local parts=(crashes queue load cluster translation judges receivers release) part
+    local parts=(crashes queue load cluster translation judges receivers fuzzing release) part
     if (($# == 0)); then
         soak_parts
         return
@@ -636,6 +637,24 @@ soak_judges() {
 soak_receivers() {
     other_receivers
     long_tests 'test(/^receivers::real::/)' --run-ignored all
+}
+
+# The targets need what LLVM calls SanitizerCoverage, which rustc has behind a flag of its nightly compilers. A run ends at
+# the first input that panics, breaks a promise or takes 300 seconds, and leaves it in target/fuzz.
+soak_fuzzing() {
+    local folder=$TARGET/fuzz name
+    export RUSTC_BOOTSTRAP=1 RUSTFLAGS="--cfg fuzzing -Ccodegen-units=1 -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+        -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table"
+    CARGO_TARGET_DIR=$folder cargo build --manifest-path tests/fuzz/Cargo.toml --release --locked --bins \
+        --target "$(rustc --print host-tuple)"
+    for name in tests/fuzz/fuzz_targets/*.rs; do
+        name=$(basename "$name" .rs)
+        mkdir -p "$folder/corpus/$name"
+        say "fuzzing $name"
+        "$folder/$(rustc --print host-tuple)/release/$name" "$folder/corpus/$name" -runs="${PREAMP_FUZZ_RUNS:-500000}" \
+            -max_len=1024 -timeout=300 -print_final_stats=1 -artifact_prefix="$folder/" -verbosity=0 \
+            -dict=tests/fuzz/configuration.dict
+    done
 }
 
 soak_release() { nextest release; }
