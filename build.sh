@@ -473,6 +473,8 @@ exporter() {
     stage "exporter" built "$1" preamp
 }
 
+# ---- commands ---------------------------------------------------------------------------------
+
 host() {
     exporter release
     say "target/release/preamp is ready"
