@@ -456,8 +456,8 @@ precompiled() {
     stamp "$compiled.stamp" "${inputs[@]}"
 }
 
-# exporter PROFILE builds the component, beside it what compiles it to machine code, and the program around both.
-exporter() {
+# machine_code PROFILE builds the component, beside it what compiles it to machine code, and does so.
+machine_code() {
     local component_built
     need make "Install make and a C compiler (Debian: apt-get install build-essential); they build the allocator and zstd."
     stage "component" component &
@@ -465,6 +465,11 @@ exporter() {
     stage "preamp-precompile" built "$1" preamp-precompile
     wait "$component_built"
     stage "component to machine code" precompiled "$1"
+}
+
+# exporter PROFILE builds the program around the component.
+exporter() {
+    machine_code "$1"
     stage "exporter" built "$1" preamp
 }
 
@@ -553,10 +558,13 @@ test_all() {
     if [[ -d $TARGET/quick ]]; then BUDGET=360; else BUDGET=1080; fi
     start_fetching from_pip from_debian from_npm
     if (($# == 0)); then stage "format" format; fi
-    exporter quick
     if (($# == 0)); then
-        stage "test programs, and clippy" clippy
+        machine_code quick
+        # One build, so that test programs compile while a crate of the exporter waits for the one before it.
+        stage "exporter, test programs, and clippy" clippy
         stage "examples in documentation" doc_tests
+    else
+        exporter quick
     fi
     stage "fetching, the rest of it" fetched
     if (($# == 0)); then stage "dependency rules" dependency_rules; fi
@@ -675,6 +683,8 @@ end_to_end() {
     exporter release
     built release end-to-end
     say "end to end"
+    # Two thousand senders, and as many connections of the contender, which takes its limit from here.
+    ulimit -n "$(ulimit -Hn)"
     PREAMP_BIN=$TARGET/release/preamp PREAMP_COLLECTOR=$TARGET/collector "$TARGET/release/end-to-end" "$@"
 }
 

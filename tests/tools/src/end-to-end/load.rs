@@ -54,14 +54,20 @@ impl Load {
         (self.payloads() * self.points) as u64
     }
 
-    /// Sends all of them as fast as they are answered, and says how long each answer took.
+    /// Sends all of them and returns how long each answer took. Each connection sends a payload as soon as the one before
+    /// is answered, or, with `every`, at that interval.
     ///
     /// # Errors
     /// When a payload is not taken.
-    pub async fn send(self: &Arc<Self>, to: SocketAddr) -> anyhow::Result<Vec<Duration>> {
+    pub async fn send(
+        self: &Arc<Self>,
+        to: SocketAddr,
+        every: Option<Duration>,
+    ) -> anyhow::Result<Vec<Duration>> {
         let senders = (0..self.senders.len()).map(|sender| {
             let load = self.clone();
-            tokio::spawn(async move { send(to, load.transport, &load.senders[sender]).await })
+            let pace = every.map(|every| Pace::new(every, sender, load.senders.len()));
+            tokio::spawn(async move { send(to, load.transport, &load.senders[sender], pace).await })
         });
         let mut answers = Vec::new();
         for sender in senders.collect::<Vec<_>>() {
@@ -102,11 +108,44 @@ impl Connection {
     }
 }
 
-async fn send(to: SocketAddr, transport: Transport, payloads: &[Bytes]) -> anyhow::Result<Vec<Duration>> {
+/// When a connection sends.
+pub struct Pace {
+    every: Duration,
+    due: Instant,
+}
+
+impl Pace {
+    /// Payloads at an interval. The first payloads of all connections are spread over one interval.
+    pub fn new(every: Duration, sender: usize, senders: usize) -> Self {
+        Self { every, due: Instant::now() + every.mul_f64(sender as f64 / senders as f64) }
+    }
+
+    /// Waits for the time of the next payload and returns the time from which its answer is measured. An answer that
+    /// comes after the next payload was due makes that payload late; the delay counts.
+    pub async fn next(&mut self) -> Instant {
+        let due = self.due;
+        self.due += self.every;
+        if due < Instant::now() {
+            return due;
+        }
+        tokio::time::sleep_until(due.into()).await;
+        Instant::now()
+    }
+}
+
+async fn send(
+    to: SocketAddr,
+    transport: Transport,
+    payloads: &[Bytes],
+    mut pace: Option<Pace>,
+) -> anyhow::Result<Vec<Duration>> {
     let mut connection = Connection::open(to, transport).await?;
     let mut answers = Vec::with_capacity(payloads.len());
     for payload in payloads {
-        let mut asked = Instant::now();
+        let mut asked = match &mut pace {
+            Some(pace) => pace.next().await,
+            None => Instant::now(),
+        };
         while !connection.offer(payload.clone()).await? {
             tokio::time::sleep(PAUSE).await;
             asked = Instant::now();

@@ -1,11 +1,14 @@
 //! What is measured: every combination of payload size, transport, queue and number of connections.
 
+use crate::many;
 use anyhow::{Context as _, bail};
 use std::fmt;
 
 /// Points of a payload.
 const SIZES: [usize; 5] = [20, 100, 300, 1_000, 10_000];
 const CONNECTIONS: [usize; 2] = [16, 256];
+/// The connections of many senders, each of which sends seldom.
+pub const SENDERS: usize = 2_000;
 
 /// How payloads are sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,12 +92,21 @@ impl Options {
                 ("--queue", "disk") => options.storage = Some(Storage::Disk),
                 _ => bail!(
                     "{name} {value} is not known; there are --rounds N, --points {:?}, --over http|grpc, --queue \
-                     memory|disk and --connections {CONNECTIONS:?}",
+                     memory|disk and --connections 16|256|{SENDERS}",
                     SIZES
                 ),
             }
         }
         Ok(options)
+    }
+
+    /// Whether many senders are wanted, besides or instead of full load.
+    pub fn has_many_senders(&self) -> bool {
+        let is = |wanted: Option<usize>, value| wanted.is_none_or(|wanted| wanted == value);
+        is(self.points, many::POINTS)
+            && is(self.connections, SENDERS)
+            && self.transport.is_none_or(|transport| transport == Transport::Http)
+            && self.storage.is_none_or(|storage| storage == Storage::Memory)
     }
 
     /// All combinations that are wanted.
