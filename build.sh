@@ -649,21 +649,21 @@ soak_receivers() {
 
 # The targets need what LLVM calls SanitizerCoverage, which rustc has behind a flag of its nightly compilers. A run ends at
 # the first input that panics, breaks a promise or takes 300 seconds, and leaves it in target/fuzz.
-soak_fuzzing() {
-    local folder=$TARGET/fuzz name
+soak_fuzzing() (
+    folder=$TARGET/fuzz host=$(rustc --print host-tuple)
+    built release fuzz-seeds
+    "$TARGET/release/fuzz-seeds" "$folder/corpus"
     export RUSTC_BOOTSTRAP=1 RUSTFLAGS="--cfg fuzzing -Ccodegen-units=1 -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
         -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table"
-    CARGO_TARGET_DIR=$folder cargo build --manifest-path tests/fuzz/Cargo.toml --release --locked --bins \
-        --target "$(rustc --print host-tuple)"
-    for name in tests/fuzz/fuzz_targets/*.rs; do
-        name=$(basename "$name" .rs)
+    CARGO_TARGET_DIR=$folder cargo build --manifest-path tests/fuzz/Cargo.toml --release --locked --bins --target "$host"
+    for target in tests/fuzz/fuzz_targets/*.rs; do
+        name=$(basename "$target" .rs)
         mkdir -p "$folder/corpus/$name"
         say "fuzzing $name"
-        "$folder/$(rustc --print host-tuple)/release/$name" "$folder/corpus/$name" -runs="${PREAMP_FUZZ_RUNS:-500000}" \
-            -max_len=1024 -timeout=300 -print_final_stats=1 -artifact_prefix="$folder/" -verbosity=0 \
-            -dict=tests/fuzz/configuration.dict
+        "$folder/$host/release/$name" "$folder/corpus/$name" -runs="${PREAMP_FUZZ_RUNS:-500000}" -max_len=1024 -timeout=300 \
+            -print_final_stats=1 -artifact_prefix="$folder/" -verbosity=0 -dict=tests/fuzz/configuration.dict
     done
-}
+)
 
 soak_release() { nextest release; }
 

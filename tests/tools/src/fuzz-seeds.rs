@@ -1,5 +1,6 @@
-//! Writes the first inputs of the fuzz targets, from the payloads of the corpus: tests/fuzz/corpus/TARGET.
+//! Writes the first inputs of the fuzz targets, from the payloads of the corpus: FOLDER/TARGET.
 
+use anyhow::Context as _;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use preamp_core::Exporter;
 use preamp_core::types::Encoding;
@@ -17,7 +18,8 @@ const BYTES_MAX: usize = 4_096;
 const OPTIONS: [[u8; 3]; 2] = [[0, 0, 0], [0xf8, 0x83, 0xc1]];
 
 fn main() -> anyhow::Result<()> {
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus");
+    let corpus = std::env::args_os().nth(1).context("usage: fuzz-seeds FOLDER")?;
+    let corpus = Path::new(&corpus);
     let write = |target: &str, name: &str, bytes: &[u8]| -> anyhow::Result<()> {
         let folder = corpus.join(target);
         std::fs::create_dir_all(&folder)?;
