@@ -622,6 +622,8 @@ soak_queue() { long_tests 'test(/^(durable_queue|durable_cost|quarantine|simulat
 
 soak_load() {
     long_tests 'test(/^(outage|hostile_load)::/)'
+    # A thousand hostile payloads in the same time, in place of as many as can be sent.
+    PREAMP_HOSTILE_PAYLOADS=1000 long_tests 'test(/^hostile_load::/)'
     long_tests 'test(/^hostile::/)' --run-ignored only
     # Ten minutes of it; an hour is what PREAMP_LONG_RUN_SECONDS=3600 makes.
     long_tests 'test(/^long_run::/)' --run-ignored only

@@ -1,5 +1,6 @@
 //! Good load beside an attack, in the pod of `deploy/kubernetes`: the process lives, good senders hardly notice, and
-//! nothing that was acknowledged to them is lost. `PREAMP_HOSTILE_SECONDS` says how long both phases last together.
+//! nothing that was acknowledged to them is lost. `PREAMP_HOSTILE_SECONDS` says how long both phases last together,
+//! `PREAMP_HOSTILE_PAYLOADS` how many hostile payloads the attack has; without it they come one after the other.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -73,6 +74,11 @@ service:
     metrics: {{receivers: [otlp], processors: [memory_limiter], exporters: [prometheusremotewrite]}}
 "
     )
+}
+
+/// How many hostile payloads are spread over the attack, in bursts, if there is a limit.
+fn payloads_in_all() -> Option<usize> {
+    std::env::var("PREAMP_HOSTILE_PAYLOADS").ok().and_then(|text| text.parse().ok())
 }
 
 /// What the good senders saw.
@@ -160,18 +166,25 @@ struct Attacks {
     took: Mutex<BTreeMap<String, Duration>>,
 }
 
-/// Sends hostile payloads in turn until there were enough, and until that moment at least.
+/// Sends hostile payloads in turn until there were enough, and until the end of the attack at least.
 async fn send_ill(
     requests: Arc<Vec<Anything>>,
     next: Arc<AtomicUsize>,
-    until: Instant,
+    (begin, lasting): (Instant, Duration),
     (grpc, http): (SocketAddr, SocketAddr),
     attacks: Arc<Attacks>,
 ) {
     loop {
         let number = next.fetch_add(1, Ordering::Relaxed);
-        if number >= enough() && Instant::now() > until {
-            return;
+        match payloads_in_all() {
+            Some(all) if number >= all => return tokio::time::sleep_until((begin + lasting).into()).await,
+            Some(all) => {
+                let burst = number / AT_A_TIME * AT_A_TIME;
+                let due = begin + lasting.mul_f64(burst as f64 / all as f64);
+                tokio::time::sleep_until(due.into()).await;
+            }
+            None if number >= enough() && begin.elapsed() > lasting => return,
+            None => {}
         }
         let request = &requests[number % requests.len()];
         // Each is sent over both protocols in turn, as far as there is JSON and deflate in them.
@@ -220,7 +233,7 @@ async fn good_senders_hardly_notice_a_thousand_hostile_payloads_and_lose_nothing
         attack.spawn(send_ill(
             Arc::clone(&requests),
             Arc::clone(&next),
-            began + phase * 3,
+            (began, phase * 3),
             to,
             Arc::clone(&attacks),
         ));
