@@ -121,8 +121,8 @@ impl Exporter {
         Ok(Exporter { node: node.clone(), active, queue, clock, metrics, intake, keys, delivery, saver })
     }
 
-    /// Takes one OTLP payload. After [`PayloadOutcome::Accepted`] or [`PayloadOutcome::Partial`], what was accepted is as safe as the
-    /// queue makes it.
+    /// Takes one OTLP payload. After [`PayloadOutcome::Accepted`] or [`PayloadOutcome::Partial`], what was accepted is
+    /// as safe as the queue makes it.
     pub async fn submit(&self, payload: Bytes, encoding: Encoding) -> PayloadOutcome {
         let mut reservation = self.intake.requests().reserve();
         if let Err(full) = reservation.grow(payload.len()) {

@@ -190,8 +190,8 @@ pub(crate) struct QuarantineRecord {
     pub batch: Option<Head>,
 }
 
-/// Up to where everything is settled when a process goes on: batches of other layouts before are not in quarantine, since
-/// its settlement was not recorded any more.
+/// The committed offsets when a process goes on after a crash. Batches that the process before wrote to the quarantine
+/// behind them are not in quarantine: their settlement was not recorded.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Resumed {
     /// The layouts of which something waits, and the newest.

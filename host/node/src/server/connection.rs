@@ -34,7 +34,7 @@ const HTTP1_BUFFER: usize = 64 << 10;
 /// The most bytes of a head in HTTP/2, as its fields are counted there.
 const HTTP2_HEAD: u32 = 16 << 10;
 
-/// How long a connection may take to end that another one needs the slot of: long enough to be told that it is over.
+/// How long a connection may take to end when its slot is needed: long enough to tell the sender that it is over.
 const FAREWELL: Duration = Duration::from_millis(10);
 
 /// How long one may take that could have a request on its way, and how often that is looked at.
