@@ -101,7 +101,7 @@ async fn send(to: SocketAddr, sender: usize) -> anyhow::Result<Vec<Duration>> {
     let mut answers = Vec::with_capacity(PAYLOADS);
     for number in 0..PAYLOADS {
         let began = pace.next().await;
-        if sender % RECONNECTS == 0 {
+        if sender.is_multiple_of(RECONNECTS) {
             client = OtlpClient::new(to);
         }
         let payload = Bytes::from(payloads::of_sender(sender, POINTS, payloads::now_ms(), number as i64));
