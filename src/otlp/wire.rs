@@ -123,16 +123,26 @@ impl<'a> Field<'a> {
 /// branch depends on it.
 fn read_packed(packed: &[u8], numbers: &mut Vec<u64>) -> Result<(), Malformed> {
     let mut packed = Fields::of(packed);
-    while let [first, second, ..] = packed.rest {
-        let is_longer = first >> 7;
-        if is_longer & (second >> 7) == 1 {
+    while let Some(eight) = packed.rest.first_chunk::<8>() {
+        let word = u64::from_le_bytes(*eight);
+        let goes_on = word & 0x8080_8080_8080_8080;
+        // Eight bytes hold four numbers, unless one of these is longer than two.
+        if goes_on & goes_on >> 8 != 0 {
             numbers.push(packed.long_varint()?);
-        } else {
-            numbers.push(u64::from(first & 0x7f) | u64::from(second * is_longer) << 7);
-            packed.rest = &packed.rest[1 + usize::from(is_longer)..];
+            continue;
         }
+        let mut four = [0; 4];
+        let mut bits = 0;
+        for number in &mut four {
+            let pair = word >> bits;
+            let is_longer = pair >> 7 & 1;
+            *number = pair & 0x7f | (pair >> 1 & 0x3f80) * is_longer;
+            bits += 8 + 8 * is_longer;
+        }
+        numbers.extend_from_slice(&four);
+        packed.rest = &packed.rest[bits as usize / 8..];
     }
-    if !packed.rest.is_empty() {
+    while !packed.rest.is_empty() {
         numbers.push(packed.varint()?);
     }
     Ok(())

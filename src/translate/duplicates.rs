@@ -106,10 +106,10 @@ impl Duplicates {
         }
     }
 
-    /// Whether the series of the name and labels was not there before at this time. It belongs to no point.
-    pub fn is_new(&mut self, identity: u64, time: i64) -> bool {
+    /// Whether a series that belongs to no point was not there before at its time.
+    pub fn is_new(&mut self, series: &Candidate) -> bool {
         // In an exact look, points and what belongs to none are not compared.
-        !self.is_on || self.quick.insert(at_time(identity, time))
+        !self.is_on || self.quick.insert(at_time(series.hash(), series.time))
     }
 
     /// Whether no series of a point was there before at this time; or the point is rejected.
@@ -133,8 +133,9 @@ impl Duplicates {
     #[inline]
     fn admit_quickly(&mut self, point: &Candidate) -> Result<bool, LooksTwice> {
         let Parts { plain, count, .. } = point.parts;
-        let is_new = (!plain || self.quick.insert(at_time(point.identity, point.time)))
-            && (!count || self.quick.insert(at_time(point.identity ^ COMPOUND, point.time)));
+        let hash = point.hash();
+        let is_new = (!plain || self.quick.insert(at_time(hash, point.time)))
+            && (!count || self.quick.insert(at_time(hash ^ COMPOUND, point.time)));
         if is_new { Ok(true) } else { Err(LooksTwice) }
     }
 
@@ -151,26 +152,27 @@ impl Duplicates {
         if !self.is_on || self.exact.is_some() {
             return Ok(());
         }
+        let hash = with_sizes(identity, name, 0);
         let mut is_new = true;
         if derives {
-            is_new &= !self.quick.has(identity::label(identity, TAKEN));
-            self.quick.insert(identity::label(identity, DERIVED_FROM));
+            is_new &= !self.quick.has(identity::label(hash, TAKEN));
+            self.quick.insert(identity::label(hash, DERIVED_FROM));
         }
         if is_plain && !derives {
-            is_new &= self.takes(identity);
+            is_new &= self.takes(hash);
         }
         if is_plain {
             for base in DERIVED_SUFFIXES.iter().filter_map(|suffix| name.strip_suffix(*suffix)) {
-                is_new &= self.takes(family_identity(base));
+                is_new &= self.takes(with_sizes(family_identity(base), base, 0));
             }
         }
         if is_new { Ok(()) } else { Err(LooksTwice) }
     }
 
     /// Notes that a family has a name that may be derived from this one. False if there is a family that derives some.
-    fn takes(&mut self, identity: u64) -> bool {
-        self.quick.insert(identity::label(identity, TAKEN));
-        !self.quick.has(identity::label(identity, DERIVED_FROM))
+    fn takes(&mut self, family: u64) -> bool {
+        self.quick.insert(identity::label(family, TAKEN));
+        !self.quick.has(identity::label(family, DERIVED_FROM))
     }
 }
 
@@ -178,6 +180,7 @@ impl Duplicates {
 const COMPOUND: u64 = 0x5bd1_e995_7b7d_159b;
 const TAKEN: u64 = 0x27d4_eb2f_1656_67c5;
 const DERIVED_FROM: u64 = 0xc2b2_ae3d_27d4_eb4f;
+const SIZES: u64 = 0x94d0_49bb_1331_11eb;
 
 /// Rejects a bound or quantile that stands twice in a point; the rest of the point is sent.
 pub(super) fn reject_repeated(
@@ -201,6 +204,12 @@ pub(super) fn reject_repeated(
 }
 
 impl<'p> Candidate<'p> {
+    /// What a quick look compares.
+    #[inline]
+    fn hash(&self) -> u64 {
+        with_sizes(self.identity, self.name, self.labels.bytes())
+    }
+
     /// Calls `each` for all series that the point is about to write.
     fn for_each(&self, mut each: impl FnMut(One<'p>)) {
         let Parts { plain, sum, count, buckets, quantiles, created } = self.parts;
@@ -225,6 +234,14 @@ impl<'p> Candidate<'p> {
         self.for_each(|one| suffixes.push(one.suffix));
         shortened(&[self.name, suffixes.get(number).copied().unwrap_or_default()].concat())
     }
+}
+
+/// An identity and the sizes of what it is of. Short texts of different lengths can have one identity, such as `s1000` and
+/// `s101000`, and what numbers its series makes many of them.
+#[inline]
+fn with_sizes(identity: u64, name: &[u8], label_bytes: usize) -> u64 {
+    let sizes = (label_bytes as u64) << 32 | name.len() as u64;
+    identity.wrapping_add(sizes.wrapping_mul(SIZES))
 }
 
 #[inline]
@@ -436,6 +453,26 @@ mod tests {
             assert!(!numbers.clone().any(|number| table.insert(hash(number))), "{payload}");
         }
         assert!(table.slots.len() <= SLOTS_KEPT);
+    }
+
+    /// If they were not, a payload with a few of them would be translated twice.
+    #[test]
+    fn short_texts_of_one_identity_are_told_apart() {
+        for prefix in ["", "s"] {
+            let texts = (0..200_000).map(|number| format!("{prefix}{number}")).collect::<Vec<_>>();
+            let identity =
+                |text: &String| identity::label(identity::hash(b"k").0, identity::hash(text.as_bytes()).0);
+            let identities = texts.iter().map(identity).collect::<BTreeSet<_>>();
+            assert!(identities.len() < texts.len(), "{prefix}");
+
+            let mut labels = Table::default();
+            let hash =
+                |text: &String| at_time(with_sizes(identity(text), b"m", text.len()), 1_700_000_000_000);
+            assert!(texts.iter().all(|text| labels.insert(hash(text))), "{prefix}");
+            let mut names = Table::default();
+            let hash = |text: &String| identity::label(with_sizes(identity(text), text.as_bytes(), 0), TAKEN);
+            assert!(texts.iter().all(|text| names.insert(hash(text))), "{prefix}");
+        }
     }
 
     /// The identities of series can be made to fall on one place: `identity` has no key.

@@ -14,76 +14,73 @@ const GAP_MAX: usize = 2;
 #[derive(Debug, Default)]
 pub(super) struct Layout {
     spans: Vec<Span>,
+    /// The deltas of the side laid out, and behind them those of longer ones before it.
     deltas: Vec<i64>,
-    /// The count written last, and how many empty buckets follow it that are not written yet.
-    latest: u64,
-    zeros: usize,
-    /// How many deltas stand before the last span.
-    before_span: usize,
+    written: usize,
 }
 
 impl Layout {
     /// Lays out a side of these buckets, the first of which stands at `index`.
     pub fn set(&mut self, counts: &[u64], index: i64) {
-        self.clear();
-        let Some((last, others)) = counts.split_last() else { return };
-        self.begin_span(index);
-        for count in others {
-            match count {
-                0 => self.zeros += 1,
-                _ => self.write(*count),
-            }
+        self.spans.clear();
+        self.written = 0;
+        let Some(last) = counts.len().checked_sub(1) else { return };
+        if self.deltas.len() < counts.len() {
+            self.deltas.resize(counts.len(), 0);
         }
-        // The last bucket is written even if it is empty.
-        self.write(*last);
-        self.end_span();
+        let mut writer = Writer { deltas: &mut self.deltas, written: 0, latest: 0, filled: 0, zeros: 0 };
+        let mut span = Span { offset: saturating_i32(index), length: 0 };
+        let mut before_span = 0;
+        for (position, count) in counts.iter().enumerate() {
+            // Empty buckets are written as they come, and taken back where they turn out to be too many: so that no
+            // branch depends on which are empty. The last bucket is written even if it is.
+            if (writer.zeros > GAP_MAX) & ((*count != 0) | (position == last)) {
+                let gap = writer.take_back_zeros();
+                span.length = (writer.written - before_span) as u32;
+                self.spans.push(span);
+                before_span = writer.written;
+                span = Span { offset: saturating_i32(gap as i64), length: 0 };
+            }
+            writer.write(*count);
+        }
+        self.written = writer.written;
+        span.length = (self.written - before_span) as u32;
+        self.spans.push(span);
     }
 
     /// The side laid out.
     pub fn buckets(&self) -> Buckets<'_> {
-        Buckets { spans: &self.spans, deltas: &self.deltas }
+        Buckets { spans: &self.spans, deltas: &self.deltas[..self.written] }
     }
+}
 
-    fn clear(&mut self) {
-        self.spans.clear();
-        self.deltas.clear();
-        self.latest = 0;
-        self.zeros = 0;
-    }
+/// Writes deltas over those that stand there.
+struct Writer<'d> {
+    deltas: &'d mut [i64],
+    written: usize,
+    /// The count written last, and the last of them that is not zero.
+    latest: u64,
+    filled: u64,
+    /// How many empty buckets were written since.
+    zeros: usize,
+}
 
-    #[inline]
+impl Writer<'_> {
+    #[inline(always)]
     fn write(&mut self, count: u64) {
-        if self.zeros > 0 {
-            self.write_zeros();
-        }
-        self.write_count(count);
-    }
-
-    fn write_zeros(&mut self) {
-        let zeros = std::mem::take(&mut self.zeros);
-        if zeros > GAP_MAX {
-            self.end_span();
-            self.begin_span(zeros as i64);
-        } else {
-            (0..zeros).for_each(|_| self.write_count(0));
-        }
-    }
-
-    #[inline]
-    fn write_count(&mut self, count: u64) {
-        self.deltas.push(count.wrapping_sub(self.latest).cast_signed());
+        self.deltas[self.written] = count.wrapping_sub(self.latest).cast_signed();
+        self.written += 1;
         self.latest = count;
+        let is_empty = count == 0;
+        self.zeros = if is_empty { self.zeros + 1 } else { 0 };
+        self.filled = if is_empty { self.filled } else { count };
     }
 
-    fn begin_span(&mut self, offset: i64) {
-        self.spans.push(Span { offset: saturating_i32(offset), length: 0 });
-        self.before_span = self.deltas.len();
-    }
-
-    fn end_span(&mut self) {
-        if let Some(span) = self.spans.last_mut() {
-            span.length = (self.deltas.len() - self.before_span) as u32;
-        }
+    /// Takes back the empty buckets written last, and returns how many these were.
+    fn take_back_zeros(&mut self) -> usize {
+        self.written -= self.zeros;
+        self.latest = self.filled;
+        std::mem::take(&mut self.zeros)
     }
 }
 
@@ -97,19 +94,21 @@ mod tests {
 
     #[test]
     fn every_row_of_the_table() {
+        let mut layout = Layout::default();
         for (counts, index, spans, deltas) in [
             (&[7, 3][..], 1, &[(1, 2)][..], &[7, -4][..]),
             (&[0, 3, 4], 1, &[(1, 3)], &[0, 3, 1]),
             (&[0, 0, 0, 0, 0, 7], 1, &[(1, 0), (5, 1)], &[7]),
             (&[1, 0, 0, 0, 0], 1, &[(1, 1), (3, 1)], &[1, -1]),
             (&[0, 0, 0], 1, &[(1, 3)], &[0, 0, 0]),
+            (&[1, 0, 0, 0, 2, 0, 3, 0], 1, &[(1, 1), (3, 4)], &[1, 1, -2, 3, -3]),
             (&[6, 2, 0, 0, 1], -3, &[(-3, 5)], &[6, -4, -2, 0, 1]),
             (&[], 5, &[], &[]),
         ] {
-            let mut layout = Layout::default();
             layout.set(counts, index);
-            let found: Vec<_> = layout.spans.iter().map(|span| (span.offset, span.length)).collect();
-            assert_eq!((found.as_slice(), layout.deltas.as_slice()), (spans, deltas), "{counts:?}");
+            let Buckets { spans: found, deltas: found_deltas } = layout.buckets();
+            let found: Vec<_> = found.iter().map(|span| (span.offset, span.length)).collect();
+            assert_eq!((found.as_slice(), found_deltas), (spans, deltas), "{counts:?}");
         }
     }
 }

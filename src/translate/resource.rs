@@ -2,6 +2,7 @@
 
 use super::base::{Base, BaseLabel, ExtraLabel};
 use super::bases::Source;
+use super::duplicates::{Candidate, Parts};
 use super::exemplar::Exemplars;
 use super::expansion::{Expansion, Repeated, TooFar};
 use super::family::family_identity;
@@ -304,10 +305,10 @@ impl Info<'_> {
         }
         let identity = identity.wrapping_add(family_identity(metric_name));
         // Two equal resources say the same, and one of them is enough.
-        if !duplicates.is_new(identity, time) {
+        let (metric, name) = (self.name, metric_name.as_slice());
+        if !duplicates.is_new(&Candidate { name, labels: &labels, identity, time, parts: Parts::default() }) {
             return Ok(());
         }
-        let (metric, name) = (self.name, metric_name.as_slice());
         let about = if *metadata == MetadataUse::Inline { 32 + name.len() + self.help.len() } else { 0 };
         expansion.series(&Repeated { metric, name, about, labels: &labels, series: 1, texts: 0 })?;
         let about = Metadata { name: metric_name, kind: MetricType::Gauge, help: self.help, unit: b"" };
