@@ -350,6 +350,26 @@ mod tests {
     }
 
     #[test]
+    fn packed_varints_of_every_size_side_by_side() {
+        let sizes: [&[u8]; 5] = [&[5], &[0x80, 1], &[0xff, 0x7f], &[0x80, 0x80, 1], &[0xff; 9]];
+        let values = [5, 128, 0x3fff, 0x4000, u64::MAX >> 1 | 1 << 63];
+        for seed in 0..5usize.pow(6) {
+            let picks = (0..6).map(|place| seed / 5usize.pow(place) % 5).collect::<Vec<_>>();
+            let encode = |pick: &usize| [sizes[*pick], if *pick == 4 { &[1] } else { &[] }].concat();
+            let packed = picks.iter().flat_map(encode).collect::<Vec<_>>();
+            let mut numbers = Vec::new();
+            read_packed(&packed, &mut numbers).unwrap();
+            let expected = picks.iter().map(|pick| values[*pick]).collect::<Vec<_>>();
+            assert_eq!(numbers, expected, "{packed:x?}");
+            if packed.last() == Some(&1) {
+                let cut = &packed[..packed.len() - 1];
+                let result = read_packed(cut, &mut Vec::new());
+                assert_eq!(result.is_err(), cut.last().is_some_and(|byte| *byte >= 0x80), "{cut:x?}");
+            }
+        }
+    }
+
+    #[test]
     fn takes_packed_and_single_numbers() {
         let mut numbers = Vec::new();
         let message = [0x0a, 8, 1, 0, 0, 0, 0, 0, 0, 0, 0x09, 2, 0, 0, 0, 0, 0, 0, 0, 0x0a, 1, 0];

@@ -1,5 +1,7 @@
 //! An output buffer made for many short pieces.
 
+use crate::otlp::wire::zigzag;
+
 /// The longest piece that is copied by words instead of by a call to the platform's copy routine,
 /// which costs more than the copy itself in WebAssembly.
 const SHORT: usize = 128;
@@ -74,20 +76,28 @@ impl Buffer {
         self.push(number as u8);
     }
 
-    /// Appends base-128 numbers.
+    /// Appends numbers as `sint64` of packed fields.
     #[inline]
-    pub fn push_varints(&mut self, numbers: impl Iterator<Item = u64>) {
-        for number in numbers {
+    pub fn push_zigzags(&mut self, numbers: &[i64]) {
+        let (fours, rest) = numbers.as_chunks::<4>();
+        for four in fours {
+            let four = four.map(zigzag);
             // Which numbers take one byte and which two is hard to foretell, so that no branch depends on it.
-            match self.memory[self.length..].first_chunk_mut::<2>() {
-                Some(place) if number < 0x4000 => {
-                    let is_longer = number >= 0x80;
-                    *place = [number as u8 & 0x7f | u8::from(is_longer) << 7, (number >> 7) as u8];
-                    self.length += 1 + usize::from(is_longer);
+            match self.memory[self.length..].first_chunk_mut::<8>() {
+                Some(place) if four[0] | four[1] | four[2] | four[3] < 0x4000 => {
+                    let (mut word, mut bits) = (0, 0);
+                    for number in four {
+                        let is_longer = u64::from(number >= 0x80);
+                        word |= (number & 0x7f | is_longer << 7 | number >> 7 << 8) << bits;
+                        bits += 8 + 8 * is_longer;
+                    }
+                    *place = word.to_le_bytes();
+                    self.length += bits as usize / 8;
                 }
-                _ => self.push_varint(number),
+                _ => four.into_iter().for_each(|number| self.push_varint(number)),
             }
         }
+        rest.iter().for_each(|number| self.push_varint(zigzag(*number)));
     }
 
     /// Appends a length-delimited field whose content `write` appends, which must leave room for 11
@@ -195,6 +205,25 @@ mod tests {
                 out.push_varint(number);
                 assert_eq!(varint_size(number), out.len(), "{number}");
             }
+        }
+    }
+
+    #[test]
+    fn zigzags_of_every_size_side_by_side() {
+        let mut numbers = Vec::new();
+        for number in [0, 1, -1, 63, 64, -64, -65, 8191, 8192, -8192, -8193, i64::MAX, i64::MIN, 5] {
+            for _ in 0..numbers.len() % 3 + 1 {
+                numbers.push(number);
+            }
+        }
+        let (mut together, mut alone) = (Buffer::default(), Buffer::default());
+        for start in 0..numbers.len() {
+            for buffer in [&mut together, &mut alone] {
+                buffer.reserve(10 * numbers.len());
+            }
+            together.push_zigzags(&numbers[start..]);
+            numbers[start..].iter().for_each(|number| alone.push_varint(zigzag(*number)));
+            assert_eq!(together.as_slice(), alone.as_slice(), "{start}");
         }
     }
 

@@ -64,7 +64,7 @@ fn push_buckets(out: &mut Buffer, [span_tag, delta_tag]: [u8; 2], buckets: &Buck
         });
     }
     if !buckets.deltas.is_empty() {
-        out.push_field(delta_tag, |out| out.push_varints(buckets.deltas.iter().copied().map(zigzag)));
+        out.push_field(delta_tag, |out| out.push_zigzags(buckets.deltas));
     }
 }
 
