@@ -67,6 +67,7 @@ pub use load::{Converted, Loaded, Request, convert, explain, load, load_exporter
 pub use options::Options;
 pub use place::Place;
 pub use preamp_base::Directory;
+pub use receiver::GRPC_EXPORT_PATH;
 pub use reference::{KeyClass, KeyReference, key_references, markdown};
 pub use schema::schema;
 pub use settings::{

@@ -16,6 +16,9 @@ use super::yaml::Node;
 /// The type, and its keys.
 pub(super) const TYPES: &[Type] = &[Type::new(&["otlp"], &[receiver::TABLE])];
 
+/// The path of the one method of OTLP/gRPC for metrics (`metrics_service.proto` of `opentelemetry-proto`).
+pub const GRPC_EXPORT_PATH: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
+
 const MEBIBYTE: i64 = 1024 * 1024;
 
 /// The largest request that can be asked for, in MiB: what a 32-bit size can say.

@@ -15,7 +15,7 @@ pub struct NodeOptions {
     /// What translates, signs and judges.
     pub component: Component,
     /// How much memory the process may use.
-    pub budget: MemoryLimit,
+    pub memory: MemoryLimit,
     /// How much the component may use, if that is not its share of the memory.
     pub limits: Option<PoolLimits>,
     /// Where credentials come from, if requests are signed and it is not where the configuration says.
@@ -32,7 +32,7 @@ impl NodeOptions {
     pub fn of_this_system(component: Component) -> NodeOptions {
         NodeOptions {
             component,
-            budget: MemoryLimit::of_this_system(),
+            memory: MemoryLimit::of_this_system(),
             limits: None,
             credentials: None,
             clock: Clock::system(),
@@ -49,7 +49,7 @@ pub struct Node {
         not(feature = "receivers"),
         expect(dead_code, reason = "what a configuration is fitted into")
     )]
-    pub(crate) budget: MemoryLimit,
+    pub(crate) memory: MemoryLimit,
     pub(crate) limits: PoolLimits,
     #[cfg_attr(
         not(feature = "receivers"),
@@ -69,16 +69,16 @@ impl Node {
     #[must_use]
     pub fn new(options: NodeOptions) -> Arc<Node> {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        let shares = options.budget.shares(processors);
+        let shares = options.memory.shares(processors);
         Self::within(options, &shares)
     }
 
     /// The same, with the memory shared out like this.
     pub(crate) fn within(options: NodeOptions, shares: &Shares) -> Arc<Node> {
-        let NodeOptions { component, budget, limits, credentials, clock, pauses } = options;
+        let NodeOptions { component, memory, limits, credentials, clock, pauses } = options;
         Arc::new(Node {
             component,
-            budget,
+            memory,
             limits: limits.unwrap_or_else(|| PoolLimits::within(shares)),
             credentials,
             clock,

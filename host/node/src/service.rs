@@ -133,7 +133,7 @@ impl Service {
     ///
     /// When an address is taken, or a setting cannot be used.
     pub async fn start(settings: &Settings, options: NodeOptions) -> Result<Running, StartError> {
-        let fitted = Fitted::new(settings, options.budget);
+        let fitted = Fitted::new(settings, options.memory);
         fitted.log();
         let Fitted { settings, shares, .. } = &fitted;
         let sockets = Sockets::bind(settings).await?;

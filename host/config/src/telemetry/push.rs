@@ -3,6 +3,7 @@
 
 use crate::definition::Sort;
 use crate::exporter::{header, header_entries, host_of};
+use crate::receiver::GRPC_EXPORT_PATH;
 use crate::settings::{
     ClientSettings, ClientTls, OtlpProtocol, Pem, Push, PushReceiver, PushTarget, TlsIdentity,
 };
@@ -152,9 +153,7 @@ fn read_url(otlp: &Section, protocol: OtlpProtocol) -> Option<String> {
             view.error("has a path, which gRPC sets itself: leave it out");
             None
         }
-        OtlpProtocol::Grpc => {
-            Some(format!("{bare}/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"))
-        }
+        OtlpProtocol::Grpc => Some(format!("{bare}{GRPC_EXPORT_PATH}")),
         OtlpProtocol::Http if has_path => Some(url),
         OtlpProtocol::Http => Some(format!("{bare}/v1/metrics")),
     }

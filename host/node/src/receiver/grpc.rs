@@ -11,14 +11,12 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 use http::header::{ALLOW, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::{Body, Frame};
+use preamp_config::GRPC_EXPORT_PATH;
 use preamp_contract::Encoding;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tonic::{Code, Status};
-
-/// The one method that is served.
-const EXPORT: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
 
 const MEDIA_TYPE: &str = "application/grpc";
 
@@ -78,10 +76,10 @@ impl GrpcReceiver {
         if !is_grpc(request.headers()) {
             return without_message(StatusCode::UNSUPPORTED_MEDIA_TYPE);
         }
-        if request.uri().path() != EXPORT {
+        if request.uri().path() != GRPC_EXPORT_PATH {
             let path = request.uri().path();
             return Status::unimplemented(format!(
-                "{path} is not served: only metrics are taken here, by {EXPORT}"
+                "{path} is not served: only metrics are taken here, by {GRPC_EXPORT_PATH}"
             ))
             .into_http();
         }

@@ -12,7 +12,7 @@ pub(super) struct Fitted {
     /// The settings.
     pub settings: Settings,
     /// The memory, and whose limit it is.
-    pub budget: MemoryLimit,
+    pub memory: MemoryLimit,
     /// How it is shared out.
     pub shares: Shares,
     /// What asks for more than there is, and what helps.
@@ -35,11 +35,11 @@ impl Fitted {
         let mut warnings = Vec::new();
         let limiter = settings.processors.memory_limiter.as_ref();
         let limit = limiter.map(|MemoryLimiter { limit, .. }| limit.of(system.bytes));
-        let budget = system.limited(limit);
+        let memory = system.limited(limit);
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        let shares = budget.shares(processors);
-        let total = format!("the process may use {} ({})", Mib(budget.bytes), budget.origin);
-        if budget.bytes < COMFORTABLE_BYTES {
+        let shares = memory.shares(processors);
+        let total = format!("the process may use {} ({})", Mib(memory.bytes), memory.origin);
+        if memory.bytes < COMFORTABLE_BYTES {
             warnings.push(format!(
                 "{total}: requests of an ordinary size may be refused; give it {} or more",
                 Mib(COMFORTABLE_BYTES)
@@ -56,18 +56,18 @@ impl Fitted {
         }
         fit_listeners(&mut settings, &shares, &total, &mut warnings);
         fit_queue(&mut settings, &shares, &total, &mut warnings);
-        Fitted { settings, budget, shares, warnings }
+        Fitted { settings, memory, shares, warnings }
     }
 
     /// Says how the memory is shared out.
     pub(super) fn log(&self) {
-        let Fitted { budget, shares, warnings, .. } = self;
+        let Fitted { memory, shares, warnings, .. } = self;
         for warning in warnings {
             tracing::warn!("{warning}");
         }
         tracing::info!(
-            total_mib = budget.bytes >> 20,
-            from = %budget.origin,
+            total_mib = memory.bytes >> 20,
+            from = %memory.origin,
             requests_mib = shares.requests >> 20,
             calls = shares.parallel_calls,
             instance_mib = shares.small_instance >> 20,
@@ -149,15 +149,15 @@ service: {pipelines: {metrics: {receivers: [otlp], processors: [memory_limiter],
 
     fn fitted(queue: &str, mebibytes: u64) -> Fitted {
         let loaded = preamp_config::parse("test.yaml", &FILE.replace("QUEUE", queue), &|_| None);
-        let budget = MemoryLimit { bytes: mebibytes << 20, origin: Origin::ControlGroup };
-        Fitted::new(&loaded.expect("a valid configuration").settings, budget)
+        let memory = MemoryLimit { bytes: mebibytes << 20, origin: Origin::ControlGroup };
+        Fitted::new(&loaded.expect("a valid configuration").settings, memory)
     }
 
     #[test]
     fn the_manifest_of_512_mib_needs_no_warning() {
-        let Fitted { settings, budget, warnings, shares } = fitted("timeout: 5s", 512);
+        let Fitted { settings, memory, warnings, shares } = fitted("timeout: 5s", 512);
         assert_eq!(warnings, Vec::<String>::new());
-        assert_eq!((budget.bytes >> 20, budget.origin), (409, Origin::MemoryLimiter));
+        assert_eq!((memory.bytes >> 20, memory.origin), (409, Origin::MemoryLimiter));
         assert_eq!(settings.exporter.queue.max_bytes, shares.queue);
         assert_eq!(settings.receiver.http.map(|http| http.max_request_bytes), Some(20 << 20));
     }

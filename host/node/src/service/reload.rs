@@ -40,7 +40,7 @@ impl Running {
     ///
     /// When a setting cannot be used, or an address is taken.
     pub async fn prepare(&self, settings: &Settings) -> Result<Next, StartError> {
-        let Fitted { mut settings, warnings, .. } = Fitted::new(settings, self.node.budget);
+        let Fitted { mut settings, warnings, .. } = Fitted::new(settings, self.node.memory);
         for warning in warnings {
             tracing::warn!("{warning}");
         }
