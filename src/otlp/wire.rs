@@ -136,7 +136,7 @@ fn read_packed(packed: &[u8], numbers: &mut Vec<u64>) -> Result<(), Malformed> {
         for number in &mut four {
             let pair = word >> bits;
             let is_longer = pair >> 7 & 1;
-            *number = pair & 0x7f | (pair >> 1 & 0x3f80) * is_longer;
+            *number = pair & 0x7f | ((pair >> 1 & 0x3f80) * is_longer);
             bits += 8 + 8 * is_longer;
         }
         numbers.extend_from_slice(&four);

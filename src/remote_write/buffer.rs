@@ -88,7 +88,7 @@ impl Buffer {
                     let (mut word, mut bits) = (0, 0);
                     for number in four {
                         let is_longer = u64::from(number >= 0x80);
-                        word |= (number & 0x7f | is_longer << 7 | number >> 7 << 8) << bits;
+                        word |= (number & 0x7f | (is_longer << 7) | (number >> 7 << 8)) << bits;
                         bits += 8 + 8 * is_longer;
                     }
                     *place = word.to_le_bytes();
