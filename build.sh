@@ -668,7 +668,7 @@ soak_fuzzing() (
 )
 
 soak_release() {
-    # A test runs it; nextest builds the programs of the tests' own packages only.
+    # The example that a test runs: nextest builds no programs of packages without tests.
     built release preamp-embedder
     nextest release
 }

@@ -51,7 +51,7 @@ impl<'p> Parts<'p> {
     }
 }
 
-/// A point whose labels are known.
+/// A point, or a series that belongs to none, whose labels are known.
 pub(super) struct Candidate<'p> {
     pub name: &'p [u8],
     pub labels: &'p PointLabels<'p>,
@@ -236,8 +236,8 @@ impl<'p> Candidate<'p> {
     }
 }
 
-/// An identity and the sizes of what it is of. Short texts of different lengths can have one identity, such as `s1000` and
-/// `s101000`, and what numbers its series makes many of them.
+/// A hash of an identity and of the sizes of the name and the labels it was made of. Short texts of different lengths, such
+/// as `s1000` and `s101000`, can have the same identity, which a payload with numbered series would hold many times.
 #[inline]
 fn with_sizes(identity: u64, name: &[u8], label_bytes: usize) -> u64 {
     let sizes = (label_bytes as u64) << 32 | name.len() as u64;

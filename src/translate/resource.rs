@@ -304,8 +304,8 @@ impl Info<'_> {
             return Ok(());
         }
         let identity = identity.wrapping_add(family_identity(metric_name));
-        // Two equal resources say the same, and one of them is enough.
         let (metric, name) = (self.name, metric_name.as_slice());
+        // Two equal resources say the same, and one of them is enough.
         if !duplicates.is_new(&Candidate { name, labels: &labels, identity, time, parts: Parts::default() }) {
             return Ok(());
         }

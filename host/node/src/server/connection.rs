@@ -28,9 +28,11 @@ pub(crate) enum Protocols {
     Http2,
 }
 
-/// The most bytes of the head of a request, in HTTP/2 as its fields are counted there. In HTTP/1 also the most of what is
-/// read at a time: each idle connection keeps as much memory as its largest read took.
-const HEAD_BYTES_MAX: u32 = 16 << 10;
+/// The most bytes of the head of a request in HTTP/1, and of what is read at a time.
+const HTTP1_BUFFER: usize = 64 << 10;
+
+/// The most bytes of a head in HTTP/2, as its fields are counted there.
+const HTTP2_HEAD: u32 = 16 << 10;
 
 /// How long a connection may take to end when its slot is needed: long enough to tell the sender that it is over.
 const FAREWELL: Duration = Duration::from_millis(10);
@@ -168,12 +170,12 @@ fn builder(serving: &Serving, protocols: Protocols) -> Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .header_read_timeout(None)
         .keep_alive(serving.keeps_alive)
-        .max_buf_size(HEAD_BYTES_MAX as usize);
+        .max_buf_size(HTTP1_BUFFER);
     builder
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(serving.max_concurrent_streams)
-        .max_header_list_size(HEAD_BYTES_MAX)
+        .max_header_list_size(HTTP2_HEAD)
         .keep_alive_interval(serving.ping_interval)
         .keep_alive_timeout(serving.ping_timeout);
     match protocols {
