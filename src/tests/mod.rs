@@ -6,7 +6,7 @@ mod duplicates;
 mod expansion;
 mod histograms;
 mod options;
-mod payload;
+pub(crate) mod payload;
 mod refusals;
 mod translation;
 mod v2;

@@ -17,6 +17,8 @@ pub struct Reply {
     pub headers: BTreeMap<String, String>,
     /// The body as text.
     pub body: String,
+    /// The body as it came.
+    pub bytes: Vec<u8>,
 }
 
 /// One exchange on a connection of its own, as HTTP/1.0 so that answers come unchunked. `None` when the connection
@@ -42,18 +44,20 @@ pub fn exchange(
     let _sent = stream.write_all(&bytes);
     let mut answer = Vec::new();
     let _read = stream.read_to_end(&mut answer);
-    parse(&String::from_utf8_lossy(&answer))
+    parse(&answer)
 }
 
-fn parse(answer: &str) -> Option<Reply> {
-    let (head, body) = answer.split_once("\r\n\r\n")?;
+fn parse(answer: &[u8]) -> Option<Reply> {
+    const END: &[u8] = b"\r\n\r\n";
+    let length = answer.windows(END.len()).position(|part| part == END)?;
+    let (head, bytes) = (String::from_utf8_lossy(&answer[..length]), answer[length + END.len()..].to_vec());
     let mut lines = head.lines();
     let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
     let headers = lines
         .filter_map(|line| line.split_once(':'))
         .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
         .collect();
-    Some(Reply { status, headers, body: body.to_owned() })
+    Some(Reply { status, headers, body: String::from_utf8_lossy(&bytes).into_owned(), bytes })
 }
 
 /// Below the ports that systems give out by themselves, which other tests take meanwhile.

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod audit;
+mod bundle;
 mod check;
 mod diff;
 mod dumps;
@@ -27,6 +28,7 @@ mod words;
 use crate::demo::stand_in::StandInArgs;
 use crate::demo::{self, DemoArgs};
 use audit::AuditArgs;
+use bundle::BundleArgs;
 use check::CheckArgs;
 use clap::{Args, Parser, Subcommand};
 use diff::DiffArgs;
@@ -152,6 +154,7 @@ impl Cli {
             Command::Queue(command) => queue::queue(command)?,
             Command::Quarantine(command) => quarantine::quarantine(command)?,
             Command::Audit(args) => audit::audit(&args)?,
+            Command::Bundle(args) => bundle::bundle(&args)?,
             Command::Demo(args) => complete(demo::run(args))?,
             Command::StandIn(args) => complete(demo::stand_in::run(args))?,
             Command::Translate(args) => return complete(translate::translate(args)),
@@ -269,6 +272,18 @@ Example:
 
 Exit status: 0 it balances, 1 it does not.")]
     Audit(AuditArgs),
+    /// Make a gateway of a configuration: one WebAssembly component that runs without this program.
+    ///
+    /// The gateway takes OTLP over HTTP and sends signed remote write, wherever `wasi:http` is served: wasmtime serve, Spin,
+    /// wasmCloud, jco. It has no queue: a sender is answered once its payload is delivered, or told to send it again. It
+    /// holds no secret: its runtime gives it AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. The same configuration gives the
+    /// same file.
+    #[command(after_long_help = "\
+Example:
+  preamp bundle --config preamp.yaml --output gateway.wasm
+  wasmtime serve -Scli --addr 127.0.0.1:4318 \\
+      --env AWS_ACCESS_KEY_ID --env AWS_SECRET_ACCESS_KEY gateway.wasm")]
+    Bundle(BundleArgs),
     /// Show everything at work: no AWS account, no network, no other program.
     ///
     /// An OpenTelemetry SDK in this process sends metrics to an exporter that runs as in production,

@@ -70,6 +70,7 @@ pub use preamp_base::Directory;
 pub use receiver::GRPC_EXPORT_PATH;
 pub use reference::{KeyClass, KeyReference, key_references, markdown};
 pub use schema::schema;
+pub use secrets::is_secret_field;
 pub use settings::{
     AssumeRole, AttributeAction, AttributeKeys, AttributeType, AttributeValue, Authorization, AwsCredentials,
     BaseCredentials, Batching, Change, ClientSettings, ClientTls, Connections, DebugExporter,

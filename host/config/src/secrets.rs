@@ -30,6 +30,13 @@ pub(super) fn is_secret(key: &str) -> bool {
         || (!key.ends_with("_file") && SECRET_NAMES.iter().any(|part| key.contains(part)))
 }
 
+/// Whether a header field of that name is a secret, or may be.
+#[must_use]
+pub fn is_secret_field(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    is_secret(&name) || ["cookie", "key", "auth"].iter().any(|part| name.contains(part))
+}
+
 /// Whether what stands at the end of a path is a secret, or may be.
 pub(super) fn is_below_secret(path: &str) -> bool {
     path.split(['.', '[']).any(is_secret)

@@ -10,6 +10,7 @@ use crate::processors::{ProcessError, Processors};
 use crate::receiver_clock::ReceiverClock;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use bytes::Bytes;
+use preamp_answer::rejection_line;
 use preamp_config::Overflow;
 use preamp_contract::{Acceptance, Batch, Encoding, Refusal, Rejection};
 use preamp_queue::{self, AppendError, Queue, Ticket};
@@ -344,11 +345,6 @@ fn outcome(rejections: &[Rejection]) -> PayloadOutcome {
         return PayloadOutcome::Accepted;
     }
     let rejected_points = rejections.iter().map(|rejection| rejection.points).sum();
-    let lines: Vec<_> = rejections
-        .iter()
-        .map(|Rejection { reason, points, example, remedy, .. }| {
-            format!("{reason}: {points} points, the first: {example}; {remedy}")
-        })
-        .collect();
+    let lines: Vec<_> = rejections.iter().map(rejection_line).collect();
     PayloadOutcome::Partial { rejected_points, message: lines.join("\n") }
 }

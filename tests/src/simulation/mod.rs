@@ -9,11 +9,13 @@ mod fate;
 mod host;
 mod machine;
 mod network;
+mod passages;
 mod receiver;
 mod world;
 
 pub use host::Simulator;
 pub use machine::MachineSimulator;
+pub use passages::PassageSimulator;
 
 use crate::queue::{Fault, Operation, SimulatedDisk};
 use anyhow::{Context as _, ensure};
@@ -89,11 +91,45 @@ fn check(world: &World, plan: &Plan, disk: &SimulatedDisk) -> anyhow::Result<Cou
     let problems = inspection.problems();
     ensure!(problems.is_empty(), "{problems:?}");
     ensure!(inspection.queued() == 0, "{} points wait", inspection.queued());
-    let receiver = lock(&world.receiver);
-    let acknowledged = lock(&world.acknowledged);
     let given_up = inspection.settled.get(&("expired".to_owned(), "drop-oldest".to_owned()));
     let given_up = given_up.copied().unwrap_or_default();
     ensure!(given_up == 0 || plan.drops_oldest_of.is_some(), "{given_up} points were given up");
+    check_stored(world, plan, given_up)?;
+    let receiver = lock(&world.receiver);
+    // Only what the receiver never takes may have been refused.
+    for kept in &inspection.quarantined {
+        let batch = kept.batch.as_ref().context("a kept batch is damaged")?;
+        let series = crate::remote_write::read(&batch.body).context("a kept batch cannot be read")?;
+        for (labels, _) in &series {
+            let labels = notation(labels);
+            ensure!(receiver.is_bad(&labels), "{labels} was quarantined: {} {}", kept.reason, kept.detail);
+        }
+    }
+    for (state, reason) in inspection.settled.keys() {
+        let is_expected = match state.as_str() {
+            "delivered" => true,
+            "partly_rejected" => plan.has_bad && plan.dialect.stores_the_rest(),
+            // A failing disk cannot keep the quarantine; the points count as rejected then.
+            "expired" => reason == "drop-oldest",
+            "quarantined" | "rejected" => plan.has_bad && !plan.dialect.stores_the_rest(),
+            _ => false,
+        };
+        ensure!(is_expected, "{state} {reason}: {:?}", inspection.settled);
+    }
+    let payloads = lock(&world.acknowledged).values().map(|payloads| payloads.len() as u64).sum();
+    Ok(Course {
+        payloads,
+        ends: plan.ends.len() as u64,
+        requests: receiver.requests,
+        trace: receiver.trace,
+        settled: inspection.settled,
+    })
+}
+
+/// Whether all that was acknowledged is stored, but for what was given up and what the receiver never takes.
+fn check_stored(world: &World, plan: &Plan, given_up: u64) -> anyhow::Result<()> {
+    let receiver = lock(&world.receiver);
+    let acknowledged = lock(&world.acknowledged);
     let mut missing = 0;
     for (number, payloads) in &*acknowledged {
         let sent = lock(&world.sent)[number].len();
@@ -118,31 +154,5 @@ fn check(world: &World, plan: &Plan, disk: &SimulatedDisk) -> anyhow::Result<Cou
             ensure!(found.len() <= sent, "more is stored than was sent");
         }
     }
-    // Only what the receiver never takes may have been refused.
-    for kept in &inspection.quarantined {
-        let batch = kept.batch.as_ref().context("a kept batch is damaged")?;
-        let series = crate::remote_write::read(&batch.body).context("a kept batch cannot be read")?;
-        for (labels, _) in &series {
-            let labels = notation(labels);
-            ensure!(receiver.is_bad(&labels), "{labels} was quarantined: {} {}", kept.reason, kept.detail);
-        }
-    }
-    for (state, reason) in inspection.settled.keys() {
-        let is_expected = match state.as_str() {
-            "delivered" => true,
-            "partly_rejected" => plan.has_bad && plan.dialect.stores_the_rest(),
-            // A failing disk cannot keep the quarantine; the points count as rejected then.
-            "expired" => reason == "drop-oldest",
-            "quarantined" | "rejected" => plan.has_bad && !plan.dialect.stores_the_rest(),
-            _ => false,
-        };
-        ensure!(is_expected, "{state} {reason}: {:?}", inspection.settled);
-    }
-    Ok(Course {
-        payloads: acknowledged.values().map(|payloads| payloads.len() as u64).sum(),
-        ends: plan.ends.len() as u64,
-        requests: receiver.requests,
-        trace: receiver.trace,
-        settled: inspection.settled,
-    })
+    Ok(())
 }

@@ -26,6 +26,7 @@ mod reload;
 mod second_judge;
 mod secrets;
 mod self_metrics;
+mod sockets;
 mod three_am;
 mod tls;
 mod translate_command;

@@ -8,20 +8,22 @@ mod quantile;
 mod scenario;
 mod sdks;
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use amp_stand_in::{Options, StandIn, Storage};
+use amp_stand_in::{Options, Signer, StandIn, Storage};
 use anyhow::Context as _;
 use captures::{Producer, payloads, send};
 use host_metrics::Points;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::summary_data_point::ValueAtQuantile;
 use opentelemetry_proto::tonic::metrics::v1::{Summary, SummaryDataPoint};
+use preamp_tests::gateway::Gateway;
 use preamp_tests::payloads::{RECENT_NS, START_NS, metric, metrics};
 use preamp_tests::prometheus::Prometheus;
 use preamp_tests::promql::{Labels, newest, query_at, samples};
-use preamp_tests::running::{PIPELINE, Running};
+use preamp_tests::running::{PIPELINE, Running, signing};
 use scenario::Scenario;
 use sdks::Judge;
 
@@ -43,17 +45,18 @@ fn preamp(endpoint: &str, options: &[&str], folder: &Path) -> anyhow::Result<Run
 fn what_sdks_recorded(prometheus: &Prometheus, message: &str, folder: &Path) -> anyhow::Result<()> {
     let options = [&*format!("protobuf_message: {message}"), NATIVE];
     let preamp = preamp(&prometheus.write_url(), &options, folder)?;
-    send_all(&preamp)?;
+    send_all(preamp.http)?;
+    preamp.wait_until_delivered()?;
     examine(prometheus, message, true)
 }
 
-fn send_all(preamp: &Running) -> anyhow::Result<()> {
+fn send_all(http: SocketAddr) -> anyhow::Result<()> {
     for name in SDKS {
         for (media_type, body) in payloads(name)? {
-            send(preamp, media_type, &body).with_context(|| name.to_owned())?;
+            send(http, media_type, &body).with_context(|| name.to_owned())?;
         }
     }
-    preamp.wait_until_delivered()
+    Ok(())
 }
 
 fn examine(prometheus: &Prometheus, message: &str, exemplars: bool) -> anyhow::Result<()> {
@@ -90,7 +93,8 @@ fn exponential_histograms_can_be_classic_ones() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let prometheus = Prometheus::start(folder.path())?;
     let preamp = preamp(&prometheus.write_url(), &["exponential_histograms: classic"], folder.path())?;
-    send_all(&preamp)?;
+    send_all(preamp.http)?;
+    preamp.wait_until_delivered()?;
     let newest = newest(prometheus.address())?;
     let scenario = Scenario::read()?;
     let recorded = scenario.recorded();
@@ -100,23 +104,47 @@ fn exponential_histograms_can_be_classic_ones() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The profile for AMP in front of AMP's stand-in, which hands on to Prometheus what AMP would store.
+/// AMP's stand-in, which hands on to Prometheus what AMP would store. The captures are older than AMP allows, by as much as
+/// they are old.
+async fn amp(prometheus: &Prometheus, options: Options) -> anyhow::Result<StandIn> {
+    let storage = Storage::Prometheus(prometheus.write_url().parse()?);
+    let mut options = Options { storage, ..options };
+    options.limits.sample_age = Duration::from_secs(10 * 365 * 24 * 3600);
+    Ok(StandIn::start(options).await?)
+}
+
+const OF_AMP: [&str; 4] = ["profile: aps", "max_sample_age: 0s", "send_metadata: true", NATIVE];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_sdks_recorded_is_what_amp_would_answer() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let prometheus = Prometheus::start(folder.path())?;
-    let storage = Storage::Prometheus(prometheus.write_url().parse()?);
-    let mut options = Options { storage, ..Options::unsigned() };
-    // The captures are older than AMP allows, by as much as they are old.
-    options.limits.sample_age = Duration::from_secs(10 * 365 * 24 * 3600);
-    let stand_in = StandIn::start(options).await?;
-    let options = ["profile: aps", "max_sample_age: 0s", "send_metadata: true", NATIVE];
-    let preamp = preamp(&stand_in.url(), &options, folder.path())?;
-    send_all(&preamp).with_context(|| format!("{:?}", stand_in.report()))?;
+    let stand_in = amp(&prometheus, Options::unsigned()).await?;
+    let preamp = preamp(&stand_in.url(), &OF_AMP, folder.path())?;
+    send_all(preamp.http).with_context(|| format!("{:?}", stand_in.report()))?;
+    preamp.wait_until_delivered()?;
     examine(&prometheus, VERSION_1, false)?;
     let report = stand_in.report();
     assert_eq!((report.refused(), report.exemplars_ignored), (0, 0), "{report:?}");
     assert!(report.metadata > 0, "{report:?}");
+    Ok(())
+}
+
+/// The same through a gateway, in a runtime that is none of ours, with signatures.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_sdks_recorded_comes_through_a_gateway() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let prometheus = Prometheus::start(folder.path())?;
+    let (id, secret) = ("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY");
+    let signer = Signer::of_amp(id, secret, "eu-west-1");
+    let stand_in = amp(&prometheus, Options::signed(signer)).await?;
+    let configuration = signing("eu-west-1", "", &stand_in.url(), &OF_AMP.join("\n    "));
+    let credentials = [("AWS_ACCESS_KEY_ID", id), ("AWS_SECRET_ACCESS_KEY", secret)];
+    let gateway = Gateway::start(&configuration, &credentials, &[], folder.path())?;
+    send_all(gateway.http).with_context(|| format!("{}{:?}", gateway.said(), stand_in.report()))?;
+    examine(&prometheus, VERSION_1, false)?;
+    let report = stand_in.report();
+    assert_eq!((report.refused(), report.unverified), (0, 0), "{report:?}");
     Ok(())
 }
 
@@ -131,7 +159,7 @@ fn types_units_and_start_times_arrive_over_2_0() -> anyhow::Result<()> {
     let preamp =
         preamp(&prometheus.write_url(), &[&format!("protobuf_message: {VERSION_2}")], folder.path())?;
     for (media_type, body) in payloads("java")? {
-        send(&preamp, media_type, &body)?;
+        send(preamp.http, media_type, &body)?;
     }
     preamp.wait_until_delivered()?;
     let newest = newest(prometheus.address())?;
@@ -175,7 +203,7 @@ fn what_the_collector_scraped_is_what_prometheus_answers() -> anyhow::Result<()>
     let mut expected = Points::new();
     for (media_type, body) in payloads("hostmetrics")? {
         host_metrics::read(&body, &mut expected)?;
-        send(&preamp, media_type, &body)?;
+        send(preamp.http, media_type, &body)?;
     }
     preamp.wait_until_delivered()?;
     let newest = newest(prometheus.address())?;
@@ -216,7 +244,7 @@ fn a_summary_is_what_prometheus_answers() -> anyhow::Result<()> {
         ..Default::default()
     };
     let summary = metric("rpc.duration", "s", Data::Summary(Summary { data_points: vec![point] }));
-    send(&preamp, "application/x-protobuf", &metrics(vec![summary]))?;
+    send(preamp.http, "application/x-protobuf", &metrics(vec![summary]))?;
     preamp.wait_until_delivered()?;
     let newest = newest(prometheus.address())?;
     let answer = |expression: &str| -> anyhow::Result<Vec<(Labels, f64)>> {

@@ -3,4 +3,5 @@
 mod contract;
 mod growth;
 mod imports;
+mod layouts;
 mod pool;

@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 const CRATES: &[(&str, &str, &[&str])] = &[
     ("preamp-contract", "host/contract", &[]),
     ("preamp-deliver", "src/deliver", &["preamp-contract"]),
-    ("preamp-core", ".", &["preamp-contract", "preamp-deliver"]),
+    ("preamp-answer", "src/answer", &["preamp-contract"]),
+    ("preamp-unpack", "src/unpack", &[]),
+    ("preamp-core", ".", &["preamp-answer", "preamp-contract", "preamp-deliver", "preamp-unpack"]),
     ("preamp-base", "host/base", &[]),
     ("preamp-config", "host/config", &["preamp-base"]),
     ("preamp-queue", "host/queue", &["preamp-base", "preamp-contract"]),
@@ -17,14 +19,25 @@ const CRATES: &[(&str, &str, &[&str])] = &[
     (
         "preamp-host",
         "host/node",
-        &["preamp-base", "preamp-config", "preamp-contract", "preamp-deliver", "preamp-queue", "preamp-wasm"],
+        &[
+            "preamp-answer",
+            "preamp-base",
+            "preamp-config",
+            "preamp-contract",
+            "preamp-deliver",
+            "preamp-queue",
+            "preamp-unpack",
+            "preamp-wasm",
+        ],
     ),
+    ("preamp-bundle", "sockets/bundle", &[]),
     (
         "preamp-cli",
         "host/cli",
         &[
             "amp-stand-in",
             "preamp-base",
+            "preamp-bundle",
             "preamp-config",
             "preamp-contract",
             "preamp-host",
@@ -95,7 +108,7 @@ fn no_two_folders_of_a_crate_use_each_other() -> anyhow::Result<()> {
     for (name, folder, _) in CRATES {
         let source = match *name {
             "preamp-core" => root().join("src"),
-            "preamp-deliver" => root().join(folder),
+            "preamp-answer" | "preamp-deliver" | "preamp-unpack" => root().join(folder),
             _ => root().join(folder).join("src"),
         };
         if !source.exists() {
@@ -138,8 +151,8 @@ fn uses_of(source: &Path) -> anyhow::Result<BTreeMap<String, BTreeSet<String>>> 
         let path = file.strip_prefix(source)?.to_string_lossy().into_owned();
         let top = path.split('/').next().unwrap_or_default().trim_end_matches(".rs").to_owned();
         let is_test = path.split('/').any(|part| part == "tests" || part == "tests.rs");
-        // The core and the machine of delivery share a folder, and are two crates.
-        let is_other_crate = source.ends_with("src") && top == "deliver";
+        // Smaller crates lie in the folder of the core.
+        let is_other_crate = source == root().join("src") && ["answer", "deliver", "unpack"].contains(&&*top);
         if is_test || is_other_crate || ["lib", "main"].contains(&top.as_str()) {
             continue;
         }

@@ -1,6 +1,7 @@
 //! What many commands take: a configuration, and lengths of time.
 
 use super::audit::AuditArgs;
+use super::bundle::BundleArgs;
 use super::check::CheckArgs;
 use super::print::ConvertArgs;
 use super::validate::ValidateArgs;
@@ -22,7 +23,8 @@ impl Command {
             | Command::Convert(ConvertArgs { config, .. })
             | Command::PrintConfig(config)
             | Command::Check(CheckArgs { config, .. })
-            | Command::Audit(AuditArgs { config, .. }) => Some(config),
+            | Command::Audit(AuditArgs { config, .. })
+            | Command::Bundle(BundleArgs { config, .. }) => Some(config),
             Command::Queue(command) => Some(command.config()),
             Command::Quarantine(command) => Some(command.config()),
             Command::Config(_)

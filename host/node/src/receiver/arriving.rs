@@ -1,18 +1,19 @@
 //! The body of a request while it comes in: counted, within its time, and unpacked.
 
-use super::answer::Failure;
-use super::compression::{ContentEncoding, UnpackError};
+use super::answer::{late, too_large};
 use crate::intake::Intake;
-use crate::memory_budget::Reservation;
+use crate::memory_budget::{Full, Reservation};
 use bytes::{Bytes, BytesMut};
 use hyper::body::Body;
+use preamp_answer::{Code, Failure};
+use preamp_unpack::{ContentEncoding, Room, UnpackError};
+use std::borrow::Cow;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, Sleep, sleep_until};
-use tonic::Code;
 
 /// What a request takes beside its body, in bytes: its head, its stream, its task.
 const REQUEST_BYTES: usize = 8 << 10;
@@ -79,11 +80,7 @@ impl<B: Body<Data = Bytes, Error: std::fmt::Display> + Unpin> Arriving<B> {
                 break;
             }
         }
-        if read > limit {
-            Err(Failure::too_large(limit as u64))
-        } else {
-            Ok((collected.freeze(), self.share))
-        }
+        if read > limit { Err(too_large(limit as u64)) } else { Ok((collected.freeze(), self.share)) }
     }
 
     /// The next part of the body; `None` at its end.
@@ -106,7 +103,7 @@ impl<B: Body<Data = Bytes, Error: std::fmt::Display> + Unpin> Arriving<B> {
             }
             let Some(deadline) = self.deadline else { return Poll::Pending };
             let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
-            timer.as_mut().poll(context).map(|()| Err(Failure::late(self.time.unwrap_or_default())))
+            timer.as_mut().poll(context).map(|()| Err(late(self.time.unwrap_or_default())))
         })
         .await
     }
@@ -135,18 +132,15 @@ impl Unpacker {
         &self,
         packed: ContentEncoding,
         body: Bytes,
-        mut share: Reservation,
+        share: Reservation,
     ) -> Result<(Bytes, Reservation), Failure> {
         let limit = self.limit;
         if packed == ContentEncoding::Identity || body.len() <= HANDED_OVER {
-            let unpacked = packed.unpack(body, limit, &mut share);
-            return unpacked.map(|payload| (payload, share)).map_err(|error| failed(error, limit));
+            return unpack(packed, body, limit, share).map_err(|error| failed(error, limit));
         }
         // The semaphore is never closed; if it were, unpacking would go on without a limit.
         let _one_of_few = self.places.acquire().await.ok();
-        let unpacking = tokio::task::spawn_blocking(move || {
-            packed.unpack(body, limit, &mut share).map(|payload| (payload, share))
-        });
+        let unpacking = tokio::task::spawn_blocking(move || unpack(packed, body, limit, share));
         match unpacking.await {
             Ok(unpacked) => unpacked.map_err(|error| failed(error, limit)),
             Err(_panic) => Err(Failure::new(Code::Internal, "unpacking the body failed")),
@@ -154,9 +148,30 @@ impl Unpacker {
     }
 }
 
-fn failed(error: UnpackError, limit: usize) -> Failure {
+impl Room for Reservation {
+    type Full = Full;
+
+    fn grow(&mut self, bytes: usize) -> Result<(), Full> {
+        Reservation::grow(self, bytes)
+    }
+}
+
+fn unpack(
+    packed: ContentEncoding,
+    body: Bytes,
+    limit: usize,
+    mut share: Reservation,
+) -> Result<(Bytes, Reservation), UnpackError<Full>> {
+    let unpacked = match packed.unpack(&body, limit, &mut share)? {
+        Cow::Owned(unpacked) => unpacked.into(),
+        Cow::Borrowed(_) => body,
+    };
+    Ok((unpacked, share))
+}
+
+fn failed(error: UnpackError<Full>, limit: usize) -> Failure {
     match error {
-        UnpackError::TooLarge => Failure::too_large(limit as u64),
+        UnpackError::TooLarge => too_large(limit as u64),
         UnpackError::Full(full) => Failure::busy(full.to_string()),
         UnpackError::Malformed(error) => {
             let message = format!(

@@ -1,22 +1,22 @@
 //! OTLP/gRPC: one unary method, of which the messages pass through as they are.
 
 use super::Entrance;
-use super::answer::{Failure, answer};
+use super::answer::{answer, outcome_of, too_large};
 use super::arriving::{Arriving, Sizes, Unpacker};
-use super::compression::ContentEncoding;
-use super::message::ExportMetricsServiceResponse;
 use crate::intake::Transport;
 use crate::memory_budget::Reservation;
 use bytes::{BufMut as _, Bytes, BytesMut};
 use http::header::{ALLOW, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::{Body, Frame};
+use preamp_answer::{Code, ExportMetricsServiceResponse, Failure};
 use preamp_config::GRPC_EXPORT_PATH;
 use preamp_contract::Encoding;
+use preamp_unpack::ContentEncoding;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use tonic::{Code, Status};
+use tonic::Status;
 
 const MEDIA_TYPE: &str = "application/grpc";
 
@@ -93,7 +93,7 @@ impl GrpcReceiver {
         let (payload, share) = match self.read(request).await {
             Ok(read) => read,
             Err(failure) => {
-                intake.ended_early(Transport::Grpc, failure.outcome(), &failure.message);
+                intake.ended_early(Transport::Grpc, outcome_of(&failure), &failure.message);
                 return into_status(&failure).into_http();
             }
         };
@@ -115,7 +115,7 @@ impl GrpcReceiver {
         let sizes = Sizes { limit: limit.saturating_add(PREFIX_BYTES), discarded: 0, announced: 0 };
         // What is announced to be too large need not come.
         let check = |read: &[u8]| match prefix(read) {
-            Some((_, length)) if length > limit => Err(Failure::too_large(limit as u64)),
+            Some((_, length)) if length > limit => Err(too_large(limit as u64)),
             _ => Ok(()),
         };
         let (mut body, share) = arriving.collect(sizes, check).await?;
@@ -151,10 +151,8 @@ fn is_grpc(headers: &HeaderMap) -> bool {
 
 fn encoding(headers: &HeaderMap) -> Result<ContentEncoding, Failure> {
     let value = headers.get("grpc-encoding").map_or("", |value| value.to_str().unwrap_or("?"));
-    ContentEncoding::parse(value).ok_or_else(|| {
-        let message = format!("grpc-encoding {value:?} is not taken: use one of {}", ContentEncoding::NAMES);
-        Failure::new(Code::Unimplemented, message)
-    })
+    ContentEncoding::parse(value)
+        .map_err(|unknown| Failure::new(Code::Unimplemented, format!("grpc-encoding {unknown}")))
 }
 
 fn success(response: &ExportMetricsServiceResponse) -> Response<Answer> {
@@ -172,7 +170,7 @@ fn success(response: &ExportMetricsServiceResponse) -> Response<Answer> {
 
 fn into_status(failure: &Failure) -> Status {
     let details = prost::Message::encode_to_vec(&failure.status());
-    Status::with_details(failure.code, &failure.message, details.into())
+    Status::with_details(tonic::Code::from_i32(failure.code as i32), &failure.message, details.into())
 }
 
 fn without_message(status: StatusCode) -> Response<Answer> {

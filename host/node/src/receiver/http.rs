@@ -1,10 +1,8 @@
 //! OTLP/HTTP.
 
 use super::Entrance;
-use super::answer::{Failure, answer};
+use super::answer::{answer, outcome_of};
 use super::arriving::{Arriving, Sizes, Unpacker};
-use super::compression::ContentEncoding;
-use super::message::ExportMetricsServiceResponse;
 use crate::intake::Transport;
 use crate::memory_budget::Reservation;
 use crate::server::Names;
@@ -13,8 +11,9 @@ use http::header::{ALLOW, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, RETRY_
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
 use hyper::body::Body;
+use preamp_answer::{Code, ExportMetricsServiceResponse, Failure, media_type};
 use preamp_contract::Encoding;
-use tonic::Code;
+use preamp_unpack::ContentEncoding;
 
 /// How much of a request that is too large is read and thrown away, in bytes, so that its sender
 /// gets to read the answer instead of finding the connection broken.
@@ -62,7 +61,7 @@ impl HttpReceiver {
         let (payload, share) = match self.read(request).await {
             Ok(read) => read,
             Err(failure) => {
-                self.entrance.intake.ended_early(Transport::Http, failure.outcome(), &failure.message);
+                self.entrance.intake.ended_early(Transport::Http, outcome_of(&failure), &failure.message);
                 return failure_response(&failure, encoding);
             }
         };
@@ -105,24 +104,14 @@ impl HttpReceiver {
     }
 }
 
-/// What Content-Type says about the payload; parameters do not matter.
 fn payload_encoding(headers: &HeaderMap) -> Option<Encoding> {
-    let value = field(headers, &CONTENT_TYPE)?;
-    let media_type = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    match media_type.as_str() {
-        "application/x-protobuf" => Some(Encoding::Protobuf),
-        "application/json" => Some(Encoding::Json),
-        _ => None,
-    }
+    preamp_answer::payload_encoding(field(headers, &CONTENT_TYPE)?)
 }
 
 fn content_encoding(headers: &HeaderMap) -> Result<ContentEncoding, Failure> {
     let value = field(headers, &CONTENT_ENCODING).unwrap_or_default();
-    ContentEncoding::parse(value).ok_or_else(|| {
-        let message =
-            format!("Content-Encoding {value:?} is not taken: use one of {}", ContentEncoding::NAMES);
-        Failure::new(Code::InvalidArgument, message)
-    })
+    ContentEncoding::parse(value)
+        .map_err(|unknown| Failure::new(Code::InvalidArgument, format!("Content-Encoding {unknown}")))
 }
 
 /// A header field as text; a value that is none is like a name that nobody knows.
@@ -131,43 +120,18 @@ fn field<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
 }
 
 fn success_response(response: &ExportMetricsServiceResponse, encoding: Encoding) -> Answer {
-    let body = match encoding {
-        Encoding::Protobuf => prost::Message::encode_to_vec(response),
-        Encoding::Json => response.json().to_string().into_bytes(),
-    };
-    typed(StatusCode::OK, media_type(encoding), body)
+    typed(StatusCode::OK, media_type(encoding), response.body(encoding))
 }
 
 /// A failure as `google.rpc.Status`, in the encoding of the request.
 fn failure_response(failure: &Failure, encoding: Encoding) -> Answer {
-    let body = match encoding {
-        Encoding::Protobuf => prost::Message::encode_to_vec(&failure.status()),
-        Encoding::Json => failure.json_status().to_string().into_bytes(),
-    };
-    let mut answer = typed(http_status(failure.code), media_type(encoding), body);
+    let status =
+        StatusCode::from_u16(failure.code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut answer = typed(status, media_type(encoding), failure.body(encoding));
     if let Some(after) = failure.retry_after {
         answer.headers_mut().insert(RETRY_AFTER, after.as_secs().max(1).into());
     }
     answer
-}
-
-fn media_type(encoding: Encoding) -> &'static str {
-    match encoding {
-        Encoding::Protobuf => "application/x-protobuf",
-        Encoding::Json => "application/json",
-    }
-}
-
-/// The status of the codes that failures have. Clients repeat a request for 429, 502, 503 and 504.
-fn http_status(code: Code) -> StatusCode {
-    match code {
-        Code::InvalidArgument => StatusCode::BAD_REQUEST,
-        Code::Unauthenticated => StatusCode::UNAUTHORIZED,
-        Code::DeadlineExceeded => StatusCode::REQUEST_TIMEOUT,
-        Code::ResourceExhausted => StatusCode::PAYLOAD_TOO_LARGE,
-        Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-        _ => StatusCode::INTERNAL_SERVER_ERROR,
-    }
 }
 
 fn plain(status: StatusCode, message: impl Into<String>) -> Answer {

@@ -7,10 +7,8 @@
 
 mod answer;
 mod arriving;
-mod compression;
 pub(crate) mod grpc;
 pub(crate) mod http;
-mod message;
 pub(crate) mod senders;
 
 use crate::intake::Intake;

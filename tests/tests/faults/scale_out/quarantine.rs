@@ -48,12 +48,8 @@ async fn what_is_refused_is_kept_and_can_be_put_back() -> anyhow::Result<()> {
     })?;
     let stored = promql::query_at(prometheus.address(), "count(power_watts{phase=~\"good.*\"})", now + 1)?;
     ensure!(stored.values().copied().eq([GOOD as f64]), "{stored:?}");
-    // What is counted is written a moment later.
-    let list = wait_for("the files of both", || {
-        let list = command(folder.path(), &["quarantine", "list", "--all"])?;
-        Ok((list.lines().count() == BAD).then_some(list))
-    })?;
-    ensure!(list.contains("out-of-order"), "{list}");
+    let list = command(folder.path(), &["quarantine", "list", "--all"])?;
+    ensure!(list.lines().count() == BAD && list.contains("out-of-order"), "{list}");
     let shown = command(folder.path(), &["quarantine", "show"])?;
     ensure!((0..BAD).all(|bad| shown.contains(&format!("bad{bad}"))) && !shown.contains("good"), "{shown}");
     let in_use = command(folder.path(), &["quarantine", "replay"]);

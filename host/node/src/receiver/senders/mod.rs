@@ -6,11 +6,11 @@
 mod passwords;
 mod tokens;
 
-use super::answer::Failure;
 use arc_swap::ArcSwap;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use passwords::Passwords;
+use preamp_answer::{Code, Failure};
 use preamp_base::LogLimiter;
 use preamp_base::files::{self, FileError};
 use preamp_config::{Proof, Tokens};
@@ -19,7 +19,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokens::GoodTokens;
-use tonic::Code;
 
 /// How often it is looked whether a file has changed.
 const LOOK: Duration = Duration::from_secs(5);

@@ -1,17 +1,19 @@
-//! The messages that receivers write. They read none.
+//! The messages that answers consist of. They are written only, never read.
 
 use std::time::Duration;
 
 /// `opentelemetry.proto.collector.metrics.v1.ExportMetricsServiceResponse`.
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct ExportMetricsServiceResponse {
+pub struct ExportMetricsServiceResponse {
+    /// Absent if all points were taken.
     #[prost(message, optional, tag = "1")]
-    pub(super) partial_success: Option<ExportMetricsPartialSuccess>,
+    pub partial_success: Option<ExportMetricsPartialSuccess>,
 }
 
 impl ExportMetricsServiceResponse {
     /// The response in OTLP/JSON.
-    pub(super) fn json(&self) -> serde_json::Value {
+    #[must_use]
+    pub fn json(&self) -> serde_json::Value {
         match &self.partial_success {
             None => serde_json::json!({}),
             // The JSON mapping of protobuf writes 64-bit integers as strings.
@@ -25,27 +27,32 @@ impl ExportMetricsServiceResponse {
 
 /// `opentelemetry.proto.collector.metrics.v1.ExportMetricsPartialSuccess`.
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct ExportMetricsPartialSuccess {
+pub struct ExportMetricsPartialSuccess {
+    /// How many points were not taken.
     #[prost(int64, tag = "1")]
-    pub(super) rejected_data_points: i64,
+    pub rejected_data_points: i64,
+    /// Why, and what helps.
     #[prost(string, tag = "2")]
-    pub(super) error_message: String,
+    pub error_message: String,
 }
 
 /// `google.rpc.Status`.
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Status {
+pub struct Status {
+    /// See [`Code`](crate::Code).
     #[prost(int32, tag = "1")]
-    pub(super) code: i32,
+    pub code: i32,
+    /// What is wrong, and what helps.
     #[prost(string, tag = "2")]
-    pub(super) message: String,
+    pub message: String,
+    /// A `google.rpc.RetryInfo` if the request may be sent again.
     #[prost(message, repeated, tag = "3")]
-    pub(super) details: Vec<Any>,
+    pub details: Vec<Any>,
 }
 
 /// `google.protobuf.Any`.
 #[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct Any {
+pub struct Any {
     #[prost(string, tag = "1")]
     type_url: String,
     #[prost(bytes = "vec", tag = "2")]
@@ -69,11 +76,11 @@ struct Delay {
 }
 
 /// How `google.rpc.RetryInfo` is told from other details.
-pub(super) const RETRY_INFO_TYPE: &str = "type.googleapis.com/google.rpc.RetryInfo";
+pub(crate) const RETRY_INFO_TYPE: &str = "type.googleapis.com/google.rpc.RetryInfo";
 
 impl Any {
     /// A `RetryInfo`: without one, clients take some failures for final.
-    pub(super) fn retry_info(after: Duration) -> Any {
+    pub(crate) fn retry_info(after: Duration) -> Any {
         let seconds = i64::try_from(after.as_secs()).unwrap_or(i64::MAX);
         // Fewer than 10^9 nanoseconds always fit.
         let delay = Delay { seconds, nanos: after.subsec_nanos() as i32 };

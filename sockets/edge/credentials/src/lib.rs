@@ -1,0 +1,33 @@
+//! Signing keys from the access key in the environment: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY` and, for temporary
+//! credentials, `AWS_SESSION_TOKEN`.
+
+// The exported functions that wit-bindgen generates take raw pointers across the boundary.
+#![allow(unsafe_code)]
+
+wit_bindgen::generate!({
+    path: ["../../../wit", "../../../wit/edge"],
+    world: "preamp:edge/credentials-of-environment",
+});
+
+use exports::preamp::edge::credentials::{DerivedKey, Guest};
+use preamp_core::sigv4::derive_key;
+use wasi::cli::environment::get_environment;
+
+struct Credentials;
+
+export!(Credentials);
+
+impl Guest for Credentials {
+    fn derive(date: String, region: String, service: String) -> Result<DerivedKey, String> {
+        let environment = get_environment();
+        let value = |name: &str| {
+            let found = environment.iter().find(|(key, value)| key == name && !value.trim().is_empty());
+            found.map(|(_, value)| value.trim().to_owned())
+        };
+        let needed = |name: &str| value(name).ok_or_else(|| format!("{name} is not set in the environment"));
+        let access_key_id = needed("AWS_ACCESS_KEY_ID")?;
+        let secret = needed("AWS_SECRET_ACCESS_KEY")?;
+        let key = derive_key(&secret, &date, &region, &service).to_vec();
+        Ok(DerivedKey { access_key_id, session_token: value("AWS_SESSION_TOKEN"), key })
+    }
+}

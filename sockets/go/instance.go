@@ -1,0 +1,113 @@
+package preamp
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+)
+
+// The interface of the contract (wit/exporter.wit).
+const contract = "preamp:exporter/remote-write@0.2.0"
+
+// memoryPages bounds the memory of an instance, in pages of 64 KiB: 1 GiB, which a payload of the largest size needs.
+const memoryPages = 16 << 10
+
+// compiled is the component as machine code, which all exporters of a process share.
+type compiled struct {
+	runtime wazero.Runtime
+	module  wazero.CompiledModule
+}
+
+var compileOnce = sync.OnceValues(compile)
+
+// compile compiles the component, or takes the machine code from the user's cache folder.
+func compile() (*compiled, error) {
+	ctx := context.Background()
+	config := wazero.NewRuntimeConfig().WithMemoryLimitPages(memoryPages)
+	if folder, err := os.UserCacheDir(); err == nil {
+		// Without a cache it is compiled at each start, which takes a second.
+		if cache, err := wazero.NewCompilationCacheWithDir(filepath.Join(folder, "preamp")); err == nil {
+			config = config.WithCompilationCache(cache)
+		}
+	}
+	runtime := wazero.NewRuntimeWithConfig(ctx, config)
+	host := runtime.NewHostModuleBuilder("[export]" + contract)
+	for _, resource := range []string{"exporter", "passage"} {
+		// The handle of a resource is its representation: whoever holds it is its owner.
+		host.NewFunctionBuilder().WithFunc(func(representation uint32) uint32 { return representation }).
+			Export("[resource-new]" + resource)
+		host.NewFunctionBuilder().WithFunc(func(uint32) {}).Export("[resource-drop]" + resource)
+	}
+	if _, err := host.Instantiate(ctx); err != nil {
+		return nil, fmt.Errorf("the component cannot be loaded: %w", err)
+	}
+	core, err := coreModule(component)
+	if err != nil {
+		return nil, err
+	}
+	module, err := runtime.CompileModule(ctx, core)
+	if err != nil {
+		return nil, fmt.Errorf("the component cannot be compiled: %w", err)
+	}
+	return &compiled{runtime: runtime, module: module}, nil
+}
+
+// instance is a component with a memory of its own. It serves one call at a time.
+type instance struct {
+	module     api.Module
+	reallocate api.Function
+}
+
+func newInstance(ctx context.Context) (*instance, error) {
+	compiled, err := compileOnce()
+	if err != nil {
+		return nil, err
+	}
+	module, err := compiled.runtime.InstantiateModule(ctx, compiled.module, wazero.NewModuleConfig().WithName(""))
+	if err != nil {
+		return nil, fmt.Errorf("the component cannot be instantiated: %w", err)
+	}
+	return &instance{module: module, reallocate: module.ExportedFunction("cabi_realloc")}, nil
+}
+
+func (i *instance) arguments(ctx context.Context) *flat { return &flat{instance: i, context: ctx} }
+
+// call calls a function of the contract that returns a number, or nothing.
+func (i *instance) call(name string, arguments *flat) (uint32, error) {
+	if arguments.err != nil {
+		return 0, arguments.err
+	}
+	function := i.module.ExportedFunction(contract + "#" + name)
+	if function == nil {
+		return 0, fmt.Errorf("the component has no function %s", name)
+	}
+	results, err := function.Call(arguments.context, arguments.values...)
+	if err != nil {
+		return 0, fmt.Errorf("the component ended in %s: %w", name, err)
+	}
+	if len(results) == 0 {
+		return 0, nil
+	}
+	return uint32(results[0]), nil
+}
+
+// read calls a function of the contract that returns a record, and reads that.
+func (i *instance) read(name string, arguments *flat, read func(*record)) error {
+	address, err := i.call(name, arguments)
+	if err != nil {
+		return err
+	}
+	result := record{memory: i.module.Memory(), address: address}
+	read(&result)
+	if free := i.module.ExportedFunction("cabi_post_" + contract + "#" + name); free != nil && result.err == nil {
+		if _, err := free.Call(arguments.context, uint64(address)); err != nil {
+			return fmt.Errorf("the component ended after %s: %w", name, err)
+		}
+	}
+	return result.err
+}

@@ -1,0 +1,15 @@
+// Workers: modules are imported, since nothing may be compiled.
+import { instantiate } from '../component/preamp.js';
+import core from '../component/preamp.core.wasm';
+import core2 from '../component/preamp.core2.wasm';
+import core3 from '../component/preamp.core3.wasm';
+import { Exporter } from './exporter.js';
+
+export { ConfigurationError, Exporter, deriveKey } from './exporter.js';
+
+const modules = { 'preamp.core.wasm': core, 'preamp.core2.wasm': core2, 'preamp.core3.wasm': core3 };
+
+/** Opens an exporter; see index.d.ts. */
+export function open(configuration, options = {}) {
+  return new Exporter(() => instantiate((name) => modules[name], {}), configuration, options).open();
+}
