@@ -50,7 +50,8 @@ impl Gateway {
         let (gateway, output) = bundle(configuration, folder)?;
         ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let mut command = Command::new(wasmtime()?);
-        command.args(["serve", "-Scli", "--addr=127.0.0.1:0"]).args(options);
+        // Each test has a gateway of its own, which is to be compiled soon rather than well.
+        command.args(["serve", "-Scli", "-Ccompiler=winch", "--addr=127.0.0.1:0"]).args(options);
         for (name, value) in environment {
             command.arg("--env").arg(format!("{name}={value}"));
         }

@@ -22,7 +22,7 @@ fn gateway(stand_in: &StandIn, keys: &Value, folder: &Path) -> anyhow::Result<Ga
     let keys = keys.as_object().into_iter().flatten().map(|(key, value)| format!("{key}: {value}"));
     let keys: Vec<_> = std::iter::once("target_info: {enabled: false}".to_owned()).chain(keys).collect();
     let configuration = signing(REGION, "", &stand_in.url(), &keys.join("\n    "));
-    Gateway::start(&configuration, &CREDENTIALS, &["-Ccache=y"], folder)
+    Gateway::start(&configuration, &CREDENTIALS, &[], folder)
 }
 
 /// A package, with more options of the component.
@@ -119,7 +119,7 @@ async fn a_gateway_says_what_is_missing_and_outlives_what_is_too_much() -> anyho
     let stand_in = StandIn::start(options()).await?;
     let configuration = signing(REGION, "", &stand_in.url(), "");
     // A memory of 16 MiB holds no payload of 8 MB. That instance ends, and the next one is well.
-    let limited = ["-Ccache=y", "-Wmax-memory-size=16777216"];
+    let limited = ["-Wmax-memory-size=16777216"];
     let mut gateway = Gateway::start(&configuration, &CREDENTIALS[..1], &limited, folder.path())?;
     let small = payloads::of_now(1, 1);
     for (body, status) in [(&small, 503), (&payloads::requests(60_000), 500), (&small, 503)] {
