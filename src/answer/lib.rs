@@ -136,7 +136,7 @@ impl ExportMetricsServiceResponse {
     }
 }
 
-/// What a sender is told of points that were rejected for one reason.
+/// The line of a partial-success message for one rejection.
 #[must_use]
 pub fn rejection_line(rejection: &Rejection) -> String {
     let Rejection { reason, points, example, remedy, .. } = rejection;

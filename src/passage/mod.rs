@@ -1,5 +1,5 @@
-//! One payload from its bytes to the answer of its sender, for hosts without a queue: a state machine that says what to do
-//! next, and is told what came of it.
+//! One payload from its bytes to the answer of its sender, for hosts without a queue: a state machine without I/O, which
+//! names the next action, and to which the host reports the result.
 //!
 //! ```text
 //!          ┌──── next ────▶ Send    the request; the answer goes to `answered`
@@ -47,7 +47,7 @@ pub enum Step {
     },
     /// Derive a signing key and give it to [`Passage::give_key`].
     Key(KeyRequest),
-    /// Nothing to do for so many milliseconds. A host that cannot wait calls [`Passage::give_up`].
+    /// Pause for this many milliseconds. A host that cannot wait calls [`Passage::give_up`].
     Wait(u64),
     /// The end. A later call says the same.
     Done(Outcome),

@@ -20,7 +20,7 @@ pub struct Outcome {
     pub body: Vec<u8>,
     /// Points that the receiver has.
     pub delivered: u64,
-    /// Points of requests of which the receiver has the valid part.
+    /// Points of requests that the receiver stored in part.
     pub partly_rejected: u64,
     /// Points that nobody will ever take.
     pub rejected: u64,

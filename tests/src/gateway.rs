@@ -20,14 +20,6 @@ pub fn bundle(configuration: &str, folder: &Path) -> anyhow::Result<(PathBuf, Ou
     Ok((gateway, output))
 }
 
-/// The program `wasmtime`.
-///
-/// # Errors
-/// When it is not there.
-pub fn wasmtime() -> anyhow::Result<PathBuf> {
-    program("PREAMP_WASMTIME", fetched("wasmtime/wasmtime_cli/wasmtime"))
-}
-
 /// A gateway that takes requests. It ends when dropped.
 pub struct Gateway {
     process: Background,
@@ -49,7 +41,8 @@ impl Gateway {
     ) -> anyhow::Result<Self> {
         let (gateway, output) = bundle(configuration, folder)?;
         ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let mut command = Command::new(wasmtime()?);
+        let mut command =
+            Command::new(program("PREAMP_WASMTIME", fetched("wasmtime/wasmtime_cli/wasmtime"))?);
         // Each test has a gateway of its own, which is to be compiled soon rather than well.
         command.args(["serve", "-Scli", "-Ccompiler=winch", "--addr=127.0.0.1:0"]).args(options);
         for (name, value) in environment {

@@ -39,7 +39,7 @@ export interface Outcome {
   body: Uint8Array;
   /** Points that the receiver has. */
   delivered: number;
-  /** Points of requests of which the receiver has the valid part. */
+  /** Points of requests that the receiver stored in part. */
   partlyRejected: number;
   /** Points that nobody takes. */
   rejected: number;

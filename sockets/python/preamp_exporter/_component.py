@@ -98,7 +98,7 @@ class Outcome:
     delivered: int
     """Points that the receiver has."""
     partly_rejected: int
-    """Points of requests of which the receiver has the valid part."""
+    """Points of requests that the receiver stored in part."""
     rejected: int
     """Points that nobody takes."""
     unsettled: int
@@ -128,7 +128,7 @@ class KeyRequest:
 
 @dataclass(frozen=True)
 class Wait:
-    """Nothing to do for so many seconds."""
+    """Pause for this many seconds."""
 
     seconds: float
 

@@ -27,8 +27,6 @@ pub(super) fn adapt(options: &mut Map<String, Value>) {
     options.insert("partitions".to_owned(), 1.into());
     // No instance knows when another sent metadata.
     options.insert("metadata_interval_ms".to_owned(), 0.into());
-    // The digest of a batch is made when it is sent, of what is sent then.
-    options.insert("digest".to_owned(), false.into());
 }
 
 struct Findings<'l> {
@@ -36,8 +34,8 @@ struct Findings<'l> {
     found: Vec<Diagnostic>,
 }
 
-impl Findings<'_> {
-    fn settings(&self) -> &Settings {
+impl<'l> Findings<'l> {
+    fn settings(&self) -> &'l Settings {
         &self.loaded.settings
     }
 
@@ -80,9 +78,7 @@ impl Findings<'_> {
             );
         }
         let headers = options.get("headers").and_then(Value::as_object).into_iter().flatten();
-        let secrets: Vec<_> =
-            headers.map(|(name, _)| name.clone()).filter(|name| is_secret_field(name)).collect();
-        for name in secrets {
+        for (name, _) in headers.filter(|(name, _)| is_secret_field(name)) {
             self.refuse_option(
                 &format!("/headers/{name}"),
                 "it may be a secret, and would stand in a file that anybody may read: have the runtime, or a proxy behind the \
@@ -92,12 +88,12 @@ impl Findings<'_> {
     }
 
     fn signing(&mut self) {
-        let Some(sigv4) = self.settings().exporter.sigv4.clone() else { return };
+        let Some(sigv4) = &self.settings().exporter.sigv4 else { return };
         match sigv4.credentials.base {
             BaseCredentials::Chain => {}
             BaseCredentials::Profile(_) => {
-                self.refuse(
-                    "sigv4auth",
+                self.refuse_option(
+                    "/sigv4",
                     &format!("a gateway sees no file, so it has no profile: {ENVIRONMENT}"),
                 );
             }
@@ -115,14 +111,14 @@ impl Findings<'_> {
     }
 
     fn client(&mut self) {
-        let client = self.settings().exporter.client.clone();
+        let client = &self.settings().exporter.client;
         if client.authorization.is_some() {
             self.refuse(
                 "auth",
                 "its secret would stand in a file that anybody may read: have a proxy behind the gateway add it",
             );
         }
-        let tls = client.tls;
+        let tls = &client.tls;
         let is_set = [
             ("tls.ca_file", tls.ca.is_some()),
             ("tls.cert_file", tls.identity.is_some()),
@@ -144,14 +140,14 @@ impl Findings<'_> {
     }
 
     fn delivery(&mut self) {
-        let (queue, retry) = (self.settings().exporter.queue.clone(), self.settings().exporter.retry.clone());
+        let exporter = &self.settings().exporter;
         let no_queue = "a gateway has no queue: a sender is answered once its payload is delivered, or told to send it again";
-        match queue.storage {
+        match exporter.queue.storage {
             Storage::Memory => {}
             Storage::Directory(_) => self.warn("wal.directory", no_queue),
             Storage::Nats(_) => self.warn("nats", no_queue),
         }
-        if !retry.enabled {
+        if !exporter.retry.enabled {
             self.warn(
                 "retry_on_failure",
                 "a gateway tries again for a few seconds, and then has the sender do so",
@@ -160,8 +156,7 @@ impl Findings<'_> {
     }
 
     fn process(&mut self) {
-        let settings = self.settings().clone();
-        let Settings { receiver, processors, debug, health, .. } = settings;
+        let Settings { receiver, processors, debug, health, .. } = self.settings();
         let id = format!("receivers.{}.protocols", receiver.id);
         if !processors.resource.is_empty() {
             self.elsewhere(
@@ -170,7 +165,7 @@ impl Findings<'_> {
                 false,
             );
         }
-        if let Some(http) = receiver.http {
+        if let Some(http) = &receiver.http {
             if http.senders.is_some() {
                 self.elsewhere(
                     &format!("{id}.http.auth"),
