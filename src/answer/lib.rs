@@ -1,11 +1,11 @@
 //! What a sender of OTLP is answered, over either protocol (OTLP specification, "OTLP/gRPC Response" and "OTLP/HTTP
 //! Response"). Every host of the core gives the same answers by it.
 
+mod json;
 mod message;
 
 pub use message::{Any, ExportMetricsPartialSuccess, ExportMetricsServiceResponse, Status};
 
-use message::RETRY_INFO_TYPE;
 use preamp_contract::{Encoding, Refusal, Rejection};
 use std::time::Duration;
 
@@ -94,20 +94,8 @@ impl Failure {
     pub fn body(&self, encoding: Encoding) -> Vec<u8> {
         match encoding {
             Encoding::Protobuf => prost::Message::encode_to_vec(&self.status()),
-            Encoding::Json => self.json().to_string().into_bytes(),
+            Encoding::Json => json::body(&json::Status::of(self)),
         }
-    }
-
-    fn json(&self) -> serde_json::Value {
-        let retry_info = |after: Duration| {
-            serde_json::json!({
-                "@type": RETRY_INFO_TYPE,
-                // The JSON mapping of protobuf writes durations in seconds.
-                "retryDelay": format!("{}s", after.as_secs_f64()),
-            })
-        };
-        let details: Vec<_> = self.retry_after.map(retry_info).into_iter().collect();
-        serde_json::json!({"code": self.code as i32, "message": self.message, "details": details})
     }
 }
 
@@ -131,7 +119,7 @@ impl ExportMetricsServiceResponse {
     pub fn body(&self, encoding: Encoding) -> Vec<u8> {
         match encoding {
             Encoding::Protobuf => prost::Message::encode_to_vec(self),
-            Encoding::Json => self.json().to_string().into_bytes(),
+            Encoding::Json => json::body(&json::Response::of(self)),
         }
     }
 }

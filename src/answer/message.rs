@@ -10,21 +10,6 @@ pub struct ExportMetricsServiceResponse {
     pub partial_success: Option<ExportMetricsPartialSuccess>,
 }
 
-impl ExportMetricsServiceResponse {
-    /// The response in OTLP/JSON.
-    #[must_use]
-    pub fn json(&self) -> serde_json::Value {
-        match &self.partial_success {
-            None => serde_json::json!({}),
-            // The JSON mapping of protobuf writes 64-bit integers as strings.
-            Some(partial) => serde_json::json!({"partialSuccess": {
-                "rejectedDataPoints": partial.rejected_data_points.to_string(),
-                "errorMessage": partial.error_message,
-            }}),
-        }
-    }
-}
-
 /// `opentelemetry.proto.collector.metrics.v1.ExportMetricsPartialSuccess`.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct ExportMetricsPartialSuccess {

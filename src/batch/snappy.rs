@@ -37,7 +37,7 @@ pub fn decompress(block: &[u8], size: u32) -> Result<Vec<u8>, BatchError> {
     }
     snap::raw::Decoder::new()
         .decompress_vec(block)
-        .map_err(|error| BatchError::Malformed(format!("not a snappy block: {error}")))
+        .map_err(|_| BatchError::Malformed("the snappy block is damaged".to_owned()))
 }
 
 /// Reads a base-128 number of up to 32 bits and returns what is behind it.

@@ -189,7 +189,12 @@ fn kind(value: &Value) -> String {
     match value {
         Value::Null => "null".to_owned(),
         Value::Bool(flag) => flag.to_string(),
-        Value::Number(number) => number.to_string(),
+        // Not as the library writes floating-point numbers, whose tables would be 12 KB of the component.
+        Value::Number(number) => match (number.as_i64(), number.as_u64()) {
+            (Some(integer), _) => integer.to_string(),
+            (_, Some(integer)) => integer.to_string(),
+            _ => format!("{:?}", number.as_f64().unwrap_or(f64::NAN)),
+        },
         Value::String(_) => "a string".to_owned(),
         Value::Array(_) => "an array".to_owned(),
         Value::Object(_) => "an object".to_owned(),

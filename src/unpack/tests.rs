@@ -104,6 +104,23 @@ fn damaged_and_cut_bodies_are_malformed() {
 }
 
 #[test]
+fn a_frame_with_another_checksum_is_malformed() {
+    let data = vec![7; 300_000];
+    let mut encoder = zstd::Encoder::new(Vec::new(), 3).unwrap();
+    encoder.include_checksum(true).unwrap();
+    encoder.write_all(&data).unwrap();
+    let mut body = encoder.finish().unwrap();
+    for decoder in [Of(Zstd), ZstdInRust] {
+        assert_eq!(unpack(decoder, &body, data.len()).unwrap(), data, "{decoder:?}");
+    }
+    *body.last_mut().unwrap() ^= 1;
+    for decoder in [Of(Zstd), ZstdInRust] {
+        let changed = unpack(decoder, &body, data.len());
+        assert!(matches!(changed, Err(UnpackError::Malformed(_))), "{decoder:?}: {changed:?}");
+    }
+}
+
+#[test]
 fn parts_without_content_are_refused_before_they_cost_much() {
     // 20 MB each. The frame of the last row is one that is to be skipped.
     let skipped = b"\x50\x2a\x4d\x18\x00\x00\x00\x00";
