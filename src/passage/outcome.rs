@@ -26,7 +26,7 @@ pub struct Outcome {
     pub rejected: u64,
     /// Points whose end is open. The sender was asked to send the payload again.
     pub unsettled: u64,
-    /// Why points were rejected or are held, by reason, for a log.
+    /// Why the payload or points of it were refused, or are held, by reason, for a log. Empty if all were delivered.
     pub explanations: Vec<Explanation>,
 }
 
@@ -48,6 +48,7 @@ impl Outcome {
     /// Nothing was taken.
     pub(super) fn failure(failure: &Failure, encoding: Encoding) -> Self {
         let mut outcome = Outcome::new(failure.code.http_status(), encoding, failure.body(encoding));
+        outcome.explanations = vec![explanation_of(failure)];
         if let Some(after) = failure.retry_after {
             outcome.headers.push(header("retry-after", &after.as_secs().max(1).to_string()));
         }
@@ -59,8 +60,25 @@ impl Outcome {
         let text = "Content-Type must be application/x-protobuf or application/json";
         let mut outcome = Outcome::new(415, Encoding::Protobuf, text.as_bytes().to_vec());
         outcome.headers = vec![header("content-type", "text/plain; charset=utf-8")];
+        outcome.explanations = vec![explanation("invalid", text.to_owned(), FOR_THE_SENDER)];
         outcome
     }
+}
+
+/// What helps when nothing of a payload was taken.
+const FOR_THE_SENDER: &str = "nothing of this payload was taken: change what its sender sends";
+
+fn explanation_of(failure: &Failure) -> Explanation {
+    let (reason, remedy) = match failure.code {
+        Code::Unavailable => ("unavailable", "its sender is to send it again"),
+        Code::ResourceExhausted => ("too-large", FOR_THE_SENDER),
+        _ => ("invalid", FOR_THE_SENDER),
+    };
+    explanation(reason, failure.message.clone(), remedy)
+}
+
+fn explanation(reason: &'static str, detail: String, remedy: &str) -> Explanation {
+    Explanation { reason: reason.into(), detail, remedy: remedy.to_owned(), stored_if_repeated: false }
 }
 
 fn header(name: &str, value: &str) -> Header {
@@ -78,6 +96,8 @@ pub(super) struct Tally {
     refused_later: u64,
     /// What the sender is told of points that were not taken.
     lines: Vec<String>,
+    /// What an operator is told of them.
+    explained: Vec<Explanation>,
     /// Points of requests that the receiver refused, by reason.
     refused: BTreeMap<String, (u64, Explanation)>,
     /// Why delivery does not go on, if it does not.
@@ -90,6 +110,14 @@ impl Tally {
         self.accepted = accepted;
         self.rejected_at_once = rejections.iter().map(|rejection| rejection.points).sum();
         self.lines = rejections.iter().map(rejection_line).collect();
+        let explained =
+            rejections.iter().map(|Rejection { reason, points, example, remedy, .. }| Explanation {
+                reason: reason.clone(),
+                detail: format!("{points} points, the first: {example}"),
+                remedy: remedy.to_string(),
+                stored_if_repeated: false,
+            });
+        self.explained = explained.collect();
     }
 
     /// Notes a verdict that holds delivery up.
@@ -119,13 +147,17 @@ impl Tally {
                 self.refused_later += points;
                 self.refuse(points, why);
             }
-            BatchOutcome::TooOld => self.reject(points, "too old for the receiver when they were sent"),
-            BatchOutcome::Unwritable => {
-                self.reject(points, "cannot be written in remote write 1.0, and the receiver takes no other");
+            BatchOutcome::TooOld => {
+                self.reject("too-old", points, "too old for the receiver when they were sent");
             }
+            BatchOutcome::Unwritable => self.reject(
+                "unsupported-protocol",
+                points,
+                "cannot be written in remote write 1.0, and the receiver takes no other",
+            ),
             // The policy of a passage retries, without a limit, and nothing makes room for others.
             BatchOutcome::RetryDisabled | BatchOutcome::MaxElapsedTime | BatchOutcome::Evicted => {
-                self.reject(points, "given up");
+                self.reject("unavailable", points, "given up");
             }
         }
     }
@@ -135,9 +167,11 @@ impl Tally {
         *known += points;
     }
 
-    fn reject(&mut self, points: u64, why: &str) {
+    fn reject(&mut self, reason: &'static str, points: u64, why: &str) {
         self.refused_later += points;
-        self.lines.push(format!("{points} points {why}"));
+        let line = format!("{points} points {why}");
+        self.explained.push(explanation(reason, line.clone(), "they are lost"));
+        self.lines.push(line);
     }
 
     /// The end: everything is settled.
@@ -164,14 +198,18 @@ impl Tally {
         let after = pause.map_or(RETRY_AFTER, Duration::from_millis).clamp(RETRY_AFTER, RETRY_AFTER_MAX);
         let message = format!("not everything was delivered: {why}. Send it again");
         let failure = Failure { code: Code::Unavailable, message, retry_after: Some(after) };
-        self.counted(Outcome::failure(&failure, encoding))
+        let mut outcome = self.counted(Outcome::failure(&failure, encoding));
+        if self.held.is_none() {
+            outcome.explanations.push(explanation_of(&Failure { message: why, ..failure }));
+        }
+        outcome
     }
 
     fn counted(&self, outcome: Outcome) -> Outcome {
         let Tally { delivered, partly_rejected, .. } = *self;
         let unsettled = self.accepted.saturating_sub(delivered + partly_rejected + self.refused_later);
-        let explanations =
-            self.refused.values().map(|(_, why)| why.clone()).chain(self.held.clone()).collect();
+        let refused = self.refused.values().map(|(_, why)| why.clone());
+        let explanations = self.explained.iter().cloned().chain(refused).chain(self.held.clone()).collect();
         Outcome { delivered, partly_rejected, rejected: self.rejected(), unsettled, explanations, ..outcome }
     }
 

@@ -159,6 +159,8 @@ fn packed_payloads_are_unpacked_and_wrong_heads_are_refused() {
             "{content_type} {content_encoding}"
         );
         assert_eq!(host.sent.len(), usize::from(points > 0));
+        // What is refused is explained to an operator, too, and what is not, is not.
+        assert_eq!(outcome.explanations.is_empty(), status == 200, "{:?}", outcome.explanations);
     }
 }
 
@@ -176,6 +178,18 @@ fn a_receiver_that_is_down_is_waited_for_or_given_up() {
     let retry_after: u64 = outcome.headers[1].value.parse().unwrap();
     assert!(outcome.headers[1].name == "retry-after" && (7..=10).contains(&retry_after), "{retry_after}");
     assert!(told(&outcome).contains("Send it again"), "{}", told(&outcome));
+    assert_eq!(outcome.explanations[0].reason, "unavailable");
+}
+
+#[test]
+fn points_that_nobody_takes_are_explained() {
+    let mut host = Host::new(SIGNED, vec![answer(200, "")]);
+    let old = payload::point_at(payload::TIME - 7_200_000, 1.0, &[]);
+    let outcome = host.pass(&payload(vec![gauge("old", vec![old]), gauge("new", vec![point(1.0, &[])])]));
+    assert_eq!((outcome.status, outcome.delivered, outcome.rejected), (200, 1, 1));
+    let [explanation] = &outcome.explanations[..] else { panic!("{:?}", outcome.explanations) };
+    assert_eq!(explanation.reason, "too-old");
+    assert!(explanation.detail.starts_with("1 points, the first: old"), "{explanation:?}");
 }
 
 #[test]
