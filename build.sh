@@ -239,14 +239,20 @@ prometheus_of_module() {
         -o "$2" $name/cmd/prometheus $name/cmd/promtool
 }
 
-node_packages() {
-    local mark=tests/jco/node_modules/.stamp wanted=tests/jco/package-lock.json
+# npm_ci FOLDER installs what the lock file in the folder names, unless it is there already.
+npm_ci() {
+    local mark=$1/node_modules/.stamp wanted=$1/package-lock.json
     need node "Install Node.js 20 or newer, with npm."
     fresh "$mark" "$wanted" && return
-    npm ci --prefix tests/jco --no-audit --no-fund --silent ||
-        fail "npm ci in tests/jco failed." "Is the npm registry reachable?"
+    npm ci --prefix "$1" --ignore-scripts --no-audit --no-fund --silent ||
+        fail "npm ci in $1 failed." "Is the npm registry reachable?"
     stamp "$mark" "$wanted"
 }
+
+node_packages() { npm_ci tests/jco; }
+
+# The other runtime that serves wasi:http: 340 MB.
+jco_serve() { npm_ci tests/jco-serve; }
 
 # valgrind_tools unpacks what counts instructions in `tests/tests/pure/instructions.rs`.
 valgrind_tools() {
@@ -481,8 +487,8 @@ component() (
     # The other parts of a gateway.
     cargo build --manifest-path sockets/edge/Cargo.toml "${options[@]}" ||
         fail "sockets/edge does not build." "See the compiler's message above."
-    for part in driver credentials; do
-        install_if_changed "$built/preamp_edge_$part.wasm" "$(dirname "$COMPONENT")/edge-$part.wasm"
+    for part in {driver,credentials}-0.{2,3}; do
+        install_if_changed "$built/preamp_edge_${part//[-.]/_}.wasm" "$(dirname "$COMPONENT")/edge-$part.wasm"
     done
     printf '   %s: %d KiB\n' "${COMPONENT#"$ROOT/"}" $(($(stat -c %s "$COMPONENT") / 1024))
 )
@@ -756,6 +762,7 @@ soak_sockets() {
     stage "Go module" go_socket
     stage "Python package" python_socket
     stage "Deno and Bun" javascript_runtimes
+    stage "jco serve" jco_serve
     long_tests 'test(/^sockets::/)' --run-ignored all
 }
 
@@ -825,7 +832,7 @@ record() {
 
 clean() {
     rm -rf "$TARGET"
-    if [[ ${1:-} == --all ]]; then rm -rf "$CACHE" sockets/npm/component tests/jco/node_modules tests/producers/{node/node_modules,java/target}; fi
+    if [[ ${1:-} == --all ]]; then rm -rf "$CACHE" sockets/npm/component tests/jco{,-serve}/node_modules tests/producers/{node/node_modules,java/target}; fi
 }
 
 command=${1:-help}

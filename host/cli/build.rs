@@ -13,8 +13,7 @@ fn main() -> io::Result<()> {
     let folder = component_folder();
     let wasm = folder.join("preamp.wasm");
     let machine_code = folder.join("preamp.cwasm");
-    let (driver, credentials) = (folder.join("edge-driver.wasm"), folder.join("edge-credentials.wasm"));
-    for file in [&wasm, &machine_code, &driver, &credentials] {
+    for file in [&wasm, &machine_code] {
         println!("cargo::rerun-if-changed={}", file.display());
     }
     if !wasm.exists() {
@@ -23,8 +22,16 @@ fn main() -> io::Result<()> {
     // Machine code of an older component would run in place of the newer one.
     let fresh = modified(&machine_code) >= modified(&wasm);
     embed("PREAMP_COMPONENT_WASM", &wasm, true)?;
-    embed("PREAMP_EDGE_DRIVER_WASM", &driver, true)?;
-    embed("PREAMP_EDGE_CREDENTIALS_WASM", &credentials, true)?;
+    for (variable, name) in [
+        ("PREAMP_EDGE_DRIVER_0_2_WASM", "edge-driver-0.2.wasm"),
+        ("PREAMP_EDGE_DRIVER_0_3_WASM", "edge-driver-0.3.wasm"),
+        ("PREAMP_EDGE_CREDENTIALS_0_2_WASM", "edge-credentials-0.2.wasm"),
+        ("PREAMP_EDGE_CREDENTIALS_0_3_WASM", "edge-credentials-0.3.wasm"),
+    ] {
+        let file = folder.join(name);
+        println!("cargo::rerun-if-changed={}", file.display());
+        embed(variable, &file, true)?;
+    }
     embed("PREAMP_COMPONENT_CWASM", &machine_code, fresh)
 }
 

@@ -282,7 +282,9 @@ Exit status: 0 it balances, 1 it does not.")]
 Example:
   preamp bundle --config preamp.yaml --output gateway.wasm
   wasmtime serve -Scli --addr 127.0.0.1:4318 \\
-      --env AWS_ACCESS_KEY_ID --env AWS_SECRET_ACCESS_KEY gateway.wasm")]
+      --env AWS_ACCESS_KEY_ID --env AWS_SECRET_ACCESS_KEY gateway.wasm
+
+With --world http-0.3, wasmtime serve wants -Sp3 -Wcomponent-model-async beside -Scli.")]
     Bundle(BundleArgs),
     /// Show everything at work: no AWS account, no network, no other program.
     ///

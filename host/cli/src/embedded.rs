@@ -9,19 +9,43 @@ const WASM: &[u8] = include_bytes!(env!("PREAMP_COMPONENT_WASM"));
 /// The same, compiled ahead of time; empty if that was not done.
 const MACHINE_CODE: &[u8] = include_bytes!(env!("PREAMP_COMPONENT_CWASM"));
 
-/// The other parts of a gateway; empty if they were not built.
-const DRIVER: &[u8] = include_bytes!(env!("PREAMP_EDGE_DRIVER_WASM"));
-const CREDENTIALS: &[u8] = include_bytes!(env!("PREAMP_EDGE_CREDENTIALS_WASM"));
+/// The other parts of a gateway on WASI 0.2; empty if they were not built.
+const HTTP_0_2: Parts<'static> = Parts {
+    driver: include_bytes!(env!("PREAMP_EDGE_DRIVER_0_2_WASM")),
+    credentials: include_bytes!(env!("PREAMP_EDGE_CREDENTIALS_0_2_WASM")),
+    core: WASM,
+};
+
+/// The same on WASI 0.3.
+const HTTP_0_3: Parts<'static> = Parts {
+    driver: include_bytes!(env!("PREAMP_EDGE_DRIVER_0_3_WASM")),
+    credentials: include_bytes!(env!("PREAMP_EDGE_CREDENTIALS_0_3_WASM")),
+    core: WASM,
+};
+
+/// What a gateway runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum World {
+    /// `wasi:http` 0.2, which every runtime of components has: an instance has one request at a time
+    #[value(name = "http-0.2")]
+    Http02,
+    /// `wasi:http` 0.3: an instance has several requests at a time, and a trap ends all of them
+    #[value(name = "http-0.3")]
+    Http03,
+}
 
 /// The parts of a gateway.
 ///
 /// # Errors
 ///
 /// When the program was built without them.
-pub fn gateway_parts() -> anyhow::Result<Parts<'static>> {
-    let parts = Parts { driver: DRIVER, credentials: CREDENTIALS, core: WASM };
+pub fn gateway_parts(world: World) -> anyhow::Result<Parts<'static>> {
+    let parts = match world {
+        World::Http02 => HTTP_0_2,
+        World::Http03 => HTTP_0_3,
+    };
     anyhow::ensure!(
-        [DRIVER, CREDENTIALS, WASM].iter().all(|part| !part.is_empty()),
+        [parts.driver, parts.credentials, parts.core].iter().all(|part| !part.is_empty()),
         "this program was built without the parts of a gateway: build it with ./build.sh host"
     );
     Ok(parts)

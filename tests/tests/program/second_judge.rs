@@ -19,7 +19,7 @@ use host_metrics::Points;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::summary_data_point::ValueAtQuantile;
 use opentelemetry_proto::tonic::metrics::v1::{Summary, SummaryDataPoint};
-use preamp_tests::gateway::Gateway;
+use preamp_tests::gateway::{Gateway, World};
 use preamp_tests::payloads::{RECENT_NS, START_NS, metric, metrics};
 use preamp_tests::prometheus::Prometheus;
 use preamp_tests::promql::{Labels, newest, query_at, samples};
@@ -140,7 +140,7 @@ async fn what_sdks_recorded_comes_through_a_gateway() -> anyhow::Result<()> {
     let stand_in = amp(&prometheus, Options::signed(signer)).await?;
     let configuration = signing("eu-west-1", "", &stand_in.url(), &OF_AMP.join("\n    "));
     let credentials = [("AWS_ACCESS_KEY_ID", id), ("AWS_SECRET_ACCESS_KEY", secret)];
-    let gateway = Gateway::start(&configuration, &credentials, &[], folder.path())?;
+    let gateway = Gateway::start(&configuration, World::Http02, &credentials, &[], folder.path())?;
     send_all(gateway.http).with_context(|| format!("{}{:?}", gateway.said(), stand_in.report()))?;
     examine(&prometheus, VERSION_1, false)?;
     let report = stand_in.report();

@@ -4,7 +4,7 @@ mod fitting;
 
 use super::validate::in_file;
 use super::{ConfigArgs, environment};
-use crate::embedded;
+use crate::embedded::{self, World};
 use clap::Args;
 use preamp_base::printable::{self, Line};
 use preamp_bundle::gateway;
@@ -21,6 +21,9 @@ pub(super) struct BundleArgs {
     /// Write the gateway to this file.
     #[arg(long, short, value_name = "FILE", default_value = "gateway.wasm")]
     output: PathBuf,
+    /// What the runtime of the gateway has.
+    #[arg(long, value_name = "WORLD", value_enum, default_value = "http-0.2")]
+    world: World,
 }
 
 /// Makes a gateway of a configuration: one component for a runtime that serves `wasi:http`.
@@ -41,7 +44,7 @@ pub(super) fn bundle(args: &BundleArgs) -> anyhow::Result<()> {
     }
     checked?;
     fitting::adapt(&mut options);
-    let bytes = gateway(&embedded::gateway_parts()?, &Value::Object(options).to_string())?;
+    let bytes = gateway(&embedded::gateway_parts(args.world)?, &Value::Object(options).to_string())?;
     std::fs::write(&args.output, &bytes)
         .map_err(|error| anyhow::anyhow!("{} cannot be written: {error}", args.output.display()))?;
     let kibibytes = bytes.len().div_ceil(1024);

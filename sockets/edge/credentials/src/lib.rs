@@ -7,27 +7,28 @@
 wit_bindgen::generate!({
     path: ["../../../wit", "../../../wit/edge"],
     world: "preamp:edge/credentials-of-environment",
+    pub_export_macro: true,
+    default_bindings_module: "preamp_edge_credentials",
 });
 
-use exports::preamp::edge::credentials::{DerivedKey, Guest};
+pub use exports::preamp::edge::credentials::{DerivedKey, Guest};
+
 use preamp_core::sigv4::derive_key;
-use wasi::cli::environment::get_environment;
 
-struct Credentials;
-
-export!(Credentials);
-
-impl Guest for Credentials {
-    fn derive(date: String, region: String, service: String) -> Result<DerivedKey, String> {
-        let environment = get_environment();
-        let value = |name: &str| {
-            let found = environment.iter().find(|(key, value)| key == name && !value.trim().is_empty());
-            found.map(|(_, value)| value.trim().to_owned())
-        };
-        let needed = |name: &str| value(name).ok_or_else(|| format!("{name} is not set in the environment"));
-        let access_key_id = needed("AWS_ACCESS_KEY_ID")?;
-        let secret = needed("AWS_SECRET_ACCESS_KEY")?;
-        let key = derive_key(&secret, &date, &region, &service).to_vec();
-        Ok(DerivedKey { access_key_id, session_token: value("AWS_SESSION_TOKEN"), key })
-    }
+/// Derives the key for a date, a region and a service. Fails with the name of the variable that is missing.
+pub fn derive(
+    environment: &[(String, String)],
+    date: &str,
+    region: &str,
+    service: &str,
+) -> Result<DerivedKey, String> {
+    let value = |name: &str| {
+        let found = environment.iter().find(|(key, value)| key == name && !value.trim().is_empty());
+        found.map(|(_, value)| value.trim().to_owned())
+    };
+    let needed = |name: &str| value(name).ok_or_else(|| format!("{name} is not set in the environment"));
+    let access_key_id = needed("AWS_ACCESS_KEY_ID")?;
+    let secret = needed("AWS_SECRET_ACCESS_KEY")?;
+    let key = derive_key(&secret, date, region, service).to_vec();
+    Ok(DerivedKey { access_key_id, session_token: value("AWS_SESSION_TOKEN"), key })
 }

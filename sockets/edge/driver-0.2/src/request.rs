@@ -1,59 +1,38 @@
 //! The request of a sender, and its answer.
 
-use crate::Outcome;
+use preamp_edge_gateway::{Body, Head, Outcome};
 use wasi::http::types::{
     Fields, IncomingBody, IncomingRequest, Method, OutgoingBody, OutgoingResponse, ResponseOutparam,
 };
-use wasi::io::streams::StreamError;
-
-/// The path of OTLP/HTTP for metrics (OTLP specification, "OTLP/HTTP Request").
-const PATH: &str = "/v1/metrics";
+use wasi::io::streams::{InputStream, StreamError};
 
 /// How much is read at a time, in bytes.
 const READ_BYTES: u64 = 64 << 10;
 
-/// A payload, and what the head of its request says about it.
-pub struct Received {
-    pub payload: Vec<u8>,
-    pub content_type: String,
-    pub content_encoding: String,
-}
-
-/// Reads a request. One that is no payload of metrics, or larger than the limit, is answered with the status and text that
-/// are returned as an error.
-pub fn receive(request: IncomingRequest, limit: u64) -> Result<Received, (u16, String)> {
-    let path = request.path_with_query().unwrap_or_default();
-    if path.split('?').next() != Some(PATH) {
-        return Err((404, format!("only metrics are taken here: POST them to {PATH}")));
-    }
-    if !matches!(request.method(), Method::Post) {
-        return Err((405, format!("{PATH} takes POST requests")));
-    }
+/// Head and body of a request.
+pub fn open(request: IncomingRequest) -> (Head, Incoming) {
     let headers = request.headers();
-    let field = |name: &str| {
-        let value = headers.get(&name.to_owned()).into_iter().next().unwrap_or_default();
-        String::from_utf8(value).unwrap_or_else(|_| "?".to_owned())
-    };
-    let (content_type, content_encoding) = (field("content-type"), field("content-encoding"));
-    drop(headers);
-    let body = request.consume().map_err(|()| (500, "the body was read before".to_owned()))?;
-    let payload = read(&body, limit)?;
-    Ok(Received { payload, content_type, content_encoding })
+    let is_post = matches!(request.method(), Method::Post);
+    let head = Head::new(request.path_with_query(), is_post, |name| headers.get(&name));
+    // Nobody has taken the body before, so it is there.
+    let body = request.consume().ok();
+    let stream = body.as_ref().and_then(|body| body.stream().ok());
+    (head, Incoming { stream, _body: body })
 }
 
-fn read(body: &IncomingBody, limit: u64) -> Result<Vec<u8>, (u16, String)> {
-    let stream = body.stream().map_err(|()| (500, "the body was read before".to_owned()))?;
-    let mut payload = Vec::new();
-    loop {
+/// The body of a request. The stream stands first, since it must be dropped first.
+pub struct Incoming {
+    stream: Option<InputStream>,
+    _body: Option<IncomingBody>,
+}
+
+impl Body for Incoming {
+    async fn part(&mut self) -> Result<Option<Vec<u8>>, String> {
+        let stream = self.stream.as_ref().ok_or("the runtime does not hand it over")?;
         match stream.blocking_read(READ_BYTES) {
-            Ok(part) => payload.extend_from_slice(&part),
-            Err(StreamError::Closed) => return Ok(payload),
-            Err(StreamError::LastOperationFailed(error)) => {
-                return Err((400, format!("the request ended before its body did: {}", error.to_debug_string())));
-            }
-        }
-        if payload.len() as u64 > limit {
-            return Err((413, format!("more than {limit} bytes: send fewer data points in one request")));
+            Ok(part) => Ok(Some(part)),
+            Err(StreamError::Closed) => Ok(None),
+            Err(StreamError::LastOperationFailed(error)) => Err(error.to_debug_string()),
         }
     }
 }

@@ -1,24 +1,45 @@
 //! What `preamp bundle` makes, and what it does not.
 
 use anyhow::ensure;
-use preamp_tests::gateway::bundle;
+use preamp_tests::gateway::{World, bundle};
 use preamp_tests::running::signing;
 use wit_parser::decoding::{DecodedWasm, decode};
 
-/// The most a gateway may weigh, in bytes.
-const SIZE_MAX: usize = 820 * 1024;
+/// A world, the most a gateway on it may weigh in KiB, what it offers, and all that it asks of its runtime.
+type Expected = (World, usize, &'static str, &'static [&'static str]);
 
-/// All that a gateway asks of its runtime, without versions.
-const IMPORTS: [&str; 9] = [
-    "wasi:cli/environment",
-    "wasi:cli/stderr",
-    "wasi:clocks/monotonic-clock",
-    "wasi:clocks/wall-clock",
-    "wasi:http/outgoing-handler",
-    "wasi:http/types",
-    "wasi:io/error",
-    "wasi:io/poll",
-    "wasi:io/streams",
+const WORLDS: [Expected; 2] = [
+    (
+        World::Http02,
+        820,
+        "wasi:http/incoming-handler@0.2.4",
+        &[
+            "wasi:cli/environment@0.2.4",
+            "wasi:cli/stderr@0.2.4",
+            "wasi:clocks/monotonic-clock@0.2.4",
+            "wasi:clocks/wall-clock@0.2.4",
+            "wasi:http/outgoing-handler@0.2.4",
+            "wasi:http/types@0.2.4",
+            "wasi:io/error@0.2.4",
+            "wasi:io/poll@0.2.4",
+            "wasi:io/streams@0.2.4",
+        ],
+    ),
+    (
+        World::Http03,
+        860,
+        "wasi:http/handler@0.3.0",
+        &[
+            "wasi:cli/environment@0.3.0",
+            "wasi:cli/stderr@0.3.0",
+            "wasi:cli/types@0.3.0",
+            "wasi:clocks/monotonic-clock@0.3.0",
+            "wasi:clocks/system-clock@0.3.0",
+            "wasi:clocks/types@0.3.0",
+            "wasi:http/client@0.3.0",
+            "wasi:http/types@0.3.0",
+        ],
+    ),
 ];
 
 const ENDPOINT: &str = "https://aps-workspaces.eu-west-1.amazonaws.com/workspaces/ws-1/api/v1/remote_write";
@@ -26,30 +47,38 @@ const ENDPOINT: &str = "https://aps-workspaces.eu-west-1.amazonaws.com/workspace
 #[test]
 fn a_gateway_is_the_same_each_time_and_asks_for_little() -> anyhow::Result<()> {
     let configuration = signing("eu-west-1", "", ENDPOINT, "");
-    let mut made = Vec::new();
-    for _ in 0..2 {
-        let folder = tempfile::tempdir()?;
-        let (gateway, output) = bundle(&configuration, folder.path())?;
-        ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        made.push(std::fs::read(gateway)?);
+    for (world, kibibytes_max, export, expected) in WORLDS {
+        let mut made = Vec::new();
+        for _ in 0..2 {
+            let folder = tempfile::tempdir()?;
+            let (gateway, output) = bundle(&configuration, world, folder.path())?;
+            ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            made.push(std::fs::read(gateway)?);
+        }
+        ensure!(made[0] == made[1], "two gateways of one configuration differ");
+        let kibibytes = made[0].len().div_ceil(1024);
+        println!("a gateway on {}: {kibibytes} KiB", world.name());
+        ensure!(kibibytes <= kibibytes_max, "{world:?}: {kibibytes} KiB, more than {kibibytes_max}");
+        let (imports, exports) = imports_and_exports(&made[0])?;
+        ensure!(imports == expected, "{imports:#?}");
+        ensure!(exports == [export], "{exports:?}");
     }
-    ensure!(made[0] == made[1], "two gateways of one configuration differ");
-    ensure!(made[0].len() <= SIZE_MAX, "a gateway has {} bytes, more than {SIZE_MAX}", made[0].len());
-    let DecodedWasm::Component(resolve, world) = decode(&made[0])? else {
+    Ok(())
+}
+
+/// The names of what a component asks for and offers, in order.
+pub fn imports_and_exports(component: &[u8]) -> anyhow::Result<(Vec<String>, Vec<String>)> {
+    let DecodedWasm::Component(resolve, world) = decode(component)? else {
         anyhow::bail!("a gateway is no component");
     };
-    let names = |items: Vec<String>| -> Vec<String> {
-        let mut names: Vec<_> =
-            items.iter().map(|name| name.split('@').next().unwrap_or_default().to_owned()).collect();
+    let world = &resolve.worlds[world];
+    let sorted = |mut names: Vec<String>| {
         names.sort();
         names
     };
-    let world = &resolve.worlds[world];
-    let imports = names(world.imports.keys().map(|key| resolve.name_world_key(key)).collect());
-    let exports = names(world.exports.keys().map(|key| resolve.name_world_key(key)).collect());
-    ensure!(imports == IMPORTS, "{imports:?}");
-    ensure!(exports == ["wasi:http/incoming-handler"], "{exports:?}");
-    Ok(())
+    let imports = sorted(world.imports.keys().map(|key| resolve.name_world_key(key)).collect());
+    let exports = sorted(world.exports.keys().map(|key| resolve.name_world_key(key)).collect());
+    Ok((imports, exports))
 }
 
 #[test]
@@ -62,7 +91,7 @@ fn what_a_gateway_cannot_do_is_said_at_once() -> anyhow::Result<()> {
     external_labels: {'': nothing}";
     let configuration = signing("eu-west-1", signer, ENDPOINT, exporter);
     let folder = tempfile::tempdir()?;
-    let (gateway, output) = bundle(&configuration, folder.path())?;
+    let (gateway, output) = bundle(&configuration, World::Http02, folder.path())?;
     let said = String::from_utf8(output.stderr)?;
     ensure!(!output.status.success() && !gateway.exists(), "{said}");
     for part in [

@@ -1,0 +1,17 @@
+//! The environment of WASI 0.2.
+
+// The exported functions that wit-bindgen generates take raw pointers across the boundary.
+#![allow(unsafe_code)]
+
+use preamp_edge_credentials::{DerivedKey, Guest, derive};
+use wasi::cli::environment::get_environment;
+
+struct Credentials;
+
+preamp_edge_credentials::export!(Credentials);
+
+impl Guest for Credentials {
+    fn derive(date: String, region: String, service: String) -> Result<DerivedKey, String> {
+        derive(&get_environment(), &date, &region, &service)
+    }
+}
