@@ -625,12 +625,20 @@ npm_package() {
 go_socket() {
     need go "Install Go 1.26 or newer; it builds sockets/go."
     install_if_changed "$COMPONENT" sockets/go/preamp.wasm
-    CGO_ENABLED=0 go build -C sockets/go -trimpath -o "$TARGET/go-socket" ./conformance ||
+    CGO_ENABLED=0 go build -C sockets/go -trimpath -o "$TARGET/go-socket" ./conformance &&
+        CGO_ENABLED=0 go test -C sockets/go -c -o "$TARGET/go-replay" . ||
         fail "sockets/go does not build." "Is the Go module proxy reachable?"
 }
 python_socket() {
     install_if_changed "$COMPONENT" sockets/python/preamp_exporter/preamp.wasm
     pip_program "$CACHE/socket-python" tests/python/socket.txt
+}
+
+java_socket() {
+    need mvn "Install Maven and Java 17 or newer; they build sockets/java."
+    install_if_changed "$COMPONENT" sockets/java/src/main/resources/dev/preamp/preamp.wasm
+    mvn --batch-mode --quiet --file sockets/java compile dependency:copy-dependencies ||
+        fail "sockets/java does not build." "Is Maven Central reachable?"
 }
 
 # JavaScript runtimes beside Node. Their packages forget that they are programs.
@@ -692,7 +700,7 @@ Usage: ./build.sh soak PART
   cluster      queues shared on JetStream: leaders killed, cut off, without power
   translation  the Collector's translator itself: what `test` has as data, and 3 x 100,000 random payloads
   judges       the newest Prometheus, which is built for it (a quarter of an hour, once)
-  sockets      the packages for Go, Python and JavaScript, in every host that can be had
+  sockets      the packages for Go, Python and JavaScript, and the recipe for Java, in every host that can be had
   receivers    VictoriaMetrics, Thanos and Mimir as receivers, which are built for it (15 minutes, once)
   fuzzing      random changes of every input that strangers can send, a few minutes for each parser
   release      what `test` runs, but of the optimised exporter
@@ -761,6 +769,7 @@ soak_sockets() {
     stage "npm package" npm_package
     stage "Go module" go_socket
     stage "Python package" python_socket
+    stage "Java recipe" java_socket
     stage "Deno and Bun" javascript_runtimes
     stage "jco serve" jco_serve
     long_tests 'test(/^sockets::/)' --run-ignored all
@@ -832,7 +841,10 @@ record() {
 
 clean() {
     rm -rf "$TARGET"
-    if [[ ${1:-} == --all ]]; then rm -rf "$CACHE" sockets/npm/component tests/jco{,-serve}/node_modules tests/producers/{node/node_modules,java/target}; fi
+    if [[ ${1:-} == --all ]]; then
+        rm -rf "$CACHE" sockets/npm/component sockets/java/{target,src/main/resources} tests/jco{,-serve}/node_modules \
+            tests/producers/{node/node_modules,java/target}
+    fi
 }
 
 command=${1:-help}

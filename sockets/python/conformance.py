@@ -1,6 +1,8 @@
-"""Delivers payloads that come as lines of JSON, and prints what became of each: so the tests of all sockets drive this one.
+"""What the tests of all sockets drive:
 
-    python conformance.py CONFIGURATION.json < {"payload": BASE64, "contentType": TEXT, "contentEncoding": TEXT}
+    python conformance.py CONFIGURATION.json   delivers payloads that come as lines of JSON, and prints what became of each:
+                                               {"payload": BASE64, "contentType": TEXT, "contentEncoding": TEXT}
+    python conformance.py replay FILE          replays the vectors of sockets/conformance
 """
 
 import base64
@@ -8,7 +10,10 @@ import json
 import sys
 
 from preamp_exporter import ConfigurationError, Exporter
+from replay import replay
 
+if sys.argv[1] == "replay":
+    sys.exit(0 if replay(sys.argv[2]) else 1)
 with open(sys.argv[1], encoding="utf-8") as file:
     try:
         exporter = Exporter(file.read())

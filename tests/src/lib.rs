@@ -7,6 +7,7 @@ pub mod canonical;
 pub mod certificates;
 pub mod children;
 pub mod component;
+pub mod conformance;
 pub mod connect_proxy;
 pub mod control_group;
 pub mod corpus;

@@ -12,6 +12,7 @@ use prost::Message as _;
 use serde::Deserialize;
 
 use crate::children::{fetched, program};
+use crate::conformance;
 use crate::gateway::Gateway;
 use crate::loopback::exchange;
 
@@ -155,6 +156,27 @@ impl Drop for Driver {
     }
 }
 
+/// Has a socket replay the vectors of `sockets/conformance`: the program takes `replay` and their file.
+///
+/// # Errors
+/// When the component in it says something else than stands there, or less than all of them were replayed.
+pub fn replay(mut command: Command) -> anyhow::Result<()> {
+    let vectors = conformance::read()?.len();
+    let output = command.output().with_context(|| format!("cannot start {command:?}"))?;
+    let (said, log) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let all = format!("{vectors} of {vectors}");
+    ensure!(output.status.success() && said.lines().any(|line| line == all), "{command:?}: {said}\n{log}");
+    println!("{all} vectors\n{log}");
+    Ok(())
+}
+
+/// A program of a socket that replays the vectors.
+#[must_use]
+pub fn replaying(mut command: Command) -> Command {
+    command.arg("replay").arg(conformance::file());
+    command
+}
+
 fn of_sockets(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../sockets").join(path)
 }
@@ -180,6 +202,34 @@ pub fn javascript(runtime: &Path, arguments: &[&str]) -> anyhow::Result<Command>
 /// When it was not built.
 pub fn go() -> anyhow::Result<Command> {
     Ok(Command::new(program("PREAMP_GO_SOCKET", of_sockets("../target/go-socket"))?))
+}
+
+/// The tests of the Go module, which replay the vectors.
+///
+/// # Errors
+/// When they were not built.
+pub fn go_replay() -> anyhow::Result<Command> {
+    let mut command = Command::new(program("PREAMP_GO_REPLAY", of_sockets("../target/go-replay"))?);
+    // They know the file by its place beside the module.
+    command.arg("-test.run=^TestVectors$").current_dir(of_sockets("go"));
+    Ok(command)
+}
+
+/// The recipe for Java.
+///
+/// # Errors
+/// When it was not built.
+pub fn java() -> anyhow::Result<Command> {
+    let built = of_sockets("java/target");
+    ensure!(
+        built.join("classes/dev/preamp").is_dir(),
+        "sockets/java is missing: run `./build.sh soak sockets`"
+    );
+    let (classes, libraries) = (built.join("classes"), built.join("dependency/*"));
+    let mut command = Command::new("java");
+    command.arg("-classpath").arg(format!("{}:{}", classes.display(), libraries.display()));
+    command.arg("dev.preamp.Conformance");
+    Ok(command)
 }
 
 /// The Python package.

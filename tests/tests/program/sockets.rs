@@ -6,12 +6,13 @@ mod edge_files;
 mod gateway_load;
 mod gateways;
 mod scenarios;
+mod vectors;
 
 use std::path::Path;
 
 use amp_stand_in::StandIn;
 use preamp_tests::children::{fetched, program};
-use preamp_tests::sockets::{Driver, Socket, go, javascript, python};
+use preamp_tests::sockets::{Driver, Socket, go, java, javascript, python};
 use scenarios::{CREDENTIALS, REGION, Scenario};
 use serde_json::{Value, json};
 
@@ -76,4 +77,10 @@ async fn the_go_module() -> anyhow::Result<()> {
 #[ignore = "`./build.sh soak sockets`, which builds it"]
 async fn the_python_package() -> anyhow::Result<()> {
     all(|stand_in, keys, folder| package(python()?, stand_in, keys, folder)).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "`./build.sh soak sockets`, which builds it"]
+async fn the_recipe_for_java() -> anyhow::Result<()> {
+    all(|stand_in, keys, folder| package(java()?, stand_in, keys, folder)).await
 }

@@ -1,6 +1,7 @@
 //! Signing against signers that are not ours: the test suite of AWS, and botocore.
 
 mod botocore;
+mod conformance;
 mod random;
 mod suite;
 

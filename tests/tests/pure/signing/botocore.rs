@@ -16,7 +16,7 @@ use std::process::Command;
 const SEED: u64 = 4;
 
 /// Fields that signing adds, or that botocore takes from elsewhere.
-const OF_SIGNING: [&str; 4] = ["authorization", "host", "x-amz-date", "x-amz-security-token"];
+pub(super) const OF_SIGNING: [&str; 4] = ["authorization", "host", "x-amz-date", "x-amz-security-token"];
 
 #[test]
 fn ten_thousand_random_requests_are_signed_as_by_botocore() -> Result<()> {
@@ -105,14 +105,14 @@ fn remote_write_head(rng: &mut Rng) -> Result<(Request, String)> {
 
 /// What botocore made of a request.
 #[derive(Deserialize)]
-struct Signed {
-    canonical_request: String,
+pub(super) struct Signed {
+    pub(super) canonical_request: String,
     string_to_sign: String,
-    authorization: String,
+    pub(super) authorization: String,
 }
 
 /// Signs all requests in one Python process.
-fn sign_with_botocore(requests: &[Request]) -> Result<Vec<Signed>> {
+pub(super) fn sign_with_botocore(requests: &[Request]) -> Result<Vec<Signed>> {
     let python = std::env::var("PREAMP_PYTHON")
         .context("PREAMP_PYTHON names no Python with botocore: run ./build.sh test, which provides one")?;
     let mut orders = tempfile::tempfile()?;

@@ -1,0 +1,22 @@
+//! Configurations that are refused.
+
+use super::Case;
+use serde_json::json;
+
+/// The cases. None of them gets to a payload.
+pub(super) fn cases() -> Vec<Case> {
+    let options =
+        json!({"endpoint": "ftp://receiver", "partitions": 0, "headers": {"Host": "a"}, "colour": 1});
+    let refused = |name, configuration: &str| Case {
+        name,
+        configuration: configuration.to_owned(),
+        play: |_| anyhow::bail!("the configuration is taken"),
+    };
+    vec![
+        Case::new("a configuration with four problems, all told at once", options, |_| {
+            anyhow::bail!("the configuration is taken")
+        }),
+        refused("a configuration without an endpoint", "{}"),
+        refused("a configuration that is no JSON", "endpoint: http://receiver.example"),
+    ]
+}
