@@ -51,8 +51,9 @@ function open(Exporter, configuration) {
   try {
     return { exporter: Exporter.open(configuration), problems: [] };
   } catch (error) {
-    if (!Array.isArray(error?.payload)) throw error;
-    return { problems: error.payload.map(({ path, message }) => [path, message]) };
+    const problems = error?.payload ?? error;
+    if (!Array.isArray(problems)) throw error;
+    return { problems: problems.map(({ path, message }) => [path, message]) };
   }
 }
 

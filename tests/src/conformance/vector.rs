@@ -25,6 +25,7 @@ pub struct Vector {
 }
 
 /// A call to a passage. Times are milliseconds since 1970.
+#[allow(missing_docs, reason = "sockets/conformance/README.md says what the fields mean")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "call", rename_all = "kebab-case", rename_all_fields = "camelCase", deny_unknown_fields)]
 pub enum Call {
@@ -41,6 +42,7 @@ pub enum Call {
 }
 
 /// What comes of a call.
+#[allow(missing_docs, reason = "sockets/conformance/README.md says what the fields mean")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Expected {
@@ -75,6 +77,7 @@ pub struct Send {
 }
 
 /// A body, or what identifies one that is long.
+#[allow(missing_docs, reason = "sockets/conformance/README.md says what the fields mean")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Content {
