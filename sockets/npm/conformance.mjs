@@ -1,20 +1,24 @@
-// What the tests of all sockets drive:
+// Delivers payloads that come as lines of JSON, and prints what became of each: so the tests of all sockets drive this one.
 //
-//   node conformance.mjs CONFIGURATION.json   delivers payloads that come as lines of JSON, and prints what became of each:
-//                                             {"payload": BASE64, "contentType": TEXT, "contentEncoding": TEXT}
-//   node conformance.mjs replay FILE          replays the vectors of sockets/conformance
+//   node conformance.mjs CONFIGURATION.json < {"payload": BASE64, "contentType": TEXT, "contentEncoding": TEXT}
 import { readFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
-import { replay } from './replay.mjs';
-import { environmentCredentials, open } from './src/index.js';
+import { ComponentError, environmentCredentials, open } from '@preamp/exporter';
 
-const [first, second] = process.argv.slice(2);
-if (first === 'replay') process.exit((await replay(second)) ? 0 : 1);
-
-const exporter = await open(await readFile(first, 'utf8'), { credentials: environmentCredentials });
+const exporter = await open(await readFile(process.argv[2], 'utf8'), { credentials: environmentCredentials });
 for await (const line of createInterface({ input: process.stdin })) {
-  const { payload, contentType, contentEncoding } = JSON.parse(line);
-  const { body, headers, explanations, ...outcome } = await exporter.deliver(Buffer.from(payload, 'base64'), { contentType, contentEncoding });
-  const retryAfter = headers.some(({ name }) => name === 'retry-after');
-  console.log(JSON.stringify({ ...outcome, retryAfter, body: Buffer.from(body).toString('base64') }));
+  console.log(JSON.stringify(await answer(JSON.parse(line))));
+}
+
+async function answer({ payload, contentType, contentEncoding }) {
+  try {
+    const outcome = await exporter.deliver(Buffer.from(payload, 'base64'), { contentType, contentEncoding });
+    const { status, headers, body, explanations } = outcome;
+    if (status === 503) console.error(JSON.stringify(explanations));
+    const retryAfter = headers.some(({ name }) => name === 'retry-after');
+    return { status, retryAfter, body: Buffer.from(body).toString('base64') };
+  } catch (error) {
+    if (!(error instanceof ComponentError)) throw error;
+    return { status: 500, retryAfter: false, body: Buffer.from(error.message).toString('base64') };
+  }
 }

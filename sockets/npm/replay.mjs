@@ -1,4 +1,4 @@
-// Replays the vectors of sockets/conformance: `conformance.mjs replay FILE`. No network is needed.
+// Replays the vectors of sockets/conformance: `node replay.mjs FILE`. No network is needed.
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { instantiate } from './component/preamp.js';
@@ -105,7 +105,7 @@ async function replayed(Exporter, { configuration, problems, calls }) {
 }
 
 /** Replays a file, prints how many of its vectors are as expected, and returns whether all are. */
-export async function replay(file) {
+async function replay(file) {
   const { remoteWrite: { Exporter } } = await instantiate(compile, {});
   const vectors = (await readFile(file, 'utf8')).trimEnd().split('\n').map((line) => JSON.parse(line));
   let same = 0;
@@ -117,3 +117,5 @@ export async function replay(file) {
   console.log(`${same} of ${vectors.length}`);
   return same === vectors.length;
 }
+
+process.exit((await replay(process.argv[2])) ? 0 : 1);

@@ -1,4 +1,4 @@
-"""Replays the vectors of sockets/conformance: `conformance.py replay FILE`. No network is needed."""
+"""Replays the vectors of sockets/conformance: `python replay.py FILE`. No network is needed."""
 
 import base64
 import hashlib
@@ -110,3 +110,6 @@ def replay(file: str) -> bool:
             print(f"{vector['name']}: {different}", file=sys.stderr)
     print(f"{same} of {len(vectors)}")
     return same == len(vectors)
+
+
+sys.exit(0 if replay(sys.argv[1]) else 1)

@@ -1,6 +1,8 @@
 //! The sockets: the core in hosts that are not ours, driven by one way of asking.
 
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::SocketAddr;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
@@ -81,16 +83,24 @@ pub trait Socket {
     fn said(&self) -> String;
 }
 
+/// Delivers over OTLP/HTTP.
+///
+/// # Errors
+/// When there is no answer.
+pub fn post_payload(http: SocketAddr, payload: Payload<'_>) -> anyhow::Result<Answer> {
+    let Payload { body, content_type, content_encoding } = payload;
+    let mut headers = vec![("host", "gateway"), ("content-type", content_type)];
+    if !content_encoding.is_empty() {
+        headers.push(("content-encoding", content_encoding));
+    }
+    let reply = exchange(http, "POST", "/v1/metrics", &headers, body).context("no answer")?;
+    let retry_after = reply.headers.contains_key("retry-after");
+    Ok(Answer { status: reply.status, body: reply.bytes, retry_after })
+}
+
 impl Socket for Gateway {
     fn deliver(&mut self, payload: Payload<'_>) -> anyhow::Result<Answer> {
-        let Payload { body, content_type, content_encoding } = payload;
-        let mut headers = vec![("host", "gateway"), ("content-type", content_type)];
-        if !content_encoding.is_empty() {
-            headers.push(("content-encoding", content_encoding));
-        }
-        let reply = exchange(self.http, "POST", "/v1/metrics", &headers, body).context("no answer")?;
-        let retry_after = reply.headers.contains_key("retry-after");
-        Ok(Answer { status: reply.status, body: reply.bytes, retry_after })
+        post_payload(self.http, payload)
     }
 
     fn said(&self) -> String {
@@ -107,19 +117,20 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// The driver of a socket, with the configuration of the component in the folder.
+    /// The driver of a socket, with the configuration of the component in the folder, and more arguments.
     ///
     /// # Errors
     /// When it cannot be started.
     pub fn start(
         mut command: Command,
         configuration: &str,
+        arguments: &[&str],
         environment: &[(&str, &str)],
         folder: &Path,
     ) -> anyhow::Result<Self> {
         let (file, log) = (folder.join("socket.json"), folder.join("socket.log"));
         std::fs::write(&file, configuration)?;
-        command.arg(&file).envs(environment.iter().copied());
+        command.arg(&file).args(arguments).envs(environment.iter().copied());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(std::fs::File::create(&log)?);
         let mut child = command.spawn().with_context(|| format!("cannot start {command:?}"))?;
         let input = child.stdin.take().context("no input")?;
@@ -170,10 +181,10 @@ pub fn replay(mut command: Command) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A program of a socket that replays the vectors.
+/// A program of `sockets` with the vectors to replay.
 #[must_use]
-pub fn replaying(mut command: Command) -> Command {
-    command.arg("replay").arg(conformance::file());
+pub fn replaying(mut command: Command, program: &str) -> Command {
+    command.arg(of_sockets(program)).arg(conformance::file());
     command
 }
 
@@ -181,19 +192,118 @@ fn of_sockets(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../sockets").join(path)
 }
 
-/// The npm package in a JavaScript runtime: the program, and its arguments before the script.
+/// Which of the folders of tests/npm the npm package was installed beside.
+#[derive(Clone, Copy, Debug)]
+pub enum Beside {
+    /// The SDK that Node 20 takes.
+    Sdk2,
+    /// The newest SDK, workerd, AWS' providers, the compiler of TypeScript.
+    Sdk3,
+}
+
+/// An application with the npm package installed, as `npm install` of the tarball made it: a folder, and in it the programs
+/// of the tests.
 ///
 /// # Errors
-/// When the package was not built.
-pub fn javascript(runtime: &Path, arguments: &[&str]) -> anyhow::Result<Command> {
-    let folder = of_sockets("npm");
+/// When the package was not installed.
+pub fn application(beside: Beside, folder: &Path) -> anyhow::Result<PathBuf> {
+    let (name, command) = match beside {
+        Beside::Sdk2 => ("npm-sdk-2", "test"),
+        Beside::Sdk3 => ("npm-sdk-3", "soak sockets"),
+    };
+    let installed = fetched(name).join("node_modules");
     ensure!(
-        folder.join("component/preamp.js").is_file(),
-        "the npm package is missing: run `./build.sh test`, which builds it"
+        installed.join("@preamp/exporter/package.json").is_file(),
+        "the npm package is not installed: run `./build.sh {command}`, which builds and installs it"
     );
+    let application = folder.join("application");
+    std::fs::create_dir_all(&application)?;
+    std::fs::copy(fetched(name).join("package.json"), application.join("package.json"))?;
+    std::fs::copy(of_sockets("npm/conformance.mjs"), application.join("conformance.mjs"))?;
+    for program in ["producer.mjs", "measure.mjs", "measure-worker.js", "consumer.ts", "tsconfig.json"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("npm").join(program);
+        std::fs::copy(path, application.join(program))?;
+    }
+    symlink(installed.canonicalize()?, application.join("node_modules"))?;
+    Ok(application)
+}
+
+/// The same, with a core whose memory is bounded, in bytes.
+///
+/// # Errors
+/// When the package was not installed.
+pub fn bounded_application(beside: Beside, memory: u32, folder: &Path) -> anyhow::Result<PathBuf> {
+    let application = application(beside, folder)?;
+    let packages = application.join("node_modules");
+    let installed = packages.canonicalize()?;
+    std::fs::remove_file(&packages)?;
+    std::fs::create_dir(&packages)?;
+    for entry in std::fs::read_dir(&installed)? {
+        let name = entry?.file_name();
+        if name != "@preamp" && !name.to_string_lossy().starts_with('.') {
+            symlink(installed.join(&name), packages.join(&name))?;
+        }
+    }
+    let copied = Command::new("cp").arg("-r").arg(installed.join("@preamp")).arg(&packages).status()?;
+    ensure!(copied.success(), "cp: {copied}");
+    let core = packages.join("@preamp/exporter/component/preamp.core.wasm");
+    let bounded = bound_memory(&std::fs::read(&core)?, memory / WASM_PAGE)?;
+    std::fs::write(core, bounded)?;
+    Ok(application)
+}
+
+const WASM_PAGE: u32 = 1 << 16;
+
+/// A core module whose memory has at most so many pages.
+fn bound_memory(module: &[u8], pages: u32) -> anyhow::Result<Vec<u8>> {
+    const MEMORY_SECTION: u8 = 5;
+    let (preamble, mut rest) = module.split_at_checked(8).context("no module")?;
+    let mut bounded = preamble.to_vec();
+    let mut found = false;
+    while let Some((&kind, after)) = rest.split_first() {
+        let (size, after) = unsigned(after).context("no size")?;
+        let (content, after) = after.split_at_checked(size as usize).context("cut off")?;
+        let changed;
+        let content = match (kind, content) {
+            // One memory, without a maximum so far.
+            (MEMORY_SECTION, [1, 0, least @ ..]) => {
+                changed = [&[1, 1], least, &leb(pages)].concat();
+                found = true;
+                &*changed
+            }
+            _ => content,
+        };
+        bounded.push(kind);
+        bounded.extend(leb(u32::try_from(content.len())?));
+        bounded.extend(content);
+        rest = after;
+    }
+    ensure!(found, "the module has no memory without a maximum");
+    Ok(bounded)
+}
+
+fn unsigned(bytes: &[u8]) -> Option<(u32, &[u8])> {
+    let end = bytes.iter().position(|byte| byte & 0x80 == 0)?;
+    let (number, rest) = bytes.split_at(end + 1);
+    Some((number.iter().rev().fold(0, |sum, byte| sum << 7 | u32::from(byte & 0x7f)), rest))
+}
+
+fn leb(mut number: u32) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while number >= 0x80 {
+        bytes.push((number & 0x7f) as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+    bytes
+}
+
+/// A JavaScript program of an application: the runtime and its arguments before the script.
+#[must_use]
+pub fn javascript(runtime: &Path, arguments: &[&str], application: &Path, script: &str) -> Command {
     let mut command = Command::new(runtime);
-    command.args(arguments).arg(folder.join("conformance.mjs"));
-    Ok(command)
+    command.current_dir(application).args(arguments).arg(application.join(script));
+    command
 }
 
 /// The Go module.
@@ -232,14 +342,22 @@ pub fn java() -> anyhow::Result<Command> {
     Ok(command)
 }
 
-/// The Python package.
+/// Python with the wheel installed.
 ///
 /// # Errors
-/// When wasmtime is missing for it.
+/// When it was not built.
 pub fn python() -> anyhow::Result<Command> {
-    let packages = fetched("socket-python");
-    ensure!(packages.is_dir(), "{} is missing: run `./build.sh soak sockets`", packages.display());
-    let mut command = Command::new(program("PREAMP_PYTHON", fetched("python/bin/python"))?);
-    command.arg(of_sockets("python/conformance.py")).env("PYTHONPATH", packages);
+    let python = fetched("socket-python/bin/python");
+    ensure!(python.is_file(), "{} is missing: run `./build.sh soak sockets`", python.display());
+    Ok(Command::new(python))
+}
+
+/// The driver of the Python package.
+///
+/// # Errors
+/// When it was not built.
+pub fn python_driver() -> anyhow::Result<Command> {
+    let mut command = python()?;
+    command.arg(of_sockets("python/conformance.py"));
     Ok(command)
 }

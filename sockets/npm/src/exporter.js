@@ -1,6 +1,6 @@
 // Delivers payloads: does what the component wants done, and decides nothing.
 
-/** How long a request may take, and how long the pauses of one delivery may be together, in milliseconds. */
+/** How long a request may take, and after how long a delivery does not pause any more, in milliseconds. */
 const TIMEOUT = 5_000;
 const PATIENCE = 4_000;
 
@@ -17,99 +17,172 @@ export class ConfigurationError extends Error {
   }
 }
 
-/** Delivers OTLP metrics. Deliveries follow each other in the order in which they were begun. */
+/** The component failed with a payload. Another instance has taken its place. */
+export class ComponentError extends Error {
+  constructor(bytes, cause) {
+    super(`the component failed with a payload of ${bytes} bytes, which was not delivered: ${cause}; send smaller ones`, { cause });
+    this.name = 'ComponentError';
+  }
+}
+
+/** Delivers OTLP metrics; see index.d.ts. */
 export class Exporter {
   #instantiate;
   #configuration;
   #options;
-  #exporter;
+  /** The instance in use, or on its way. */
+  #instance;
   #last = Promise.resolve();
+  #underWay = new Set();
 
   constructor(instantiate, configuration, options) {
+    const { credentials } = options;
+    if (credentials !== undefined && typeof credentials !== 'function') {
+      throw new TypeError('`credentials` must be a function: for fixed ones, give () => ({ accessKeyId, secretAccessKey })');
+    }
     this.#instantiate = instantiate;
     this.#configuration = typeof configuration === 'string' ? configuration : JSON.stringify(configuration);
-    this.#options = { timeout: TIMEOUT, patience: PATIENCE, fetch: globalThis.fetch, ...options };
+    this.#options = { timeout: TIMEOUT, patience: PATIENCE, isOrdered: true, fetch: globalThis.fetch, ...options };
   }
 
   async open() {
-    const { remoteWrite } = await this.#instantiate();
-    try {
-      this.#exporter = remoteWrite.Exporter.open(this.#configuration);
-    } catch (error) {
-      const problems = error?.payload ?? error;
-      throw Array.isArray(problems) ? new ConfigurationError(problems) : error;
-    }
+    await this.#current();
     return this;
   }
 
   /** Brings a payload to its end; see index.d.ts. */
   deliver(payload, { contentType = 'application/x-protobuf', contentEncoding = '' } = {}) {
-    const delivery = this.#last.then(() => this.#deliver(payload, contentType, contentEncoding));
-    this.#last = delivery.catch(() => {});
+    const before = this.#options.isOrdered ? this.#last : Promise.resolve();
+    const delivery = before.then(() => this.#deliver(payload, contentType, contentEncoding));
+    const settled = delivery.then(
+      () => {},
+      () => {},
+    );
+    this.#last = settled;
+    this.#underWay.add(settled);
+    settled.then(() => this.#underWay.delete(settled));
     return delivery;
   }
 
   /** Waits until all that was handed in has come to its end. */
   async settled() {
-    await this.#last;
+    await Promise.all(this.#underWay);
+  }
+
+  /** The instance in use, or a new one. */
+  #current() {
+    if (!this.#instance) {
+      const instance = this.#begin();
+      this.#instance = instance;
+      instance.catch(() => {
+        if (this.#instance === instance) this.#instance = undefined;
+      });
+    }
+    return this.#instance;
+  }
+
+  async #begin() {
+    const { remoteWrite } = await this.#instantiate();
+    try {
+      return { exporter: remoteWrite.Exporter.open(this.#configuration), isBroken: false };
+    } catch (error) {
+      const problems = error?.payload ?? error;
+      throw Array.isArray(problems) ? new ConfigurationError(problems) : error;
+    }
   }
 
   async #deliver(payload, contentType, contentEncoding) {
-    try {
-      if (!this.#exporter) await this.open();
-      const passage = this.#exporter.pass(payload, contentType, contentEncoding, now());
-      const outcome = await this.#bringToItsEnd(passage);
-      passage[Symbol.dispose]?.();
-      return outcome;
-    } catch (error) {
-      // A call that failed may have left anything in the memory of the instance.
-      if (error instanceof WebAssembly.RuntimeError) this.#exporter = undefined;
-      throw error;
+    for (;;) {
+      const instance = await this.#current();
+      const outcome = await this.#pass(instance, payload, contentType, contentEncoding);
+      if (outcome) return outcome;
+      // Another payload broke the instance meanwhile. The bytes repeat, and the receiver drops what it has.
     }
   }
 
-  async #bringToItsEnd(passage) {
-    let patience = this.#options.patience;
-    for (;;) {
-      const { tag, val } = passage.next(now());
-      if (tag === 'send') passage.answered(await this.#send(val), now());
-      else if (tag === 'key') passage.giveKey(await this.#key(val), now());
-      else if (tag === 'done') return outcomeOf(val);
-      else {
-        patience -= Number(val);
-        if (patience < 0) return outcomeOf(passage.giveUp());
-        await new Promise((resolve) => setTimeout(resolve, Number(val)));
+  /** The outcome; undefined if another payload broke the instance. */
+  async #pass(instance, payload, contentType, contentEncoding) {
+    const call = (of) => {
+      try {
+        return of();
+      } catch (error) {
+        // A call that failed may have left anything in its memory.
+        if (!instance.isBroken) this.#instance = undefined;
+        instance.isBroken = true;
+        throw new ComponentError(payload.length, error);
+      }
+    };
+    if (instance.isBroken) return undefined;
+    const end = performance.now() + this.#options.patience;
+    const passage = call(() => instance.exporter.pass(payload, contentType, contentEncoding, now()));
+    const finish = (outcome, troubles) => {
+      try {
+        call(() => passage[Symbol.dispose]());
+      } catch {
+        // What was delivered is delivered.
+      }
+      return outcomeOf(outcome, troubles);
+    };
+    let troubles = [];
+    while (!instance.isBroken) {
+      const { tag, val } = call(() => passage.next(now()));
+      if (tag === 'send') {
+        const { answer, trouble } = await this.#send(val);
+        troubles = trouble;
+        if (!instance.isBroken) call(() => passage.answered(answer, now()));
+      } else if (tag === 'key') {
+        const { key, trouble } = await this.#key(val);
+        troubles = trouble;
+        if (!instance.isBroken) call(() => passage.giveKey(key, now()));
+      } else if (tag === 'done') {
+        return finish(val, troubles);
+      } else {
+        const pause = Number(val);
+        if (performance.now() + pause > end) return finish(call(() => passage.giveUp()), troubles);
+        await new Promise((resolve) => setTimeout(resolve, pause));
       }
     }
+    return undefined;
   }
 
+  /** The answer to a request, and what went wrong. */
   async #send({ head, body }) {
     // Fetch makes the field `host` of the URL, and takes it from nobody.
     const headers = head.headers.filter(({ name }) => name !== 'host').map(({ name, value }) => [name, value]);
     try {
-      const answer = await this.#options.fetch(head.url, {
+      const { fetch, timeout } = this.#options;
+      const answer = await fetch(head.url, {
         method: head.method,
         headers,
         body: head.method === 'GET' ? undefined : body,
         redirect: 'manual',
-        signal: AbortSignal.timeout(this.#options.timeout),
+        signal: AbortSignal.timeout(timeout),
       });
-      const text = new Uint8Array(await answer.arrayBuffer()).slice(0, ANSWER_BYTES);
       const fields = [...answer.headers].map(([name, value]) => ({ name, value }));
-      return { status: answer.status, headers: fields, body: text };
+      return { answer: { status: answer.status, headers: fields, body: await beginning(answer) }, trouble: [] };
     } catch (error) {
-      const why = String(error?.cause?.message ?? error?.message ?? error);
-      return { status: 0, headers: [], body: new TextEncoder().encode(why) };
+      const detail = String(error?.cause?.message ?? error?.message ?? error);
+      const remedy = 'look at `endpoint`, and at the way of this host to it';
+      const answer = { status: 0, headers: [], body: new TextEncoder().encode(detail) };
+      return { answer, trouble: [{ reason: 'no-answer', detail, remedy }] };
     }
   }
 
-  /** The key that is wanted; undefined if there are no credentials now. */
+  /** The key that is wanted, undefined if there are no credentials now, and what went wrong. */
   async #key({ date, region, service, isRefused }) {
-    const credentials = await this.#options.credentials?.({ isRefused });
-    if (!credentials) return undefined;
-    const derivedKey = await deriveKey(credentials.secretAccessKey, date, region, service);
-    const { accessKeyId, sessionToken } = credentials;
-    return { accessKeyId, sessionToken, derivedKey, date, region, service };
+    const remedy = 'give `credentials` that may write to the workspace';
+    const none = (detail) => ({ key: undefined, trouble: [{ reason: 'no-credentials', detail, remedy }] });
+    if (!this.#options.credentials) return none('the configuration signs, and there is no option `credentials`');
+    try {
+      // AWS' providers know the second one.
+      const found = await this.#options.credentials({ isRefused, forceRefresh: isRefused });
+      if (!found) return none('the function `credentials` gave none');
+      const { accessKeyId, secretAccessKey, sessionToken } = found;
+      const derivedKey = await deriveKey(secretAccessKey, date, region, service);
+      return { key: { accessKeyId, sessionToken, derivedKey, date, region, service }, trouble: [] };
+    } catch (error) {
+      return none(`the function \`credentials\` failed: ${error?.message ?? error}`);
+    }
   }
 }
 
@@ -124,12 +197,29 @@ export async function deriveKey(secretAccessKey, date, region, service) {
   return key;
 }
 
+/** The beginning of the body of an answer. A receiver cannot fill the memory of this host. */
+async function beginning({ body }) {
+  const bytes = [];
+  if (!body) return new Uint8Array();
+  const reader = body.getReader();
+  while (bytes.length < ANSWER_BYTES) {
+    const { done, value } = await reader.read();
+    if (done) return Uint8Array.from(bytes);
+    bytes.push(...value.subarray(0, ANSWER_BYTES - bytes.length));
+  }
+  // What follows is of no interest, and neither is whether it can be stopped.
+  reader.cancel().catch(() => {});
+  return Uint8Array.from(bytes);
+}
+
 /** The local time in nanoseconds since the Unix epoch. */
 function now() {
   return BigInt(Date.now()) * 1_000_000n;
 }
 
-function outcomeOf({ delivered, partlyRejected, rejected, unsettled, ...rest }) {
+/** An outcome with plain numbers, and with what went wrong on this side if that is why something is open. */
+function outcomeOf({ delivered, partlyRejected, rejected, unsettled, explanations, ...rest }, troubles) {
   const [all, partly, none, open] = [delivered, partlyRejected, rejected, unsettled].map(Number);
-  return { ...rest, delivered: all, partlyRejected: partly, rejected: none, unsettled: open };
+  const why = rest.status === 503 ? [...explanations, ...troubles] : explanations;
+  return { ...rest, delivered: all, partlyRejected: partly, rejected: none, unsettled: open, explanations: why };
 }

@@ -11,21 +11,30 @@ export interface Credentials {
   sessionToken?: string;
 }
 
+/** What is asked for. `isRefused` says that the receiver refused the last ones; AWS' providers call it `forceRefresh`. */
+export interface Wanted {
+  isRefused: boolean;
+  forceRefresh: boolean;
+}
+
 export interface Options {
   /**
-   * Gives credentials when a signing key is needed: once a day, and after the receiver refused the last ones. AWS' own
-   * providers fit. Nothing says that there are none now.
+   * Gives credentials when a signing key is needed: once a day, and after the receiver refused the last ones. The
+   * providers of `@aws-sdk/credential-providers` fit. None, or an error, says that there are none now: the delivery waits,
+   * and asks again.
    */
-  credentials?: (wanted: { isRefused: boolean }) => Credentials | undefined | Promise<Credentials | undefined>;
+  credentials?: (wanted: Wanted) => Credentials | undefined | Promise<Credentials | undefined>;
   /** How long a request may take, in milliseconds; 5,000 if absent. */
   timeout?: number;
-  /** How long the pauses of one delivery may be together, in milliseconds; 4,000 if absent. */
+  /** After how many milliseconds a delivery ends in place of pausing; 4,000 if absent. So it takes at most `patience + timeout`. */
   patience?: number;
+  /** Whether deliveries follow each other in the order in which they were begun. True if absent, but in workerd. */
+  isOrdered?: boolean;
   /** Sends; the global `fetch` if absent. */
   fetch?: typeof fetch;
 }
 
-/** Why points were not taken, or why delivery does not go on. */
+/** Why points were not taken, or why delivery does not go on: what is wrong, and what can be changed. */
 export interface Explanation {
   reason: string;
   detail: string;
@@ -53,11 +62,15 @@ export class ConfigurationError extends Error {
   readonly problems: { path: string; message: string }[];
 }
 
-/** Delivers OTLP metrics, one payload after the other. */
+/** The component failed with a payload. Another instance has taken its place, and no other payload is lost. */
+export class ComponentError extends Error {}
+
+/** Delivers OTLP metrics. */
 export class Exporter {
+  private constructor();
   /**
-   * Brings a payload to its end: bytes of an OTLP export request, packed and encoded as these fields say. It rejects if
-   * the component itself fails; the payload may be handed in again.
+   * Brings a payload to its end: bytes of an OTLP export request, packed and encoded as these fields say. It rejects with
+   * a ComponentError if the component itself fails.
    */
   deliver(
     payload: Uint8Array,
@@ -73,7 +86,7 @@ export class Exporter {
  */
 export function open(configuration: string | object, options?: Options): Promise<Exporter>;
 
-/** Credentials from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN. Not in workerd. */
+/** Credentials from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN. Not in workerd, where they are in `env`. */
 export function environmentCredentials(): Credentials | undefined;
 
 /** Derives a signing key of AWS Signature Version 4. */

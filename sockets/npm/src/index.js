@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { instantiate } from '../component/preamp.js';
 import { Exporter } from './exporter.js';
 
-export { ConfigurationError, Exporter, deriveKey } from './exporter.js';
+export { ComponentError, ConfigurationError, Exporter, deriveKey } from './exporter.js';
 
 const compiled = new Map();
 
@@ -17,11 +17,11 @@ function compile(name) {
 }
 
 /** Opens an exporter; see index.d.ts. */
-export function open(configuration, options = {}) {
+export async function open(configuration, options = {}) {
   return new Exporter(() => instantiate(compile, {}), configuration, options).open();
 }
 
-/** Credentials from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN. */
+/** Credentials from the environment; see index.d.ts. */
 export function environmentCredentials() {
   const { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey, AWS_SESSION_TOKEN: sessionToken } = process.env;
   return accessKeyId && secretAccessKey ? { accessKeyId, secretAccessKey, sessionToken } : undefined;

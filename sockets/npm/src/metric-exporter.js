@@ -1,52 +1,70 @@
 // A PushMetricExporter for the OpenTelemetry SDK.
+import { diag } from '@opentelemetry/api';
 import { ExportResultCode } from '@opentelemetry/core';
 import { ProtobufMetricsSerializer } from '@opentelemetry/otlp-transformer';
-import { AggregationTemporality } from '@opentelemetry/sdk-metrics';
+import { AggregationTemporality, AggregationType } from '@opentelemetry/sdk-metrics';
 import { open } from '@preamp/exporter';
 
-/** Hands what the SDK collects to an exporter. */
+/**
+ * After how long an export does not pause any more, in milliseconds: nobody behind the SDK keeps what failed. With a last
+ * request, it ends before a reader gives up, which is after 30 seconds.
+ */
+const PATIENCE = 20_000;
+
+/** Hands what the SDK collects to an exporter; see metric-exporter.d.ts. */
 export class PreampMetricExporter {
   #opened;
-  #under_way = new Set();
+  #selectAggregation;
+  #isShutDown = false;
+  #underWay = new Set();
 
-  constructor(configuration, options) {
-    this.#opened = open(configuration, options);
-    // Whoever exports first is told.
-    this.#opened.catch(() => {});
+  constructor(configuration, { selectAggregation, ...options } = {}) {
+    this.#selectAggregation = selectAggregation;
+    this.#opened = open(configuration, { patience: PATIENCE, ...options });
+    // Each export says so, too.
+    this.#opened.catch((error) => diag.error(`preamp: ${error.message}`));
   }
 
   export(metrics, done) {
-    const task = this.#export(metrics).then(
-      () => done({ code: ExportResultCode.SUCCESS }),
-      (error) => done({ code: ExportResultCode.FAILED, error }),
+    const result = this.#export(metrics).then(
+      () => ({ code: ExportResultCode.SUCCESS }),
+      (error) => ({ code: ExportResultCode.FAILED, error }),
     );
-    this.#under_way.add(task);
-    task.finally(() => this.#under_way.delete(task));
+    const task = result.then(done).catch((error) => diag.error('preamp: the callback of an export failed', error));
+    this.#underWay.add(task);
+    task.then(() => this.#underWay.delete(task));
   }
 
   async #export(metrics) {
+    if (this.#isShutDown) throw new Error('the exporter was shut down');
     const exporter = await this.#opened;
-    const payload = ProtobufMetricsSerializer.serializeRequest(metrics);
-    let outcome = await exporter.deliver(payload);
-    // Once more, since nobody behind the SDK keeps what failed.
-    if (outcome.status === 503) outcome = await exporter.deliver(payload);
-    if (outcome.status !== 200) throw new Error(messageOf(outcome));
+    const outcome = await exporter.deliver(ProtobufMetricsSerializer.serializeRequest(metrics));
+    if (outcome.status !== 200) throw new Error(`${outcome.unsettled} data points were not delivered: ${why(outcome)}`);
+    const lost = outcome.rejected + outcome.partlyRejected;
+    if (lost > 0) diag.warn(`preamp: of ${lost} data points, some or all were rejected: ${why(outcome)}`);
   }
 
   async forceFlush() {
-    await Promise.all(this.#under_way);
+    await Promise.all(this.#underWay);
   }
 
   async shutdown() {
+    this.#isShutDown = true;
     await this.forceFlush();
   }
 
   selectAggregationTemporality() {
     return AggregationTemporality.CUMULATIVE;
   }
+
+  selectAggregation(instrumentType) {
+    return this.#selectAggregation?.(instrumentType) ?? { type: AggregationType.DEFAULT };
+  }
 }
 
-function messageOf({ status, unsettled, explanations }) {
-  const why = explanations.map(({ reason, detail, remedy }) => `${reason}: ${detail}; ${remedy}`).join('; ');
-  return `${unsettled} data points were not delivered (${status}): ${why || 'the receiver cannot be reached'}`;
+/** Why, in a line: the explanations, or what the answer says to a sender. */
+function why({ status, body, explanations }) {
+  const lines = explanations.map(({ reason, detail, remedy }) => `${reason}: ${detail}; ${remedy}`);
+  // Text stands between the fields of protobuf, which a log does not show.
+  return lines.join('; ') || `status ${status}, ${new TextDecoder().decode(body).replace(/[^\x20-\x7e]+/g, ' ').trim()}`;
 }

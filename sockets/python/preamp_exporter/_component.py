@@ -5,12 +5,14 @@ layouts are those of docs/layouts.md.
 """
 
 import ctypes
+import os
 import struct
+import threading
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, wraps
 from importlib.resources import files
 
-from wasmtime import Config, Engine, FuncType, Instance, Linker, Module, Store, ValType
+from wasmtime import Config, Engine, FuncType, Instance, Linker, Module, Store, Trap, ValType, WasmtimeError
 
 CONTRACT = "preamp:exporter/remote-write@0.2.0"
 
@@ -38,11 +40,23 @@ def core_module(component: bytes) -> bytes:
     raise ValueError("the component holds no core module")
 
 
+# Held while wasmtime works. A fork waits for that: the child then finds its locks open and its memory whole.
+_working = threading.RLock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_working.acquire, after_in_parent=_working.release, after_in_child=_working.release
+    )
+
+
 @cache
 def _compiled() -> tuple[Engine, Module, Linker]:
     config = Config()
-    # Without a cache the component is compiled at each start, which takes a second.
-    config.cache = True
+    try:
+        # Without a cache the component is compiled at each start, which takes a second.
+        config.cache = True
+    except WasmtimeError:
+        # There is no place that may be written to, as in a Lambda.
+        config = Config()
     engine = Engine(config)
     module = Module(engine, core_module(files(__package__).joinpath("preamp.wasm").read_bytes()))
     linker = Linker(engine)
@@ -147,12 +161,38 @@ def _outcome(record: _Reader) -> Outcome:
     return Outcome(record.number(0, "H"), record.headers(4), record.octets(12), *points, explanations)
 
 
+class ComponentError(RuntimeError):
+    """The component failed with a payload."""
+
+    def __init__(self, cause: Exception):
+        # What wasmtime says of the frames of the component is for its authors.
+        first = str(cause).strip().splitlines()[:1]
+        super().__init__(f"the component failed: {' '.join(first)}; if the payload is large, send smaller ones")
+
+
+def _guarded(method):
+    """What calls into wasmtime."""
+
+    @wraps(method)
+    def guarded(*arguments):
+        with _working:
+            try:
+                return method(*arguments)
+            except (Trap, WasmtimeError) as problem:
+                raise ComponentError(problem) from problem
+
+    return guarded
+
+
 class Component:
     """An instance with an open exporter. One call at a time; after an error it is of no use."""
 
-    def __init__(self, configuration: str):
+    @_guarded
+    def __init__(self, configuration: str, memory_limit: int | None = None):
         engine, module, linker = _compiled()
         self._store = Store(engine)
+        if memory_limit is not None:
+            self._store.set_limits(memory_size=memory_limit)
         self._instance: Instance = linker.instantiate(self._store, module)
         self._exports = self._instance.exports(self._store)
         self._memory = self._exports["memory"]
@@ -163,12 +203,14 @@ class Component:
         if problems is not None:
             raise ConfigurationError(problems)
 
+    @_guarded
     def pass_(self, payload: bytes, content_type: str, content_encoding: str, now: int) -> int:
         """Begins the passage of a payload, and returns its handle."""
         parts = (payload, content_type.encode(), content_encoding.encode())
         arguments = [value for part in parts for value in self._bytes(part)]
         return self._call("[method]exporter.pass", self._exporter, *arguments, now)
 
+    @_guarded
     def next(self, passage: int, now: int) -> Request | KeyRequest | Wait | Outcome:
         """What to do next."""
         step, done = self._read("[method]passage.next", passage, now)
@@ -185,6 +227,7 @@ class Component:
         done()
         return wanted
 
+    @_guarded
     def give_key(self, passage: int, key: dict | None, now: int) -> None:
         """The key that was asked for; none if there are no credentials now."""
         if key is None:
@@ -197,12 +240,14 @@ class Component:
             values += [value for part in rest for value in self._bytes(part)]
         self._call("[method]passage.give-key", passage, *values, now)
 
+    @_guarded
     def answered(self, passage: int, status: int, headers: list[tuple[str, str]], body: bytes, now: int) -> None:
         """The answer to the request; a status of 0 for none."""
         texts = [struct.pack("<II", *self._bytes(text.encode())) for header in headers for text in header]
         address, _ = self._bytes(b"".join(texts), alignment=4)
         self._call("[method]passage.answered", passage, status, address, len(headers), *self._bytes(body), now)
 
+    @_guarded
     def give_up(self, passage: int) -> Outcome:
         """Ends a passage. What is not settled is to be handed in again."""
         record, done = self._read("[method]passage.give-up", passage)
@@ -210,9 +255,15 @@ class Component:
         done()
         return outcome
 
+    @_guarded
     def drop(self, passage: int) -> None:
         """Frees a passage."""
         self._call("[dtor]passage", passage)
+
+    @_guarded
+    def close(self) -> None:
+        """Frees the instance."""
+        self._store.close()
 
     def _bytes(self, data: bytes, alignment: int = 1) -> tuple[int, int]:
         """Passes a list of bytes, which the callee frees."""

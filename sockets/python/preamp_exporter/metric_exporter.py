@@ -3,38 +3,79 @@
 import logging
 
 from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
-from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult, MetricsData
+from opentelemetry.sdk.metrics.export import (
+    AggregationTemporality,
+    MetricExporter,
+    MetricExportResult,
+    MetricsData,
+)
+from opentelemetry.sdk.metrics.view import Aggregation
 
-from .exporter import Exporter
+from ._component import ComponentError, Outcome
+from .exporter import TIMEOUT, CredentialsFunction, Exporter, environment_credentials
 
 _logger = logging.getLogger(__name__)
 
 
 class PreampMetricExporter(MetricExporter):
-    """Hands what the SDK collects to an exporter."""
+    """Hands what the SDK collects to an exporter. All temporality is cumulative, unless it is asked for otherwise."""
 
-    def __init__(self, exporter: Exporter):
-        super().__init__()
-        self._exporter = exporter
+    def __init__(
+        self,
+        configuration: str | dict,
+        credentials: CredentialsFunction = environment_credentials,
+        *,
+        timeout: float = TIMEOUT,
+        memory_limit: int | None = None,
+        preferred_temporality: dict[type, AggregationTemporality] | None = None,
+        preferred_aggregation: dict[type, Aggregation] | None = None,
+    ):
+        """As Exporter, whose patience is what the reader's time-out leaves of a last request: nobody behind the SDK keeps
+        what failed. Raises ConfigurationError."""
+        super().__init__(preferred_temporality, preferred_aggregation)
+        self._exporter = Exporter(configuration, credentials, timeout=timeout, memory_limit=memory_limit)
+        self._timeout = timeout
+        self._is_shut_down = False
 
     def export(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs) -> MetricExportResult:
-        """Delivers them; once more if they could not be, since nobody behind the SDK keeps what failed."""
+        """Delivers: SUCCESS once the receiver has the points; FAILURE otherwise, and the log says why."""
+        if self._is_shut_down:
+            _logger.warning("preamp: the exporter was shut down")
+            return MetricExportResult.FAILURE
         payload = encode_metrics(metrics_data).SerializeToString()
-        for _attempt in range(2):
-            outcome = self._exporter.deliver(payload)
-            if outcome.status == 200:
-                return MetricExportResult.SUCCESS
-            if outcome.status != 503:
-                break
-        for why in outcome.explanations:
-            _logger.error("metrics were not delivered: %s: %s; %s", why.reason, why.detail, why.remedy)
-        if not outcome.explanations:
-            _logger.error("%d data points were not delivered: the receiver cannot be reached", outcome.unsettled)
-        return MetricExportResult.FAILURE
+        try:
+            # A reader that ends hands over an interval, which may be an hour.
+            patience = min(timeout_millis / 1_000, _LONGEST) - self._timeout
+            outcome = self._exporter.deliver(payload, patience=max(patience, 0))
+        except ComponentError as problem:
+            _logger.error("preamp: %s", problem)
+            return MetricExportResult.FAILURE
+        if outcome.status != 200:
+            _logger.error("preamp: %d data points were not delivered: %s", outcome.unsettled, _why(outcome))
+            return MetricExportResult.FAILURE
+        lost = outcome.rejected + outcome.partly_rejected
+        if lost:
+            _logger.warning("preamp: of %d data points, some or all were rejected: %s", lost, _why(outcome))
+        return MetricExportResult.SUCCESS
 
     def force_flush(self, timeout_millis: float = 10_000) -> bool:
-        """Nothing is kept back."""
-        return True
+        """Waits for the export under way; whether it has come to its end in time."""
+        return self._exporter.settled(timeout_millis / 1_000)
 
     def shutdown(self, timeout_millis: float = 30_000, **kwargs) -> None:
-        """Nothing is kept open."""
+        """Waits for the export under way; later ones fail."""
+        self._is_shut_down = True
+        # The SDK's reader says it by another name.
+        self.force_flush(kwargs.get("timeout", timeout_millis))
+
+
+_LONGEST = 30.0
+"""How long an export may take, in seconds, whatever the SDK allows."""
+
+
+def _why(outcome: Outcome) -> str:
+    """Why, in a line: the explanations, or what the answer says to a sender."""
+    lines = [f"{why.reason}: {why.detail}; {why.remedy}" for why in outcome.explanations]
+    # Text stands between the fields of protobuf, which a log does not show.
+    text = "".join(letter if letter.isprintable() else " " for letter in outcome.body.decode(errors="replace"))
+    return "; ".join(lines) or f"status {outcome.status}, {' '.join(text.split())}"

