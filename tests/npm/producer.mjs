@@ -1,11 +1,13 @@
 // Records metrics with the OpenTelemetry SDK, has @preamp/exporter deliver them, and prints what it recorded, in the form
 // of tests/python/sdk_producer.py, with how many exports there were and which failed.
 //
-//   node producer.mjs CONFIGURATION.json environment|aws|none
+//   node producer.mjs CONFIGURATION.json environment|aws|none PATIENCE
 //
 // The second argument says whose credentials are used: the environment by this package, the environment by AWS' own
-// provider, or none. The books are kept here, beside the SDK, so that nothing of the SDK's own aggregation is trusted.
+// provider, or none. The third is how long an export may pause, in seconds. The books are kept here, beside the SDK, so that
+// nothing of the SDK's own aggregation is trusted.
 import { readFile } from 'node:fs/promises';
+import { DiagConsoleLogger, DiagLogLevel, diag } from '@opentelemetry/api';
 import { resourceFromAttributes } from '@opentelemetry/resources';
 import { AggregationTemporality, InstrumentType, MeterProvider, PeriodicExportingMetricReader } from '@opentelemetry/sdk-metrics';
 import { environmentCredentials } from '@preamp/exporter';
@@ -14,13 +16,14 @@ import { PreampMetricExporter } from '@preamp/exporter/metric-exporter';
 const ROUNDS = 5;
 const BOUNDS = [5, 10, 25, 50, 100, 250];
 
-const [file, whose] = process.argv.slice(2);
+diag.setLogger(new DiagConsoleLogger(), DiagLogLevel.WARN);
+const [file, whose, patience] = process.argv.slice(2);
 const providers = {
   environment: async () => environmentCredentials,
   aws: async () => (await import('@aws-sdk/credential-providers')).fromEnv(),
   none: async () => undefined,
 };
-const options = { credentials: await providers[whose](), patience: 10_000 };
+const options = { credentials: await providers[whose](), patience: patience * 1_000 };
 const exporter = new PreampMetricExporter(await readFile(file, 'utf8'), options);
 
 const results = [];
@@ -92,7 +95,6 @@ for (let round = 0; round < ROUNDS; round++) {
 }
 await provider.shutdown().catch(() => {});
 // What comes after it is refused.
-const { resourceMetrics } = { resourceMetrics: { resource: resourceFromAttributes(resource), scopeMetrics: [] } };
-const late = await new Promise((done) => inner(resourceMetrics, done));
+const late = await new Promise((done) => inner({ resource: resourceFromAttributes(resource), scopeMetrics: [] }, done));
 console.log(JSON.stringify({ resource, series: [...series.values()], exports: results, late: late.error?.message ?? null }));
 process.exit(0);

@@ -1,9 +1,10 @@
 """Records metrics with the OpenTelemetry SDK, has the Python package deliver them, and prints what it recorded, in the form
 of sdk_producer.py, with how many exports there were and which failed.
 
-Usage: preamp_producer.py CONFIGURATION.json (environment|botocore|none) [fork]
+Usage: preamp_producer.py CONFIGURATION.json (environment|botocore|none) PATIENCE [fork]
 
-The second argument says whose credentials are used: the environment by the package, the environment by botocore, or none.
+The second argument says whose credentials are used: the environment by the package, the environment by botocore, or none. The
+third is how long an export may pause, in seconds.
 With `fork`, children of this process record and export, by the exporter of this process, which exports meanwhile as well.
 """
 
@@ -78,13 +79,15 @@ def produce(exporter, books, name=RESOURCE["service.name"]):
     return provider
 
 
-def main(file, whose, mode=None):
+def main(file, whose, patience, mode=None):
     with open(file, encoding="utf-8") as text:
         configuration = json.load(text)
     results = []
     # As the SDK's own default, handed through.
     aggregation = {Histogram: ExplicitBucketHistogramAggregation()}
-    exporter = PreampMetricExporter(configuration, CREDENTIALS[whose](), preferred_aggregation=aggregation)
+    exporter = PreampMetricExporter(
+        configuration, CREDENTIALS[whose](), patience=float(patience), preferred_aggregation=aggregation
+    )
     recording(exporter, results)
     books = sdk_producer.Books()
     if mode == "fork":
@@ -99,6 +102,6 @@ def main(file, whose, mode=None):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) not in (3, 4) or sys.argv[2] not in CREDENTIALS:
+    if len(sys.argv) not in (4, 5) or sys.argv[2] not in CREDENTIALS:
         sys.exit(__doc__)
     main(*sys.argv[1:])

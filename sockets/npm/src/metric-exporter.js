@@ -41,7 +41,8 @@ export class PreampMetricExporter {
     const outcome = await exporter.deliver(ProtobufMetricsSerializer.serializeRequest(metrics));
     if (outcome.status !== 200) throw new Error(`${outcome.unsettled} data points were not delivered: ${why(outcome)}`);
     const lost = outcome.rejected + outcome.partlyRejected;
-    if (lost > 0) diag.warn(`preamp: of ${lost} data points, some or all were rejected: ${why(outcome)}`);
+    const { partialSuccess } = ProtobufMetricsSerializer.deserializeResponse(outcome.body);
+    if (lost > 0) diag.warn(`preamp: of ${lost} data points, some or all were rejected: ${partialSuccess?.errorMessage}`);
   }
 
   async forceFlush() {
@@ -62,9 +63,9 @@ export class PreampMetricExporter {
   }
 }
 
-/** Why, in a line: the explanations, or what the answer says to a sender. */
+/** Why, in a line: the explanations, or what the answer says to its sender. */
 function why({ status, body, explanations }) {
   const lines = explanations.map(({ reason, detail, remedy }) => `${reason}: ${detail}; ${remedy}`);
-  // Text stands between the fields of protobuf, which a log does not show.
+  // The SDK cannot read a google.rpc.Status. Its text is in it as it is.
   return lines.join('; ') || `status ${status}, ${new TextDecoder().decode(body).replace(/[^\x20-\x7e]+/g, ' ').trim()}`;
 }

@@ -3,6 +3,7 @@
 import logging
 
 from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceResponse
 from opentelemetry.sdk.metrics.export import (
     AggregationTemporality,
     MetricExporter,
@@ -13,6 +14,8 @@ from opentelemetry.sdk.metrics.view import Aggregation
 
 from ._component import ComponentError, Outcome
 from .exporter import TIMEOUT, CredentialsFunction, Exporter, environment_credentials
+
+PATIENCE = 20.0
 
 _logger = logging.getLogger(__name__)
 
@@ -26,15 +29,16 @@ class PreampMetricExporter(MetricExporter):
         credentials: CredentialsFunction = environment_credentials,
         *,
         timeout: float = TIMEOUT,
+        patience: float = PATIENCE,
         memory_limit: int | None = None,
         preferred_temporality: dict[type, AggregationTemporality] | None = None,
         preferred_aggregation: dict[type, Aggregation] | None = None,
     ):
-        """As Exporter, whose patience is what the reader's time-out leaves of a last request: nobody behind the SDK keeps
-        what failed. Raises ConfigurationError."""
+        """As Exporter, with more patience, since nobody behind the SDK keeps what failed; but never more than what the time-out
+        of the reader leaves for a last request. Raises ConfigurationError."""
         super().__init__(preferred_temporality, preferred_aggregation)
         self._exporter = Exporter(configuration, credentials, timeout=timeout, memory_limit=memory_limit)
-        self._timeout = timeout
+        self._timeout, self._patience = timeout, patience
         self._is_shut_down = False
 
     def export(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs) -> MetricExportResult:
@@ -44,8 +48,7 @@ class PreampMetricExporter(MetricExporter):
             return MetricExportResult.FAILURE
         payload = encode_metrics(metrics_data).SerializeToString()
         try:
-            # A reader that ends hands over an interval, which may be an hour.
-            patience = min(timeout_millis / 1_000, _LONGEST) - self._timeout
+            patience = min(self._patience, timeout_millis / 1_000 - self._timeout)
             outcome = self._exporter.deliver(payload, patience=max(patience, 0))
         except ComponentError as problem:
             _logger.error("preamp: %s", problem)
@@ -55,7 +58,8 @@ class PreampMetricExporter(MetricExporter):
             return MetricExportResult.FAILURE
         lost = outcome.rejected + outcome.partly_rejected
         if lost:
-            _logger.warning("preamp: of %d data points, some or all were rejected: %s", lost, _why(outcome))
+            said = ExportMetricsServiceResponse.FromString(outcome.body).partial_success.error_message
+            _logger.warning("preamp: of %d data points, some or all were rejected: %s", lost, said)
         return MetricExportResult.SUCCESS
 
     def force_flush(self, timeout_millis: float = 10_000) -> bool:
@@ -69,13 +73,9 @@ class PreampMetricExporter(MetricExporter):
         self.force_flush(kwargs.get("timeout", timeout_millis))
 
 
-_LONGEST = 30.0
-"""How long an export may take, in seconds, whatever the SDK allows."""
-
-
 def _why(outcome: Outcome) -> str:
-    """Why, in a line: the explanations, or what the answer says to a sender."""
+    """Why, in a line: the explanations, or what the answer says to its sender."""
     lines = [f"{why.reason}: {why.detail}; {why.remedy}" for why in outcome.explanations]
-    # Text stands between the fields of protobuf, which a log does not show.
+    # A google.rpc.Status, for which there are no classes here. Its text is in it as it is.
     text = "".join(letter if letter.isprintable() else " " for letter in outcome.body.decode(errors="replace"))
     return "; ".join(lines) or f"status {outcome.status}, {' '.join(text.split())}"

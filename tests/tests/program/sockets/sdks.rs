@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-use amp_stand_in::{Fault, Options, StandIn, Storage};
+use amp_stand_in::{Fault, Options, Signer, StandIn, Storage};
 use anyhow::{Context as _, ensure};
 use preamp_tests::children::{fetched, program};
 use preamp_tests::loopback::exchange;
@@ -22,8 +22,8 @@ use serde_json::json;
 use crate::sockets::scenarios::{CREDENTIALS, REGION, options};
 use crate::sockets::{all, configuration, package};
 
-/// A memory of 16 MiB holds no payload of 8 MB.
-const LITTLE_MEMORY: u32 = 16 << 20;
+/// A memory of 4 MiB holds no payload of 8 MB.
+const LITTLE_MEMORY: u32 = 4 << 20;
 
 /// A JavaScript runtime.
 struct Runtime {
@@ -99,6 +99,14 @@ struct Export {
     error: Option<String>,
 }
 
+impl Export {
+    /// Whether it ended with this code, and says why, or the log does.
+    fn is(&self, code: u32, why: &str, log: &str) -> bool {
+        let said = self.error.as_deref().unwrap_or_default();
+        self.code == code && (said.contains(why) || log.contains(why))
+    }
+}
+
 /// A producer with a configuration for the stand-in, and what it logged.
 fn produce(
     mut command: Command,
@@ -122,7 +130,9 @@ async fn arrives(name: &str, command: Command, arguments: &[&str], folder: &Path
     let storage = Storage::Prometheus(prometheus.write_url().parse()?);
     let stand_in = StandIn::start(Options { storage, ..options() }).await?;
     let faults = [Fault::Unavailable, Fault::ExpiredToken, Fault::LoseAnswer];
-    faults.map(|fault| stand_in.inject(fault));
+    for fault in faults {
+        stand_in.inject(fault);
+    }
     let (produced, log) = produce(command, arguments, &stand_in, folder)?;
     produced.recorded.examine(prometheus.address())?;
     let report = stand_in.report();
@@ -135,19 +145,47 @@ async fn arrives(name: &str, command: Command, arguments: &[&str], folder: &Path
     Ok(())
 }
 
-/// Without credentials nothing is sent, each export fails, and it is said why.
-async fn fails_without_credentials(command: Command, folder: &Path) -> anyhow::Result<()> {
-    let stand_in = StandIn::start(options()).await?;
-    let (produced, log) = produce(command, &["none"], &stand_in, folder)?;
+/// Every export ends with this code, and the SDK or the log says why.
+async fn is_told(
+    command: Command,
+    whose: &str,
+    receiver: Options,
+    code: u32,
+    why: &str,
+    folder: &Path,
+) -> anyhow::Result<StandIn> {
+    let stand_in = StandIn::start(receiver).await?;
+    let (produced, log) = produce(command, &[whose, "0.1"], &stand_in, folder)?;
     ensure!(produced.exports.len() == 6, "{:?}", produced.exports);
     for export in &produced.exports {
-        let said = format!("{export:?}{log}");
-        ensure!(
-            export.code == 1 && said.contains("12 data points were not delivered: no-credentials"),
-            "{said}"
-        );
+        ensure!(export.is(code, why, &log), "{export:?}\n{log}\n{:?}", stand_in.report());
     }
+    Ok(stand_in)
+}
+
+/// Without credentials nothing is sent, and each export fails. With a wrong secret, too. Points that the receiver does not take
+/// fail no export, as OTLP has it, but are told of.
+async fn is_told_of_all(
+    command: impl Fn(&Path) -> anyhow::Result<Command>,
+    credentials: &str,
+) -> anyhow::Result<()> {
+    let folders = [tempfile::tempdir()?, tempfile::tempdir()?, tempfile::tempdir()?];
+    let [first, second, third] = folders.each_ref().map(tempfile::TempDir::path);
+    let why = "12 data points were not delivered: no-credentials";
+    let stand_in = is_told(command(first)?, "none", options(), 1, why, first).await?;
     ensure!(stand_in.report().requests == 0, "{:?}", stand_in.report());
+
+    let other = Options::signed(Signer::of_amp(CREDENTIALS[0].1, &CREDENTIALS[1].1.to_lowercase(), REGION));
+    let why = "12 data points were not delivered: ";
+    let stand_in = is_told(command(second)?, credentials, other, 1, why, second).await?;
+    ensure!(stand_in.report().verified == 0 && stand_in.report().unverified > 0, "{:?}", stand_in.report());
+
+    let mut few_labels = options();
+    few_labels.limits.labels = 6;
+    let why = "some or all were rejected: ";
+    let stand_in = is_told(command(third)?, credentials, few_labels, 0, why, third).await?;
+    let report = stand_in.report();
+    ensure!(report.samples_stored > 0 && report.refused() > 0 && report.unverified == 0, "{report:?}");
     Ok(())
 }
 
@@ -185,13 +223,12 @@ async fn the_npm_package_in_node() -> anyhow::Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_sdk_in_node_is_what_prometheus_answers() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
-    arrives("Node", node().producer(folder.path())?, &["environment"], folder.path()).await
+    arrives("Node", node().producer(folder.path())?, &["environment", "10"], folder.path()).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_sdk_in_node_is_told_of_missing_credentials() -> anyhow::Result<()> {
-    let folder = tempfile::tempdir()?;
-    fails_without_credentials(node().producer(folder.path())?, folder.path()).await
+async fn the_sdk_in_node_is_told_of_what_fails() -> anyhow::Result<()> {
+    is_told_of_all(|folder| node().producer(folder), "environment").await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -225,7 +262,7 @@ async fn the_sdk_in_deno_and_bun_is_what_prometheus_answers() -> anyhow::Result<
     for runtime in [deno()?, bun()?] {
         let folder = tempfile::tempdir()?;
         let command = runtime.producer(folder.path())?;
-        arrives(runtime.name, command, &[runtime.credentials], folder.path()).await?;
+        arrives(runtime.name, command, &[runtime.credentials, "10"], folder.path()).await?;
     }
     Ok(())
 }
@@ -238,7 +275,9 @@ async fn what_an_sdk_sends_to_workerd_is_what_prometheus_answers() -> anyhow::Re
     let prometheus = Prometheus::start(folder.path())?;
     let storage = Storage::Prometheus(prometheus.write_url().parse()?);
     let stand_in = StandIn::start(Options { storage, ..options() }).await?;
-    [Fault::Unavailable, Fault::LoseAnswer].map(|fault| stand_in.inject(fault));
+    for fault in [Fault::Unavailable, Fault::LoseAnswer] {
+        stand_in.inject(fault);
+    }
     let workerd = worker(&stand_in, &json!({"target_info": {"enabled": true}}), folder.path())?;
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/sdk_producer.py");
     let mut command = Command::new(program("PREAMP_PYTHON", fetched("python/bin/python"))?);
@@ -300,7 +339,7 @@ async fn the_python_package() -> anyhow::Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "`./build.sh soak sockets`, which builds it"]
 async fn the_sdk_in_python_is_what_prometheus_answers() -> anyhow::Result<()> {
-    for arguments in [&["environment"][..], &["botocore"], &["environment", "fork"]] {
+    for arguments in [&["environment", "10"][..], &["botocore", "10"], &["environment", "10", "fork"]] {
         let folder = tempfile::tempdir()?;
         arrives("Python", python_producer()?, arguments, folder.path()).await?;
     }
@@ -309,15 +348,20 @@ async fn the_sdk_in_python_is_what_prometheus_answers() -> anyhow::Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "`./build.sh soak sockets`, which builds it"]
-async fn the_sdk_in_python_is_told_of_missing_credentials() -> anyhow::Result<()> {
-    let folder = tempfile::tempdir()?;
-    fails_without_credentials(python_producer()?, folder.path()).await
+async fn the_sdk_in_python_is_told_of_what_fails() -> anyhow::Result<()> {
+    is_told_of_all(|_| python_producer(), "environment").await
 }
 
+/// Neither does it need a home that can be written to, which a Lambda has not.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "`./build.sh soak sockets`, which builds it"]
 async fn python_outlives_what_is_too_much() -> anyhow::Result<()> {
-    driver_outlives(|_| python_driver(), &[&LITTLE_MEMORY.to_string()]).await
+    let homeless = |_: &Path| {
+        let mut command = python_driver()?;
+        command.env("HOME", "/proc/nowhere").env_remove("XDG_CACHE_HOME");
+        Ok(command)
+    };
+    driver_outlives(homeless, &[&LITTLE_MEMORY.to_string()]).await
 }
 
 /// What a runtime measured.
