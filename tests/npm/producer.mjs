@@ -93,6 +93,11 @@ for (let round = 0; round < ROUNDS; round++) {
   await provider.forceFlush().catch(() => {});
   if (results.length !== round + 1) throw new Error(`forceFlush came back after ${results.length} of ${round + 1} exports`);
 }
+// The reader waits for its exports by itself. This one is nobody's: only the exporter's own forceFlush waits for it.
+const { resourceMetrics } = await reader.collect();
+exporter.export(resourceMetrics, () => {});
+await exporter.forceFlush();
+if (results.length !== ROUNDS + 1) throw new Error('forceFlush of the exporter came back before its export ended');
 await provider.shutdown().catch(() => {});
 // What comes after it is refused.
 const late = await new Promise((done) => inner({ resource: resourceFromAttributes(resource), scopeMetrics: [] }, done));

@@ -12,10 +12,11 @@ import json
 import os
 import sys
 import threading
+import time
 
 import sdk_producer
 from opentelemetry.sdk.metrics import Histogram, MeterProvider
-from opentelemetry.sdk.metrics.export import MetricExportResult, PeriodicExportingMetricReader
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader, MetricExportResult, PeriodicExportingMetricReader
 from opentelemetry.sdk.metrics.view import ExplicitBucketHistogramAggregation
 from opentelemetry.sdk.resources import Resource
 
@@ -47,6 +48,29 @@ def recording(exporter, results):
 
     exporter.export = export
     return exporter
+
+
+def flushed(exporter, results):
+    """An export under way, which the exporter's own force_flush waits for."""
+    before = len(results)
+    metrics = InMemoryMetricReader()
+    provider = MeterProvider(metric_readers=[metrics], resource=Resource({**RESOURCE, "service.name": "flushed"}))
+    # As many points as a round has.
+    gauge = provider.get_meter("flushed").create_gauge("flushed")
+    for index in range(12):
+        gauge.set(index, {"index": index})
+    collected = metrics.get_metrics_data()
+    exporting = threading.Thread(target=lambda: exporter.export(collected, timeout_millis=30_000))
+    exporting.start()
+    while exporting.is_alive() and not exporter._exporter._lock.locked():
+        time.sleep(0.0001)
+    if not exporter.force_flush(30_000):
+        sys.exit("force_flush gave up")
+    if exporter._exporter._lock.locked():
+        sys.exit("force_flush came back before the delivery ended")
+    exporting.join()
+    if len(results) != before + 1:
+        sys.exit("the export has no result")
 
 
 def forked(exporter, books):
@@ -94,7 +118,9 @@ def main(file, whose, patience, mode=None):
         forked(exporter, books)
         exporter.shutdown()
     else:
-        produce(exporter, books).shutdown()
+        provider = produce(exporter, books)
+        flushed(exporter, results)
+        provider.shutdown()
     late = exporter.export(None)
     results.pop()
     printed = {"resource": RESOURCE, "series": list(books.series.values()), "exports": results}

@@ -358,6 +358,7 @@ pub fn python() -> anyhow::Result<Command> {
 /// When it was not built.
 pub fn python_driver() -> anyhow::Result<Command> {
     let mut command = python()?;
-    command.arg(of_sockets("python/conformance.py"));
+    // Isolated: the package is the one that was installed, not the one beside the script.
+    command.arg("-I").arg(of_sockets("python/conformance.py"));
     Ok(command)
 }

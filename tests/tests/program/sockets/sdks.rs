@@ -22,8 +22,11 @@ use serde_json::json;
 use crate::sockets::scenarios::{CREDENTIALS, REGION, options};
 use crate::sockets::{all, configuration, package};
 
-/// A memory of 4 MiB holds no payload of 8 MB.
-const LITTLE_MEMORY: u32 = 4 << 20;
+/// A memory of 16 MiB holds a payload of 60,000 series, but not what is made of it: the component fails in the middle of its work.
+const LITTLE_MEMORY: u32 = 16 << 20;
+
+/// How often a producer exports: after each of five rounds, once for itself, and at the end.
+const EXPORTS: usize = 7;
 
 /// A JavaScript runtime.
 struct Runtime {
@@ -136,7 +139,7 @@ async fn arrives(name: &str, command: Command, arguments: &[&str], folder: &Path
     let (produced, log) = produce(command, arguments, &stand_in, folder)?;
     produced.recorded.examine(prometheus.address())?;
     let report = stand_in.report();
-    ensure!(produced.exports.len() >= 6, "{:?}", produced.exports);
+    ensure!(produced.exports.len() >= EXPORTS, "{:?}", produced.exports);
     ensure!(produced.exports.iter().all(|export| export.code == 0), "{:?}\n{log}", produced.exports);
     ensure!(produced.late.as_deref() == Some("the exporter was shut down"), "{:?}", produced.late);
     ensure!(report.unverified == 0 && report.verified == report.requests, "{report:?}");
@@ -156,7 +159,7 @@ async fn is_told(
 ) -> anyhow::Result<StandIn> {
     let stand_in = StandIn::start(receiver).await?;
     let (produced, log) = produce(command, &[whose, "0.1"], &stand_in, folder)?;
-    ensure!(produced.exports.len() == 6, "{:?}", produced.exports);
+    ensure!(produced.exports.len() == EXPORTS, "{:?}", produced.exports);
     for export in &produced.exports {
         ensure!(export.is(code, why, &log), "{export:?}\n{log}\n{:?}", stand_in.report());
     }
@@ -191,7 +194,7 @@ async fn is_told_of_all(
 
 /// A payload that is too much for one instance costs nobody else anything. The next instance is well.
 fn outlives(socket: &mut impl Socket, stand_in: &StandIn) -> anyhow::Result<()> {
-    let large = payloads::requests(60_000);
+    let large = payloads::of_now(60_000, 1);
     for (value, status) in [(1, 200), (0, 500), (2, 200), (0, 500), (3, 200)] {
         let body = if value == 0 { large.clone() } else { payloads::of_now(1, value) };
         let answer = socket.deliver(Payload::protobuf(&body))?;
@@ -275,7 +278,7 @@ async fn what_an_sdk_sends_to_workerd_is_what_prometheus_answers() -> anyhow::Re
     let prometheus = Prometheus::start(folder.path())?;
     let storage = Storage::Prometheus(prometheus.write_url().parse()?);
     let stand_in = StandIn::start(Options { storage, ..options() }).await?;
-    for fault in [Fault::Unavailable, Fault::LoseAnswer] {
+    for fault in [Fault::Unavailable, Fault::ExpiredToken, Fault::LoseAnswer] {
         stand_in.inject(fault);
     }
     let workerd = worker(&stand_in, &json!({"target_info": {"enabled": true}}), folder.path())?;
