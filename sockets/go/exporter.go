@@ -8,7 +8,9 @@ package preamp
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -17,16 +19,23 @@ import (
 type Options struct {
 	// Keys gives signing keys. It may be nil if the configuration does not sign.
 	Keys Keys
-	// Client sends; nil stands for one with a time-out of 5 seconds.
+	// Client sends; nil stands for one with a time-out of 5 seconds. It is copied, and the copy follows no redirect: a signature
+	// is for one address.
 	Client *http.Client
-	// Patience bounds the pauses of one delivery together; 0 stands for 4 seconds. What is not delivered then is to be handed
-	// in again.
+	// Patience bounds the pauses of one delivery together; 0 stands for 4 seconds, less than 0 for no pause at all. What is not
+	// delivered then is to be handed in again.
 	Patience time.Duration
 	// Instances is how many deliveries may be under way at once; 0 stands for 1, which keeps their order.
 	Instances int
+	// MemoryBytes bounds the memory of one instance; 0 stands for 1 GiB, which a payload of the largest size needs.
+	MemoryBytes uint32
 	// Clock tells the time; nil stands for time.Now.
 	Clock func() time.Time
 }
+
+// ErrInstance says that an instance of the component failed, such as for want of memory. That instance is gone, and the next
+// delivery gets another one. The same payload may well fail again.
+var ErrInstance = errors.New("an instance of the component failed")
 
 // Keys derives the signing key that is wanted, with DeriveKey or where the secret is. An error says that there are no
 // credentials now.
@@ -37,6 +46,8 @@ type Exporter struct {
 	configuration string
 	options       Options
 	slots         chan *slot
+	hurry         chan struct{}
+	hurryOnce     sync.Once
 }
 
 // slot is an instance with an open exporter, or room for one.
@@ -49,16 +60,22 @@ type slot struct {
 //
 // It fails with a *ConfigurationError that has every problem of the configuration at once.
 func Open(ctx context.Context, configuration string, options Options) (*Exporter, error) {
-	if options.Client == nil {
-		options.Client = &http.Client{Timeout: 5 * time.Second}
+	client := http.Client{Timeout: 5 * time.Second}
+	if options.Client != nil {
+		client = *options.Client
 	}
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	options.Client = &client
 	if options.Patience == 0 {
 		options.Patience = 4 * time.Second
 	}
 	if options.Clock == nil {
 		options.Clock = time.Now
 	}
-	exporter := &Exporter{configuration: configuration, options: options}
+	if options.MemoryBytes == 0 {
+		options.MemoryBytes = 1 << 30
+	}
+	exporter := &Exporter{configuration: configuration, options: options, hurry: make(chan struct{})}
 	exporter.slots = make(chan *slot, max(options.Instances, 1))
 	first := &slot{}
 	if err := exporter.open(ctx, first); err != nil {
@@ -73,7 +90,7 @@ func Open(ctx context.Context, configuration string, options Options) (*Exporter
 
 // open fills a slot.
 func (e *Exporter) open(ctx context.Context, slot *slot) error {
-	instance, err := newInstance(ctx)
+	instance, err := newInstance(ctx, e.options.MemoryBytes)
 	if err != nil {
 		return err
 	}
@@ -102,7 +119,7 @@ func (e *Exporter) open(ctx context.Context, slot *slot) error {
 // Deliver brings a payload to its end. contentType and contentEncoding say what it is, as in the request that it came
 // with: protobuf or JSON; gzip, deflate, zstd or nothing.
 //
-// An error says that the component itself failed, or that ctx ended; the payload may be handed in again.
+// An error says that ctx ended, or is an ErrInstance; the payload may be handed in again.
 func (e *Exporter) Deliver(ctx context.Context, payload []byte, contentType, contentEncoding string) (*Outcome, error) {
 	var taken *slot
 	select {
@@ -135,7 +152,13 @@ func (e *Exporter) Deliver(ctx context.Context, payload []byte, contentType, con
 func (e *Exporter) discard(slot *slot, cause error) error {
 	err := slot.instance.module.Close(context.Background())
 	slot.instance = nil
-	return errors.Join(cause, err)
+	return errors.Join(fmt.Errorf("%w: %w", ErrInstance, cause), err)
+}
+
+// StopPausing ends all pauses, those of later deliveries too: what would be tried again after one is given up, and is to be
+// handed in again. Before Close it spares waiting for a receiver that is away.
+func (e *Exporter) StopPausing() {
+	e.hurryOnce.Do(func() { close(e.hurry) })
 }
 
 // Close frees all instances. Deliveries that are under way come to their end first.

@@ -14,19 +14,36 @@ import (
 // The interface of the contract (wit/exporter.wit).
 const contract = "preamp:exporter/remote-write@0.2.0"
 
-// memoryPages bounds the memory of an instance, in pages of 64 KiB: 1 GiB, which a payload of the largest size needs.
-const memoryPages = 16 << 10
+// pageBytes is the size of a page of memory. (WebAssembly, "Memory Instances".)
+const pageBytes = 64 << 10
 
-// compiled is the component as machine code, which all exporters of a process share.
+// compiled is the component as machine code, which the exporters of a process share if their instances may have as much memory.
 type compiled struct {
 	runtime wazero.Runtime
 	module  wazero.CompiledModule
 }
 
-var compileOnce = sync.OnceValues(compile)
+var shared = struct {
+	sync.Mutex
+	byMemory map[uint32]*compiled
+}{byMemory: map[uint32]*compiled{}}
+
+// compiledFor is the component for instances of at most that much memory.
+func compiledFor(memoryBytes uint32) (*compiled, error) {
+	shared.Lock()
+	defer shared.Unlock()
+	if known := shared.byMemory[memoryBytes]; known != nil {
+		return known, nil
+	}
+	made, err := compile(memoryBytes / pageBytes)
+	if err == nil {
+		shared.byMemory[memoryBytes] = made
+	}
+	return made, err
+}
 
 // compile compiles the component, or takes the machine code from the user's cache folder.
-func compile() (*compiled, error) {
+func compile(memoryPages uint32) (*compiled, error) {
 	ctx := context.Background()
 	config := wazero.NewRuntimeConfig().WithMemoryLimitPages(memoryPages)
 	if folder, err := os.UserCacheDir(); err == nil {
@@ -63,8 +80,8 @@ type instance struct {
 	reallocate api.Function
 }
 
-func newInstance(ctx context.Context) (*instance, error) {
-	compiled, err := compileOnce()
+func newInstance(ctx context.Context, memoryBytes uint32) (*instance, error) {
+	compiled, err := compiledFor(memoryBytes)
 	if err != nil {
 		return nil, err
 	}

@@ -162,7 +162,7 @@ func (e *Exporter) bringToItsEnd(ctx context.Context, passage *passage) (*Outcom
 			err = passage.giveKey(ctx, e.key(ctx, next.key), e.options.Clock())
 		case stepWait:
 			patience -= next.pause
-			if patience < 0 || !sleep(ctx, next.pause) {
+			if patience < 0 || !e.sleep(ctx, next.pause) {
 				return passage.giveUp(context.WithoutCancel(ctx))
 			}
 		case stepDone:
@@ -228,14 +228,16 @@ func (e *Exporter) exchange(ctx context.Context, wanted Request) (Response, erro
 	return response, nil
 }
 
-// sleep waits, unless ctx ends.
-func sleep(ctx context.Context, pause time.Duration) bool {
+// sleep waits, unless ctx or all pausing ends.
+func (e *Exporter) sleep(ctx context.Context, pause time.Duration) bool {
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 		return true
 	case <-ctx.Done():
+		return false
+	case <-e.hurry:
 		return false
 	}
 }
