@@ -659,6 +659,18 @@ go_socket() {
         CGO_ENABLED=0 go test -C sockets/go -c -o "$TARGET/go-replay" . ||
         fail "sockets/go does not build." "Is the Go module proxy reachable?"
 }
+# The OpenTelemetry Collector with the exporter of sockets/go/collector, built as ocb builds one.
+collector_socket() {
+    need go "Install Go 1.26 or newer; it builds the Collector."
+    install_if_changed "$COMPONENT" sockets/go/preamp.wasm
+    local unformatted
+    unformatted=$(gofmt -l sockets/go tests/sockets)
+    [[ -z $unformatted ]] || fail "gofmt would change $unformatted." "Run: gofmt -w sockets/go tests/sockets"
+    CGO_ENABLED=0 go vet -C sockets/go/collector ./... && CGO_ENABLED=0 go test -C sockets/go/collector ./... ||
+        fail "sockets/go/collector does not pass its tests." "See above; is the Go module proxy reachable?"
+    CGO_ENABLED=0 go build -C tests/sockets/collector -trimpath -ldflags='-s -w' -o "$TARGET/collector-socket" . ||
+        fail "tests/sockets/collector does not build." "Is the Go module proxy reachable?"
+}
 
 # The wheel, made of a copy since building leaves its traces, and installed into an empty environment.
 python_socket() {
@@ -819,6 +831,7 @@ soak_judges() {
 soak_sockets() {
     stage "npm package" npm_package
     stage "Go module" go_socket
+    stage "Collector" collector_socket
     stage "Python package" python_socket
     stage "Java recipe" java_socket
     stage "Deno, Bun and workerd" javascript_runtimes

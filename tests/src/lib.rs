@@ -6,6 +6,7 @@ pub mod built;
 pub mod canonical;
 pub mod certificates;
 pub mod children;
+pub mod collector;
 pub mod component;
 pub mod conformance;
 pub mod connect_proxy;

@@ -3,9 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Command, Output};
 
+use crate::children::{fetched, program};
 use crate::promql::{Vector, query};
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use serde::Deserialize;
 
 /// The output of `sdk_producer.py`, and of the programs that print the same.
@@ -26,6 +29,24 @@ struct Series {
     values: Vec<f64>,
     #[serde(default)]
     bounds: Vec<f64>,
+}
+
+/// Has the SDK record something, and export it over `http` or `grpc` to where that is taken.
+///
+/// # Errors
+/// When it cannot be run, or an export fails.
+pub fn record(protocol: &str, http: SocketAddr, grpc: SocketAddr) -> anyhow::Result<Recorded> {
+    let python = program("PREAMP_PYTHON", fetched("python/bin/python"))?;
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/sdk_producer.py");
+    let endpoint = match protocol {
+        "http" => format!("http://{http}/v1/metrics"),
+        _ => format!("http://{grpc}"),
+    };
+    let Output { status, stdout, stderr } =
+        Command::new(python).arg(script).args([protocol, &endpoint]).output()?;
+    let stderr = String::from_utf8_lossy(&stderr);
+    ensure!(status.success(), "sdk_producer.py: {status}, {stderr}");
+    serde_json::from_slice(&stdout).with_context(|| format!("sdk_producer.py wrote no JSON; {stderr}"))
 }
 
 impl Recorded {

@@ -55,6 +55,21 @@ fn base64<'d, D: serde::Deserializer<'d>>(deserializer: D) -> Result<Vec<u8>, D:
 }
 
 impl Answer {
+    /// What is answered to a payload where OTLP over HTTP is taken.
+    ///
+    /// # Errors
+    /// When nothing is.
+    pub fn of_http(address: SocketAddr, payload: Payload<'_>) -> anyhow::Result<Self> {
+        let Payload { body, content_type, content_encoding } = payload;
+        let mut headers = vec![("host", "localhost"), ("content-type", content_type)];
+        if !content_encoding.is_empty() {
+            headers.push(("content-encoding", content_encoding));
+        }
+        let reply = exchange(address, "POST", "/v1/metrics", &headers, body).context("no answer")?;
+        let retry_after = reply.headers.contains_key("retry-after");
+        Ok(Answer { status: reply.status, body: reply.bytes, retry_after })
+    }
+
     /// The body as text.
     #[must_use]
     pub fn text(&self) -> String {
@@ -83,24 +98,9 @@ pub trait Socket {
     fn said(&self) -> String;
 }
 
-/// Delivers over OTLP/HTTP.
-///
-/// # Errors
-/// When there is no answer.
-pub fn post_payload(http: SocketAddr, payload: Payload<'_>) -> anyhow::Result<Answer> {
-    let Payload { body, content_type, content_encoding } = payload;
-    let mut headers = vec![("host", "gateway"), ("content-type", content_type)];
-    if !content_encoding.is_empty() {
-        headers.push(("content-encoding", content_encoding));
-    }
-    let reply = exchange(http, "POST", "/v1/metrics", &headers, body).context("no answer")?;
-    let retry_after = reply.headers.contains_key("retry-after");
-    Ok(Answer { status: reply.status, body: reply.bytes, retry_after })
-}
-
 impl Socket for Gateway {
     fn deliver(&mut self, payload: Payload<'_>) -> anyhow::Result<Answer> {
-        post_payload(self.http, payload)
+        Answer::of_http(self.http, payload)
     }
 
     fn said(&self) -> String {

@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context as _, ensure};
 
 use crate::children::Background;
-use crate::sockets::{Answer, Payload, Socket, post_payload};
+use crate::sockets::{Answer, Payload, Socket};
 
 /// What comes with the package.
 pub const WORKER: &str = "node_modules/@preamp/exporter/examples/worker.js";
@@ -49,7 +49,7 @@ impl Workerd {
 
 impl Socket for Workerd {
     fn deliver(&mut self, payload: Payload<'_>) -> anyhow::Result<Answer> {
-        post_payload(self.http, payload)
+        Answer::of_http(self.http, payload)
     }
 
     fn said(&self) -> String {

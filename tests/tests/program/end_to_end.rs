@@ -1,14 +1,11 @@
 //! The whole way with real parts: the Python OpenTelemetry SDK, `preamp run` with a Collector configuration, the AMP
 //! stand-in as a reverse proxy that verifies signatures, and a Prometheus that answers what it was given.
 
-use std::path::Path;
-use std::process::{Command, Output};
 
 use amp_stand_in::{Options, Signer, StandIn, Storage};
-use anyhow::{Context as _, ensure};
-use preamp_tests::children::{fetched, program};
+use anyhow::Context as _;
 use preamp_tests::prometheus::Prometheus;
-use preamp_tests::recorded::Recorded;
+use preamp_tests::recorded::record;
 use preamp_tests::running::{self, Running, signing};
 
 const ACCESS_KEY_ID: &str = "AKIDEXAMPLE";
@@ -34,20 +31,6 @@ fn configuration(endpoint: &str) -> String {
     signing(REGION, "", endpoint, "")
 }
 
-fn record(protocol: &str, preamp: &Running) -> anyhow::Result<Recorded> {
-    let python = program("PREAMP_PYTHON", fetched("python/bin/python"))?;
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/sdk_producer.py");
-    let endpoint = match protocol {
-        "http" => format!("http://{}/v1/metrics", preamp.http),
-        _ => format!("http://{}", preamp.grpc),
-    };
-    let Output { status, stdout, stderr } =
-        Command::new(python).arg(script).args([protocol, &endpoint]).output()?;
-    let stderr = String::from_utf8_lossy(&stderr);
-    ensure!(status.success(), "sdk_producer.py: {status}, {stderr}\npreamp said:\n{}", preamp.said());
-    serde_json::from_slice(&stdout).with_context(|| format!("sdk_producer.py wrote no JSON; {stderr}"))
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_sdk_recorded_is_what_prometheus_answers() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
@@ -59,7 +42,7 @@ async fn what_the_sdk_recorded_is_what_prometheus_answers() -> anyhow::Result<()
     let mut preamp = Running::start(&configuration(&stand_in.url()), &ENVIRONMENT, folder.path())?;
 
     for protocol in ["http", "grpc"] {
-        let recorded = record(protocol, &preamp)?;
+        let recorded = record(protocol, preamp.http, preamp.grpc).with_context(|| preamp.said())?;
         preamp.wait_until_delivered().with_context(|| format!("{:?}", stand_in.report()))?;
         recorded.examine(prometheus.address()).context(protocol)?;
     }
@@ -89,7 +72,7 @@ async fn no_secret_is_in_logs_metrics_or_errors() -> anyhow::Result<()> {
     let other_secret = SECRET_ACCESS_KEY.to_lowercase();
     let stand_in = StandIn::start(Options::signed(signer(&other_secret))).await?;
     let mut preamp = Running::start(&configuration(&stand_in.url()), &ENVIRONMENT, folder.path())?;
-    let recorded = record("http", &preamp)?;
+    let recorded = record("http", preamp.http, preamp.grpc).with_context(|| preamp.said())?;
     assert_eq!(recorded.resource["service.name"], "checkout-http");
     let told =
         |log: &str| log.to_lowercase().contains("signature we calculated does not match").then_some(());

@@ -2,6 +2,7 @@
 //! takes OTLP, sends signed remote write, and answers as OTLP wants, whatever the receiver does.
 
 mod bundling;
+mod collector;
 mod edge_files;
 mod gateway_load;
 mod gateways;

@@ -10,8 +10,8 @@ use preamp_tests::payloads;
 use preamp_tests::sockets::{Payload, Socket};
 use serde_json::{Value, json};
 
-const ACCESS_KEY_ID: &str = "AKIDEXAMPLE";
-const SECRET_ACCESS_KEY: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+pub const ACCESS_KEY_ID: &str = "AKIDEXAMPLE";
+pub const SECRET_ACCESS_KEY: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
 
 /// The region that is signed for.
 pub const REGION: &str = "eu-central-1";
@@ -24,7 +24,7 @@ const JSON: &str = "application/json";
 const PROTOBUF: &str = "application/x-protobuf";
 
 /// What meets the first request of a payload, and costs no point.
-const FAULTS: [Fault; 8] = [
+pub const FAULTS: [Fault; 8] = [
     Fault::IngestionRate(1),
     Fault::RateExceeded,
     Fault::Unavailable,
@@ -102,14 +102,14 @@ fn packed(with: &str, payload: &[u8]) -> anyhow::Result<Vec<u8>> {
 }
 
 /// A payload that must be taken whole.
-fn deliver(socket: &mut impl Socket, body: &[u8]) -> anyhow::Result<()> {
+pub fn deliver(socket: &mut impl Socket, body: &[u8]) -> anyhow::Result<()> {
     let answer = socket.deliver(Payload::protobuf(body))?;
     ensure!(answer.status == 200 && answer.rejected()? == 0, "{}: {}", answer.status, answer.text());
     Ok(())
 }
 
 /// The values that the receiver has.
-fn stored(stand_in: &StandIn) -> Vec<f64> {
+pub fn stored(stand_in: &StandIn) -> Vec<f64> {
     stand_in.series().values().flatten().map(|sample| sample.value).collect()
 }
 
