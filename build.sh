@@ -659,7 +659,7 @@ go_socket() {
         CGO_ENABLED=0 go test -C sockets/go -c -o "$TARGET/go-replay" . ||
         fail "sockets/go does not build." "Is the Go module proxy reachable?"
 }
-# The OpenTelemetry Collector with the exporter of sockets/go/collector, built as ocb builds one.
+# The OpenTelemetry Collector with the exporter of sockets/go/collector, built as ocb builds one, but without service discovery.
 collector_socket() {
     need go "Install Go 1.26 or newer; it builds the Collector."
     install_if_changed "$COMPONENT" sockets/go/preamp.wasm
@@ -668,7 +668,7 @@ collector_socket() {
     [[ -z $unformatted ]] || fail "gofmt would change $unformatted." "Run: gofmt -w sockets/go tests/sockets"
     CGO_ENABLED=0 go vet -C sockets/go/collector ./... && CGO_ENABLED=0 go test -C sockets/go/collector ./... ||
         fail "sockets/go/collector does not pass its tests." "See above; is the Go module proxy reachable?"
-    CGO_ENABLED=0 go build -C tests/sockets/collector -trimpath -ldflags='-s -w' -o "$TARGET/collector-socket" . ||
+    CGO_ENABLED=0 go build -C tests/sockets/collector -trimpath -tags remove_all_sd -ldflags='-s -w' -o "$TARGET/collector-socket" . ||
         fail "tests/sockets/collector does not build." "Is the Go module proxy reachable?"
 }
 

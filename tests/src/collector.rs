@@ -30,8 +30,7 @@ impl Collector {
     /// # Errors
     /// When it does not come up.
     pub fn start(configuration: &str, environment: &[(&str, &str)], folder: &Path) -> anyhow::Result<Self> {
-        let [http, grpc, metrics] =
-            free_ports()?.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+        let [http, grpc, metrics] = free_ports()?.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
         let ports = format!(
             "receivers: {{otlp: {{protocols: {{http: {{endpoint: '{http}'}}, grpc: {{endpoint: '{grpc}'}}}}}}}}
 service: {{telemetry: {{metrics: {{level: detailed, readers: [{{pull: {{exporter: {{prometheus: {{host: 127.0.0.1, port: {}}}}}}}}}]}}}}}}
@@ -75,9 +74,9 @@ service: {{telemetry: {{metrics: {{level: detailed, readers: [{{pull: {{exporter
     /// When it does not answer, or with what is no number.
     pub fn metric(&self, name: &str) -> anyhow::Result<f64> {
         let page = self.metrics()?;
-        let of_it = page.lines().filter(|line| {
-            line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']))
-        });
+        let of_it = page
+            .lines()
+            .filter(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])));
         of_it.map(|line| Ok(line.rsplit(' ').next().context("no value")?.parse::<f64>()?)).sum()
     }
 

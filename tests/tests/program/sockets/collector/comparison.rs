@@ -68,8 +68,11 @@ async fn receiver(prometheus: &Prometheus) -> anyhow::Result<StandIn> {
     Ok(StandIn::start(Options { storage, ..options() }).await?)
 }
 
-const ENVIRONMENT: [(&str, &str); 3] =
-    [CREDENTIALS[0], CREDENTIALS[1], ("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=shop,team=pay")];
+const ENVIRONMENT: [(&str, &str); 3] = [
+    CREDENTIALS[0],
+    CREDENTIALS[1],
+    ("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=shop,team=pay"),
+];
 
 /// The samples of one exporter, by labels without the one that tells the exporters apart; values by their bits, since some
 /// are not numbers.
@@ -115,7 +118,13 @@ async fn compared(signer: &str) -> anyhow::Result<()> {
     let [stock, preamp] = ["prometheusremotewrite", "preamp"].map(|name| written(prometheus.address(), name));
     let (stock, preamp) = (stock?, preamp?);
     let told = differences(&stock, &preamp);
-    ensure!(told.is_empty(), "{} of {} series differ: {:#?}", told.len(), stock.len(), &told[..told.len().min(20)]);
+    ensure!(
+        told.is_empty(),
+        "{} of {} series differ: {:#?}",
+        told.len(),
+        stock.len(),
+        &told[..told.len().min(20)]
+    );
     ensure!(stock.len() > 200, "{} series", stock.len());
     let named = |name: &str| stock.keys().filter(|labels| labels["__name__"] == name).count();
     ensure!(named("go_goroutines") == 1 && named("go_gc_gogc_percent") == 0, "the filter did not filter");
@@ -138,11 +147,22 @@ async fn compared(signer: &str) -> anyhow::Result<()> {
             anyhow::Ok(unnamed.collect::<BTreeMap<_, _>>())
         });
         let (stock, preamp) = (stock?, preamp?);
-        ensure!(!stock.is_empty() && format!("{stock:?}") == format!("{preamp:?}"), "{question}: {preamp:?}, not {stock:?}");
+        ensure!(
+            !stock.is_empty() && format!("{stock:?}") == format!("{preamp:?}"),
+            "{question}: {preamp:?}, not {stock:?}"
+        );
     }
     let report = stand_in.report();
-    ensure!(report.unverified == 0 && report.verified == report.requests && report.refused() == 0, "{report:?}");
-    println!("{} series of each exporter, {} of {} signatures verified", stock.len(), report.verified, report.requests);
+    ensure!(
+        report.unverified == 0 && report.verified == report.requests && report.refused() == 0,
+        "{report:?}"
+    );
+    println!(
+        "{} series of each exporter, {} of {} signatures verified",
+        stock.len(),
+        report.verified,
+        report.requests
+    );
     Ok(())
 }
 
@@ -168,14 +188,15 @@ async fn what_an_sdk_recorded_is_what_prometheus_answers() -> anyhow::Result<()>
     );
     let mut collector = Collector::start(&configuration, &CREDENTIALS, folder.path())?;
     for protocol in ["grpc", "http"] {
-        let recorded =
-            record(protocol, collector.http, collector.grpc).with_context(|| collector.said())?;
+        let recorded = record(protocol, collector.http, collector.grpc).with_context(|| collector.said())?;
         let asked = format!("{{job=\"{}\"}}", recorded.job());
         let expected = recorded.expected();
         wait_for("everything to arrive", || {
             Ok((query(prometheus.address(), &asked)? == expected).then_some(()))
         })
-        .with_context(|| format!("{protocol}: {:?}, not {expected:?}", query(prometheus.address(), &asked)))?;
+        .with_context(|| {
+            format!("{protocol}: {:?}, not {expected:?}", query(prometheus.address(), &asked))
+        })?;
     }
     ensure!(collector.terminate()?.success(), "{}", collector.said());
     let report = stand_in.report();

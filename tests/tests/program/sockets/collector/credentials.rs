@@ -82,7 +82,8 @@ async fn a_new_file_of_credentials_is_read_when_the_old_ones_are_refused() -> an
     }
     let path = write("OLD", folder.path())?;
     let environment = [("AWS_SHARED_CREDENTIALS_FILE", &*path), NOWHERE];
-    let text = configuration(&stand_in, &[&format!("sigv4: {{region: {REGION}, profile: writer}}"), NO_QUEUE]);
+    let text =
+        configuration(&stand_in, &[&format!("sigv4: {{region: {REGION}, profile: writer}}"), NO_QUEUE]);
     let mut collector = Collector::start(&text, &environment, folder.path())?;
     let written = {
         let folder = folder.path().to_owned();
@@ -106,7 +107,8 @@ async fn a_role_signs() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let moto = Moto::start(folder.path())?;
     let stand_in = Arc::new(StandIn::start(options()).await?);
-    let issuer = Issuer::start(Arc::clone(&stand_in), Life::of(Duration::from_secs(60)), Some(moto.address)).await?;
+    let issuer =
+        Issuer::start(Arc::clone(&stand_in), Life::of(Duration::from_secs(60)), Some(moto.address)).await?;
     let sts = issuer.url("");
     let role = "arn:aws:iam::123456789012:role/writer";
     let signer = format!(

@@ -30,7 +30,10 @@ fn faults(collector: &mut Collector, stand_in: &StandIn) -> anyhow::Result<()> {
     let report = stand_in.report();
     ensure!(stored(stand_in).len() == 2 * (FAULTS.len() + 1), "{:?}", stored(stand_in));
     ensure!(report.faults.len() == FAULTS.len() && report.refused() == 0, "{report:?}");
-    ensure!(collector.said().contains("Will retry the request after interval"), "the Collector did not try again");
+    ensure!(
+        collector.said().contains("Will retry the request after interval"),
+        "the Collector did not try again"
+    );
     Ok(())
 }
 
@@ -47,8 +50,9 @@ async fn faults_cost_no_point() -> anyhow::Result<()> {
                 + &format!("extensions: {{sigv4auth: {{region: {REGION}, service: aps}}}}\n");
         }
         let mut collector = Collector::start(&text, &CREDENTIALS, folder.path())?;
-        faults(&mut collector, &stand_in)
-            .map_err(|error| error.context(format!("{keys:?}: {:?}\n{}", stand_in.report(), collector.said())))?;
+        faults(&mut collector, &stand_in).map_err(|error| {
+            error.context(format!("{keys:?}: {:?}\n{}", stand_in.report(), collector.said()))
+        })?;
         ensure!(stand_in.report().unverified == 0, "{:?}", stand_in.report());
     }
     Ok(())
@@ -92,7 +96,9 @@ async fn points_that_nobody_takes_are_told_of() -> anyhow::Result<()> {
     let said = collector.said();
     ensure!(said.matches("points were rejected before they were sent").count() == 1, "once a minute: {said}");
     ensure!(said.contains("too-old") && said.contains("max_sample_age"), "{said}");
-    for (name, value) in [("delivered_points", 3.0), ("rejected_points", 4.0), ("partly_rejected_points", 0.0)] {
+    for (name, value) in
+        [("delivered_points", 3.0), ("rejected_points", 4.0), ("partly_rejected_points", 0.0)]
+    {
         let name = format!("otelcol_exporter_preamp_{name}_total");
         let found = collector.metric(&name)?;
         ensure!((found - value).abs() < 0.5, "{name} is {found}, not {value}:\n{}", collector.metrics()?);
@@ -153,7 +159,11 @@ async fn nothing_acknowledged_is_lost_while_the_receiver_is_away() -> anyhow::Re
         }
         let asked = Instant::now();
         let ended = collector.terminate()?;
-        ensure!(ended.success() && asked.elapsed() < Duration::from_secs(10), "{ended}: {}", collector.said());
+        ensure!(
+            ended.success() && asked.elapsed() < Duration::from_secs(10),
+            "{ended}: {}",
+            collector.said()
+        );
     }
 
     let stand_in = StandIn::start_on(address, options()).await?;
@@ -173,7 +183,10 @@ async fn nothing_acknowledged_is_lost_while_the_receiver_is_away() -> anyhow::Re
 async fn several_payloads_are_under_way_if_that_is_asked_for() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let stand_in = StandIn::start(Options::unsigned()).await?;
-    let text = configuration(&stand_in, &["sending_queue: {num_consumers: 4}", "retry_on_failure: {enabled: false}"]);
+    let text = configuration(
+        &stand_in,
+        &["sending_queue: {num_consumers: 4}", "retry_on_failure: {enabled: false}"],
+    );
     let mut collector = Collector::start(&text, &[], folder.path())?;
     for _ in 0..4 {
         stand_in.inject(Fault::Hang(Duration::from_secs(3)));
@@ -182,7 +195,9 @@ async fn several_payloads_are_under_way_if_that_is_asked_for() -> anyhow::Result
     for value in 1..=4 {
         deliver(&mut collector, &payloads::of_now(1, value))?;
     }
-    wait_for("four requests at once", || Ok((stand_in.report().faults.values().sum::<u64>() == 4).then_some(())))?;
+    wait_for("four requests at once", || {
+        Ok((stand_in.report().faults.values().sum::<u64>() == 4).then_some(()))
+    })?;
     ensure!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
     ensure!(collector.said().contains("payloads overtake each other"), "{}", collector.said());
     Ok(())
