@@ -24,6 +24,7 @@ Usage: ./build.sh COMMAND
   test TESTS       only the tests whose names contain one of these words, without lint
   component        build the WebAssembly component: target/component/preamp.wasm
   host             build the exporter for this machine, optimised: target/release/preamp
+  dist [VERSION]   make the files of a release, and check them: target/dist (docs/releasing.md); nothing is uploaded
   soak             list the parts of the long tests
   soak PART        the tests of a part at length, of the exporter as it is released; `all` for every part
   bench [OPTIONS]  measure against two exporters in Go (--quick, --json FILE,
@@ -463,8 +464,8 @@ WASM_PASSES=(--optimize-level=2 --shrink-level=2 --duplicate-function-eliminatio
     --code-folding "${LOCAL_PASSES[@]}" --merge-similar-functions --vacuum --duplicate-function-elimination
     --simplify-globals-optimizing --reorder-locals --reorder-functions)
 
-# In a subshell, since the compiler it sets must not build anything else.
-component() (
+# component_toolchain sets the compiler of components and its `options`: only in a subshell, since it must not build anything else.
+component_toolchain() {
     need cargo "Install Rust 1.95 or newer with rustup."
     wasm_opt
     tools=$(sysroot)/lib/rustlib/$(rustc --print host-tuple)/bin
@@ -494,13 +495,21 @@ component() (
     export RUSTC_BOOTSTRAP=1 RUSTFLAGS=$flags CARGO_TARGET_DIR=$target
     options=(--profile component --locked --target wasm32-wasip2 -Zbuild-std=std,panic_abort
         -Zbuild-std-features=optimize_for_size)
+}
+
+# core_component OPTION… and edge_parts OPTION… are what cargo builds of the sources.
+core_component() {
+    cargo rustc --package preamp-core --features component --lib --crate-type cdylib "${options[@]}" "$@"
+}
+edge_parts() { cargo build --manifest-path sockets/edge/Cargo.toml "${options[@]}" "$@"; }
+
+component() (
+    component_toolchain
     built=$target/wasm32-wasip2/component
-    cargo rustc --package preamp-core --features component --lib --crate-type cdylib "${options[@]}" ||
-        fail "the component does not build." "See the compiler's message above."
+    core_component || fail "the component does not build." "See the compiler's message above."
     install_if_changed "$built/preamp_core.wasm" "$COMPONENT"
     # The other parts of a gateway.
-    cargo build --manifest-path sockets/edge/Cargo.toml "${options[@]}" ||
-        fail "sockets/edge does not build." "See the compiler's message above."
+    edge_parts || fail "sockets/edge does not build." "See the compiler's message above."
     for part in {driver,credentials}-0.{2,3}; do
         install_if_changed "$built/preamp_edge_${part//[-.]/_}.wasm" "$(dirname "$COMPONENT")/edge-$part.wasm"
     done
@@ -526,7 +535,8 @@ compiling() {
     if [[ $1 == quick ]]; then
         PREAMP_FINDINGS=$FINDINGS RUSTC_WORKSPACE_WRAPPER=$ROOT/tests/rustc-with-clippy.sh "${@:2}"
     else
-        "${@:2}"
+        # What is released names no folder of the machine that built it, and so is the same from any.
+        RUSTFLAGS="${RUSTFLAGS:-} --remap-path-prefix=$ROOT=preamp --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=cargo" "${@:2}"
     fi
 }
 
@@ -917,6 +927,10 @@ case $command in
 demo | host | component | capture | differential | record | lint | soak | bench | clean) "$command" "$@" ;;
 test) test_all "$@" ;;
 end-to-end) end_to_end "$@" ;;
+dist)
+    source deploy/dist.sh
+    dist "$@"
+    ;;
 help | -h | --help) usage ;;
 *)
     usage >&2

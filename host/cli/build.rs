@@ -4,6 +4,7 @@
 //! workspace; `PREAMP_COMPONENT_DIR` names another folder. Without them the host builds as well,
 //! since the program that makes the second from the first is part of it, but cannot run.
 
+use sha2::{Digest as _, Sha256};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 use std::{env, fs, io};
@@ -19,6 +20,7 @@ fn main() -> io::Result<()> {
     if !wasm.exists() {
         println!("cargo::warning=there is no {}: run `./build.sh component` first", wasm.display());
     }
+    println!("cargo::rustc-env=PREAMP_COMPONENT_DIGEST={}", digest(&wasm)?);
     // Machine code of an older component would run in place of the newer one.
     let fresh = modified(&machine_code) >= modified(&wasm);
     embed("PREAMP_COMPONENT_WASM", &wasm, true)?;
@@ -42,6 +44,15 @@ fn component_folder() -> PathBuf {
             Path::new(&env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default()).join("../../target/component")
         }
     }
+}
+
+/// What `preamp --version` says of the component, so that anybody can compare it with a released file.
+fn digest(wasm: &Path) -> io::Result<String> {
+    if !wasm.exists() {
+        return Ok("none".to_owned());
+    }
+    let digest: [u8; 32] = Sha256::digest(fs::read(wasm)?).into();
+    Ok(digest.iter().fold("sha256:".to_owned(), |text, byte| text + &format!("{byte:02x}")))
 }
 
 fn modified(file: &Path) -> Option<SystemTime> {

@@ -88,12 +88,16 @@ A configuration that is complete:
 Exit status: 0 all well, 1 a problem (which is said), 2 wrong usage;
 check, translate and diff have more."#;
 
+/// What `--version` says, beside the name; `-V` says the first line.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "\ncomponent ", env!("PREAMP_COMPONENT_DIGEST"));
+
 /// Takes OTLP metrics and delivers them to Amazon Managed Service for Prometheus (AMP), or to any
 /// other receiver of Prometheus remote write.
 #[derive(Debug, Parser)]
 #[command(
     name = "preamp",
     version,
+    long_version = VERSION,
     long_about = "\
 Takes OTLP metrics over gRPC and HTTP, translates them to Prometheus remote write, signs each request \
 for AWS and delivers it to Amazon Managed Service for Prometheus (AMP), or to any other receiver of \

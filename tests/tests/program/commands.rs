@@ -4,6 +4,7 @@ use preamp_tests::children::{Background, address_after};
 use preamp_tests::loopback::exchange;
 use preamp_tests::payloads;
 use preamp_tests::preamp_command::{Said, preamp, say};
+use sha2::{Digest as _, Sha256};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -165,7 +166,16 @@ fn wrong_usage_is_told_from_problems() -> anyhow::Result<()> {
     let missing = validate(Path::new("/nowhere/preamp.yaml"))?;
     assert_eq!(missing.status, Some(1));
     assert!(missing.stderr.contains("/nowhere/preamp.yaml: cannot be read"), "{}", missing.stderr);
-    assert_eq!(say(&["--version"])?.stdout(), concat!("preamp ", env!("CARGO_PKG_VERSION"), "\n"));
+    Ok(())
+}
+
+#[test]
+fn the_version_names_the_component_that_is_built_in() -> anyhow::Result<()> {
+    let version = concat!("preamp ", env!("CARGO_PKG_VERSION"), "\n");
+    assert_eq!(say(&["-V"])?.stdout(), version);
+    let component = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/component/preamp.wasm");
+    let digest = hex::encode(Sha256::digest(std::fs::read(component)?));
+    assert_eq!(say(&["--version"])?.stdout(), format!("{version}component sha256:{digest}\n"));
     Ok(())
 }
 

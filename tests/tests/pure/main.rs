@@ -3,6 +3,7 @@
 
 mod component;
 mod instructions;
+mod release;
 mod signing;
 mod structure;
 mod translation;
