@@ -11,6 +11,7 @@ mkdir -p "$folder"
 mount -t tmpfs none "$folder"
 mkdir "$folder"/{above,work,machine}
 mount -t overlay -o "lowerdir=/,upperdir=$folder/above,workdir=$folder/work" none "$folder/machine"
+for system in dev proc; do mount --rbind "/$system" "$folder/machine/$system"; done
 cp "$package" "$folder/machine/preamp.deb"
 
 on() { chroot "$folder/machine" "$@"; }
@@ -32,6 +33,15 @@ on rm -rf /etc/preamp
 # What depends on the machine: adduser is on every Debian but the smallest.
 must dpkg --install /preamp.deb
 grep -q 'installed and not started' "$folder/said" || wrong "the installation does not say what is to be done: $(<"$folder/said")"
+
+if on test -x /usr/bin/systemd-analyze; then
+    must systemd-analyze verify --man=no preamp.service
+    [[ ! -s $folder/said ]] || wrong "systemd says of the unit: $(<"$folder/said")"
+    on systemd-analyze security --offline=yes --threshold=11 preamp.service >/dev/null || wrong "the unit is more open than deploy/systemd is meant to be."
+    printf '   verified: systemd takes the unit\n'
+else
+    printf '   NOT checked: the unit; systemd-analyze is not on this machine\n'
+fi
 
 is "user" preamp id --user --name preamp
 is "configuration" "640 root preamp" stat --format '%a %U %G' /etc/preamp/preamp.yaml
