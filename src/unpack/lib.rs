@@ -3,6 +3,8 @@
 //! A body may consist of many parts, each packed for itself. A part costs microseconds even if it holds nothing,
 //! so that there may be only as many as their content explains.
 
+#[cfg(any(feature = "zstd-c", feature = "zstd-rust"))]
+mod window;
 #[cfg(feature = "zstd-c")]
 mod zstd_c;
 #[cfg(all(feature = "zstd-rust", any(test, not(feature = "zstd-c"))))]
@@ -28,6 +30,7 @@ pub enum ContentEncoding {
     /// The zlib format, which HTTP calls `deflate` (RFC 9110, section 8.4.1.2).
     Deflate,
     /// Zstandard (RFC 8878).
+    #[cfg(any(feature = "zstd-c", feature = "zstd-rust"))]
     Zstd,
 }
 
@@ -37,7 +40,8 @@ pub struct UnknownEncoding(String);
 
 impl fmt::Display for UnknownEncoding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} is not taken: use one of identity, gzip, deflate, zlib and zstd", self.0)
+        let zstd = if cfg!(any(feature = "zstd-c", feature = "zstd-rust")) { ", zlib and zstd" } else { " and zlib" };
+        write!(f, "{:?} is not taken: use one of identity, gzip, deflate{zstd}", self.0)
     }
 }
 
@@ -103,6 +107,7 @@ impl ContentEncoding {
             "" | "identity" => Ok(Self::Identity),
             "gzip" | "x-gzip" => Ok(Self::Gzip),
             "deflate" | "zlib" => Ok(Self::Deflate),
+            #[cfg(any(feature = "zstd-c", feature = "zstd-rust"))]
             "zstd" => Ok(Self::Zstd),
             _ => Err(UnknownEncoding(value.to_owned())),
         }
@@ -125,6 +130,7 @@ impl ContentEncoding {
             Self::Identity => return Ok(Cow::Borrowed(body)),
             Self::Gzip => inflate_members(body, &mut output)?,
             Self::Deflate => output.read(ZlibDecoder::new(body))?,
+            #[cfg(any(feature = "zstd-c", feature = "zstd-rust"))]
             Self::Zstd => inflate_frames(body, &mut output)?,
         }
         Ok(Cow::Owned(output.bytes))
@@ -190,18 +196,6 @@ fn inflate_members<R: Room>(mut body: &[u8], output: &mut Output<R>) -> Result<(
         output.read(GzDecoder::new(&mut body))?;
     }
     Ok(())
-}
-
-/// Zstandard decoders must take windows of 8 MiB (RFC 8878, section 3.1.1.1.2). A larger one is of use only to a
-/// larger body.
-const ZSTD_WINDOW_LOG_MIN: u32 = 23;
-
-/// The largest window that the C library takes unasked.
-const ZSTD_WINDOW_LOG_MAX: u32 = 27;
-
-/// The largest window that is taken for a body of at most so many bytes, as a power of two.
-fn window_log(limit: usize) -> u32 {
-    (limit.max(1).ilog2() + 1).clamp(ZSTD_WINDOW_LOG_MIN, ZSTD_WINDOW_LOG_MAX)
 }
 
 #[cfg(all(test, feature = "zstd-c", feature = "zstd-rust"))]

@@ -1,6 +1,7 @@
 //! Zstandard by the C library.
 
-use super::{Output, Room, UnpackError, window_log};
+use super::window::window_log;
+use super::{Output, Room, UnpackError};
 use std::io;
 use zstd::zstd_safe::{DCtx, DParameter, InBuffer, OutBuffer, get_error_name};
 

@@ -1,6 +1,7 @@
 //! Zstandard in Rust, for WebAssembly.
 
-use super::{Output, Room, UnpackError, window_log};
+use super::window::window_log;
+use super::{Output, Room, UnpackError};
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 use std::io::{self, Read};

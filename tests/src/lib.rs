@@ -14,6 +14,7 @@ pub mod control_group;
 pub mod corpus;
 pub mod differential;
 pub mod disks;
+pub mod envoy;
 pub mod gateway;
 pub mod good_sender;
 pub mod hostile_payloads;

@@ -31,9 +31,33 @@ pub fn exchange(
     headers: &[(&str, &str)],
     body: &[u8],
 ) -> Option<Reply> {
+    exchange_in("1.0", address, method, target, headers, body)
+}
+
+/// The same with a server that takes nothing but HTTP/1.1, whose answer must not come in chunks.
+#[must_use]
+pub fn exchange_1_1(
+    address: SocketAddr,
+    method: &str,
+    target: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Option<Reply> {
+    let headers = [headers, &[("connection", "close")]].concat();
+    exchange_in("1.1", address, method, target, &headers, body)
+}
+
+fn exchange_in(
+    version: &str,
+    address: SocketAddr,
+    method: &str,
+    target: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Option<Reply> {
     let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(5)).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(20))).ok()?;
-    let mut request = format!("{method} {target} HTTP/1.0\r\ncontent-length: {}\r\n", body.len());
+    let mut request = format!("{method} {target} HTTP/{version}\r\ncontent-length: {}\r\n", body.len());
     for (name, value) in headers {
         request.push_str(&format!("{name}: {value}\r\n"));
     }

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use crate::children::{fetched, program};
 use crate::conformance;
 use crate::gateway::Gateway;
-use crate::loopback::exchange;
+use crate::loopback::{Reply, exchange};
 
 /// A payload as it comes over HTTP.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +54,12 @@ fn base64<'d, D: serde::Deserializer<'d>>(deserializer: D) -> Result<Vec<u8>, D:
     STANDARD.decode(text).map_err(serde::de::Error::custom)
 }
 
+impl From<Reply> for Answer {
+    fn from(Reply { status, headers, bytes, .. }: Reply) -> Self {
+        Answer { status, body: bytes, retry_after: headers.contains_key("retry-after") }
+    }
+}
+
 impl Answer {
     /// What is answered to a payload where OTLP over HTTP is taken.
     ///
@@ -66,8 +72,7 @@ impl Answer {
             headers.push(("content-encoding", content_encoding));
         }
         let reply = exchange(address, "POST", "/v1/metrics", &headers, body).context("no answer")?;
-        let retry_after = reply.headers.contains_key("retry-after");
-        Ok(Answer { status: reply.status, body: reply.bytes, retry_after })
+        Ok(Answer::from(reply))
     }
 
     /// The body as text.

@@ -4,6 +4,7 @@
 mod bundling;
 mod collector;
 mod edge_files;
+mod envoy;
 mod gateway_load;
 mod gateways;
 mod scenarios;

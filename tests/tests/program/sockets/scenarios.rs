@@ -89,7 +89,8 @@ impl Scenario {
     }
 }
 
-fn packed(with: &str, payload: &[u8]) -> anyhow::Result<Vec<u8>> {
+/// A payload as a sender packs it.
+pub fn packed(with: &str, payload: &[u8]) -> anyhow::Result<Vec<u8>> {
     Ok(match with {
         "gzip" => {
             let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
