@@ -7,11 +7,15 @@ use std::time::{Duration, Instant};
 
 use amp_stand_in::WORKSPACE_PATH;
 use anyhow::{Context as _, ensure};
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Empty};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 
 use crate::certificates::Authority;
 use crate::children::{Background, fetched, program, wait_for};
-use crate::loopback::{exchange, exchange_1_1, free_ports};
+use crate::loopback::{exchange_1_1, free_ports};
 use crate::sockets::{Answer, Payload, Socket};
 use crate::tls_front::{BOTH, Identity, TlsFront};
 
@@ -80,7 +84,7 @@ impl Envoy {
     /// # Errors
     /// When it does not come up.
     pub async fn start(receiver: SocketAddr, changes: &Changes<'_>, folder: &Path) -> anyhow::Result<Self> {
-        let authority = Authority::new("preamp test")?;
+        let authority = Authority::new("preamp test authority")?;
         let own = authority.sign(&[&format!("aps-workspaces.{}.amazonaws.com", changes.region)])?;
         let identity = Identity { own: &own, clients: None, versions: BOTH };
         let front = TlsFront::start(&identity, receiver).await?;
@@ -115,14 +119,19 @@ impl Envoy {
         self.process.id()
     }
 
-    /// A page of its administration.
+    /// A page of its administration. Must be called inside a tokio runtime of many threads.
     ///
     /// # Errors
     /// When it does not answer.
     pub fn page(&self, path: &str) -> anyhow::Result<String> {
-        let reply = exchange(self.admin, "GET", path, &[("host", "envoy")], b"").context("no answer")?;
-        ensure!(reply.status == 200, "{path}: {reply:?}");
-        Ok(reply.body)
+        let uri: http::Uri = format!("http://{}{path}", self.admin).parse()?;
+        let get = async || {
+            let client: Client<_, Empty<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
+            let reply = client.get(uri).await?;
+            ensure!(reply.status() == 200, "{path}: {}", reply.status());
+            Ok(String::from_utf8_lossy(&reply.into_body().collect().await?.to_bytes()).into_owned())
+        };
+        tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(get()))
     }
 
     /// The value of a counter in the form for Prometheus; 0 if it is not there.
@@ -149,6 +158,10 @@ impl Socket for Envoy {
 
     fn said(&self) -> String {
         Envoy::said(self)
+    }
+
+    fn signs_with_keys(&self) -> bool {
+        false
     }
 }
 

@@ -31,10 +31,14 @@ pub fn exchange(
     headers: &[(&str, &str)],
     body: &[u8],
 ) -> Option<Reply> {
-    exchange_in("1.0", address, method, target, headers, body)
+    let mut stream = ask("1.0", address, method, target, headers, body)?;
+    let mut answer = Vec::new();
+    let _read = stream.read_to_end(&mut answer);
+    parse(&answer)
 }
 
-/// The same with a server that takes nothing but HTTP/1.1, whose answer must not come in chunks.
+/// The same with a server that takes nothing but HTTP/1.1. Its answer must say how long it is, for the server need not
+/// end the connection.
 #[must_use]
 pub fn exchange_1_1(
     address: SocketAddr,
@@ -43,18 +47,28 @@ pub fn exchange_1_1(
     headers: &[(&str, &str)],
     body: &[u8],
 ) -> Option<Reply> {
-    let headers = [headers, &[("connection", "close")]].concat();
-    exchange_in("1.1", address, method, target, &headers, body)
+    let mut stream = ask("1.1", address, method, target, headers, body)?;
+    let (mut answer, mut part) = (Vec::new(), [0; 4096]);
+    loop {
+        let read = stream.read(&mut part).ok().filter(|read| *read > 0)?;
+        answer.extend_from_slice(&part[..read]);
+        let reply = parse(&answer);
+        let length = |reply: &Reply| reply.headers.get("content-length")?.parse().ok();
+        if reply.as_ref().is_some_and(|reply| length(reply).is_some_and(|length| reply.bytes.len() >= length)) {
+            return reply;
+        }
+    }
 }
 
-fn exchange_in(
+/// Sends a request on a connection of its own.
+fn ask(
     version: &str,
     address: SocketAddr,
     method: &str,
     target: &str,
     headers: &[(&str, &str)],
     body: &[u8],
-) -> Option<Reply> {
+) -> Option<TcpStream> {
     let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(5)).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(20))).ok()?;
     let mut request = format!("{method} {target} HTTP/{version}\r\ncontent-length: {}\r\n", body.len());
@@ -66,9 +80,7 @@ fn exchange_in(
     bytes.extend_from_slice(body);
     // The other side may answer, or cut, before it has read everything.
     let _sent = stream.write_all(&bytes);
-    let mut answer = Vec::new();
-    let _read = stream.read_to_end(&mut answer);
-    parse(&answer)
+    Some(stream)
 }
 
 fn parse(answer: &[u8]) -> Option<Reply> {

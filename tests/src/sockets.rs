@@ -101,6 +101,11 @@ pub trait Socket {
 
     /// What it has logged.
     fn said(&self) -> String;
+
+    /// Whether it has keys, and asks for newer ones when they are refused. Otherwise its host signs, in its own way.
+    fn signs_with_keys(&self) -> bool {
+        true
+    }
 }
 
 impl Socket for Gateway {

@@ -33,6 +33,20 @@ pub struct Head {
     pub content_type: String,
     /// The field Content-Encoding; empty for none.
     pub content_encoding: String,
+    /// The field grpc-encoding, which a bridge leaves there; empty for none.
+    pub grpc_encoding: String,
+}
+
+impl Head {
+    /// How a payload is packed. A bridge takes the frame of a message of gRPC away, and with it what says whether the message
+    /// is packed. No payload in protobuf begins as gzip does: that would be a field of a type that there is not.
+    fn packing(&self, payload: &[u8]) -> &str {
+        match (&*self.content_encoding, &*self.grpc_encoding) {
+            ("", "gzip") if !payload.starts_with(&[0x1f, 0x8b]) => "",
+            ("", of_message) => of_message,
+            (of_body, _) => of_body,
+        }
+    }
 }
 
 /// A payload on its way.
@@ -105,9 +119,8 @@ impl Gateway {
             return self.refuse(request, head, &Failure::busy(why));
         }
         state.in_flight_bytes = in_flight_bytes;
-        let Head { content_type, content_encoding } = head;
-        let passage =
-            Passage::begin(&mut state.exporter, &state.route, payload, content_type, content_encoding, now());
+        let (content_type, packing) = (&head.content_type, head.packing(payload));
+        let passage = Passage::begin(&mut state.exporter, &state.route, payload, content_type, packing, now());
         let flight = Flight {
             passage,
             bytes: payload.len(),
@@ -134,6 +147,10 @@ impl Gateway {
         let response = response(fields, body_bytes);
         if response.status == 0 {
             self.metrics.unanswered();
+            self.teller.warn("unanswered", now(), || {
+                let Configuration { cluster, .. } = &self.configuration;
+                format!("the cluster {cluster} does not answer: {}", String::from_utf8_lossy(&response.body))
+            });
         }
         let state = &mut *self.state.borrow_mut();
         let awaiting = |(_, flight): &(&u32, &mut Flight)| matches!(flight.awaits, Awaits::Call(it) if it == call);

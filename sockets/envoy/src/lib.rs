@@ -46,7 +46,7 @@ impl RootContext for Plugin {
             }
             Err(problems) => {
                 for problem in problems {
-                    teller::error(&format!("the configuration of this filter: {problem}"));
+                    teller::error(&format!("preamp: the configuration of this filter: {problem}"));
                 }
                 false
             }

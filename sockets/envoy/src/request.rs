@@ -91,8 +91,11 @@ impl HttpContext for Request {
             reply(self.id, status, &[("content-type", "text/plain; charset=utf-8")], text.as_bytes());
             return Action::Pause;
         }
-        self.stage =
-            Stage::Head(Head { content_type: field("content-type"), content_encoding: field("content-encoding") });
+        self.stage = Stage::Head(Head {
+            content_type: field("content-type"),
+            content_encoding: field("content-encoding"),
+            grpc_encoding: field("grpc-encoding"),
+        });
         if is_complete { self.advance(true) } else { Action::Pause }
     }
 

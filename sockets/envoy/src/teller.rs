@@ -56,5 +56,5 @@ fn write(level: LogLevel, line: &str) {
     // What is printed is free of control characters, wherever it came from.
     let line: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     // Envoy has no answer but success.
-    let _written = hostcalls::log(level, &format!("preamp: {line}"));
+    let _written = hostcalls::log(level, &line);
 }

@@ -154,7 +154,12 @@ fn senders(socket: &mut impl Socket, stand_in: &StandIn) -> anyhow::Result<()> {
 fn faults(socket: &mut impl Socket, stand_in: &StandIn) -> anyhow::Result<()> {
     for (fault, value) in FAULTS.into_iter().zip(1..) {
         stand_in.inject(fault);
-        deliver(socket, &payloads::of_now(2, value)).context(fault.name())?;
+        let payload = payloads::of_now(2, value);
+        if fault == Fault::ExpiredToken && !socket.signs_with_keys() {
+            let answer = socket.deliver(Payload::protobuf(&payload))?;
+            ensure!(answer.status == 503 && answer.retry_after, "{answer:?}");
+        }
+        deliver(socket, &payload).context(fault.name())?;
         ensure!(stored(stand_in).len() as i64 == 2 * value, "{}", fault.name());
     }
     // Longer than a socket waits: the sender is asked to send it again, and does.
