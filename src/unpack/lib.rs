@@ -40,7 +40,11 @@ pub struct UnknownEncoding(String);
 
 impl fmt::Display for UnknownEncoding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let zstd = if cfg!(any(feature = "zstd-c", feature = "zstd-rust")) { ", zlib and zstd" } else { " and zlib" };
+        let zstd = if cfg!(any(feature = "zstd-c", feature = "zstd-rust")) {
+            ", zlib and zstd"
+        } else {
+            " and zlib"
+        };
         write!(f, "{:?} is not taken: use one of identity, gzip, deflate{zstd}", self.0)
     }
 }

@@ -171,7 +171,8 @@ impl Socket for Envoy {
 /// When it takes it, or is not there.
 pub fn refused(changes: &Changes<'_>, folder: &Path) -> anyhow::Result<String> {
     let address = SocketAddr::from(([127, 0, 0, 1], 9));
-    let text = configuration(changes, [address; 3], address, Path::new("/etc/ssl/certs/ca-certificates.crt"))?;
+    let text =
+        configuration(changes, [address; 3], address, Path::new("/etc/ssl/certs/ca-certificates.crt"))?;
     let path = folder.join("envoy.yaml");
     std::fs::write(&path, text)?;
     let mut command = Command::new(program("PREAMP_ENVOY", fetched("envoy/envoy/_bin/envoy"))?);

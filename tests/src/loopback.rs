@@ -54,7 +54,8 @@ pub fn exchange_1_1(
         answer.extend_from_slice(&part[..read]);
         let reply = parse(&answer);
         let length = |reply: &Reply| reply.headers.get("content-length")?.parse().ok();
-        if reply.as_ref().is_some_and(|reply| length(reply).is_some_and(|length| reply.bytes.len() >= length)) {
+        if reply.as_ref().is_some_and(|reply| length(reply).is_some_and(|length| reply.bytes.len() >= length))
+        {
             return reply;
         }
     }

@@ -22,8 +22,7 @@ const PATIENCE_MS: u64 = 4_000;
 const REQUEST_TIMEOUT_MS: u64 = 5_000;
 const MAX_IN_FLIGHT_BYTES: u64 = 64 << 20;
 
-const KEYS: [&str; 5] =
-    ["cluster", "exporter", "patience_ms", "request_timeout_ms", "max_in_flight_bytes"];
+const KEYS: [&str; 5] = ["cluster", "exporter", "patience_ms", "request_timeout_ms", "max_in_flight_bytes"];
 
 /// Reads a configuration.
 ///
@@ -40,7 +39,8 @@ pub fn read(text: &[u8]) -> Result<Configuration, Vec<String>> {
     let cluster = match document.remove("cluster") {
         Some(Value::String(name)) if !name.is_empty() => name,
         _ => {
-            problems.push("cluster: the name of the cluster that requests are sent to is required".to_owned());
+            problems
+                .push("cluster: the name of the cluster that requests are sent to is required".to_owned());
             String::new()
         }
     };
@@ -67,7 +67,9 @@ pub fn read(text: &[u8]) -> Result<Configuration, Vec<String>> {
 /// The options of the core, with those that are the same in every filter.
 fn exporter(given: Option<Value>, problems: &mut Vec<String>) -> String {
     let Some(Value::Object(mut options)) = given else {
-        problems.push("exporter: an object with the options of the core is required, endpoint among them".to_owned());
+        problems.push(
+            "exporter: an object with the options of the core is required, endpoint among them".to_owned(),
+        );
         return Map::new().into_iter().collect::<Value>().to_string();
     };
     if options.contains_key("sigv4") {

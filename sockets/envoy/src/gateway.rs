@@ -103,7 +103,12 @@ impl Gateway {
             in_flight_bytes: 0,
             is_ticking: false,
         };
-        Ok(Gateway { configuration, metrics: Metrics::new(), teller: Teller::default(), state: RefCell::new(state) })
+        Ok(Gateway {
+            configuration,
+            metrics: Metrics::new(),
+            teller: Teller::default(),
+            state: RefCell::new(state),
+        })
     }
 
     /// Takes the payload of a request.
@@ -120,7 +125,8 @@ impl Gateway {
         }
         state.in_flight_bytes = in_flight_bytes;
         let (content_type, packing) = (&head.content_type, head.packing(payload));
-        let passage = Passage::begin(&mut state.exporter, &state.route, payload, content_type, packing, now());
+        let passage =
+            Passage::begin(&mut state.exporter, &state.route, payload, content_type, packing, now());
         let flight = Flight {
             passage,
             bytes: payload.len(),
@@ -153,7 +159,8 @@ impl Gateway {
             });
         }
         let state = &mut *self.state.borrow_mut();
-        let awaiting = |(_, flight): &(&u32, &mut Flight)| matches!(flight.awaits, Awaits::Call(it) if it == call);
+        let awaiting =
+            |(_, flight): &(&u32, &mut Flight)| matches!(flight.awaits, Awaits::Call(it) if it == call);
         let Some((request, flight)) = state.flights.iter_mut().find(awaiting) else { return };
         let request = *request;
         flight.passage.answered(&mut state.exporter, &mut state.route, &response, now());
@@ -210,7 +217,8 @@ impl Gateway {
                 },
                 Step::Key(_) => {
                     self.teller.warn("no-key", now(), || {
-                        "the core wants to sign, but this filter has no credentials: Envoy has to sign".to_owned()
+                        "the core wants to sign, but this filter has no credentials: Envoy has to sign"
+                            .to_owned()
                     });
                     flight.passage.give_key(route, None, now());
                 }
@@ -234,11 +242,7 @@ impl Gateway {
     }
 
     /// Hands a request to Envoy, and returns the number of the call, or an answer that says why there is none.
-    fn send(
-        &self,
-        request: &preamp_contract::Request,
-        batch: Option<&Batch>,
-    ) -> Result<u32, Response> {
+    fn send(&self, request: &preamp_contract::Request, batch: Option<&Batch>) -> Result<u32, Response> {
         let Configuration { cluster, request_timeout, .. } = &self.configuration;
         let (authority, path) = split(&request.url);
         let mut headers = vec![(":method", &*request.method), (":authority", authority), (":path", path)];
@@ -261,7 +265,8 @@ impl Gateway {
     /// Answers the sender, and tells what went wrong.
     fn end(&self, request: u32, outcome: &Outcome) {
         self.metrics.ended(outcome);
-        let Outcome { status, headers, body, delivered, partly_rejected, rejected, unsettled, explanations } = outcome;
+        let Outcome { status, headers, body, delivered, partly_rejected, rejected, unsettled, explanations } =
+            outcome;
         for Explanation { reason, detail, remedy, .. } in explanations {
             self.teller.warn(reason, now(), || {
                 format!(

@@ -63,8 +63,9 @@ impl Request {
 /// the trailers how many bytes there were before and after.
 fn came_out_empty() -> bool {
     let trailers = hostcalls::get_map_bytes(MapType::HttpRequestTrailers).unwrap_or_default();
-    let of_decompressor =
-        trailers.iter().filter_map(|(name, value)| Some((name.strip_prefix("x-envoy-decompressor-")?, value)));
+    let of_decompressor = trailers
+        .iter()
+        .filter_map(|(name, value)| Some((name.strip_prefix("x-envoy-decompressor-")?, value)));
     let mut unpacked = of_decompressor.filter(|(name, _)| name.ends_with("uncompressed-bytes"));
     unpacked.any(|(_, bytes)| bytes == b"0")
 }

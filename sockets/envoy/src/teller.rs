@@ -25,7 +25,11 @@ impl Teller {
     /// Tells what somebody should look at. `line` is asked for the text only if it is written.
     pub fn warn(&self, reason: &str, now: u64, line: impl FnOnce() -> String) {
         let Some(held_back) = self.allow(reason, now) else { return };
-        let more = if held_back > 0 { format!(" (and {held_back} times since the last line)") } else { String::new() };
+        let more = if held_back > 0 {
+            format!(" (and {held_back} times since the last line)")
+        } else {
+            String::new()
+        };
         write(LogLevel::Warn, &format!("{}{more}", line()));
     }
 
