@@ -1,7 +1,6 @@
 //! The whole way with real parts: the Python OpenTelemetry SDK, `preamp run` with a Collector configuration, the AMP
 //! stand-in as a reverse proxy that verifies signatures, and a Prometheus that answers what it was given.
 
-
 use amp_stand_in::{Options, Signer, StandIn, Storage};
 use anyhow::Context as _;
 use preamp_tests::prometheus::Prometheus;
