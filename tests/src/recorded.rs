@@ -76,7 +76,11 @@ impl Recorded {
     }
 
     /// What `{job="…"}` must answer: every series with all of its labels.
-    fn expected(&self) -> Vector {
+    ///
+    /// # Panics
+    /// When the SDK's program wrote a series of an unknown kind.
+    #[must_use]
+    pub fn expected(&self) -> Vector {
         let mut expected = Vector::new();
         let target_info = self.labels("target_info", &[("deployment_environment_name", "e2e")]);
         expected.insert(target_info, 1.0);

@@ -165,9 +165,9 @@ class ComponentError(RuntimeError):
     """The component failed with a payload."""
 
     def __init__(self, cause: Exception):
-        # What wasmtime says of the frames of the component is for its authors.
-        first = str(cause).strip().splitlines()[:1]
-        super().__init__(f"the component failed: {' '.join(first)}; if the payload is large, send smaller ones")
+        # Before it, wasmtime names the frames of the component, which are for its authors.
+        last = str(cause).strip().splitlines()[-1:]
+        super().__init__(f"the component failed: {' '.join(last).strip()}; if the payload is large, send smaller ones")
 
 
 def _guarded(method):

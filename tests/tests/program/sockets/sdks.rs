@@ -22,8 +22,8 @@ use serde_json::json;
 use crate::sockets::scenarios::{CREDENTIALS, REGION, options};
 use crate::sockets::{all, configuration, package};
 
-/// A memory of 16 MiB holds a payload of 60,000 series, but not what is made of it: the component fails in the middle of its work.
-const LITTLE_MEMORY: u32 = 16 << 20;
+/// A memory of 4 MiB holds a payload of 30,000 series, but not what is made of it: the component fails in the middle of its work.
+const LITTLE_MEMORY: u32 = 4 << 20;
 
 /// How often a producer exports: after each of five rounds, once for itself, and at the end.
 const EXPORTS: usize = 7;
@@ -194,7 +194,7 @@ async fn is_told_of_all(
 
 /// A payload that is too much for one instance costs nobody else anything. The next instance is well.
 fn outlives(socket: &mut impl Socket, stand_in: &StandIn) -> anyhow::Result<()> {
-    let large = payloads::of_now(60_000, 1);
+    let large = payloads::of_now(30_000, 1);
     for (value, status) in [(1, 200), (0, 500), (2, 200), (0, 500), (3, 200)] {
         let body = if value == 0 { large.clone() } else { payloads::of_now(1, value) };
         let answer = socket.deliver(Payload::protobuf(&body))?;
