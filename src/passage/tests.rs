@@ -189,7 +189,7 @@ fn points_that_nobody_takes_are_explained() {
     assert_eq!((outcome.status, outcome.delivered, outcome.rejected), (200, 1, 1));
     let [explanation] = &outcome.explanations[..] else { panic!("{:?}", outcome.explanations) };
     assert_eq!(explanation.reason, "too-old");
-    assert!(explanation.detail.starts_with("1 points, the first: old"), "{explanation:?}");
+    assert!(explanation.detail.starts_with("1 points, the first: metric \"old\""), "{explanation:?}");
 }
 
 #[test]

@@ -33,7 +33,7 @@ impl World {
     fn options(self) -> &'static [&'static str] {
         match self {
             Self::Http02 => &["-Scli"],
-            Self::Http03 => &["-Scli", "-Sp3", "-Wcomponent-model-async"],
+            Self::Http03 => &["-Scli", "-Sp3"],
         }
     }
 }
@@ -161,8 +161,7 @@ impl Precompiled {
     pub fn new(configuration: &str, world: World, folder: &Path) -> anyhow::Result<Self> {
         let gateway = bundled(configuration, world, folder)?;
         let file = folder.join("gateway.cwasm");
-        let features = world.options().iter().filter(|option| option.starts_with("-W"));
-        let output = wasmtime()?.arg("compile").args(features).arg("-o").arg(&file).arg(gateway).output()?;
+        let output = wasmtime()?.arg("compile").arg("-o").arg(&file).arg(gateway).output()?;
         ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         Ok(Self { file, world })
     }

@@ -288,7 +288,7 @@ Example:
   wasmtime serve -Scli --addr 127.0.0.1:4318 \\
       --env AWS_ACCESS_KEY_ID --env AWS_SECRET_ACCESS_KEY gateway.wasm
 
-With --world http-0.3, wasmtime serve wants -Sp3 -Wcomponent-model-async beside -Scli.")]
+With --world http-0.3, wasmtime serve wants -Sp3 beside -Scli.")]
     Bundle(BundleArgs),
     /// Show everything at work: no AWS account, no network, no other program.
     ///

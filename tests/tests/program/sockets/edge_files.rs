@@ -49,7 +49,7 @@ const SPIN_KEYS: [&str; 16] = [
 ];
 
 /// What Spin 4.1 offers (its `wit/world.wit`): `platform`, as far as WASI goes.
-const SPIN: [&str; 18] = [
+const SPIN: [&str; 19] = [
     "wasi:cli/environment@0.2.6",
     "wasi:cli/stderr@0.2.6",
     "wasi:clocks/monotonic-clock@0.2.6",
@@ -62,6 +62,7 @@ const SPIN: [&str; 18] = [
     "wasi:random/random@0.2.6",
     "wasi:cli/environment@0.3.0",
     "wasi:cli/stderr@0.3.0",
+    "wasi:cli/stdin@0.3.0",
     "wasi:cli/types@0.3.0",
     "wasi:clocks/monotonic-clock@0.3.0",
     "wasi:clocks/system-clock@0.3.0",

@@ -82,7 +82,7 @@ async fn a_gateway_takes_nothing_but_metrics_and_says_what_it_refuses() -> anyho
             "preamp: invalid: Content-Type must be application/x-protobuf or application/json; ",
             "preamp: a request was refused with status 413: more than ",
             "preamp: invalid: not an OTLP metrics request: ",
-            "preamp: too-old: 1 points, the first: power_watts",
+            "preamp: too-old: 1 points, the first: metric \"power\"",
             "(answered 200; points: 1 delivered, 0 partly rejected, 1 rejected, 0 to be sent again)",
         ] {
             ensure!(said.contains(line), "{world:?}: {line} is not in\n{said}");
