@@ -501,6 +501,7 @@ component_toolchain() {
 core_component() {
     cargo rustc --package preamp-core --features component --lib --crate-type cdylib "${options[@]}" "$@"
 }
+EDGE_PARTS=({driver,credentials}-0.{2,3})
 edge_parts() { cargo build --manifest-path sockets/edge/Cargo.toml "${options[@]}" "$@"; }
 
 component() (
@@ -510,7 +511,7 @@ component() (
     install_if_changed "$built/preamp_core.wasm" "$COMPONENT"
     # The other parts of a gateway.
     edge_parts || fail "sockets/edge does not build." "See the compiler's message above."
-    for part in {driver,credentials}-0.{2,3}; do
+    for part in "${EDGE_PARTS[@]}"; do
         install_if_changed "$built/preamp_edge_${part//[-.]/_}.wasm" "$(dirname "$COMPONENT")/edge-$part.wasm"
     done
     printf '   %s: %d KiB\n' "${COMPONENT#"$ROOT/"}" $(($(stat -c %s "$COMPONENT") / 1024))

