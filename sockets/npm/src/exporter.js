@@ -220,6 +220,6 @@ function now() {
 /** An outcome with plain numbers, and with what went wrong on this side if that is why something is open. */
 function outcomeOf({ delivered, partlyRejected, rejected, unsettled, explanations, ...rest }, troubles) {
   const [all, partly, none, open] = [delivered, partlyRejected, rejected, unsettled].map(Number);
-  const why = rest.status === 503 ? [...explanations, ...troubles] : explanations;
+  const why = rest.status === 503 ? [...troubles, ...explanations] : explanations;
   return { ...rest, delivered: all, partlyRejected: partly, rejected: none, unsettled: open, explanations: why };
 }

@@ -154,7 +154,7 @@ class Exporter:
                     break
         component.drop(passage)
         # What went wrong on this side is why something is open.
-        return replace(outcome, explanations=outcome.explanations + troubles) if outcome.status == 503 else outcome
+        return replace(outcome, explanations=troubles + outcome.explanations) if outcome.status == 503 else outcome
 
     def _key(self, wanted: KeyRequest) -> tuple[dict | None, list[Explanation]]:
         try:
