@@ -2,6 +2,7 @@
 
 pub mod adversarial;
 pub mod any_sender;
+pub mod bounded_memory;
 pub mod built;
 pub mod canonical;
 pub mod certificates;

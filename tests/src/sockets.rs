@@ -13,6 +13,7 @@ use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResp
 use prost::Message as _;
 use serde::Deserialize;
 
+use crate::bounded_memory::{PAGE, bounded};
 use crate::children::{fetched, program};
 use crate::conformance;
 use crate::gateway::Gateway;
@@ -257,55 +258,9 @@ pub fn bounded_application(beside: Beside, memory: u32, folder: &Path) -> anyhow
     let copied = Command::new("cp").arg("-r").arg(installed.join("@preamp")).arg(&packages).status()?;
     ensure!(copied.success(), "cp: {copied}");
     let core = packages.join("@preamp/exporter/component/preamp.core.wasm");
-    let bounded = bound_memory(&std::fs::read(&core)?, memory / WASM_PAGE)?;
+    let bounded = bounded(&std::fs::read(&core)?, memory / PAGE)?;
     std::fs::write(core, bounded)?;
     Ok(application)
-}
-
-const WASM_PAGE: u32 = 1 << 16;
-
-/// A core module whose memory has at most so many pages.
-fn bound_memory(module: &[u8], pages: u32) -> anyhow::Result<Vec<u8>> {
-    const MEMORY_SECTION: u8 = 5;
-    let (preamble, mut rest) = module.split_at_checked(8).context("no module")?;
-    let mut bounded = preamble.to_vec();
-    let mut found = false;
-    while let Some((&kind, after)) = rest.split_first() {
-        let (size, after) = unsigned(after).context("no size")?;
-        let (content, after) = after.split_at_checked(size as usize).context("cut off")?;
-        let changed;
-        let content = match (kind, content) {
-            // One memory, without a maximum so far.
-            (MEMORY_SECTION, [1, 0, least @ ..]) => {
-                changed = [&[1, 1], least, &leb(pages)].concat();
-                found = true;
-                &*changed
-            }
-            _ => content,
-        };
-        bounded.push(kind);
-        bounded.extend(leb(u32::try_from(content.len())?));
-        bounded.extend(content);
-        rest = after;
-    }
-    ensure!(found, "the module has no memory without a maximum");
-    Ok(bounded)
-}
-
-fn unsigned(bytes: &[u8]) -> Option<(u32, &[u8])> {
-    let end = bytes.iter().position(|byte| byte & 0x80 == 0)?;
-    let (number, rest) = bytes.split_at(end + 1);
-    Some((number.iter().rev().fold(0, |sum, byte| sum << 7 | u32::from(byte & 0x7f)), rest))
-}
-
-fn leb(mut number: u32) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    while number >= 0x80 {
-        bytes.push((number & 0x7f) as u8 | 0x80);
-        number >>= 7;
-    }
-    bytes.push(number as u8);
-    bytes
 }
 
 /// A JavaScript program of an application: the runtime and its arguments before the script.

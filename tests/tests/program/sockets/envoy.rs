@@ -18,6 +18,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use preamp_core::types::Encoding;
+use preamp_tests::bounded_memory::bounded;
 use preamp_tests::children::wait_for;
 use preamp_tests::envoy::{self, Changes, Envoy};
 use preamp_tests::loopback::exchange_1_1;
@@ -217,7 +218,7 @@ async fn an_instance_that_fails_costs_nobody_a_payload() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let stand_in = StandIn::start(options()).await?;
     let limited = folder.path().join("limited.wasm");
-    std::fs::write(&limited, envoy::limited(&std::fs::read(envoy::filter()?)?, 128)?)?;
+    std::fs::write(&limited, bounded(&std::fs::read(envoy::filter()?)?, 128)?)?;
     let texts = vec![("stream_idle_timeout: 15s", "stream_idle_timeout: 2s".to_owned())];
     let changes = Changes { filter: Some(limited), texts, ..few() };
     let mut envoy = Envoy::start(stand_in.address(), &changes, folder.path()).await?;
