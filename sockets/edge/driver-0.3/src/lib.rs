@@ -34,6 +34,10 @@ impl Runtime for Waiting {
         seconds.saturating_mul(1_000_000_000).saturating_add(nanoseconds.into())
     }
 
+    fn uptime(&self) -> u64 {
+        monotonic_clock::now()
+    }
+
     async fn send(&self, head: &Request, body: Vec<u8>) -> Result<Response, String> {
         exchange::send(head, body).await
     }

@@ -30,14 +30,17 @@ pub const TIMEOUT_NS: u64 = 5_000_000_000;
 /// How much of the body of an answer is looked at, in bytes.
 pub const ANSWER_BYTES: usize = 1 << 10;
 
-/// How long pauses of one passage may be together, in milliseconds. Senders wait for ten seconds as a rule, and repeat
-/// what they are asked to repeat.
+/// How long after its beginning a passage may try once more, in milliseconds. Senders wait for ten seconds as a rule, and
+/// repeat what they are asked to repeat: so they hear of it, though the last try runs into [`TIMEOUT_NS`].
 const PATIENCE_MS: u64 = 4_000;
 
 /// What a gateway needs of the runtime that it runs in.
 pub trait Runtime {
     /// The local time, in nanoseconds since the Unix epoch.
     fn now(&self) -> u64;
+
+    /// Time that only goes forward, in nanoseconds.
+    fn uptime(&self) -> u64;
 
     /// Sends a request, and returns the answer, or why there is none.
     fn send(&self, head: &Request, body: Vec<u8>) -> impl Future<Output = Result<Response, String>>;
@@ -87,7 +90,7 @@ async fn pass(runtime: &impl Runtime, exporter: &Exporter, head: &Head, payload:
 }
 
 async fn bring_to_its_end(runtime: &impl Runtime, passage: &Passage) -> Outcome {
-    let mut patience = PATIENCE_MS;
+    let begun = runtime.uptime();
     loop {
         match passage.next(runtime.now()) {
             Step::Send(outgoing) => {
@@ -103,13 +106,13 @@ async fn bring_to_its_end(runtime: &impl Runtime, passage: &Passage) -> Outcome 
                 let key = key(runtime, wanted).await;
                 passage.give_key(key.as_ref(), runtime.now());
             }
-            Step::Wait(pause) => match patience.checked_sub(pause) {
-                Some(left) => {
-                    patience = left;
-                    runtime.pause(pause).await;
+            Step::Wait(pause) => {
+                let passed = runtime.uptime().saturating_sub(begun) / 1_000_000;
+                if passed.saturating_add(pause) > PATIENCE_MS {
+                    return passage.give_up();
                 }
-                None => return passage.give_up(),
-            },
+                runtime.pause(pause).await;
+            }
             Step::Done(outcome) => return outcome,
         }
     }

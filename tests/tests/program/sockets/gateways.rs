@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::all;
 use super::scenarios::{CREDENTIALS, REGION, options};
@@ -124,6 +124,34 @@ async fn a_gateway_takes_no_part_of_a_payload() -> anyhow::Result<()> {
 fn exchange_small(gateway: SocketAddr) -> Option<u16> {
     let headers = [("host", "gateway"), ("content-type", "application/x-protobuf")];
     exchange(gateway, "POST", "/v1/metrics", &headers, &payloads::of_now(1, 1)).map(|reply| reply.status)
+}
+
+/// A sender hears of a receiver that is silent before its own patience ends, which is ten seconds as a rule.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sender_hears_of_a_silent_receiver() -> anyhow::Result<()> {
+    let mut waiting = Vec::new();
+    for world in [World::Http02, World::Http03] {
+        let folder = tempfile::tempdir()?;
+        let stand_in = StandIn::start(options()).await?;
+        let gateway = gateway(&stand_in, world, &json!({}), folder.path())?;
+        for _ in 0..9 {
+            stand_in.inject(Fault::Hang(Duration::from_secs(30)));
+        }
+        waiting.push(std::thread::spawn(move || {
+            let begun = Instant::now();
+            let status = exchange_small(gateway.http);
+            (world, status, begun.elapsed(), gateway.said(), stand_in, folder)
+        }));
+    }
+    for waiting in waiting {
+        let (world, status, after, said, ..) = waiting.join().ok().context("a sender panicked")?;
+        ensure!(
+            status == Some(503) && after < Duration::from_secs(9),
+            "{world:?}: {status:?} {after:?}\n{said}"
+        );
+        ensure!(said.contains("preamp: unavailable: the receiver cannot be reached"), "{said}");
+    }
+    Ok(())
 }
 
 /// What the operator forgot is in the log of the runtime, and a payload that is too much for one instance costs nobody else
