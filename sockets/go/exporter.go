@@ -14,6 +14,9 @@ import (
 	"time"
 )
 
+// defaultMemoryBytes is what a payload of the largest size needs.
+const defaultMemoryBytes = 1 << 30
+
 // Options are what an exporter needs beside its configuration. The zero value sends unsigned requests with a client of its
 // own.
 type Options struct {
@@ -73,7 +76,7 @@ func Open(ctx context.Context, configuration string, options Options) (*Exporter
 		options.Clock = time.Now
 	}
 	if options.MemoryBytes == 0 {
-		options.MemoryBytes = 1 << 30
+		options.MemoryBytes = defaultMemoryBytes
 	}
 	exporter := &Exporter{configuration: configuration, options: options, hurry: make(chan struct{})}
 	exporter.slots = make(chan *slot, max(options.Instances, 1))

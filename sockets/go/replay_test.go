@@ -69,7 +69,8 @@ func TestVectors(t *testing.T) {
 // replay makes the calls of a vector, all for the passage that was begun last, and says what is not as expected.
 func (v *vector) replay(ctx context.Context) error {
 	problems := [][2]string{}
-	exporter, opened := &Exporter{configuration: v.Configuration}, &slot{}
+	options := Options{MemoryBytes: defaultMemoryBytes}
+	exporter, opened := &Exporter{configuration: v.Configuration, options: options}, &slot{}
 	if err := exporter.open(ctx, opened); err != nil {
 		var refused *ConfigurationError
 		if !errors.As(err, &refused) {

@@ -144,16 +144,12 @@ func classify(outcome *preamp.Outcome) error {
 
 // report logs what was not taken of a payload, by reason.
 func (d *deliverer) report(outcome *preamp.Outcome) {
-	fields := []zap.Field{
-		zap.Uint64("rejected_points", outcome.Rejected),
-		zap.Uint64("points_of_requests_stored_in_part", outcome.PartlyRejected),
-		zap.String("details", message(outcome)),
-	}
-	if len(outcome.Explanations) == 0 {
-		d.logger.Warn("points were rejected before they were sent", fields...)
-	}
 	for _, explanation := range outcome.Explanations {
-		d.logger.Warn("points were rejected: "+explanation.Reason, fields...)
+		d.logger.Warn("points were rejected: "+explanation.Reason,
+			zap.Uint64("rejected_points", outcome.Rejected),
+			zap.Uint64("points_of_requests_stored_in_part", outcome.PartlyRejected),
+			zap.String("details", explanation.Detail),
+			zap.String("remedy", explanation.Remedy))
 	}
 }
 

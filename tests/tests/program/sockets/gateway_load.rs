@@ -41,7 +41,7 @@ struct HostMetrics(ExportMetricsServiceRequest);
 
 impl HostMetrics {
     fn read() -> anyhow::Result<Self> {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("captures/hostmetrics/1.otlp");
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("captures/hostmetrics/2.otlp");
         let captured = ExportMetricsServiceRequest::decode(&*std::fs::read(file)?)?;
         let points = points(&captured);
         ensure!(points == 73, "the capture has {points} points");
