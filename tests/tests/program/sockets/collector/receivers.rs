@@ -99,7 +99,7 @@ async fn points_that_nobody_takes_are_told_of() -> anyhow::Result<()> {
     ensure!(answer.status == 500 && answer.text().contains("all 1 points were rejected"), "{answer:?}");
 
     let said = collector.said();
-    ensure!(said.matches("points were rejected: too-old").count() == 1, "once a minute: {said}");
+    ensure!(said.matches("\tpoints were rejected: too-old\t").count() == 1, "once a minute: {said}");
     ensure!(said.contains("too-old") && said.contains("max_sample_age"), "{said}");
     for (name, value) in
         [("delivered_points", 3.0), ("rejected_points", 4.0), ("partly_rejected_points", 0.0)]
@@ -117,11 +117,11 @@ async fn points_that_nobody_takes_are_told_of() -> anyhow::Result<()> {
 async fn a_payload_that_fails_an_instance_costs_no_other() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     let stand_in = StandIn::start(options()).await?;
-    let text = configuration(&stand_in, &[&signed(), NO_QUEUE, "instance_memory_bytes: 16777216"]);
+    let text = configuration(&stand_in, &[&signed(), NO_QUEUE, "instance_memory_bytes: 8388608"]);
     let mut collector = Collector::start(&text, &CREDENTIALS, folder.path())?;
     for value in [1, 2] {
         deliver(&mut collector, &payloads::of_now(1, value))?;
-        let answer = collector.deliver(Payload::protobuf(&payloads::requests(110_000)))?;
+        let answer = collector.deliver(Payload::protobuf(&payloads::requests(60_000)))?;
         ensure!(answer.status == 500 && answer.text().contains("fails each instance"), "{answer:?}");
     }
     deliver(&mut collector, &payloads::of_now(1, 3))?;
