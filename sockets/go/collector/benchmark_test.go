@@ -15,7 +15,7 @@ import (
 )
 
 // One scrape of the Collector's hostmetrics receiver, of 73 points.
-const capture = "../../../tests/captures/hostmetrics/1.otlp"
+const capture = "../../../tests/captures/hostmetrics/2.otlp"
 
 func BenchmarkPush(b *testing.B) {
 	receiver := httptest.NewServer(http.HandlerFunc(func(answer http.ResponseWriter, _ *http.Request) {
